@@ -1,0 +1,57 @@
+# Every target works on a machine that has only Python 3.11+, make and a package index:
+# the first one run makes .venv and installs the hash-locked set of requirements/dev.txt.
+PYTHON ?= python3
+BIN := .venv/bin
+PLAN ?= simple
+ROWS ?=
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help init demo walk test prove bench check format lock clean
+
+help: ## Say what each target does
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+.venv/.installed: requirements/dev.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+init: .venv/.installed ## Make .venv and install what is locked
+
+demo: init ## Run everything on this machine, with sample tenants (ARGS="--json --empty")
+	@$(BIN)/nameplate demo $(ARGS)
+
+walk: init ## Take one domain through its whole life and print it (PLAN=zero_downtime)
+	@$(BIN)/nameplate walk --plan $(PLAN) $(ARGS)
+
+test: init ## Run the fast tests (under five minutes on two cores)
+	$(BIN)/pytest $(ARGS)
+
+prove: init ## Run the long proofs: kills at every step, four workers over 500 names
+	$(BIN)/pytest -m proof -n 0 $(ARGS)
+
+bench: init ## Measure the speed promises side by side (ROWS="P1")
+	$(BIN)/python -m benchmarks $(ROWS)
+
+check: init ## Format, lint, types, import contracts, lock files, migrations
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tests.lock_files
+	$(BIN)/pytest -q -n 0 tests/migrations
+
+format: init ## Put the code into its format and mend what lint can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: init ## Resolve the requirements anew and write them with hashes
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--upgrade pyproject.toml --output-file requirements/run.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--upgrade --extra dev pyproject.toml --output-file requirements/dev.txt
+
+clean: ## Remove .venv and caches
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
