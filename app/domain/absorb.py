@@ -1,0 +1,191 @@
+"""Write into a record what was observed, and nothing that was not. Pure; decides no state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from app.domain.custom_hostname import (
+    CloudflareObject,
+    CustomHostname,
+    DnsRecord,
+    DnsSeen,
+    Purpose,
+    RecordKey,
+    RecordStatus,
+    State,
+    Watch,
+)
+from app.domain.observation import (
+    Absent,
+    Act,
+    CloudflareHostname,
+    DnsView,
+    Found,
+    NotAsked,
+    Observation,
+    Refused,
+    Routing,
+    RoutingKind,
+    Unknown,
+    Values,
+)
+from app.domain.plan import wanted_records
+from app.domain.schedule import Policy
+
+
+def absorb(
+    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
+) -> CustomHostname:
+    """Give the record as it looks after `observation`; its state is untouched."""
+    seen = _absorb_cloudflare(record, observation, now=now, policy=policy)
+    seen = _absorb_dns(seen, observation.dns, now)
+    return _absorb_act(seen, observation, now)
+
+
+def is_ours(view: CloudflareHostname, started_at: datetime | None, skew: timedelta) -> bool:
+    """Whether Cloudflare created it no earlier than we began to: the rule of adoption."""
+    if started_at is None or view.created_at is None:
+        return False
+    return view.created_at >= started_at - skew
+
+
+def found_records(record: CustomHostname) -> frozenset[RecordKey]:
+    """The wanted records that DNS has."""
+    return frozenset(r.key for r in wanted_records(record) if r.status is RecordStatus.FOUND)
+
+
+def _absorb_cloudflare(
+    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
+) -> CustomHostname:
+    watch = record.watch
+    match observation.cloudflare:
+        case Found(view):
+            known = record.cloudflare.id is not None
+            watch = replace(watch, cloudflare_failures=0)
+            if not known and not is_ours(
+                view, record.cloudflare.create_started_at, policy.adoption_skew
+            ):
+                return replace(record, cloudflare=CloudflareObject(), watch=watch)
+            kept = _keep(record.cloudflare, view)
+            return replace(record, cloudflare=kept, watch=watch)
+        case Absent():
+            watch = replace(watch, cloudflare_failures=0)
+            return replace(record, cloudflare=_forget(record.cloudflare, now, policy), watch=watch)
+        case Refused(_, message):
+            watch = replace(watch, cloudflare_failures=0)
+            refused = (
+                CloudflareObject(refusal=message)
+                if observation.acted is Act.CREATE
+                else replace(record.cloudflare, refusal=message)
+            )
+            return replace(record, cloudflare=refused, watch=watch)
+        case Unknown():
+            failures = watch.cloudflare_failures + 1
+            return replace(record, watch=replace(watch, cloudflare_failures=failures))
+        case NotAsked():
+            return record
+
+
+def _keep(known: CloudflareObject, view: CloudflareHostname) -> CloudflareObject:
+    tokens = view.validation_records or known.validation_records
+    proof = known.ownership
+    if view.ownership_name and view.ownership_value:
+        proof = (view.ownership_name, view.ownership_value)
+    return replace(
+        known,
+        id=view.id,
+        seen=replace(view, validation_records=()),
+        validation_records=tokens,
+        ownership=proof,
+        refusal=None,
+    )
+
+
+def _forget(known: CloudflareObject, now: datetime, policy: Policy) -> CloudflareObject:
+    """Take an absence for what it proves: nothing, so soon after a POST without an answer."""
+    tried = known.create_tried_at
+    if known.id is None and tried is not None and now - tried < policy.post_settles:
+        return known
+    return CloudflareObject(seen=known.seen)
+
+
+def _absorb_dns(record: CustomHostname, view: DnsView, now: datetime) -> CustomHostname:
+    routing, watch = record.dns.routing, record.watch
+    if isinstance(view.routing, Found):
+        seen = view.routing.value
+        routing = _evidence(routing, seen)
+        watch = _count_contradiction(watch, record.state, seen, now)
+    wanted = wanted_records(record)
+    statuses = _statuses(wanted, view, record.dns.statuses)
+    return replace(record, dns=DnsSeen(routing=routing, statuses=statuses), watch=watch)
+
+
+def _evidence(before: Routing | None, seen: Routing) -> Routing:
+    """Keep the first evidence of the same finding: addresses that rotate are no news."""
+    same = before is not None and (before.kind, before.chain) == (seen.kind, seen.chain)
+    return before if same and before is not None else seen
+
+
+def _count_contradiction(watch: Watch, state: State, seen: Routing, now: datetime) -> Watch:
+    if seen.points_at_target or state is not State.CNAME_VERIFIED:
+        return replace(watch, contradictions=0, contradicted_at=None)
+    return replace(
+        watch,
+        contradictions=watch.contradictions + 1,
+        contradicted_at=watch.contradicted_at or now,
+    )
+
+
+def _statuses(
+    wanted: tuple[DnsRecord, ...], view: DnsView, before: Mapping[RecordKey, RecordStatus]
+) -> dict[RecordKey, RecordStatus]:
+    statuses = {}
+    for record in wanted:
+        status = (
+            _routing_status(view)
+            if record.purpose is Purpose.ROUTING
+            else _value_status(record, view.records.get((record.type, record.name)))
+        )
+        kept = status or before.get(record.key)
+        if kept is not None:
+            statuses[record.key] = kept
+    return statuses
+
+
+def _routing_status(view: DnsView) -> RecordStatus | None:
+    match view.routing:
+        case Found(routing) if routing.points_at_target:
+            return RecordStatus.FOUND
+        case Found(routing):
+            absent = routing.kind is RoutingKind.ABSENT
+            return RecordStatus.MISSING if absent else RecordStatus.WRONG
+        case _:
+            return None
+
+
+def _value_status(record: DnsRecord, values: Values | None) -> RecordStatus | None:
+    match values:
+        case Found(found):
+            return RecordStatus.FOUND if record.value in found else RecordStatus.WRONG
+        case Absent():
+            return RecordStatus.MISSING
+        case _:
+            return None
+
+
+def _absorb_act(record: CustomHostname, observation: Observation, now: datetime) -> CustomHostname:
+    """Note a creation or refresh that was answered; one without an answer is still to be done."""
+    answered = not isinstance(observation.cloudflare, Unknown | NotAsked)
+    if observation.acted not in {Act.CREATE, Act.REFRESH} or not answered:
+        return record
+    found = found_records(record)
+    again = observation.acted is Act.REFRESH and found <= record.watch.refreshed_records
+    watch = replace(
+        record.watch,
+        refreshed_at=now,
+        refreshed_records=record.watch.refreshed_records | found,
+        refreshes=record.watch.refreshes + 1 if again else 0,
+    )
+    return replace(record, watch=watch)

@@ -1,0 +1,89 @@
+"""What Cloudflare's two lists of statuses mean for us; a text not listed means "still going".
+
+Sources: Cloudflare for SaaS, "Hostname validation status" and "Certificate statuses".
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from app.domain.observation import CloudflareHostname
+
+
+class HostnameMeaning(Enum):
+    """What `status` says."""
+
+    ACTIVE = auto()
+    GOING = auto()
+    MOVED = auto()
+    BLOCKED = auto()
+
+
+class CertificateMeaning(Enum):
+    """What `ssl.status` says."""
+
+    ACTIVE = auto()
+    CHECKING = auto()
+    """Waits for its proof: a refresh makes Cloudflare look again."""
+    ISSUING = auto()
+    DEPLOYING = auto()
+    TIMED_OUT = auto()
+    ENDED = auto()
+    """Does not serve any more."""
+    GOING = auto()
+
+
+_HOSTNAME = {
+    "active": HostnameMeaning.ACTIVE,
+    "active_redeploying": HostnameMeaning.ACTIVE,
+    "moved": HostnameMeaning.MOVED,
+    "deleted": HostnameMeaning.MOVED,
+    "pending_deletion": HostnameMeaning.MOVED,
+    "blocked": HostnameMeaning.BLOCKED,
+    "test_blocked": HostnameMeaning.BLOCKED,
+}
+
+_CERTIFICATE = {
+    "active": CertificateMeaning.ACTIVE,
+    "initializing": CertificateMeaning.CHECKING,
+    "pending_validation": CertificateMeaning.CHECKING,
+    "pending_issuance": CertificateMeaning.ISSUING,
+    "pending_deployment": CertificateMeaning.DEPLOYING,
+    "holding_deployment": CertificateMeaning.DEPLOYING,
+    "staging_deployment": CertificateMeaning.DEPLOYING,
+    "initializing_timed_out": CertificateMeaning.TIMED_OUT,
+    "validation_timed_out": CertificateMeaning.TIMED_OUT,
+    "issuance_timed_out": CertificateMeaning.TIMED_OUT,
+    "deployment_timed_out": CertificateMeaning.TIMED_OUT,
+    "expired": CertificateMeaning.ENDED,
+    "deleted": CertificateMeaning.ENDED,
+    "inactive": CertificateMeaning.ENDED,
+}
+
+# For a live name these say that validation begins anew; any other unlisted text leaves it live.
+_BEGUN_ANEW = frozenset({"pending", "pending_blocked", "test_pending", "test_failed"})
+
+
+def hostname_meaning(view: CloudflareHostname) -> HostnameMeaning:
+    """Read `status`."""
+    return _HOSTNAME.get(view.status, HostnameMeaning.GOING)
+
+
+def certificate_meaning(view: CloudflareHostname) -> CertificateMeaning:
+    """Read `ssl.status`."""
+    return _CERTIFICATE.get(view.ssl_status or "", CertificateMeaning.GOING)
+
+
+def both_active(view: CloudflareHostname | None, *, live: bool) -> bool:
+    """Whether the hostname serves.
+
+    A `live` name stays so while its certificate is renewed: the old one serves until it ends.
+    """
+    if view is None:
+        return False
+    hostname, ssl = hostname_meaning(view), certificate_meaning(view)
+    if not live:
+        return hostname is HostnameMeaning.ACTIVE and ssl is CertificateMeaning.ACTIVE
+    if hostname is HostnameMeaning.GOING:
+        return view.status not in _BEGUN_ANEW and ssl is not CertificateMeaning.ENDED
+    return hostname is HostnameMeaning.ACTIVE and ssl is not CertificateMeaning.ENDED

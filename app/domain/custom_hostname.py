@@ -1,0 +1,203 @@
+"""The record: what is desired of one custom hostname, and what was last seen of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from app.domain.hostname import Hostname
+from app.domain.observation import CloudflareHostname, Routing, ValidationRecord
+from app.domain.reason import Reason
+
+
+class Desired(StrEnum):
+    """What the caller wants: that the hostname is there, or that it is gone."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+
+
+class State(StrEnum):
+    """Where a custom hostname stands; few on purpose, the `Reason` says more."""
+
+    PENDING = "pending"
+    """Stored; not yet at Cloudflare."""
+    VALIDATING = "validating"
+    """At Cloudflare; hostname status or certificate status not yet active."""
+    ACTIVE = "active"
+    """Both active; the tenant's DNS is not (or no longer) seen pointing at the target."""
+    CNAME_VERIFIED = "cname_verified"
+    """Both active and the tenant's DNS points at the target: live."""
+    FAILED = "failed"
+    """Somebody must act."""
+    DELETING = "deleting"
+    """Removal is wished, and not yet done at Cloudflare."""
+    DELETED = "deleted"
+    """Gone at Cloudflare."""
+
+
+LIVE = frozenset({State.ACTIVE, State.CNAME_VERIFIED})
+GONE = frozenset({State.DELETING, State.DELETED})
+
+
+class Plan(StrEnum):
+    """How a hostname is validated."""
+
+    SIMPLE = "simple"
+    """Real-time hostname validation and HTTP DCV: the CNAME is all."""
+    ZERO_DOWNTIME = "zero_downtime"
+    """Ownership TXT and TXT DCV first, the CNAME when both are active."""
+
+
+class Purpose(StrEnum):
+    """What a DNS record is for."""
+
+    ROUTING = "routing"
+    OWNERSHIP = "ownership"
+    CERTIFICATE = "certificate"
+
+
+class When(StrEnum):
+    """When the tenant adds the record: before the switch, or as the switch itself."""
+
+    BEFORE = "before"
+    WITH = "with"
+
+
+class RecordStatus(StrEnum):
+    """What DNS says of a record the tenant was asked to add."""
+
+    MISSING = "missing"
+    WRONG = "wrong"
+    FOUND = "found"
+    UNKNOWN = "unknown"
+
+
+RecordKey = tuple[str, str, str]
+"""A wanted record's type, owner name and value: a wildcard has two TXT values at one name."""
+
+
+@dataclass(frozen=True, slots=True)
+class DnsRecord:
+    """One record the tenant is asked to add."""
+
+    type: str
+    name: str
+    value: str
+    purpose: Purpose
+    when: When
+    status: RecordStatus = RecordStatus.UNKNOWN
+
+    @property
+    def key(self) -> RecordKey:
+        """What tells it from the other records of its hostname."""
+        return (self.type, self.name, self.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneTargets:
+    """What a record needs to know of its zone."""
+
+    id: str
+    cname_target: str
+    accepted_targets: tuple[str, ...] = ()
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Every name a tenant's CNAME may lead to; the first is the one shown."""
+        return (self.cname_target, *self.accepted_targets)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudflareObject:
+    """The custom hostname at Cloudflare that belongs to this record."""
+
+    id: str | None = None
+    """Cloudflare's id; None before it was created, and after it was surely absent."""
+    create_started_at: datetime | None = None
+    """Committed before the first POST; what Cloudflare created earlier is not ours."""
+    create_tried_at: datetime | None = None
+    """When the last POST began: an Absent too soon after it proves nothing."""
+    seen: CloudflareHostname | None = None
+    """The last Found."""
+    validation_records: tuple[ValidationRecord, ...] = ()
+    """Kept: Cloudflare stops showing them once they served."""
+    ownership: tuple[str, str] | None = None
+    """Name and value of the ownership TXT, kept likewise."""
+    refusal: str | None = None
+    """Cloudflare's own words, where it refused to create the hostname."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsSeen:
+    """What DNS last said, without the times of looking."""
+
+    routing: Routing | None = None
+    """The last Found; None while every look was Unknown."""
+    statuses: Mapping[RecordKey, RecordStatus] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """When to look next, and the counters that belong to looking: the narrow table's row."""
+
+    dns_due_at: datetime | None = None
+    cloudflare_due_at: datetime | None = None
+    cloudflare_failures: int = 0
+    """Unknowns in a row, for the back-off."""
+    contradictions: int = 0
+    contradicted_at: datetime | None = None
+    """When DNS first contradicted a live name without confirming it since."""
+    refreshed_at: datetime | None = None
+    refreshed_records: frozenset[RecordKey] = frozenset()
+    """The found records that the refreshes so far were for."""
+    refreshes: int = 0
+    """Refreshes since the last newly found record."""
+
+    @property
+    def next_check_at(self) -> datetime | None:
+        """The earlier of both instants."""
+        return min((at for at in (self.dns_due_at, self.cloudflare_due_at) if at), default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomHostname:
+    """One custom hostname as Nameplate keeps it."""
+
+    id: str
+    hostname: Hostname
+    tenant: str
+    zone: ZoneTargets
+    plan: Plan
+    desired: Desired = Desired.PRESENT
+    state: State = State.PENDING
+    reason: Reason = Reason.CREATING
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    cloudflare: CloudflareObject = field(default_factory=CloudflareObject)
+    dns: DnsSeen = field(default_factory=DnsSeen)
+    watch: Watch = field(default_factory=Watch)
+    tombstone: bool = False
+    """Deleted, and DNS may still point here: the name is not free for others."""
+    revision: int = 1
+    """Rises with every change made through the API."""
+    sequence: int = 0
+    """The number of its last event."""
+    view: int = 1
+    """Rises with every write of the row."""
+    created_at: datetime
+    updated_at: datetime
+    wanted_at: datetime
+    """When what is desired last changed."""
+    acted_at: datetime
+    """When a person last acted: looks are closest for a while after it."""
+    refresh_requested_at: datetime | None = None
+    arrived_at: Mapping[State, datetime] = field(default_factory=dict)
+    """First arrival in each state."""
+
+    @property
+    def has_been_live(self) -> bool:
+        """Whether both statuses were ever active."""
+        return State.ACTIVE in self.arrived_at

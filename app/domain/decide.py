@@ -1,0 +1,369 @@
+"""The one place where states change: from a record and an observation to a transition. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from app.domain.absorb import absorb, found_records
+from app.domain.cloudflare_status import (
+    CertificateMeaning,
+    HostnameMeaning,
+    both_active,
+    certificate_meaning,
+    hostname_meaning,
+)
+from app.domain.custom_hostname import (
+    GONE,
+    LIVE,
+    CustomHostname,
+    Desired,
+    Purpose,
+    RecordStatus,
+    State,
+)
+from app.domain.events import EventType, event_type
+from app.domain.observation import (
+    Act,
+    CloudflareHostname,
+    Found,
+    NotAsked,
+    Observation,
+    Refused,
+    Unknown,
+)
+from app.domain.plan import is_real_time, records_complete, wanted_records
+from app.domain.reason import Reason
+from app.domain.schedule import Policy, cloudflare_due_at, dns_due_at
+
+UPWARDS = (State.PENDING, State.VALIDATING, State.ACTIVE, State.CNAME_VERIFIED)
+"""The order in which a hostname becomes live; none is ever skipped."""
+
+# Cloudflare's codes for a creation that a larger quota would let through.
+QUOTA_CODES = frozenset({1404, 1405})
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change of state, told by one event."""
+
+    before: State
+    after: State
+
+    @property
+    def event_type(self) -> EventType:
+        """How the step is told."""
+        return event_type(self.before, self.after)
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """What follows from a look: the record as it shall be kept, the steps, and what to do next."""
+
+    record: CustomHostname
+    steps: tuple[Step, ...] = ()
+    act: Act | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the hostname stands, and why."""
+
+    state: State
+    reason: Reason
+
+
+def decide(
+    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
+) -> Transition:
+    """Bring together what is desired and what was observed.
+
+    `now` is Postgres's `nameplate_now()`, aware. The record that comes back carries the new state,
+    its reason, and the instants of the next looks.
+    """
+    seen = absorb(record, observation, now=now, policy=policy)
+    standing = _standing(seen, observation, now=now, policy=policy)
+    steps = tuple(_steps(record.state, standing.state, created=seen.cloudflare.id is not None))
+    moved = _arrive(seen, standing, steps, now)
+    act = _act(moved, observation, now=now, policy=policy)
+    return Transition(_schedule(moved, observation, now=now, policy=policy), steps, act)
+
+
+def changes_routing(record: CustomHostname, observation: Observation) -> bool:
+    """Whether a look's routing differs from what is known: then a thorough second look is due."""
+    routing = observation.dns.routing
+    if not isinstance(routing, Found):
+        return False
+    known = record.dns.routing
+    return known is None or known.points_at_target is not routing.value.points_at_target
+
+
+def _standing(
+    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
+) -> Standing:
+    if record.desired is Desired.ABSENT:
+        return _leaving(record, observation)
+    if record.cloudflare.id is None:
+        return _not_at_cloudflare(record, observation)
+    view = record.cloudflare.seen
+    if view is None:
+        return Standing(record.state, record.reason)
+    match hostname_meaning(view):
+        case HostnameMeaning.BLOCKED:
+            return Standing(State.FAILED, _blocked_reason(view))
+        case HostnameMeaning.MOVED:
+            lapsed = Reason.MOVED_AWAY if record.has_been_live else Reason.VALIDATION_LAPSED
+            return Standing(State.VALIDATING, lapsed)
+        case HostnameMeaning.ACTIVE | HostnameMeaning.GOING:
+            live = record.state in LIVE
+            if both_active(view, live=live):
+                return _live(record, now=now, policy=policy)
+            return Standing(State.VALIDATING, _missing(record, view))
+
+
+def _leaving(record: CustomHostname, observation: Observation) -> Standing:
+    never_tried = record.cloudflare.id is None and record.cloudflare.create_tried_at is None
+    # Found by name, but made before we began: not ours to remove.
+    foreign = isinstance(observation.cloudflare, Found) and record.cloudflare.id is None
+    if record.state is State.DELETED or never_tried or foreign:
+        return Standing(State.DELETED, Reason.REMOVED)
+    return Standing(State.DELETING, Reason.REMOVAL_REQUESTED)
+
+
+def _not_at_cloudflare(record: CustomHostname, observation: Observation) -> Standing:
+    match observation.cloudflare:
+        case Found():
+            return Standing(State.FAILED, Reason.ALREADY_IN_ZONE)
+        case Refused(code, _) if code in QUOTA_CODES:
+            return Standing(State.FAILED, Reason.QUOTA_EXCEEDED)
+        case Refused():
+            return Standing(State.FAILED, Reason.REFUSED_BY_CLOUDFLARE)
+        case _:
+            pass
+    if record.state is State.FAILED:
+        return Standing(State.FAILED, record.reason)
+    view = record.cloudflare.seen
+    if view is None:
+        return Standing(State.PENDING, _creation_reason(record))
+    if hostname_meaning(view) is HostnameMeaning.MOVED:
+        lapsed = Reason.MOVED_AWAY if record.has_been_live else Reason.VALIDATION_LAPSED
+        return Standing(State.VALIDATING, lapsed)
+    return Standing(State.FAILED, Reason.MISSING_AT_CLOUDFLARE)
+
+
+def _creation_reason(record: CustomHostname) -> Reason:
+    return Reason.CLOUDFLARE_UNREACHABLE if record.watch.cloudflare_failures else Reason.CREATING
+
+
+def _blocked_reason(view: CloudflareHostname) -> Reason:
+    return Reason.ZONE_HELD if _mentions(view, "held", "zone hold") else Reason.HOSTNAME_BLOCKED
+
+
+def _live(record: CustomHostname, *, now: datetime, policy: Policy) -> Standing:
+    routing = record.dns.routing
+    points = routing is not None and routing.points_at_target
+    if points:
+        return Standing(State.CNAME_VERIFIED, Reason.LIVE)
+    if record.state is State.CNAME_VERIFIED and not _contradicted(record, now, policy):
+        return Standing(State.CNAME_VERIFIED, Reason.CNAME_CONTRADICTED)
+    return Standing(State.ACTIVE, _cname_reason(record))
+
+
+def _contradicted(record: CustomHostname, now: datetime, policy: Policy) -> bool:
+    watch = record.watch
+    if watch.contradicted_at is None or watch.contradictions < policy.contradictions:
+        return False
+    return now - watch.contradicted_at >= policy.contradicted_for
+
+
+def _missing(record: CustomHostname, view: CloudflareHostname) -> Reason:
+    """Say what keeps the two statuses from being active, and so whose turn it is."""
+    if _mentions(view, "fallback origin"):
+        return Reason.FALLBACK_ORIGIN_NOT_READY
+    if _mentions(view, "caa_error"):
+        return Reason.CAA_FORBIDS_ISSUANCE
+    if not records_complete(record):
+        return Reason.PREPARING_RECORDS
+    if hostname_meaning(view) is not HostnameMeaning.ACTIVE:
+        return _record_reason(record, Purpose.OWNERSHIP) or Reason.HOSTNAME_CHECK_PENDING
+    match certificate_meaning(view):
+        case CertificateMeaning.ISSUING:
+            return Reason.CERTIFICATE_ISSUING
+        case CertificateMeaning.DEPLOYING:
+            return Reason.CERTIFICATE_DEPLOYING
+        case CertificateMeaning.ENDED:
+            return Reason.CERTIFICATE_EXPIRED
+        case CertificateMeaning.TIMED_OUT:
+            return _record_reason(record, Purpose.CERTIFICATE) or Reason.CERTIFICATE_TIMED_OUT
+        case CertificateMeaning.CHECKING | CertificateMeaning.GOING | CertificateMeaning.ACTIVE:
+            return _record_reason(record, Purpose.CERTIFICATE) or Reason.CERTIFICATE_CHECK_PENDING
+
+
+def _record_reason(record: CustomHostname, purpose: Purpose) -> Reason | None:
+    """Name the record that is still lacking for `purpose`; None when the tenant did all of it."""
+    wanted = wanted_records(record)
+    routed = any(r.purpose is Purpose.ROUTING and r.status is RecordStatus.FOUND for r in wanted)
+    # Once traffic arrives here, hostname and HTTP validation need no token.
+    if routed and not (purpose is Purpose.CERTIFICATE and record.hostname.is_wildcard):
+        return None
+    if is_real_time(record.plan):
+        return _cname_reason(record)
+    statuses = {r.status for r in wanted if r.purpose is purpose}
+    if statuses == {RecordStatus.FOUND}:
+        return None
+    wrong = RecordStatus.WRONG in statuses
+    if purpose is Purpose.OWNERSHIP:
+        return Reason.OWNERSHIP_TXT_WRONG if wrong else Reason.OWNERSHIP_TXT_MISSING
+    return Reason.CERTIFICATE_TXT_WRONG if wrong else Reason.CERTIFICATE_TXT_MISSING
+
+
+def _cname_reason(record: CustomHostname) -> Reason:
+    wrong = any(
+        r.purpose is Purpose.ROUTING and r.status is RecordStatus.WRONG
+        for r in wanted_records(record)
+    )
+    return Reason.CNAME_ELSEWHERE if wrong else Reason.AWAITING_CNAME
+
+
+def _mentions(view: CloudflareHostname, *words: str) -> bool:
+    texts = " ".join((*view.verification_errors, *view.validation_errors)).lower()
+    return any(word in texts for word in words)
+
+
+def _steps(before: State, after: State, *, created: bool) -> Iterator[Step]:
+    """Walk from one state to the other without leaving out what lies between."""
+    if before is after:
+        return
+    for state in _between(before, after, created=created):
+        yield Step(before, state)
+        before = state
+    yield Step(before, after)
+
+
+def _between(before: State, after: State, *, created: bool) -> tuple[State, ...]:
+    if after is State.DELETED and before is not State.DELETING:
+        return (State.DELETING,)
+    if before is State.PENDING and after is State.FAILED and created:
+        return (State.VALIDATING,)
+    if after not in UPWARDS or before in GONE:
+        return ()
+    # A failed hostname that is at Cloudflare again begins with its validation.
+    start = 0 if before is State.FAILED else UPWARDS.index(before)
+    return UPWARDS[start + 1 : UPWARDS.index(after)]
+
+
+def _arrive(
+    record: CustomHostname, standing: Standing, steps: tuple[Step, ...], now: datetime
+) -> CustomHostname:
+    arrived = {**{step.after: now for step in steps}, **record.arrived_at}
+    watch = record.watch
+    if standing.state is not State.CNAME_VERIFIED:
+        watch = replace(watch, contradictions=0, contradicted_at=None)
+    gone = standing.state is State.DELETED
+    return replace(
+        record,
+        state=standing.state,
+        reason=standing.reason,
+        arrived_at=arrived,
+        watch=watch,
+        tombstone=gone and _may_still_point_here(record, newly=bool(steps)),
+    )
+
+
+def _may_still_point_here(record: CustomHostname, *, newly: bool) -> bool:
+    """Only a Found elsewhere or absent frees the name; a name that was never served is free."""
+    routing = record.dns.routing
+    if newly and record.cloudflare.seen is None and routing is None:
+        return False
+    if not newly and not record.tombstone:
+        return False
+    return routing is None or routing.points_at_target
+
+
+def _act(
+    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
+) -> Act | None:
+    if observation.acted is not None:
+        return None
+    if _must_wait(record, observation, now):
+        return None
+    if record.desired is Desired.ABSENT:
+        at_cloudflare = record.cloudflare.id is not None and record.state is State.DELETING
+        return Act.DELETE if at_cloudflare else None
+    if record.cloudflare.id is None:
+        return Act.CREATE if _wants_creation(record) else None
+    return Act.REFRESH if _wants_refresh(record, now, policy) else None
+
+
+def _must_wait(record: CustomHostname, observation: Observation, now: datetime) -> bool:
+    """After an Unknown, acts wait for the back-off too: a 429 must not be answered with a PATCH."""
+    if isinstance(observation.cloudflare, Unknown):
+        return True
+    due = record.watch.cloudflare_due_at
+    return record.watch.cloudflare_failures > 0 and due is not None and due > now
+
+
+def _wants_creation(record: CustomHostname) -> bool:
+    if record.state is State.PENDING or _refresh_requested(record):
+        return True
+    routing = record.dns.routing
+    came_back = routing is not None and routing.points_at_target
+    return record.state is State.VALIDATING and came_back
+
+
+def _wants_refresh(record: CustomHostname, now: datetime, policy: Policy) -> bool:
+    view = record.cloudflare.seen
+    if view is None or both_active(view, live=record.state in LIVE):
+        return False
+    if _refresh_requested(record):
+        return True
+    if not _waits_for_records(view):
+        return False
+    watch = record.watch
+    found = found_records(record)
+    if not found:
+        return False
+    if found - watch.refreshed_records:
+        return True
+    waits = policy.refresh_again
+    if watch.refreshed_at is None or watch.refreshes >= len(waits):
+        return False
+    return now - watch.refreshed_at >= waits[watch.refreshes]
+
+
+def _waits_for_records(view: CloudflareHostname) -> bool:
+    """Whether looking again at once could help Cloudflare on."""
+    match hostname_meaning(view):
+        case HostnameMeaning.BLOCKED:
+            return False
+        case HostnameMeaning.MOVED | HostnameMeaning.GOING:
+            return True
+        case HostnameMeaning.ACTIVE:
+            waiting = {CertificateMeaning.CHECKING, CertificateMeaning.TIMED_OUT}
+            return certificate_meaning(view) in waiting
+
+
+def _refresh_requested(record: CustomHostname) -> bool:
+    asked, done = record.refresh_requested_at, record.watch.refreshed_at
+    return asked is not None and (done is None or done < asked)
+
+
+def _schedule(
+    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
+) -> CustomHostname:
+    """Set the next looks; the side that was not asked keeps an earlier appointment."""
+    watch = record.watch
+    dns = dns_due_at(record, now=now, policy=policy)
+    cloudflare = cloudflare_due_at(record, observation, now=now, policy=policy)
+    if isinstance(observation.dns.routing, NotAsked):
+        dns = _earlier(watch.dns_due_at, dns)
+    if isinstance(observation.cloudflare, NotAsked):
+        cloudflare = _earlier(watch.cloudflare_due_at, cloudflare)
+    return replace(record, watch=replace(watch, dns_due_at=dns, cloudflare_due_at=cloudflare))
+
+
+def _earlier(known: datetime | None, new: datetime | None) -> datetime | None:
+    if known is None or new is None:
+        return new
+    return min(known, new)

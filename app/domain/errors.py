@@ -1,0 +1,175 @@
+"""Every condition Nameplate refuses or fails with, as one tree. Knows nothing of HTTP.
+
+NameplateError
+├── InvalidInput                 what was sent cannot be accepted as it is
+│   ├── InvalidHostname
+│   └── PlanNotAvailable
+├── NotFound
+├── Conflict                     right in itself, but not now or not beside what exists
+│   └── HostnameTaken / ProofRequired / StillDeleting
+├── PreconditionFailed           If-Match names another revision
+├── Unauthenticated / Forbidden
+├── WebhookRefused               the address may not be called
+├── NotReady                     database or schema is not there yet
+└── CloudflareError              what Cloudflare's API answered, or did not
+    ├── CloudflareUnavailable        transient: no answer, 5xx, nonsense
+    │   └── CloudflareRateLimited    429, with the wait it asks for
+    ├── CloudflareUnauthorized       the token, not the hostname
+    ├── CloudflareNotFound           404 with code 1436, the only "not there"
+    ├── CloudflareDuplicate          409 with code 1406
+    └── CloudflareRefused            a permanent no, with Cloudflare's code
+
+`code` is stable and part of the API; the text is for people and says the way out.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class NameplateError(Exception):
+    """Base of all errors that carry a stable code."""
+
+    code: str = "internal_error"
+
+    def __init__(self, detail: str, *, code: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        if code is not None:
+            self.code = code
+
+
+class InvalidInput(NameplateError):
+    """Something sent cannot be accepted; `field` is a JSON pointer to it."""
+
+    code = "invalid_input"
+
+    def __init__(self, detail: str, *, code: str | None = None, field: str | None = None) -> None:
+        super().__init__(detail, code=code)
+        self.field = field
+
+
+class InvalidHostname(InvalidInput):
+    """The text is no hostname that could be served."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail, code=code, field="/hostname")
+
+
+class PlanNotAvailable(InvalidInput):
+    """The plan does not exist here, or does not suit the hostname."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, code="plan_not_available", field="/plan")
+
+
+class NotFound(NameplateError):
+    """No such thing, or none the caller may know of."""
+
+    code = "not_found"
+
+
+class Conflict(NameplateError):
+    """Right in itself, but not beside what exists."""
+
+    code = "conflict"
+
+
+class HostnameTaken(Conflict):
+    """Another record holds the name; whose is not said."""
+
+    code = "hostname_taken"
+
+
+class ProofRequired(Conflict):
+    """The name was another tenant's and its DNS still points here."""
+
+    code = "proof_required"
+
+
+class StillDeleting(Conflict):
+    """The name's former record is on its way out; `retry_after` in seconds."""
+
+    code = "still_deleting"
+    retry_after: ClassVar[int] = 10
+
+
+class PreconditionFailed(NameplateError):
+    """If-Match names a revision that is no longer the present one."""
+
+    code = "precondition_failed"
+
+
+class Unauthenticated(NameplateError):
+    """No API key, or one that is unknown or revoked."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(NameplateError):
+    """The key is known, but its scope does not reach this far."""
+
+    code = "forbidden"
+
+
+class WebhookRefused(NameplateError):
+    """The address of a webhook endpoint may not be called."""
+
+    code = "address_not_allowed"
+
+
+class NotReady(NameplateError):
+    """A part this process cannot work without is not there."""
+
+    code = "not_ready"
+
+
+class CloudflareError(NameplateError):
+    """Base of what a call to Cloudflare can end with other than its result."""
+
+    code = "cloudflare_error"
+
+
+class CloudflareUnavailable(CloudflareError):
+    """Transient: time-out, cut connection, 5xx, or an answer that is not Cloudflare's envelope."""
+
+    code = "cloudflare_unavailable"
+    retry_after: float | None = None
+
+
+class CloudflareRateLimited(CloudflareUnavailable):
+    """429; `retry_after` is the wait in seconds that the answer asks for."""
+
+    code = "cloudflare_rate_limited"
+
+    def __init__(self, detail: str, *, retry_after: float) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class CloudflareUnauthorized(CloudflareError):
+    """The token is wrong, revoked or lacks a permission: says nothing about any hostname."""
+
+    code = "cloudflare_unauthorized"
+
+
+class CloudflareNotFound(CloudflareError):
+    """404 with code 1436."""
+
+    code = "cloudflare_not_found"
+
+
+class CloudflareDuplicate(CloudflareError):
+    """409 with code 1406: the zone already has the name."""
+
+    code = "cloudflare_duplicate"
+
+
+class CloudflareRefused(CloudflareError):
+    """A permanent no; `cloudflare_code` is Cloudflare's own number."""
+
+    code = "cloudflare_refused"
+
+    def __init__(self, detail: str, *, cloudflare_code: int) -> None:
+        super().__init__(detail)
+        self.cloudflare_code = cloudflare_code

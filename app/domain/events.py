@@ -1,0 +1,83 @@
+"""What is told of a hostname: event types, and the body of a webhook."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from app.domain.custom_hostname import State
+from app.domain.reason import Reason
+
+
+class EventType(StrEnum):
+    """Noun, then what became of it."""
+
+    CREATED = "custom_hostname.created"
+    VALIDATING = "custom_hostname.validating"
+    ACTIVE = "custom_hostname.active"
+    CNAME_VERIFIED = "custom_hostname.cname_verified"
+    CNAME_LOST = "custom_hostname.cname_lost"
+    FAILED = "custom_hostname.failed"
+    DELETING = "custom_hostname.deleting"
+    DELETED = "custom_hostname.deleted"
+
+
+_ARRIVALS = {
+    State.PENDING: EventType.CREATED,
+    State.VALIDATING: EventType.VALIDATING,
+    State.ACTIVE: EventType.ACTIVE,
+    State.CNAME_VERIFIED: EventType.CNAME_VERIFIED,
+    State.FAILED: EventType.FAILED,
+    State.DELETING: EventType.DELETING,
+    State.DELETED: EventType.DELETED,
+}
+
+
+def event_type(before: State | None, after: State) -> EventType:
+    """Name the step. Leaving `cname_verified` downwards is told as the loss alone."""
+    if before is State.CNAME_VERIFIED and after in {State.ACTIVE, State.VALIDATING}:
+        return EventType.CNAME_LOST
+    return _ARRIVALS[after]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One step of one hostname, once and for ever; `sequence` has no gaps within the hostname."""
+
+    id: str
+    custom_hostname_id: str
+    tenant: str
+    sequence: int
+    type: EventType
+    before: State | None
+    after: State
+    reason: Reason
+    created_at: datetime
+
+
+def webhook_body(event: Event, custom_hostname: Mapping[str, Any]) -> dict[str, Any]:
+    """Build what an endpoint receives, in the outer form of the Standard Webhooks specification."""
+    return {
+        "type": str(event.type),
+        "timestamp": event.created_at.isoformat(),
+        "data": {
+            "event": event_document(event),
+            "custom_hostname": dict(custom_hostname),
+        },
+    }
+
+
+def event_document(event: Event) -> dict[str, Any]:
+    """The event as the API shows it."""
+    return {
+        "id": event.id,
+        "type": str(event.type),
+        "sequence": event.sequence,
+        "created_at": event.created_at.isoformat(),
+        "from": str(event.before) if event.before else None,
+        "to": str(event.after),
+        "reason": str(event.reason),
+    }

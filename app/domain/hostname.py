@@ -1,0 +1,190 @@
+"""A hostname as it may stand in a custom hostname: parsed once, refused early, always A-labels.
+
+Rules: RFC 1035 lengths, RFC 5891 (IDNA 2008) for what is not ASCII, one leading ``*.``, and what
+Cloudflare refuses anyway (its error codes 1407 to 1411).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import idna
+
+from app.domain.errors import InvalidHostname
+
+MAX_LENGTH = 253
+MAX_LABEL = 63
+
+# RFC 6761, RFC 6762, RFC 7686, RFC 8375 and ICANN's `internal`; the first four are Cloudflare's
+# error 1409.
+RESERVED_TOP_LEVEL = frozenset(
+    {"test", "example", "invalid", "localhost", "local", "onion", "arpa", "internal", "alt"}
+)
+# Cloudflare's error 1411.
+RESERVED_DOMAINS = ("example.com", "example.net", "example.org")
+
+PublicSuffix = Callable[[str], str | None]
+"""Give the public suffix of a name in A-labels, or None when no known suffix ends it."""
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_IPV4_PART = re.compile(r"(0x[0-9a-f]*|[0-9]+)")
+_FULL_STOPS = re.compile("[\u3002\uff0e\uff61]")
+# Scripts that are written together (UTS 39, "highly restrictive"); any other mixture in one label
+# is how look-alike names are made.
+_WRITTEN_TOGETHER = (
+    frozenset({"LATIN", "CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "IDEOGRAPHIC"}),
+    frozenset({"LATIN", "CJK", "BOPOMOFO", "IDEOGRAPHIC"}),
+    frozenset({"LATIN", "CJK", "HANGUL"}),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hostname:
+    """A name in lower-case A-labels without a trailing dot, for example ``*.xn--bcher-kva.de``."""
+
+    name: str
+
+    @property
+    def is_wildcard(self) -> bool:
+        """Whether the name starts with ``*.``."""
+        return self.name.startswith("*.")
+
+    @property
+    def base(self) -> str:
+        """The name Cloudflare's object has: the one without ``*.``."""
+        return self.name.removeprefix("*.")
+
+
+def parse_hostname(text: str, public_suffix: PublicSuffix) -> Hostname:
+    """Parse what a caller typed.
+
+    Raises:
+        InvalidHostname: with a stable code and the way out.
+    """
+    name = _ascii(_trimmed(text))
+    base = name.removeprefix("*.")
+    _refuse_addresses(base)
+    for label in base.split("."):
+        _check_label(label)
+    if len(name) > MAX_LENGTH:
+        raise InvalidHostname(
+            "hostname_too_long", f"A hostname has at most {MAX_LENGTH} characters."
+        )
+    _refuse_reserved(base)
+    _refuse_suffix(base, public_suffix)
+    return Hostname(name)
+
+
+def refuse_own_names(hostname: Hostname, *, zone_name: str | None, own: tuple[str, ...]) -> None:
+    """Refuse the names the provider itself uses; names below its zone are fine.
+
+    Raises:
+        InvalidHostname: `hostname_is_ours`.
+    """
+    if hostname.base in {zone_name, *own}:
+        raise InvalidHostname(
+            "hostname_is_ours",
+            "This name belongs to the provider's own set-up (its zone, CNAME target or fallback "
+            "origin) and cannot be a custom hostname.",
+        )
+
+
+def _trimmed(text: str) -> str:
+    if not text or not text.strip():
+        raise InvalidHostname("hostname_empty", "The hostname is empty.")
+    # An A-label is never shorter than its U-label, so nothing this long can still become valid.
+    if len(text) > 4 * MAX_LENGTH:
+        raise InvalidHostname(
+            "hostname_too_long", f"A hostname has at most {MAX_LENGTH} characters."
+        )
+    if "://" in text or "/" in text:
+        raise InvalidHostname(
+            "hostname_is_url", "Give the hostname alone, without a scheme or a path."
+        )
+    stripped = _FULL_STOPS.sub(".", text)
+    return stripped.removesuffix(".")
+
+
+def _ascii(text: str) -> str:
+    prefix, rest = ("*.", text[2:]) if text.startswith("*.") else ("", text)
+    if "*" in rest or not rest:
+        raise InvalidHostname(
+            "wildcard_misplaced",
+            "A wildcard is one `*.` at the very beginning: `*.shop.com`.",
+        )
+    if rest.isascii():
+        return prefix + rest.lower()
+    try:
+        return prefix + idna.encode(rest, uts46=True, std3_rules=True).decode().lower()
+    except (idna.IDNAError, UnicodeError) as error:
+        raise InvalidHostname(
+            "hostname_not_idna", f"Not a valid internationalised hostname (IDNA 2008): {error}."
+        ) from error
+
+
+def _refuse_addresses(base: str) -> None:
+    if "[" in base or "]" in base or base.count(":") > 1:
+        raise InvalidHostname("hostname_is_ip", "An IP address cannot be a custom hostname.")
+    if ":" in base:
+        raise InvalidHostname("hostname_has_port", "Give the hostname without a port.")
+    # Every notation inet_aton takes ends in a part that is a number (WHATWG URL, "ends in a number").
+    if _IPV4_PART.fullmatch(base.rsplit(".", 1)[-1]):
+        raise InvalidHostname("hostname_is_ip", "An IP address cannot be a custom hostname.")
+
+
+def _check_label(label: str) -> None:
+    if not label:
+        raise InvalidHostname("label_empty", "Two dots stand side by side, or one leads.")
+    if len(label) > MAX_LABEL:
+        raise InvalidHostname(
+            "label_too_long", f"A part between two dots has at most {MAX_LABEL} characters."
+        )
+    if not _LABEL.fullmatch(label):
+        raise InvalidHostname(
+            "hostname_invalid_character",
+            "A hostname has only letters, digits and hyphens between its dots, and no part "
+            "begins or ends with a hyphen.",
+        )
+    if label[2:4] == "--":
+        _check_a_label(label)
+
+
+def _check_a_label(label: str) -> None:
+    try:
+        unicode_label = idna.decode(label.encode())
+    except (idna.IDNAError, UnicodeError) as error:
+        raise InvalidHostname(
+            "hostname_not_idna", f"{label!r} is not a valid A-label (IDNA 2008): {error}."
+        ) from error
+    scripts = {unicodedata.name(c, "?").split(" ", 1)[0] for c in unicode_label if c.isalpha()}
+    if len(scripts) > 1 and not any(scripts <= together for together in _WRITTEN_TOGETHER):
+        raise InvalidHostname(
+            "hostname_mixes_scripts",
+            f"{label!r} mixes scripts that are not written together ({', '.join(sorted(scripts))}).",
+        )
+
+
+def _refuse_reserved(base: str) -> None:
+    top = base.rsplit(".", 1)[-1]
+    if top in RESERVED_TOP_LEVEL:
+        raise InvalidHostname("hostname_reserved", f"Names under `{top}` are never public.")
+    if any(base == name or base.endswith("." + name) for name in RESERVED_DOMAINS):
+        raise InvalidHostname(
+            "hostname_reserved", "example.com, example.net and example.org are for documentation."
+        )
+
+
+def _refuse_suffix(base: str, public_suffix: PublicSuffix) -> None:
+    suffix = public_suffix(base)
+    if suffix is None:
+        raise InvalidHostname(
+            "top_level_domain_unknown", "The name does not end in a known public top-level domain."
+        )
+    if suffix == base:
+        raise InvalidHostname(
+            "hostname_is_public_suffix",
+            "This is a public suffix, under which others register names; give a name below it.",
+        )

@@ -1,0 +1,186 @@
+"""Why a hostname is in its state: one stable code, whose turn it is, and a sentence for people."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+
+class WaitingOn(StrEnum):
+    """Whose turn it is."""
+
+    TENANT = "tenant"
+    CLOUDFLARE = "cloudflare"
+    OPERATOR = "operator"
+    NOBODY = "nobody"
+
+
+class Reason(StrEnum):
+    """A stable code for machines and metrics."""
+
+    waiting_on: WaitingOn
+    message: str
+    """For people; no ids and no times in it, so that it does not change at each look."""
+
+    def __new__(cls, code: str, waiting_on: WaitingOn, message: str) -> Self:
+        """Make a member whose value is `code`."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.waiting_on = waiting_on
+        member.message = message
+        return member
+
+    CREATING = (
+        "creating",
+        WaitingOn.CLOUDFLARE,
+        "The custom hostname is being created at Cloudflare.",
+    )
+    CLOUDFLARE_UNREACHABLE = (
+        "cloudflare_unreachable",
+        WaitingOn.CLOUDFLARE,
+        "Cloudflare could not be asked; the creation is tried again until it answers.",
+    )
+    PREPARING_RECORDS = (
+        "preparing_records",
+        WaitingOn.CLOUDFLARE,
+        "Cloudflare is still preparing the tokens; the list of records is not complete yet.",
+    )
+    OWNERSHIP_TXT_MISSING = (
+        "ownership_txt_missing",
+        WaitingOn.TENANT,
+        "Add the TXT record that proves the hostname.",
+    )
+    OWNERSHIP_TXT_WRONG = (
+        "ownership_txt_wrong",
+        WaitingOn.TENANT,
+        "The TXT record that proves the hostname has another value than the one asked for.",
+    )
+    CERTIFICATE_TXT_MISSING = (
+        "certificate_txt_missing",
+        WaitingOn.TENANT,
+        "Add the TXT records at _acme-challenge that the certificate authority asks for.",
+    )
+    CERTIFICATE_TXT_WRONG = (
+        "certificate_txt_wrong",
+        WaitingOn.TENANT,
+        "The TXT record at _acme-challenge lacks a value the certificate authority asks for.",
+    )
+    AWAITING_CNAME = (
+        "awaiting_cname",
+        WaitingOn.TENANT,
+        "Point the hostname at the CNAME target.",
+    )
+    CNAME_ELSEWHERE = (
+        "cname_elsewhere",
+        WaitingOn.TENANT,
+        "The hostname's DNS leads elsewhere; point it at the CNAME target.",
+    )
+    CAA_FORBIDS_ISSUANCE = (
+        "caa_forbids_issuance",
+        WaitingOn.TENANT,
+        (
+            "A CAA record of the domain forbids the certificate authority to issue; allow it or "
+            "remove the record."
+        ),
+    )
+    FALLBACK_ORIGIN_NOT_READY = (
+        "fallback_origin_not_ready",
+        WaitingOn.OPERATOR,
+        "The zone has no active fallback origin; until it has, no hostname validates.",
+    )
+    HOSTNAME_CHECK_PENDING = (
+        "hostname_check_pending",
+        WaitingOn.CLOUDFLARE,
+        "The records are there; Cloudflare has yet to see them.",
+    )
+    CERTIFICATE_CHECK_PENDING = (
+        "certificate_check_pending",
+        WaitingOn.CLOUDFLARE,
+        "The records are there; the certificate authority has yet to see them.",
+    )
+    CERTIFICATE_ISSUING = (
+        "certificate_issuing",
+        WaitingOn.CLOUDFLARE,
+        "The certificate is being issued.",
+    )
+    CERTIFICATE_DEPLOYING = (
+        "certificate_deploying",
+        WaitingOn.CLOUDFLARE,
+        "The certificate is being deployed.",
+    )
+    CERTIFICATE_TIMED_OUT = (
+        "certificate_timed_out",
+        WaitingOn.CLOUDFLARE,
+        "Cloudflare gave up on the certificate for now; a refresh makes it try again.",
+    )
+    CERTIFICATE_EXPIRED = (
+        "certificate_expired",
+        WaitingOn.CLOUDFLARE,
+        "The certificate has ended and no new one is there yet.",
+    )
+    VALIDATION_LAPSED = (
+        "validation_lapsed",
+        WaitingOn.TENANT,
+        "Cloudflare stopped looking for the records; once they are there it is asked again.",
+    )
+    MOVED_AWAY = (
+        "moved_away",
+        WaitingOn.TENANT,
+        "The hostname no longer points here; point it at the CNAME target to bring it back.",
+    )
+    LIVE = (
+        "live",
+        WaitingOn.NOBODY,
+        "The hostname is live.",
+    )
+    CNAME_CONTRADICTED = (
+        "cname_contradicted",
+        WaitingOn.TENANT,
+        (
+            "The hostname's DNS was just seen leading elsewhere; it is looked at again before "
+            "anything is concluded."
+        ),
+    )
+    HOSTNAME_BLOCKED = (
+        "hostname_blocked",
+        WaitingOn.OPERATOR,
+        "Cloudflare blocks this hostname; ask Cloudflare's support, then refresh.",
+    )
+    ZONE_HELD = (
+        "zone_held",
+        WaitingOn.TENANT,
+        "The domain's own Cloudflare zone is held; its owner must release the hold, then refresh.",
+    )
+    ALREADY_IN_ZONE = (
+        "already_in_zone",
+        WaitingOn.OPERATOR,
+        (
+            "The zone already has this custom hostname, and it was not made here; remove it at "
+            "Cloudflare, then refresh."
+        ),
+    )
+    MISSING_AT_CLOUDFLARE = (
+        "missing_at_cloudflare",
+        WaitingOn.OPERATOR,
+        "The custom hostname was removed at Cloudflare; a refresh makes it again.",
+    )
+    QUOTA_EXCEEDED = (
+        "quota_exceeded",
+        WaitingOn.OPERATOR,
+        "The zone's quota of custom hostnames is used up; raise it, then refresh.",
+    )
+    REFUSED_BY_CLOUDFLARE = (
+        "refused_by_cloudflare",
+        WaitingOn.OPERATOR,
+        "Cloudflare refused to create this custom hostname; its own words say why.",
+    )
+    REMOVAL_REQUESTED = (
+        "removal_requested",
+        WaitingOn.CLOUDFLARE,
+        "The custom hostname is being removed at Cloudflare.",
+    )
+    REMOVED = (
+        "removed",
+        WaitingOn.NOBODY,
+        "The custom hostname is gone.",
+    )

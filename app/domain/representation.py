@@ -1,0 +1,92 @@
+"""A custom hostname as the API and the webhooks show it: plain JSON values.
+
+`next_check_at` is not in it: it changes with every look, and an unchanged look must leave the
+document as it was. `add_next_check` puts it in where the document is shown.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from app.domain.cloudflare_status import both_active
+from app.domain.custom_hostname import LIVE, CustomHostname, DnsRecord, State
+from app.domain.observation import Routing
+from app.domain.plan import records_complete, switch_safe, wanted_records, warning
+
+
+def represent(record: CustomHostname) -> dict[str, Any]:
+    """Build the document."""
+    active = both_active(record.cloudflare.seen, live=record.state in LIVE)
+    return {
+        "id": record.id,
+        "hostname": record.hostname.name,
+        "tenant": record.tenant,
+        "zone": record.zone.id,
+        "plan": str(record.plan),
+        "state": str(record.state),
+        "reason": str(record.reason),
+        "message": record.reason.message,
+        "waiting_on": str(record.reason.waiting_on),
+        "switch_safe": switch_safe(record, both_active=active),
+        "serving": record.state is State.CNAME_VERIFIED,
+        "records": [represent_record(r) for r in wanted_records(record)],
+        "records_complete": records_complete(record),
+        "warning": warning(record.plan),
+        "cloudflare": _cloudflare(record),
+        "dns": _dns(record.dns.routing),
+        "metadata": dict(record.metadata),
+        "revision": record.revision,
+        "created_at": record.created_at.isoformat(),
+        "updated_at": record.updated_at.isoformat(),
+        "activated_at": _instant(record.arrived_at.get(State.ACTIVE)),
+        "verified_at": _instant(record.arrived_at.get(State.CNAME_VERIFIED)),
+    }
+
+
+def represent_record(record: DnsRecord) -> dict[str, Any]:
+    """One DNS record to add."""
+    return {
+        "type": record.type,
+        "name": record.name,
+        "value": record.value,
+        "purpose": str(record.purpose),
+        "when": str(record.when),
+        "status": str(record.status),
+    }
+
+
+def add_next_check(document: dict[str, Any], next_check_at: datetime | None) -> dict[str, Any]:
+    """Give the document with the instant of the next look."""
+    return {**document, "next_check_at": _instant(next_check_at)}
+
+
+def _cloudflare(record: CustomHostname) -> dict[str, Any]:
+    known = record.cloudflare
+    seen = known.seen if known.id is not None else None
+    errors = [*seen.verification_errors, *seen.validation_errors] if seen else []
+    if known.refusal:
+        errors.append(known.refusal)
+    return {
+        "id": known.id,
+        "hostname_status": seen.status if seen else None,
+        "ssl_status": seen.ssl_status if seen else None,
+        "errors": errors,
+    }
+
+
+def _dns(routing: Routing | None) -> dict[str, Any]:
+    if routing is None:
+        return {"points_at_target": None, "evidence": None}
+    return {
+        "points_at_target": routing.points_at_target,
+        "evidence": {
+            "kind": str(routing.kind),
+            "chain": list(routing.chain),
+            "addresses": list(routing.addresses),
+        },
+    }
+
+
+def _instant(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None

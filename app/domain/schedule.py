@@ -1,0 +1,138 @@
+"""When to look again, and when to try a delivery again. Pure: `now` and chance are handed in."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.domain.custom_hostname import LIVE, CustomHostname, State
+from app.domain.observation import Observation, Unknown
+from app.domain.plan import records_complete
+
+DAY = timedelta(days=1)
+
+FOLLOW = (5, 10, 20, 40, *range(60, 601, 60))
+"""Seconds after a creation or refresh at which Cloudflare is looked at: the minutes that matter."""
+
+TOKENS = (1, 2, 3, 5, 8, 12, 20, 30, 45, *range(60, 601, 60))
+"""The same while Cloudflare still prepares tokens, which takes it some seconds."""
+
+WEBHOOK_RETRIES = (5, 300, 1800, 7200, 18000, 36000, 36000)
+"""Seconds between the tries of one delivery; the first try is at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The waits that are choices, not facts."""
+
+    adoption_skew: timedelta = timedelta(seconds=60)
+    """How much Cloudflare's clock may lag behind ours."""
+    post_settles: timedelta = timedelta(seconds=30)
+    """How long after a POST an absent hostname may still appear."""
+    contradictions: int = 3
+    contradicted_for: timedelta = timedelta(minutes=10)
+    contradiction_looks: tuple[timedelta, ...] = (
+        timedelta(minutes=5),
+        timedelta(minutes=10, seconds=5),
+    )
+    refresh_again: tuple[timedelta, ...] = (
+        timedelta(minutes=10),
+        timedelta(hours=1),
+        timedelta(hours=4),
+        timedelta(hours=24),
+    )
+    """Waits before the no-change PATCH is sent again for the same records."""
+    live_cloudflare: timedelta = timedelta(minutes=30)
+    failed_cloudflare: timedelta = timedelta(hours=1)
+    idle_cloudflare_first_day: timedelta = timedelta(minutes=15)
+    idle_cloudflare: timedelta = timedelta(hours=1)
+    deleting_again: timedelta = timedelta(seconds=10)
+    failure_wait: timedelta = timedelta(seconds=5)
+    failure_wait_most: timedelta = timedelta(minutes=5)
+
+
+def dns_due_at(record: CustomHostname, *, now: datetime, policy: Policy) -> datetime | None:
+    """When to look at the name's DNS next; None while nothing could follow from it."""
+    match record.state:
+        case State.VALIDATING | State.ACTIVE:
+            return now + _dns_interval(record, now)
+        case State.CNAME_VERIFIED:
+            return _live_dns(record, now, policy)
+        case State.DELETED:
+            return _own_hour(record.id, now) if record.tombstone else None
+        case State.PENDING | State.FAILED | State.DELETING:
+            return None
+
+
+def cloudflare_due_at(
+    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
+) -> datetime | None:
+    """When to ask Cloudflare next; None while nothing could follow from it."""
+    if record.state is State.DELETED:
+        return None
+    if isinstance(observation.cloudflare, Unknown):
+        return now + _failure_wait(record, observation.cloudflare, policy)
+    if record.state is State.DELETING:
+        return now + policy.deleting_again
+    if record.cloudflare.id is None:
+        return now + policy.failure_wait if record.state is State.PENDING else None
+    if record.state is State.FAILED:
+        return now + policy.failed_cloudflare
+    if record.state in LIVE:
+        return now + policy.live_cloudflare
+    return _validating_due_at(record, now, policy)
+
+
+def webhook_retry_after(attempts: int, *, chance: float) -> timedelta | None:
+    """The wait after the `attempts`-th failed try, 10 % to either side by `chance` in [0, 1)."""
+    if attempts > len(WEBHOOK_RETRIES):
+        return None
+    return timedelta(seconds=WEBHOOK_RETRIES[attempts - 1] * (0.9 + 0.2 * chance))
+
+
+def _dns_interval(record: CustomHostname, now: datetime) -> timedelta:
+    if now - record.acted_at < timedelta(minutes=10):
+        return timedelta(seconds=10)
+    since = now - record.wanted_at
+    if since < timedelta(hours=1):
+        return timedelta(minutes=1)
+    if since < timedelta(days=3):
+        return timedelta(minutes=2)
+    if since < timedelta(days=7):
+        return timedelta(minutes=10)
+    return timedelta(hours=1)
+
+
+def _live_dns(record: CustomHostname, now: datetime, policy: Policy) -> datetime:
+    began = record.watch.contradicted_at
+    if began is None:
+        return _own_hour(record.id, now)
+    looks = (began + wait for wait in policy.contradiction_looks)
+    return next((at for at in looks if at > now), now + policy.contradiction_looks[0])
+
+
+def _own_hour(record_id: str, now: datetime) -> datetime:
+    """Give each record its own instant of the day, so that daily looks spread evenly."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    at = midnight + timedelta(seconds=zlib.crc32(record_id.encode()) % 86400)
+    while at <= now + timedelta(hours=1):
+        at += DAY
+    return at
+
+
+def _failure_wait(record: CustomHostname, unknown: Unknown, policy: Policy) -> timedelta:
+    doubled = policy.failure_wait * (1 << min(max(record.watch.cloudflare_failures - 1, 0), 10))
+    wait = min(doubled, policy.failure_wait_most)
+    return max(wait, timedelta(seconds=unknown.retry_after or 0))
+
+
+def _validating_due_at(record: CustomHostname, now: datetime, policy: Policy) -> datetime:
+    ladder = FOLLOW if records_complete(record) else TOKENS
+    began = record.watch.refreshed_at or record.wanted_at
+    steps = (began + timedelta(seconds=seconds) for seconds in ladder)
+    followed = next((at for at in steps if at > now), None)
+    if followed is not None:
+        return followed
+    fresh = now - record.wanted_at < DAY
+    return now + (policy.idle_cloudflare_first_day if fresh else policy.idle_cloudflare)

@@ -1,0 +1,1 @@
+"""What Nameplate starts on this machine when nobody gave it one: its own Postgres."""

@@ -1,0 +1,73 @@
+"""The sandbox's two clocks: wall time for stamps and limits, schedule time for waits.
+
+Not a timer: `agenda` decides what runs when; this file only says what time it is.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+SECOND = 1.0
+MINUTE = 60.0
+HOUR = 3600.0
+DAY = 86_400.0
+
+
+@dataclass(slots=True)
+class ClockState:
+    """What must survive a restart for both clocks to go on where they were."""
+
+    speed: float
+    offset: float = 0.0
+    anchor_wall: float = 0.0
+    anchor_schedule: float = 0.0
+
+
+class Clock:
+    """Wall time is real time plus all advances; schedule time is wall time, `speed` times faster.
+
+    Advancing lets that many seconds of wall time pass, so schedule time moves on by
+    `speed` times as many. A change of speed never makes either clock jump.
+    """
+
+    def __init__(self, state: ClockState) -> None:
+        self._state = state
+
+    @classmethod
+    def started_now(cls, speed: float) -> "Clock":
+        """Return a clock whose schedule time is zero at this moment."""
+        return cls(ClockState(speed=speed, anchor_wall=time.time()))
+
+    @property
+    def state(self) -> ClockState:
+        """What has to be stored."""
+        return self._state
+
+    def wall(self) -> float:
+        """Return wall time in seconds since the epoch."""
+        return time.time() + self._state.offset
+
+    def schedule(self) -> float:
+        """Return schedule time in seconds since the sandbox was first started."""
+        elapsed = self.wall() - self._state.anchor_wall
+        return self._state.anchor_schedule + elapsed * self._state.speed
+
+    def real_seconds_until(self, due: float) -> float:
+        """Return how long to sleep until schedule time reaches `due`."""
+        return max(0.0, (due - self.schedule()) / self._state.speed)
+
+    def advance(self, seconds: float) -> None:
+        """Let `seconds` of wall time pass at once."""
+        self._state.offset += seconds
+
+    def set_speed(self, speed: float) -> None:
+        """Run schedule time at another speed from now on."""
+        self._state.anchor_schedule = self.schedule()
+        self._state.anchor_wall = self.wall()
+        self._state.speed = speed
+
+
+def rfc3339(wall: float) -> str:
+    """Write a wall time the way Cloudflare writes its timestamps."""
+    stamp = datetime.fromtimestamp(wall, UTC)
+    return stamp.isoformat(timespec="microseconds").replace("+00:00", "Z")

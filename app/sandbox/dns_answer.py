@@ -1,0 +1,107 @@
+"""Answers to DNS questions, from the world: recursion, negative answers, faults, EDNS.
+
+Works on messages; sockets are `dns_server`.
+"""
+
+import dns.flags
+import dns.message
+import dns.name
+import dns.opcode
+import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
+import dns.rrset
+
+from app.sandbox.dns_zone import RRset, World, normal, parse
+
+MAX_CNAMES = 16
+_EDNS_PAYLOAD = 1232
+_SOA_MINIMUM = 60
+_UNSUPPORTED = frozenset({dns.rdatatype.ANY, dns.rdatatype.AXFR, dns.rdatatype.IXFR})
+
+
+def answer(world: World, query: dns.message.Message) -> dns.message.Message | None:
+    """Return the answer to a query, or None where the name's fault is silence."""
+    recursive = bool(query.flags & dns.flags.RD)
+    response = dns.message.make_response(
+        query, recursion_available=recursive, our_payload=_EDNS_PAYLOAD
+    )
+    if query.opcode() != dns.opcode.QUERY:
+        response.set_rcode(dns.rcode.NOTIMP)
+        return response
+    if len(query.question) != 1:
+        response.set_rcode(dns.rcode.FORMERR)
+        return response
+    question = query.question[0]
+    if question.rdclass != dns.rdataclass.IN:
+        response.set_rcode(dns.rcode.REFUSED)
+        return response
+    if question.rdtype in _UNSUPPORTED:
+        response.set_rcode(dns.rcode.NOTIMP)
+        return response
+    if not recursive:
+        response.flags |= dns.flags.AA
+    return _fill(world, response, question, recursive=recursive)
+
+
+def _fill(
+    world: World,
+    response: dns.message.Message,
+    question: dns.rrset.RRset,
+    *,
+    recursive: bool,
+) -> dns.message.Message | None:
+    owner = question.name
+    rrtype = dns.rdatatype.to_text(question.rdtype)
+    for _ in range(MAX_CNAMES):
+        name = normal(owner.to_text())
+        fault = world.fault_of(name)
+        if fault != "none":
+            return _faulty(response, fault)
+        if found := _find(world, name, rrtype):
+            response.answer.append(_wire(owner, found))
+            return response
+        alias = world.rrset(name, "CNAME")
+        if alias is None:
+            return _negative(world, response, name)
+        response.answer.append(_wire(owner, alias))
+        if not recursive:
+            return response
+        owner = dns.name.from_text(alias.values[0])
+    return _faulty(response, "servfail")
+
+
+def _find(world: World, name: str, rrtype: str) -> RRset | None:
+    if rrtype == "SOA" and name == world.zone_of(name) and world.rrset(name, "CNAME") is None:
+        return world.rrset(name, "SOA") or _soa(world, name)
+    return world.rrset(name, rrtype)
+
+
+def _faulty(response: dns.message.Message, fault: str) -> dns.message.Message | None:
+    if fault == "timeout":
+        return None
+    response.answer.clear()
+    response.flags &= ~dns.flags.AA
+    response.set_rcode(dns.rcode.SERVFAIL if fault == "servfail" else dns.rcode.REFUSED)
+    return response
+
+
+def _negative(world: World, response: dns.message.Message, name: str) -> dns.message.Message:
+    if world.node(name) is None:
+        response.set_rcode(dns.rcode.NXDOMAIN)
+    zone = world.zone_of(name)
+    response.authority.append(_wire(dns.name.from_text(zone), _soa(world, zone)))
+    return response
+
+
+def _soa(world: World, zone: str) -> RRset:
+    primary, _ = world.name_servers(zone)
+    serial = 1 + world.revision
+    value = f"{primary}. hostmaster.{zone or 'invalid'}. {serial} 10000 2400 604800 {_SOA_MINIMUM}"
+    return RRset(zone, "SOA", (value,), ttl=_SOA_MINIMUM)
+
+
+def _wire(owner: dns.name.Name, rrset: RRset) -> dns.rrset.RRset:
+    return dns.rrset.from_rdata_list(
+        owner, rrset.ttl, [parse(rrset.type, value) for value in rrset.values]
+    )

@@ -1,0 +1,321 @@
+"""Real servers, started, killed and found again. As root the data directories below pytest's
+tmp_path (0700) are out of the server user's reach, so these tests cover that case as well.
+"""
+
+import asyncio
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from app.local import postgres, programs
+from app.local.postgres import EmbeddedPostgresError, embedded_postgres
+from app.local.server import PidFile
+
+AS_ROOT = os.geteuid() == 0
+only_root = pytest.mark.skipif(not AS_ROOT, reason="only root runs the server as another user")
+
+# Announces its server and waits to be killed.
+CHILD = """
+import sys, time
+from pathlib import Path
+from app.local.postgres import embedded_postgres
+with embedded_postgres(Path(sys.argv[1])) as url:
+    print(url, flush=True)
+    time.sleep(60)
+"""
+# The interpreter may lie where an ordinary user cannot read it: drop root after the imports.
+AS_ORDINARY_USER = """
+import os, sys
+from pathlib import Path
+from app.local.postgres import embedded_postgres
+os.setgroups([])
+os.setgid(int(sys.argv[2]))
+os.setuid(int(sys.argv[3]))
+for _ in range(2):
+    with embedded_postgres(Path(sys.argv[1])) as url:
+        print(Path(sys.argv[1], "cluster").stat().st_uid, url)
+"""
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Iterator[Path]:
+    path = tmp_path / "data"
+    yield path
+    if path.exists():
+        postgres._remove(path, postgres._home_of_cluster(path, programs.server_account()))
+
+
+def ask(url: str, *statements: str) -> str:
+    """Run the statements and return the last one's single value as text."""
+
+    async def run() -> str:
+        connection = await asyncpg.connect(url)
+        try:
+            for statement in statements[:-1]:
+                await connection.execute(statement)
+            return str(await connection.fetchval(statements[-1]))
+        finally:
+            await connection.close()
+
+    return asyncio.run(run())
+
+
+def postmaster(url: str) -> int:
+    return int(ask(url, "SELECT pg_read_file('postmaster.pid')").splitlines()[0])
+
+
+def cluster_folder(url: str) -> Path:
+    return Path(ask(url, "SHOW data_directory"))
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    state = Path(f"/proc/{pid}/stat")
+    return state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def modes_of(folders: list[Path]) -> dict[Path, tuple[int, int, int]]:
+    stats = {folder: folder.stat() for folder in folders}
+    return {folder: (s.st_mode, s.st_uid, s.st_gid) for folder, s in stats.items()}
+
+
+def test_the_url_serves_a_database_of_ours_on_the_loopback_alone(data_dir: Path) -> None:
+    with embedded_postgres(data_dir, keep=False, settings={"max_connections": "50"}) as url:
+        assert url.startswith("postgresql://nameplate:")
+        assert url.endswith("/nameplate")
+        assert "@127.0.0.1:" in url
+        assert ask(url, "SELECT current_database() || ' ' || current_user") == "nameplate nameplate"
+        assert ask(url, "SHOW listen_addresses") == "127.0.0.1"
+        assert not ask(url, "SHOW unix_socket_directories")
+        assert ask(url, "SHOW max_connections") == "50"
+        assert ask(url, "SHOW timezone") == "UTC"
+        assert ask(url, "SHOW fsync") == "off"
+        assert ask(url, "CREATE EXTENSION pg_trgm", "SELECT show_limit()") == "0.3"
+
+
+def test_only_the_password_kept_in_the_data_directory_opens_the_door(data_dir: Path) -> None:
+    with embedded_postgres(data_dir, keep=False) as url:
+        password = data_dir / "password"
+        assert password.stat().st_mode & 0o777 == 0o600
+        assert f":{password.read_text()}@" in url
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            ask(url.replace(password.read_text(), "guess"), "SELECT 1")
+        rules = "SELECT string_agg(DISTINCT auth_method, ' ') FROM pg_hba_file_rules"
+        assert ask(url, rules) == "scram-sha-256"
+
+
+def test_data_and_port_survive_a_restart_with_durable_settings(data_dir: Path) -> None:
+    with embedded_postgres(data_dir) as first:
+        ask(first, "CREATE TABLE kept AS SELECT 42 AS n", "SELECT 1")
+        assert ask(first, "SHOW fsync") == "on"
+        before = postmaster(first)
+    assert is_gone(before)
+    with embedded_postgres(data_dir) as second:
+        assert second == first
+        assert ask(second, "SELECT n FROM kept") == "42"
+
+
+def test_a_killed_postmaster_is_no_trouble_at_the_end_and_recovers_at_the_next_start(
+    data_dir: Path,
+) -> None:
+    with embedded_postgres(data_dir) as url:
+        ask(url, "CREATE TABLE kept AS SELECT 42 AS n", "SELECT 1")
+        os.kill(postmaster(url), signal.SIGKILL)
+    with embedded_postgres(data_dir) as url:
+        assert ask(url, "SELECT n FROM kept") == "42"
+
+
+def test_a_pid_file_that_names_a_stranger_by_now_does_not_prevent_a_start(data_dir: Path) -> None:
+    with embedded_postgres(data_dir) as url:
+        cluster, server = cluster_folder(url), postmaster(url)
+        leftover = (cluster / "postmaster.pid").read_text()
+    stale = leftover.replace(str(server), str(os.getpid()), 1)
+    (cluster / "postmaster.pid").write_text(stale)
+    with embedded_postgres(data_dir) as url:
+        assert ask(url, "SELECT 1") == "1"
+
+
+def kill_the_parent_of_a_server(data_dir: Path) -> str:
+    command = [sys.executable, "-c", CHILD, str(data_dir)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        url = child.stdout.readline().strip()
+        child.kill()
+    return url
+
+
+def test_a_server_that_survived_its_parent_is_adopted_and_stopped_at_the_end(
+    data_dir: Path,
+) -> None:
+    url = kill_the_parent_of_a_server(data_dir)
+    survivor = postmaster(url)
+    with embedded_postgres(data_dir) as adopted:
+        assert adopted == url
+        assert postmaster(adopted) == survivor
+    assert is_gone(survivor)
+
+
+def test_a_survivor_with_other_settings_is_replaced(data_dir: Path) -> None:
+    survivor = postmaster(kill_the_parent_of_a_server(data_dir))
+    with embedded_postgres(data_dir, settings={"max_connections": "50"}) as url:
+        assert is_gone(survivor)
+        assert ask(url, "SHOW max_connections") == "50"
+
+
+def test_a_survivor_that_does_not_take_our_password_is_left_alone(data_dir: Path) -> None:
+    survivor = postmaster(kill_the_parent_of_a_server(data_dir))
+    password = (data_dir / "password").read_text()
+    (data_dir / "password").write_text("another")
+    with pytest.raises(EmbeddedPostgresError, match="does not take our password"):
+        embedded_postgres(data_dir).__enter__()
+    assert not is_gone(survivor)
+    (data_dir / "password").write_text(password)
+    with embedded_postgres(data_dir) as url:
+        assert postmaster(url) == survivor
+
+
+def test_keep_false_leaves_nothing_behind_even_after_an_exception(data_dir: Path) -> None:
+    with pytest.raises(ZeroDivisionError), embedded_postgres(data_dir, keep=False) as url:
+        cluster, server = cluster_folder(url), postmaster(url)
+        _ = 1 / 0
+    assert is_gone(server)
+    assert not data_dir.exists()
+    assert not cluster.exists()
+    assert cluster.parent == data_dir or not cluster.parent.exists()
+
+
+def test_modes_and_owners_of_the_folders_above_stay(tmp_path: Path) -> None:
+    shut = tmp_path / "shut"
+    shut.mkdir(mode=0o700)
+    watched = [shut, *shut.parents, programs.COMMON_GROUND, *programs.wheel_site().parents]
+    before = modes_of(watched)
+    with embedded_postgres(shut / "data", keep=False) as url:
+        during = modes_of(watched)
+        assert ask(url, "SELECT 1") == "1"
+    assert before == during == modes_of(watched)
+
+
+def test_a_second_user_of_a_data_directory_gets_one_clear_line(data_dir: Path) -> None:
+    with embedded_postgres(data_dir, keep=False) as url:
+        with pytest.raises(EmbeddedPostgresError) as refusal:
+            embedded_postgres(data_dir, keep=False).__enter__()
+        assert str(refusal.value) == f"{data_dir} is in use by process {os.getpid()}"
+        assert ask(url, "SELECT 1") == "1"
+
+
+def test_a_data_directory_that_cannot_be_made_gives_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(EmbeddedPostgresError) as refusal:
+        embedded_postgres(tmp_path / "file" / "data").__enter__()
+    assert f"{tmp_path}/file/data is not usable: Not a directory" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.skipif(AS_ROOT, reason="no mode keeps root from writing")
+def test_an_unwritable_data_directory_gives_one_clear_line(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(EmbeddedPostgresError, match="is not writable$"):
+        embedded_postgres(tmp_path).__enter__()
+    with pytest.raises(EmbeddedPostgresError, match="is not usable: Permission denied"):
+        embedded_postgres(tmp_path / "data").__enter__()
+
+
+@only_root
+def test_a_data_directory_of_another_user_is_refused(tmp_path: Path) -> None:
+    os.chown(tmp_path, pwd.getpwnam("nobody").pw_uid, -1)
+    with pytest.raises(EmbeddedPostgresError, match="is not ours"):
+        embedded_postgres(tmp_path).__enter__()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_setting_the_server_refuses_gives_the_line_of_its_log(data_dir: Path) -> None:
+    with pytest.raises(EmbeddedPostgresError, match=r"did not start: .*FATAL.*no_such_setting"):
+        embedded_postgres(data_dir, keep=False, settings={"no_such_setting": "1"}).__enter__()
+    assert not data_dir.exists()
+
+
+@only_root
+def test_a_missing_useradd_gives_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(EmbeddedPostgresError, match="there is no useradd to make the user"):
+        programs.server_account("nameplate-unheard-of", search_path=str(tmp_path))
+
+
+def test_a_missing_wheel_gives_one_clear_line() -> None:
+    with pytest.raises(EmbeddedPostgresError, match=r"pip install 'nameplate\[local\]'"):
+        programs.wheel_site("no_such_wheel")
+
+
+@only_root
+def test_a_new_data_directory_never_finds_a_former_ones_cluster(data_dir: Path) -> None:
+    account = programs.server_account()
+    data_dir.mkdir()
+    former = postgres._home_of_cluster(data_dir, account)
+    assert former.parent == programs.COMMON_GROUND
+    assert postgres._home_of_cluster(data_dir, account) == former
+    shutil.rmtree(data_dir)
+    data_dir.mkdir()
+    assert postgres._home_of_cluster(data_dir, account) != former
+    former.rmdir()
+
+
+def a_wheel_below(folder: Path) -> Path:
+    for name in ("pginstall/bin/postgres", "pginstall/lib/pg_trgm.so", "pginstall/share/x"):
+        file = folder / "embedded_postgres" / name
+        file.parent.mkdir(parents=True)
+        file.write_text(name)
+        file.chmod(0o700)
+    return folder
+
+
+@only_root
+def test_programs_out_of_reach_are_copied_once_to_where_only_root_can_have_written(
+    tmp_path: Path,
+) -> None:
+    account = programs.server_account()
+    assert account is not None
+    site = a_wheel_below(tmp_path)
+    with tempfile.TemporaryDirectory(dir=programs.COMMON_GROUND) as folder:
+        ground = Path(folder)
+        ground.chmod(0o755)
+        assert not programs._can_use(account, site)
+        copy = programs.reachable_copy(site, ground)
+        assert programs._can_use(account, copy)
+        assert programs.reachable_copy(site, ground) == copy
+        os.chown(copy, account.uid, account.gid)  # as if that user had planted it
+        trusted = programs.reachable_copy(site, ground)
+        assert trusted != copy
+        (trusted / "embedded_postgres/pginstall/share/x").unlink()  # as a sweep of old files does
+        assert programs.reachable_copy(site, ground) not in {copy, trusted}
+
+
+@only_root
+def test_an_ordinary_user_runs_the_server_as_himself() -> None:
+    nobody = pwd.getpwnam("nobody")
+    if not programs._can_use(programs.Account(nobody.pw_uid, nobody.pw_gid), programs.wheel_site()):
+        pytest.skip("the wheel of this checkout is out of an ordinary user's reach")
+    with tempfile.TemporaryDirectory() as folder:
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+        ids = (str(nobody.pw_gid), str(nobody.pw_uid))
+        done = subprocess.run(
+            [sys.executable, "-c", AS_ORDINARY_USER, f"{folder}/data", *ids],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stderr == ""
+        first, second = done.stdout.splitlines()
+        assert first == second
+        assert first.startswith(f"{nobody.pw_uid} postgresql://")
