@@ -30,6 +30,11 @@ class Reason(StrEnum):
         member.message = message
         return member
 
+    @classmethod
+    def of(cls, code: str) -> Reason:
+        """Give the reason with this code."""
+        return cls.__members__[code.upper()]
+
     CREATING = (
         "creating",
         WaitingOn.CLOUDFLARE,

@@ -14,7 +14,6 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -199,15 +198,12 @@ def reachable_copy(site: Path, ground: Path = COMMON_GROUND) -> Path:
 
 def is_ours_alone(place: Path) -> bool:
     """Tell whether `place` is a folder only we could have filled; anyone can plant a name."""
-    with suppress(FileNotFoundError):
+    try:
         status = place.lstat()
-        writable_by_others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-        return (
-            stat.S_ISDIR(status.st_mode)
-            and status.st_uid == os.geteuid()
-            and not (writable_by_others)
-        )
-    return False
+    except FileNotFoundError:
+        return False
+    is_open = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not is_open
 
 
 def _can_use(account: Account, site: Path) -> bool:

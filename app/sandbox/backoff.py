@@ -18,15 +18,16 @@ def wait_before(attempt: int) -> float:
     return float(min(int(60 * growth**attempt), int(4 * HOUR)))
 
 
-def next_try(attempt: int, looked_at: float, now: float) -> tuple[int, float | None]:
-    """Return the next try and its time after a failed look, or None when all are used up.
+def next_try(attempt: int, looked_at: float, now: float) -> tuple[int, float]:
+    """Return the next try and its time after a failed look at try `attempt`.
 
     One look stands for all tries that fell due before `now`: they would have seen the same.
+    Try `TRIES` is never made: its time is when the last one failed.
     """
     due = looked_at
-    while attempt + 1 < TRIES:
+    while due <= now:
         attempt += 1
-        due += wait_before(attempt)
-        if due > now:
+        if attempt == TRIES:
             return attempt, due
-    return attempt, None
+        due += wait_before(attempt)
+    return attempt, due

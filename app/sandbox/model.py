@@ -15,21 +15,22 @@ Method = Literal["http", "txt"]
 class Track:
     """One course of checks: when the next step is due, and which try it is.
 
-    `epoch` rises when the course is begun anew or parked, so that a look that was under
-    way by then is not believed.
+    `epoch` rises when the course is begun anew or stopped, so that a look that was under
+    way by then is not believed. A `forced` course stands still until it is begun anew.
     """
 
     due: float | None = None
     attempt: int = IMMEDIATE
     epoch: int = 0
+    forced: bool = False
 
     def restart(self, due: float) -> None:
         """Begin the course anew at `due`."""
-        self.due, self.attempt, self.epoch = due, IMMEDIATE, self.epoch + 1
+        self.due, self.attempt, self.epoch, self.forced = due, IMMEDIATE, self.epoch + 1, False
 
-    def park(self) -> None:
-        """Do nothing until somebody begins the course anew."""
-        self.due, self.epoch = None, self.epoch + 1
+    def stop(self, *, forced: bool = False) -> None:
+        """Do nothing until the course is begun anew."""
+        self.due, self.epoch, self.forced = None, self.epoch + 1, forced
 
 
 @dataclass(slots=True)

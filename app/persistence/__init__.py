@@ -1,0 +1,1 @@
+"""Postgres: the tables, and one store per group of them. Alone in knowing SQL and the driver."""

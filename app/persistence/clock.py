@@ -1,0 +1,25 @@
+"""The one clock. `nameplate_now()` is real time plus an offset that is zero outside tests."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+
+from app.persistence.database import NOW, Connection
+from app.persistence.tables import clock_offset
+from app.persistence.wakeups import Channel, notify
+
+
+async def read_now(tx: Connection) -> datetime:
+    """Ask Postgres for the time."""
+    now = (await tx.execute(select(NOW))).scalar_one()
+    assert isinstance(now, datetime)  # noqa: S101 - narrows the driver's Any
+    return now
+
+
+async def advance(tx: Connection, by: timedelta) -> None:
+    """Move the clock on, and wake everybody who waits for an instant; for tests alone."""
+    await tx.execute(update(clock_offset).values(offset=clock_offset.c.offset + by))
+    await notify(tx, Channel.RECONCILE)
+    await notify(tx, Channel.DELIVER)

@@ -1,0 +1,172 @@
+"""Between a `CustomHostname` and its rows in three tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from app.domain.custom_hostname import (
+    CloudflareObject,
+    CustomHostname,
+    Desired,
+    DnsSeen,
+    Plan,
+    RecordStatus,
+    State,
+    Watch,
+    ZoneTargets,
+)
+from app.domain.hostname import Hostname
+from app.domain.observation import CloudflareHostname, Routing, ValidationRecord
+from app.domain.reason import Reason
+from app.domain.representation import represent
+
+_SEEN = TypeAdapter(CloudflareHostname)
+_ROUTING = TypeAdapter(Routing)
+_TOKENS = TypeAdapter(tuple[ValidationRecord, ...])
+
+ARRIVALS = {
+    State.VALIDATING: "validating_at",
+    State.ACTIVE: "activated_at",
+    State.CNAME_VERIFIED: "verified_at",
+    State.FAILED: "failed_at",
+    State.DELETING: "deleting_at",
+    State.DELETED: "deleted_at",
+}
+
+
+def wide_row(record: CustomHostname) -> dict[str, Any]:
+    """Give the columns of `custom_hostnames`."""
+    return {
+        "id": record.id,
+        "hostname": record.hostname.name,
+        "base": record.hostname.base,
+        "tenant": record.tenant,
+        "zone_id": record.zone.id,
+        "plan": str(record.plan),
+        "desired": str(record.desired),
+        "state": str(record.state),
+        "reason": str(record.reason),
+        "waiting_on": str(record.reason.waiting_on),
+        "metadata": dict(record.metadata),
+        "dns": _dns_column(record.dns),
+        "tombstone": record.tombstone,
+        "revision": record.revision,
+        "sequence": record.sequence,
+        "view": record.view,
+        "document": represent(record),
+        "created_at": record.created_at,
+        "updated_at": record.updated_at,
+        "wanted_at": record.wanted_at,
+        "acted_at": record.acted_at,
+        "refresh_requested_at": record.refresh_requested_at,
+        **{column: record.arrived_at.get(state) for state, column in ARRIVALS.items()},
+    }
+
+
+def object_row(record: CustomHostname) -> dict[str, Any]:
+    """Give the columns of `cloudflare_objects`."""
+    known = record.cloudflare
+    return {
+        "custom_hostname_id": record.id,
+        "zone_id": record.zone.id,
+        "cloudflare_id": known.id,
+        "create_started_at": known.create_started_at,
+        "create_tried_at": known.create_tried_at,
+        "seen": _SEEN.dump_python(known.seen, mode="json") if known.seen else None,
+        "validation_records": _TOKENS.dump_python(known.validation_records, mode="json"),
+        "ownership": list(known.ownership) if known.ownership else None,
+        "refusal": known.refusal,
+    }
+
+
+def watch_row(watch: Watch) -> dict[str, Any]:
+    """Give the columns of `watches` that looking changes."""
+    return {
+        "dns_due_at": watch.dns_due_at,
+        "cloudflare_due_at": watch.cloudflare_due_at,
+        "cloudflare_failures": watch.cloudflare_failures,
+        "contradictions": watch.contradictions,
+        "contradicted_at": watch.contradicted_at,
+        "refreshed_at": watch.refreshed_at,
+        "refreshed_records": sorted(list(key) for key in watch.refreshed_records),
+        "refreshes": watch.refreshes,
+    }
+
+
+def read_record(row: Mapping[str, Any]) -> CustomHostname:
+    """Build the record from one row of the join of all three tables and the zone."""
+    return CustomHostname(
+        id=row["id"],
+        hostname=Hostname(row["hostname"]),
+        tenant=row["tenant"],
+        zone=ZoneTargets(
+            id=row["zone_id"],
+            cname_target=row["cname_target"],
+            accepted_targets=tuple(row["accepted_targets"]),
+        ),
+        plan=Plan(row["plan"]),
+        desired=Desired(row["desired"]),
+        state=State(row["state"]),
+        reason=Reason.of(row["reason"]),
+        metadata=row["metadata"],
+        cloudflare=_read_object(row),
+        dns=_read_dns(row["dns"]),
+        watch=_read_watch(row),
+        tombstone=row["tombstone"],
+        revision=row["revision"],
+        sequence=row["sequence"],
+        view=row["view"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        wanted_at=row["wanted_at"],
+        acted_at=row["acted_at"],
+        refresh_requested_at=row["refresh_requested_at"],
+        arrived_at={
+            State.PENDING: row["created_at"],
+            **{state: row[column] for state, column in ARRIVALS.items() if row[column]},
+        },
+    )
+
+
+def _dns_column(dns: DnsSeen) -> dict[str, Any]:
+    return {
+        "routing": _ROUTING.dump_python(dns.routing, mode="json") if dns.routing else None,
+        "statuses": sorted([*key, str(status)] for key, status in dns.statuses.items()),
+    }
+
+
+def _read_dns(column: Mapping[str, Any]) -> DnsSeen:
+    routing = column["routing"]
+    return DnsSeen(
+        routing=_ROUTING.validate_python(routing) if routing else None,
+        statuses={(t, n, v): RecordStatus(s) for t, n, v, s in column["statuses"]},
+    )
+
+
+def _read_object(row: Mapping[str, Any]) -> CloudflareObject:
+    seen, ownership = row["seen"], row["ownership"]
+    return CloudflareObject(
+        id=row["cloudflare_id"],
+        create_started_at=row["create_started_at"],
+        create_tried_at=row["create_tried_at"],
+        seen=_SEEN.validate_python(seen) if seen else None,
+        validation_records=_TOKENS.validate_python(row["validation_records"] or ()),
+        ownership=(ownership[0], ownership[1]) if ownership else None,
+        refusal=row["refusal"],
+    )
+
+
+def _read_watch(row: Mapping[str, Any]) -> Watch:
+    return Watch(
+        dns_due_at=row["dns_due_at"],
+        cloudflare_due_at=row["cloudflare_due_at"],
+        cloudflare_failures=row["cloudflare_failures"],
+        contradictions=row["contradictions"],
+        contradicted_at=row["contradicted_at"],
+        refreshed_at=row["refreshed_at"],
+        refreshed_records=frozenset((t, n, v) for t, n, v in row["refreshed_records"]),
+        refreshes=row["refreshes"],
+    )

@@ -1,0 +1,157 @@
+"""The wide rows: custom hostnames and what belongs to them at Cloudflare."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Select, and_, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from app.domain.custom_hostname import CustomHostname, State, Watch
+from app.persistence.codec import object_row, read_record, watch_row, wide_row
+from app.persistence.database import NOW, Connection
+from app.persistence.tables import cloudflare_objects, custom_hostnames, watches, zones
+
+SERVING = "serving"
+"""The role of a record's object; while a hostname moves between zones it has a second one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostnameFilter:
+    """Which custom hostnames to list; None means any."""
+
+    tenant: str | None = None
+    state: State | None = None
+
+
+async def insert_hostname(
+    tx: Connection, record: CustomHostname, *, lease_seconds: float
+) -> CustomHostname | None:
+    """Insert a new record, already leased to its creator; None when its name is taken."""
+    inserted = await tx.execute(
+        upsert(custom_hostnames)
+        .values(wide_row(record))
+        .on_conflict_do_nothing(
+            index_elements=["base"], index_where=custom_hostnames.c.state != "deleted"
+        )
+        .returning(custom_hostnames.c.id)
+    )
+    if inserted.first() is None:
+        return None
+    await tx.execute(
+        insert(watches).values(
+            custom_hostname_id=record.id,
+            zone_id=record.zone.id,
+            lease_token=1,
+            leased_until=NOW + func.make_interval(0, 0, 0, 0, 0, 0, lease_seconds),
+            **watch_row(record.watch),
+        )
+    )
+    return record
+
+
+async def get_hostname(tx: Connection, record_id: str) -> CustomHostname | None:
+    """Read one by id."""
+    found = await read_hostnames(tx, [record_id])
+    return found[0] if found else None
+
+
+async def read_hostnames(tx: Connection, ids: Sequence[str]) -> list[CustomHostname]:
+    """Read many by id, in no order."""
+    rows = await tx.execute(_records().where(custom_hostnames.c.id.in_(ids)))
+    return [read_record(row) for row in rows.mappings()]
+
+
+async def find_by_base(tx: Connection, base: str) -> CustomHostname | None:
+    """Read the record that holds the name now, as itself or as its wildcard."""
+    rows = await tx.execute(
+        _records().where(custom_hostnames.c.base == base, custom_hostnames.c.state != "deleted")
+    )
+    row = rows.mappings().first()
+    return read_record(row) if row else None
+
+
+async def tombstones(tx: Connection, base: str, *, besides_tenant: str) -> list[str]:
+    """Give the ids of other tenants' deleted records whose name may still point here."""
+    rows = await tx.execute(
+        select(custom_hostnames.c.id).where(
+            custom_hostnames.c.base == base,
+            custom_hostnames.c.tombstone,
+            custom_hostnames.c.tenant != besides_tenant,
+        )
+    )
+    return list(rows.scalars())
+
+
+async def list_documents(
+    tx: Connection, wanted: HostnameFilter, *, after: str | None, limit: int
+) -> list[dict[str, Any]]:
+    """Give documents, newest first, that come after the id `after`."""
+    c = custom_hostnames.c
+    query = (
+        select(c.id, c.document, watches.c.due_at)
+        .join(watches, watches.c.custom_hostname_id == c.id)
+        .order_by(c.id.desc())
+        .limit(limit)
+    )
+    if wanted.tenant is not None:
+        query = query.where(c.tenant == wanted.tenant)
+    if wanted.state is not None:
+        query = query.where(c.state == str(wanted.state))
+    if after is not None:
+        query = query.where(c.id < after)
+    rows = await tx.execute(query)
+    return [dict(row) for row in rows.mappings()]
+
+
+async def save_hostname(
+    tx: Connection, record: CustomHostname, *, before: CustomHostname
+) -> CustomHostname:
+    """Write what differs from `before`; an unchanged look writes no wide row.
+
+    The lease row must be locked by this transaction: lease before wide row, always.
+    """
+    known = replace(before, watch=Watch())
+    wanted = replace(record, watch=Watch(), view=before.view, updated_at=before.updated_at)
+    if wanted == known:
+        return replace(record, view=before.view, updated_at=before.updated_at)
+    written = replace(record, view=before.view + 1)
+    await tx.execute(
+        update(custom_hostnames)
+        .where(custom_hostnames.c.id == record.id)
+        .values({k: v for k, v in wide_row(written).items() if k != "id"})
+    )
+    if record.cloudflare != before.cloudflare:
+        await save_object(tx, record)
+    return written
+
+
+async def save_object(tx: Connection, record: CustomHostname) -> None:
+    """Write what is known of the object at Cloudflare."""
+    values = {"role": SERVING, **object_row(record)}
+    await tx.execute(
+        upsert(cloudflare_objects)
+        .values(values)
+        .on_conflict_do_update(index_elements=["custom_hostname_id", "role"], set_=values)
+    )
+
+
+def _records() -> Select[Any]:
+    objects = cloudflare_objects
+    joined = (
+        custom_hostnames.join(watches, watches.c.custom_hostname_id == custom_hostnames.c.id)
+        .join(zones, zones.c.id == custom_hostnames.c.zone_id)
+        .outerjoin(
+            objects,
+            and_(objects.c.custom_hostname_id == custom_hostnames.c.id, objects.c.role == SERVING),
+        )
+    )
+    return select(
+        *(c for c in custom_hostnames.c if c.name != "document"),
+        *(c for c in objects.c if c.name not in {"custom_hostname_id", "zone_id", "role"}),
+        *(c for c in watches.c if c.name not in {"custom_hostname_id", "zone_id"}),
+        zones.c.cname_target,
+        zones.c.accepted_targets,
+    ).select_from(joined)

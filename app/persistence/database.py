@@ -1,0 +1,121 @@
+"""The one way into Postgres: short transactions for the stores, a bare pool for the hot path."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl as tls
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+from sqlalchemy import func, select
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from app.domain.errors import NotReady
+from app.persistence.tables import SCHEMA_VERSION, schema_version
+
+Connection = AsyncConnection
+"""A connection with a transaction open; the stores take one as their first argument."""
+
+UNREACHABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, DBAPIError)
+"""What a connection attempt can end with."""
+
+HOT_CONNECTIONS = 4
+
+
+def driver_url(database_url: str) -> URL:
+    """Read a plain `postgresql://` URL.
+
+    Raises:
+        NotReady: when it is no Postgres URL.
+    """
+    try:
+        url = make_url(database_url)
+    except ArgumentError:
+        raise NotReady("NAMEPLATE_DATABASE_URL is not a database URL.") from None
+    if url.get_backend_name() not in {"postgresql", "postgres"}:
+        raise NotReady("NAMEPLATE_DATABASE_URL must begin with postgresql://.")
+    return url.set(drivername="postgresql+asyncpg")
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """An open database: the engine of the stores, and the driver's own pool for hot reads."""
+
+    url: str
+    engine: AsyncEngine
+    pool: asyncpg.Pool[asyncpg.Record]
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Open a transaction; it commits on leaving and is never held across a network call."""
+        async with self.engine.begin() as connection:
+            yield connection
+
+    async def is_ready(self) -> bool:
+        """Whether it answers, with a schema at or past what this code needs."""
+        async with self.transaction() as tx:
+            version = await tx.scalar(select(schema_version.c.version))
+        return version is not None and version >= SCHEMA_VERSION
+
+
+@asynccontextmanager
+async def open_database(database_url: str, *, connections: int = 10) -> AsyncIterator[Database]:
+    """Open both pools, and close them on leaving."""
+    engine = create_async_engine(
+        driver_url(database_url),
+        pool_size=connections,
+        max_overflow=connections,
+        pool_pre_ping=True,
+    )
+    pool = await asyncpg.create_pool(database_url, min_size=0, max_size=HOT_CONNECTIONS)
+    try:
+        yield Database(database_url, engine, pool)
+    finally:
+        await pool.close()
+        await engine.dispose()
+
+
+async def wait_until_reachable(
+    database_url: str, *, attempts: int, wait_seconds: float, say: Callable[[str], None]
+) -> None:
+    """Connect until it works, saying each failure.
+
+    Raises:
+        NotReady: after `attempts` failures, or at once when the URL is wrong.
+    """
+    driver_url(database_url)
+    for number in range(1, attempts + 1):
+        try:
+            connection = await asyncpg.connect(database_url, timeout=5)
+        except (*UNREACHABLE, ValueError, tls.SSLError) as error:
+            say(f"Postgres is not reachable (try {number} of {attempts}): {_one_line(error)}")
+            if number < attempts:
+                await asyncio.sleep(wait_seconds)
+        else:
+            await connection.close()
+            return
+    raise NotReady(f"Postgres was not reachable in {attempts} tries; see NAMEPLATE_DATABASE_URL.")
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join((str(error) or type(error).__name__).split())
+
+
+async def schema_version_of(database_url: str) -> int | None:
+    """Give the schema's number; None where no migration ever ran."""
+    connection = await asyncpg.connect(database_url, timeout=10)
+    try:
+        table = await connection.fetchval("SELECT to_regclass('public.schema_version')")
+        if table is None:
+            return None
+        return int(await connection.fetchval("SELECT version FROM schema_version"))
+    finally:
+        await connection.close()
+
+
+NOW = func.public.nameplate_now()
+"""The time of leases, schedules and events: Postgres's, so that all replicas agree."""

@@ -1,0 +1,91 @@
+"""Events, and with each the deliveries it owes: written in the transaction of the change itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import func, insert, literal, or_, select
+
+from app.domain.custom_hostname import State
+from app.domain.events import Event, EventType
+from app.domain.reason import Reason
+from app.persistence.database import Connection
+from app.persistence.ids import Prefix, new_id
+from app.persistence.tables import deliveries, events, webhook_endpoints
+from app.persistence.wakeups import Channel, notify
+
+
+async def insert_event(tx: Connection, event: Event, *, body: str) -> None:
+    """Write the event and one pending delivery for each endpoint that subscribed to it."""
+    await tx.execute(
+        insert(events).values(
+            id=event.id,
+            custom_hostname_id=event.custom_hostname_id,
+            tenant=event.tenant,
+            sequence=event.sequence,
+            type=str(event.type),
+            before=str(event.before) if event.before else None,
+            after=str(event.after),
+            reason=str(event.reason),
+            body=body,
+            created_at=event.created_at,
+        )
+    )
+    endpoints = await _subscribed(tx, event)
+    if not endpoints:
+        return
+    await tx.execute(
+        insert(deliveries),
+        [
+            {
+                "id": new_id(Prefix.DELIVERY),
+                "event_id": event.id,
+                "endpoint_id": endpoint_id,
+                "status": "pending",
+                "next_attempt_at": event.created_at,
+                "created_at": event.created_at,
+            }
+            for endpoint_id in endpoints
+        ],
+    )
+    await notify(tx, Channel.DELIVER)
+
+
+async def list_events(
+    tx: Connection, custom_hostname_id: str, *, after: int, limit: int
+) -> list[Event]:
+    """Give a hostname's events in their order, from the one after sequence number `after`."""
+    rows = await tx.execute(
+        select(*(c for c in events.c if c.name != "body"))
+        .where(events.c.custom_hostname_id == custom_hostname_id, events.c.sequence > after)
+        .order_by(events.c.sequence)
+        .limit(limit)
+    )
+    return [_read(dict(row)) for row in rows.mappings()]
+
+
+async def _subscribed(tx: Connection, event: Event) -> list[str]:
+    c = webhook_endpoints.c
+    rows = await tx.execute(
+        select(c.id).where(
+            c.deleted_at.is_(None),
+            or_(c.tenant.is_(None), c.tenant == event.tenant),
+            or_(
+                func.cardinality(c.event_types) == 0,
+                literal(str(event.type)) == c.event_types.any_(),
+            ),
+        )
+    )
+    return list(rows.scalars())
+
+
+def _read(row: dict[str, Any]) -> Event:
+    return Event(
+        **{
+            **row,
+            "type": EventType(row["type"]),
+            "before": State(row["before"]) if row["before"] else None,
+            "after": State(row["after"]),
+            "reason": Reason.of(row["reason"]),
+        }
+    )

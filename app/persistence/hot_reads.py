@@ -1,0 +1,21 @@
+"""The read a product backend makes on its own hot path: one row, straight from the driver.
+
+The document is passed through as Postgres's text; nothing is decoded on the way.
+"""
+
+from __future__ import annotations
+
+import asyncpg
+
+from app.persistence.database import Database
+
+_CUSTOM_HOSTNAME = """
+SELECT h.document::text AS document, h.revision, h.sequence, h.view, w.due_at
+FROM custom_hostnames h JOIN watches w ON w.custom_hostname_id = h.id
+WHERE h.id = $1
+"""
+
+
+async def read_document(database: Database, record_id: str) -> asyncpg.Record | None:
+    """Give `document` (JSON text), `revision`, `sequence`, `view` and `due_at`, or None."""
+    return await database.pool.fetchrow(_CUSTOM_HOSTNAME, record_id)

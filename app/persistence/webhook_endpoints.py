@@ -1,0 +1,84 @@
+"""Where events are sent. Deleted endpoints stay as rows, for the history of their deliveries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from app.persistence.database import NOW, Connection
+from app.persistence.tables import deliveries, webhook_endpoints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookEndpoint:
+    """One address that wants events; empty `event_types` means all, no `tenant` means all's."""
+
+    id: str
+    url: str
+    event_types: tuple[str, ...]
+    tenant: str | None
+    secret: bytes
+    """Encrypted."""
+    created_at: datetime
+
+
+async def insert_endpoint(tx: Connection, endpoint: WebhookEndpoint) -> None:
+    """Write a new one."""
+    await tx.execute(
+        insert(webhook_endpoints).values(
+            id=endpoint.id,
+            url=endpoint.url,
+            event_types=list(endpoint.event_types),
+            tenant=endpoint.tenant,
+            secret=endpoint.secret,
+            created_at=endpoint.created_at,
+        )
+    )
+
+
+async def get_endpoint(tx: Connection, endpoint_id: str) -> WebhookEndpoint | None:
+    """Read one."""
+    rows = await tx.execute(_present().where(webhook_endpoints.c.id == endpoint_id))
+    row = rows.mappings().first()
+    return _read(dict(row)) if row else None
+
+
+async def list_endpoints(tx: Connection, *, after: str | None, limit: int) -> list[WebhookEndpoint]:
+    """Give endpoints, newest first, that come after the id `after`."""
+    query = _present().order_by(webhook_endpoints.c.id.desc()).limit(limit)
+    if after is not None:
+        query = query.where(webhook_endpoints.c.id < after)
+    return [_read(dict(row)) for row in (await tx.execute(query)).mappings()]
+
+
+async def delete_endpoint(tx: Connection, endpoint_id: str) -> bool:
+    """Close one, and what it was still owed; False when there is none."""
+    c = webhook_endpoints.c
+    closed = await tx.execute(
+        update(webhook_endpoints)
+        .where(c.id == endpoint_id, c.deleted_at.is_(None))
+        .values(deleted_at=NOW)
+        .returning(c.id)
+    )
+    if closed.first() is None:
+        return False
+    await tx.execute(
+        update(deliveries)
+        .where(deliveries.c.endpoint_id == endpoint_id, deliveries.c.status == "pending")
+        .values(status="cancelled", next_attempt_at=None)
+    )
+    return True
+
+
+def _present() -> Any:
+    c = webhook_endpoints.c
+    return select(c.id, c.url, c.event_types, c.tenant, c.secret, c.created_at).where(
+        c.deleted_at.is_(None)
+    )
+
+
+def _read(row: dict[str, Any]) -> WebhookEndpoint:
+    return WebhookEndpoint(**{**row, "event_types": tuple(row["event_types"])})

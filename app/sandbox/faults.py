@@ -1,0 +1,60 @@
+"""Injected faults of the emulated API: which call fails and how, drawn by seed.
+
+Decides only; the gateway carries the decision out.
+"""
+
+import random
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from app.sandbox.store import Store
+
+Kind = Literal[429, 500, 503, "timeout", "reset"]
+_FAULT_KIND = "cloudflare_faults"
+
+
+class Faults(BaseModel):
+    """How often calls fail, in which ways, and the seed they are drawn by."""
+
+    rate: float = Field(0.0, ge=0, le=1)
+    kinds: list[Kind] = [429, 500, 503, "timeout", "reset"]
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What befalls one call. `variant` is a coin: the side of the effect, or the body's form."""
+
+    kind: Kind
+    variant: bool
+    retry_after: int
+
+
+class FaultInjector:
+    """Draws one fault, or none, per call; the n-th draw of a seed is always the same."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        row = store.get(_FAULT_KIND, "config")
+        self.faults = Faults.model_validate_json(row) if row else Faults()
+        self._drawn = int(store.get(_FAULT_KIND, "drawn") or 0)
+
+    def set(self, faults: Faults) -> None:
+        """Begin a new sequence of faults."""
+        self.faults = faults
+        self._drawn = 0
+        self._store.put(_FAULT_KIND, "config", faults.model_dump_json().encode())
+        self._store.put(_FAULT_KIND, "drawn", b"0")
+
+    def draw(self) -> Fault | None:
+        """Return what befalls the next call."""
+        if not self.faults.rate or not self.faults.kinds:
+            return None
+        self._drawn += 1
+        self._store.put(_FAULT_KIND, "drawn", str(self._drawn).encode())
+        dice = random.Random(f"{self.faults.seed}:{self._drawn}")  # noqa: S311 - no secret
+        if dice.random() >= self.faults.rate:
+            return None
+        return Fault(dice.choice(self.faults.kinds), dice.random() < 0.5, dice.randint(1, 2))  # noqa: PLR2004 - a fair coin

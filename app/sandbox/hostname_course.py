@@ -1,0 +1,101 @@
+"""The course of a hostname: pending, active, moved, deleted.
+
+Takes one step at a time; when steps are due is on the hostname's track.
+"""
+
+import math
+from collections.abc import Callable
+
+from app.sandbox import backoff
+from app.sandbox.clock import DAY, HOUR, Clock
+from app.sandbox.fallback import FallbackOriginKeeper
+from app.sandbox.model import CustomHostname
+from app.sandbox.validation import NO_CNAME, Routing, Validator, Verdict
+
+LIVE = frozenset({"active", "active_redeploying"})
+RECHECK_EVERY = 1 * HOUR
+MOVED_FOR = 7 * DAY
+
+
+class HostnameCourse:
+    """Looks at hostnames and draws the conclusions. `revision` tells whether DNS has changed."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        validator: Validator,
+        fallback: FallbackOriginKeeper,
+        revision: Callable[[], int],
+    ) -> None:
+        self._clock = clock
+        self._validator = validator
+        self._fallback = fallback
+        self._revision = revision
+        self._seen: dict[str, int] = {}
+
+    def begin(self, hostname: CustomHostname) -> None:
+        """Look at once, then on the schedule. A hostname that is live stays so meanwhile."""
+        if hostname.track.forced:
+            hostname.verification_errors = []
+        if hostname.track.forced or hostname.status not in LIVE:
+            hostname.status = "pending"
+            hostname.has_pointed_here = False
+        self._seen.pop(hostname.id, None)
+        hostname.track.restart(self._clock.schedule())
+
+    async def step(self, hostname: CustomHostname) -> None:
+        """Take the step that is due."""
+        if hostname.track.due is None:
+            return
+        if hostname.status in LIVE:
+            await self._recheck(hostname, hostname.track.due)
+        elif hostname.status == "moved":
+            hostname.status = "deleted"
+            hostname.track.stop()
+        else:
+            await self._try(hostname, hostname.track.due)
+
+    async def _try(self, hostname: CustomHostname, at: float) -> None:
+        epoch = hostname.track.epoch
+        routing = await self._validator.routing(hostname.hostname)
+        verdict = await self._judge(hostname, routing)
+        if hostname.track.epoch != epoch:
+            return
+        hostname.verification_errors = list(verdict.errors)
+        if verdict.passed:
+            hostname.status = "active"
+            hostname.has_pointed_here = routing is Routing.HERE
+            hostname.track.due = self._next_recheck(at)
+            return
+        attempt, due = backoff.next_try(hostname.track.attempt, at, self._clock.schedule())
+        hostname.track.attempt, hostname.track.due = attempt, due
+        if attempt == backoff.TRIES:
+            self._move(hostname, due)
+
+    async def _judge(self, hostname: CustomHostname, routing: Routing) -> Verdict:
+        if error := self._fallback.error():
+            return Verdict(passed=False, errors=(error,))
+        return await self._validator.hostname(hostname, routing)
+
+    async def _recheck(self, hostname: CustomHostname, at: float) -> None:
+        epoch, revision = hostname.track.epoch, self._revision()
+        hostname.track.due = self._next_recheck(at)
+        if self._seen.get(hostname.id) == revision:
+            return  # nothing in DNS has changed since: it would see the same
+        routing = await self._validator.routing(hostname.hostname)
+        if hostname.track.epoch != epoch:
+            return
+        self._seen[hostname.id] = revision
+        if routing is Routing.HERE:
+            hostname.has_pointed_here = True
+        elif hostname.has_pointed_here and routing is not Routing.UNKNOWN:
+            self._move(hostname, at)
+
+    def _move(self, hostname: CustomHostname, at: float) -> None:
+        hostname.status = "moved"
+        hostname.verification_errors = hostname.verification_errors or [NO_CNAME]
+        hostname.track.due = at + MOVED_FOR
+
+    def _next_recheck(self, at: float) -> float:
+        missed = math.floor((self._clock.schedule() - at) / RECHECK_EVERY)
+        return at + RECHECK_EVERY * (missed + 1)

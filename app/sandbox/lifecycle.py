@@ -1,0 +1,117 @@
+"""Begins, refreshes, forces and ends the courses of custom hostnames, and keeps each step.
+
+What a step does is `hostname_course`, `certificate_course` and `fallback`.
+"""
+
+from collections.abc import Sequence
+
+from app.sandbox import fallback
+from app.sandbox.agenda import Agenda, Key
+from app.sandbox.certificate_course import CertificateCourse
+from app.sandbox.clock import Clock
+from app.sandbox.fallback import FallbackOriginKeeper
+from app.sandbox.hostname_course import HostnameCourse
+from app.sandbox.hostnames import CustomHostnames
+from app.sandbox.model import CustomHostname
+
+_HOSTNAME, _CERTIFICATE = "hostname", "certificate"
+
+
+class Lifecycle:
+    """The one place that plans: what is saved and what is on the agenda never differ."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        hostnames: CustomHostnames,
+        fallback_origin: FallbackOriginKeeper,
+        hostname_course: HostnameCourse,
+        certificate_course: CertificateCourse,
+    ) -> None:
+        self._hostnames = hostnames
+        self._fallback_origin = fallback_origin
+        self._hostname_course = hostname_course
+        self._certificate_course = certificate_course
+        self.agenda = Agenda(clock, self._run)
+        fallback_origin.resume(self.agenda)
+        for hostname in hostnames.all():
+            self._plan(hostname)
+
+    def begin(self, hostname: CustomHostname) -> None:
+        """Take in a new custom hostname."""
+        self._hostname_course.begin(hostname)
+        if hostname.ssl:
+            self._certificate_course.order(hostname.hostname, hostname.ssl)
+        self._save_and_plan(hostname)
+
+    def refresh(self, hostname: CustomHostname, *, new_order: bool) -> None:
+        """Look again at once and restart both schedules."""
+        self._hostname_course.begin(hostname)
+        if hostname.ssl and new_order:
+            self._certificate_course.order(hostname.hostname, hostname.ssl)
+        elif hostname.ssl:
+            self._certificate_course.refresh(hostname.hostname, hostname.ssl)
+        self._save_and_plan(hostname)
+
+    def save(self, hostname: CustomHostname) -> None:
+        """Keep a change that moves nothing."""
+        self._hostnames.save(hostname)
+
+    def remove(self, hostname: CustomHostname) -> None:
+        """Let a custom hostname be gone."""
+        hostname.track.stop()
+        if hostname.ssl:
+            hostname.ssl.track.stop()
+        self._plan(hostname)
+        self._hostnames.remove(hostname)
+
+    def force_hostname(
+        self, hostname: CustomHostname, status: str | None, errors: Sequence[str] | None
+    ) -> None:
+        """Set status or errors, whatever they are, until a refresh."""
+        hostname.status = hostname.status if status is None else status
+        if errors is not None:
+            hostname.verification_errors = list(errors)
+        hostname.track.stop(forced=True)
+        self._save_and_plan(hostname)
+
+    def force_certificate(
+        self, hostname: CustomHostname, status: str | None, errors: Sequence[str] | None
+    ) -> None:
+        """Set the certificate's status or errors, whatever they are, until a refresh."""
+        if hostname.ssl is None:
+            return
+        hostname.ssl.status = hostname.ssl.status if status is None else status
+        if errors is not None:
+            hostname.ssl.validation_errors = list(errors)
+        hostname.ssl.track.stop(forced=True)
+        self._save_and_plan(hostname)
+
+    async def _run(self, key: Key) -> None:
+        course, hostname_id = key
+        if key == fallback.KEY:
+            self._fallback_origin.step(self.agenda)
+            return
+        hostname = self._hostnames.get(hostname_id)
+        if hostname is None:
+            return
+        if course == _HOSTNAME:
+            await self._hostname_course.step(hostname)
+        elif hostname.ssl:
+            await self._certificate_course.step(hostname, hostname.ssl)
+        if self._hostnames.get(hostname_id) is hostname:
+            self._hostnames.save(hostname)
+            self._plan_course(hostname, course)
+
+    def _save_and_plan(self, hostname: CustomHostname) -> None:
+        self._hostnames.save(hostname)
+        self._plan(hostname)
+
+    def _plan(self, hostname: CustomHostname) -> None:
+        self._plan_course(hostname, _HOSTNAME)
+        self._plan_course(hostname, _CERTIFICATE)
+
+    def _plan_course(self, hostname: CustomHostname, course: str) -> None:
+        """Only the course that changed: the other may be running, its step not yet taken."""
+        track = hostname.track if course == _HOSTNAME else hostname.ssl and hostname.ssl.track
+        self.agenda.plan((course, hostname.id), track.due if track else None)
