@@ -87,16 +87,21 @@ def decide(
     steps = tuple(_steps(record.state, standing.state, created=seen.cloudflare.id is not None))
     moved = _arrive(seen, standing, steps, now)
     act = _act(moved, observation, now=now, policy=policy)
-    return Transition(_schedule(moved, observation, now=now, policy=policy), steps, act)
+    begun = _begin_creation(moved, now) if act is Act.CREATE else moved
+    return Transition(_schedule(begun, observation, now=now, policy=policy), steps, act)
 
 
-def changes_routing(record: CustomHostname, observation: Observation) -> bool:
-    """Whether a look's routing differs from what is known: then a thorough second look is due."""
+def needs_thorough_look(
+    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
+) -> bool:
+    """Whether the DNS part of a routine look is news: then all servers must agree on it."""
     routing = observation.dns.routing
     if not isinstance(routing, Found):
         return False
     known = record.dns.routing
-    return known is None or known.points_at_target is not routing.value.points_at_target
+    if known is None or known.points_at_target is not routing.value.points_at_target:
+        return True
+    return bool(decide(record, observation, now=now, policy=policy).steps)
 
 
 def _standing(
@@ -294,6 +299,13 @@ def _act(
     if record.cloudflare.id is None:
         return Act.CREATE if _wants_creation(record) else None
     return Act.REFRESH if _wants_refresh(record, now, policy) else None
+
+
+def _begin_creation(record: CustomHostname, now: datetime) -> CustomHostname:
+    """Note the beginning before the POST, so that what it makes is known as ours after a crash."""
+    started = record.cloudflare.create_started_at or now
+    begun = replace(record.cloudflare, create_started_at=started, create_tried_at=now)
+    return replace(record, cloudflare=begun)
 
 
 def _must_wait(record: CustomHostname, observation: Observation, now: datetime) -> bool:

@@ -130,14 +130,14 @@ def _refuse_addresses(base: str) -> None:
         raise InvalidHostname("hostname_is_ip", "An IP address cannot be a custom hostname.")
     if ":" in base:
         raise InvalidHostname("hostname_has_port", "Give the hostname without a port.")
-    # Every notation inet_aton takes ends in a part that is a number (WHATWG URL, "ends in a number").
+    # Every notation inet_aton takes ends in a number (WHATWG URL, "ends in a number").
     if _IPV4_PART.fullmatch(base.rsplit(".", 1)[-1]):
         raise InvalidHostname("hostname_is_ip", "An IP address cannot be a custom hostname.")
 
 
 def _check_label(label: str) -> None:
     if not label:
-        raise InvalidHostname("label_empty", "Two dots stand side by side, or one leads.")
+        raise InvalidHostname("label_empty", "A label between two dots is empty.")
     if len(label) > MAX_LABEL:
         raise InvalidHostname(
             "label_too_long", f"A part between two dots has at most {MAX_LABEL} characters."
@@ -163,7 +163,7 @@ def _check_a_label(label: str) -> None:
     if len(scripts) > 1 and not any(scripts <= together for together in _WRITTEN_TOGETHER):
         raise InvalidHostname(
             "hostname_mixes_scripts",
-            f"{label!r} mixes scripts that are not written together ({', '.join(sorted(scripts))}).",
+            f"{label!r} mixes scripts that do not belong together: {', '.join(sorted(scripts))}.",
         )
 
 

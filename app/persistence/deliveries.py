@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import func, insert, or_, select, update
 
+from app.domain.attempt import Attempt
 from app.persistence.database import NOW, Connection
 from app.persistence.tables import attempts, deliveries, events, webhook_endpoints
 
@@ -29,21 +30,6 @@ class Delivery:
     attempts: int
     """How many tries there were before this one."""
     now: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One POST, as it went."""
-
-    duration_ms: int
-    status_code: int | None = None
-    error: str | None = None
-    """One line, where no answer came."""
-
-    @property
-    def succeeded(self) -> bool:
-        """2xx alone is success; a redirect is not followed and is none."""
-        return self.status_code is not None and 200 <= self.status_code < 300  # noqa: PLR2004
 
 
 async def claim_deliveries(tx: Connection, *, limit: int) -> list[Delivery]:

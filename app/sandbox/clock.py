@@ -18,6 +18,7 @@ class ClockState:
     """What must survive a restart for both clocks to go on where they were."""
 
     speed: float
+    started_at: float
     offset: float = 0.0
     anchor_wall: float = 0.0
     anchor_schedule: float = 0.0
@@ -36,7 +37,8 @@ class Clock:
     @classmethod
     def started_now(cls, speed: float) -> "Clock":
         """Return a clock whose schedule time is zero at this moment."""
-        return cls(ClockState(speed=speed, anchor_wall=time.time()))
+        now = time.time()
+        return cls(ClockState(speed=speed, started_at=now, anchor_wall=now))
 
     @property
     def state(self) -> ClockState:

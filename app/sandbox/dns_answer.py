@@ -3,6 +3,8 @@
 Works on messages; sockets are `dns_server`.
 """
 
+from functools import lru_cache
+
 import dns.flags
 import dns.message
 import dns.name
@@ -12,7 +14,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-from app.sandbox.dns_zone import RRset, World, normal, parse
+from app.sandbox.dns_zone import RRset, World, normal, parse, zone_of
 
 MAX_CNAMES = 16
 _EDNS_PAYLOAD = 1232
@@ -26,22 +28,27 @@ def answer(world: World, query: dns.message.Message) -> dns.message.Message | No
     response = dns.message.make_response(
         query, recursion_available=recursive, our_payload=_EDNS_PAYLOAD
     )
-    if query.opcode() != dns.opcode.QUERY:
-        response.set_rcode(dns.rcode.NOTIMP)
-        return response
-    if len(query.question) != 1:
-        response.set_rcode(dns.rcode.FORMERR)
-        return response
-    question = query.question[0]
-    if question.rdclass != dns.rdataclass.IN:
-        response.set_rcode(dns.rcode.REFUSED)
-        return response
-    if question.rdtype in _UNSUPPORTED:
-        response.set_rcode(dns.rcode.NOTIMP)
+    refusal = _refusal(query)
+    if refusal != dns.rcode.NOERROR:
+        response.set_rcode(refusal)
         return response
     if not recursive:
         response.flags |= dns.flags.AA
-    return _fill(world, response, question, recursive=recursive)
+    return _fill(world, response, query.question[0], recursive=recursive)
+
+
+def _refusal(query: dns.message.Message) -> dns.rcode.Rcode:
+    if query.edns > 0:
+        return dns.rcode.BADVERS
+    if query.opcode() != dns.opcode.QUERY:
+        return dns.rcode.NOTIMP
+    if len(query.question) != 1:
+        return dns.rcode.FORMERR
+    if query.question[0].rdclass != dns.rdataclass.IN:
+        return dns.rcode.REFUSED
+    if query.question[0].rdtype in _UNSUPPORTED:
+        return dns.rcode.NOTIMP
+    return dns.rcode.NOERROR
 
 
 def _fill(
@@ -72,9 +79,10 @@ def _fill(
 
 
 def _find(world: World, name: str, rrtype: str) -> RRset | None:
-    if rrtype == "SOA" and name == world.zone_of(name) and world.rrset(name, "CNAME") is None:
-        return world.rrset(name, "SOA") or _soa(world, name)
-    return world.rrset(name, rrtype)
+    found = world.rrset(name, rrtype)
+    if found is None and rrtype == "SOA" and name == zone_of(name):
+        return _soa(world, name)
+    return found
 
 
 def _faulty(response: dns.message.Message, fault: str) -> dns.message.Message | None:
@@ -89,7 +97,7 @@ def _faulty(response: dns.message.Message, fault: str) -> dns.message.Message | 
 def _negative(world: World, response: dns.message.Message, name: str) -> dns.message.Message:
     if world.node(name) is None:
         response.set_rcode(dns.rcode.NXDOMAIN)
-    zone = world.zone_of(name)
+    zone = zone_of(name)
     response.authority.append(_wire(dns.name.from_text(zone), _soa(world, zone)))
     return response
 
@@ -101,6 +109,7 @@ def _soa(world: World, zone: str) -> RRset:
     return RRset(zone, "SOA", (value,), ttl=_SOA_MINIMUM)
 
 
+@lru_cache(maxsize=16_384)
 def _wire(owner: dns.name.Name, rrset: RRset) -> dns.rrset.RRset:
     return dns.rrset.from_rdata_list(
         owner, rrset.ttl, [parse(rrset.type, value) for value in rrset.values]

@@ -6,12 +6,12 @@ What is answered is `dns_answer`.
 import asyncio
 import socket
 import struct
+from typing import cast
 
 import dns.exception
 import dns.flags
 import dns.message
 import dns.rcode
-
 from typing_extensions import override
 
 from app.sandbox.dns_answer import answer
@@ -62,8 +62,8 @@ class _Udp(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     @override
-    def connection_made(self, transport: asyncio.DatagramTransport) -> None:
-        self._transport = transport
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     @override
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:

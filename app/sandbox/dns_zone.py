@@ -6,7 +6,7 @@ Every registrable domain exists here. Not a server: `dns_answer` builds messages
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Literal
 
 import dns.exception
@@ -81,13 +81,23 @@ def ancestors(name: str) -> Iterator[str]:
         yield name
 
 
+@lru_cache(maxsize=65_536)
+def zone_of(name: str) -> str:
+    """Return the zone of a name: its registrable domain, or the public suffix that it is."""
+    suffixes = _suffixes()
+    return suffixes.privatesuffix(name) or suffixes.publicsuffix(name) or ""
+
+
+@cache
+def _suffixes() -> PublicSuffixList:
+    return PublicSuffixList()
+
+
 class World:
     """Names, their records and their faults. `revision` rises with every change."""
 
     def __init__(self, delegated_tokens: Callable[[str], Sequence[str] | None]) -> None:
-        self._suffixes = PublicSuffixList()
         self._delegated_tokens = delegated_tokens
-        self.zone_of = lru_cache(maxsize=65_536)(self._zone_of)
         self.revision = 0
         self.clear()
 
@@ -115,7 +125,7 @@ class World:
             self._below.update(ancestors(rrset.name))
         self._nodes[rrset.name][rrset.type] = rrset
         if rrset.proxied:
-            self._proxied_in[self.zone_of(rrset.name)] += 1
+            self._proxied_in[zone_of(rrset.name)] += 1
         self.revision += 1
         return displaced
 
@@ -125,7 +135,7 @@ class World:
         if node is None or rrtype not in node:
             return False
         if node.pop(rrtype).proxied:
-            self._proxied_in[self.zone_of(name)] -= 1
+            self._proxied_in[zone_of(name)] -= 1
         if not node:
             del self._nodes[name]
             self._below.subtract(ancestors(name))
@@ -161,7 +171,7 @@ class World:
             return None
         if rrtype in _ADDRESS_TYPES and is_proxied(node):
             return self._proxied(name, rrtype)
-        if rrtype == "NS" and rrtype not in node and name == self.zone_of(name):
+        if rrtype == "NS" and rrtype not in node and name == zone_of(name):
             values = tuple(f"{host}." for host in self.name_servers(name))
             return RRset(name, "NS", values)
         return node.get(rrtype)
@@ -174,7 +184,7 @@ class World:
     def _proxied(self, name: str, rrtype: str) -> RRset | None:
         if rrtype != "A":
             return None
-        own = self.zone_of(name) == constants.ZONE_NAME
+        own = zone_of(name) == constants.ZONE_NAME
         addresses = constants.PROVIDER_ADDRESSES if own else constants.ELSEWHERE_ADDRESSES
         return RRset(name, "A", addresses)
 
@@ -186,10 +196,7 @@ class World:
         return {"TXT": RRset(name, "TXT", values, ttl=60)} if values else {}
 
     def _exists(self, name: str) -> bool:
-        return name in self._nodes or self._below[name] > 0 or name == self.zone_of(name)
-
-    def _zone_of(self, name: str) -> str:
-        return self._suffixes.privatesuffix(name) or self._suffixes.publicsuffix(name) or ""
+        return name in self._nodes or self._below[name] > 0 or name == zone_of(name)
 
 
 def is_proxied(node: Node) -> bool:

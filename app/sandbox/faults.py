@@ -18,7 +18,7 @@ _FAULT_KIND = "cloudflare_faults"
 class Faults(BaseModel):
     """How often calls fail, in which ways, and the seed they are drawn by."""
 
-    rate: float = Field(0.0, ge=0, le=1)
+    rate: float = Field(default=0.0, ge=0, le=1)
     kinds: list[Kind] = [429, 500, 503, "timeout", "reset"]
     seed: int = 0
 

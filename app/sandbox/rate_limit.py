@@ -19,12 +19,12 @@ _LIMITS_KIND, _BUCKET_KIND, _GATE_KIND = "limits", "bucket", "gate"
 class Limits(BaseModel):
     """What is allowed; load proofs raise it, as Enterprise does."""
 
-    calls: int = Field(1200, ge=1)
-    window_seconds: float = Field(300, gt=0)
-    block_seconds: float = Field(300, ge=0)
-    creations: int = Field(15, ge=1)
-    creation_window_seconds: float = Field(60, gt=0)
-    creation_block_seconds: float = Field(30, ge=0)
+    calls: int = Field(default=1200, ge=1)
+    window_seconds: float = Field(default=300, gt=0)
+    block_seconds: float = Field(default=300, ge=0)
+    creations: int = Field(default=15, ge=1)
+    creation_window_seconds: float = Field(default=60, gt=0)
+    creation_block_seconds: float = Field(default=30, ge=0)
 
 
 @dataclass(slots=True)

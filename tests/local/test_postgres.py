@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -195,6 +196,24 @@ def test_a_survivor_that_does_not_take_our_password_is_left_alone(data_dir: Path
     (data_dir / "password").write_text(password)
     with embedded_postgres(data_dir) as url:
         assert postmaster(url) == survivor
+
+
+def unfinished_clusters(data_dir: Path) -> list[Path]:
+    pointer = data_dir / "cluster-elsewhere"
+    home = programs.COMMON_GROUND / pointer.read_text() if pointer.exists() else data_dir
+    return list(home.glob("unfinished-cluster-*"))
+
+
+def test_a_start_killed_within_initdb_is_not_in_the_way_of_the_next(data_dir: Path) -> None:
+    command = [sys.executable, "-c", CHILD, str(data_dir)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as child:  # noqa: S603  our own script
+        while not unfinished_clusters(data_dir) and child.poll() is None:
+            time.sleep(0.01)
+        child.kill()
+    assert unfinished_clusters(data_dir)
+    with embedded_postgres(data_dir) as url:
+        assert ask(url, "SELECT 1") == "1"
+        assert not unfinished_clusters(data_dir)
 
 
 def test_keep_false_leaves_nothing_behind_even_after_an_exception(data_dir: Path) -> None:

@@ -1,0 +1,1 @@
+"""One foreign system each: wire shapes in, domain values and `domain/errors.py` out."""

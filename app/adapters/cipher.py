@@ -1,0 +1,48 @@
+"""Encryption at rest of webhook secrets and zone tokens, with rotation (Fernet, newest key first).
+
+Rivals of `cryptography`'s MultiFernet were a KMS (a service more to run) and libsodium bindings
+(no rotation of their own).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from app.domain.errors import NotReady
+
+
+class Cipher:
+    """Encrypts with the newest key, decrypts with any of them."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        """Take Fernet keys, newest first.
+
+        Raises:
+            NotReady: when one is no Fernet key.
+        """
+        try:
+            self._fernet = MultiFernet([Fernet(key) for key in keys])
+        except ValueError:
+            raise NotReady(
+                "NAMEPLATE_SECRET_KEYS must hold Fernet keys (32 bytes in URL-safe base64), "
+                "newest first; `nameplate keys secret` makes one."
+            ) from None
+
+    def encrypt(self, text: str) -> bytes:
+        """Encrypt."""
+        return self._fernet.encrypt(text.encode())
+
+    def decrypt(self, token: bytes) -> str:
+        """Decrypt.
+
+        Raises:
+            NotReady: when no key fits, because the one that did was taken out of the settings.
+        """
+        try:
+            return self._fernet.decrypt(token).decode()
+        except InvalidToken:
+            raise NotReady(
+                "A stored secret fits none of NAMEPLATE_SECRET_KEYS; put the former key back."
+            ) from None

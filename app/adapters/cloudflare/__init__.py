@@ -1,0 +1,1 @@
+"""Cloudflare's API v4, as far as custom hostnames need it."""

@@ -1,0 +1,269 @@
+"""A small client of Cloudflare's API. Draws no budget and retries nothing: its callers do.
+
+Each method gives domain values or raises a `CloudflareError`. An answer counts only as Cloudflare's
+own envelope with a 2xx status and `success: true`; anything else that is not one of its known
+refusals is `CloudflareUnavailable`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from app.adapters.cloudflare.wire import (
+    Envelope,
+    WireFallbackOrigin,
+    WireHostname,
+    WireQuota,
+    WireRecord,
+    WireTokenStatus,
+    WireUuid,
+    WireZone,
+)
+from app.domain.errors import (
+    CloudflareDuplicate,
+    CloudflareError,
+    CloudflareNotFound,
+    CloudflareRateLimited,
+    CloudflareRefused,
+    CloudflareUnauthorized,
+    CloudflareUnavailable,
+)
+from app.domain.observation import CloudflareHostname
+from app.domain.plan import Certificate
+from app.domain.zone import CloudflareZone, FallbackOrigin, Quota, ZoneAccess, ZoneRecord
+
+Wire = TypeVar("Wire", bound=BaseModel)
+
+NOT_FOUND = 1436
+DUPLICATE = 1406
+TIMEOUT = httpx.Timeout(20.0, connect=5.0)
+UNASKED_WAIT = 30.0
+"""Seconds to wait after a 429 that does not say how long."""
+
+# Cloudflare's codes that speak of the custom hostname (14xx) or of a DNS record (81xxx) sent.
+_REFUSALS = (range(1400, 1500), range(81000, 82000))
+
+
+class CloudflareClient:
+    """One connection pool for all zones; every call names its zone and token."""
+
+    def __init__(self, http: httpx.AsyncClient, base_url: str) -> None:
+        self._http = http
+        self._base_url = base_url.rstrip("/")
+
+    async def create(
+        self, access: ZoneAccess, hostname: str, certificate: Certificate
+    ) -> CloudflareHostname:
+        """Create a custom hostname.
+
+        Raises:
+            CloudflareDuplicate: the zone has it already (409, code 1406).
+            CloudflareRefused: a permanent no.
+            CloudflareUnavailable: no usable answer; it may have been created all the same.
+        """
+        body = {
+            "hostname": hostname,
+            "ssl": {
+                "method": certificate.method,
+                "type": certificate.type,
+                "wildcard": certificate.wildcard,
+            },
+        }
+        result = await self._call(access, "POST", "/custom_hostnames", json=body)
+        return _read(WireHostname, result).to_domain()
+
+    async def get(self, access: ZoneAccess, cloudflare_id: str) -> CloudflareHostname:
+        """Look at one.
+
+        Raises:
+            CloudflareNotFound: it is surely not there.
+        """
+        result = await self._call(access, "GET", f"/custom_hostnames/{cloudflare_id}")
+        return _read(WireHostname, result).to_domain()
+
+    async def list_page(
+        self, access: ZoneAccess, *, page: int = 1, per_page: int = 50, **filters: str
+    ) -> list[CloudflareHostname]:
+        """Give one page of at most 50, with Cloudflare's own filters."""
+        params: dict[str, str | int] = {"page": page, "per_page": per_page, **filters}
+        result = await self._call(access, "GET", "/custom_hostnames", params=params)
+        return [_read(WireHostname, each).to_domain() for each in _entries(result)]
+
+    async def find(self, access: ZoneAccess, hostname: str) -> CloudflareHostname | None:
+        """Look one up by its exact name, however Cloudflare spells its wildcard."""
+        page = await self.list_page(access, hostname=hostname)
+        return next((view for view in page if view.hostname.removeprefix("*.") == hostname), None)
+
+    async def refresh(self, access: ZoneAccess, view: CloudflareHostname) -> CloudflareHostname:
+        """Ask Cloudflare to look again now: a PATCH that changes nothing.
+
+        It repeats method, type and all settings as last seen, or it would change them
+        (Cloudflare for SaaS, "Refresh validation").
+        """
+        ssl: dict[str, Any] = {"method": view.ssl_method, "type": view.ssl_type or "dv"}
+        if view.ssl_settings:
+            ssl["settings"] = dict(view.ssl_settings)
+        if view.certificate_authority:
+            ssl["certificate_authority"] = view.certificate_authority
+        if view.wildcard:
+            ssl["wildcard"] = True
+        path = f"/custom_hostnames/{view.id}"
+        result = await self._call(access, "PATCH", path, json={"ssl": ssl})
+        return _read(WireHostname, result).to_domain()
+
+    async def delete(self, access: ZoneAccess, cloudflare_id: str) -> None:
+        """Remove one, with its certificates.
+
+        Raises:
+            CloudflareNotFound: it is gone already.
+        """
+        await self._call(access, "DELETE", f"/custom_hostnames/{cloudflare_id}")
+
+    async def fallback_origin(self, access: ZoneAccess) -> FallbackOrigin | None:
+        """Give the zone's fallback origin, or None where none is set."""
+        path = "/custom_hostnames/fallback_origin"
+        try:
+            result = await self._call(access, "GET", path)
+        except (CloudflareNotFound, CloudflareRefused):
+            return None
+        origin = result.get("origin") if isinstance(result, dict) else None
+        return _read(WireFallbackOrigin, result).to_domain() if origin else None
+
+    async def put_fallback_origin(self, access: ZoneAccess, origin: str) -> FallbackOrigin:
+        """Set the fallback origin to a proxied name of the zone."""
+        path = "/custom_hostnames/fallback_origin"
+        result = await self._call(access, "PUT", path, json={"origin": origin})
+        return _read(WireFallbackOrigin, result).to_domain()
+
+    async def records_at(self, access: ZoneAccess, name: str) -> list[ZoneRecord]:
+        """Give the zone's own records at one name."""
+        result = await self._call(access, "GET", "/dns_records", params={"name": name})
+        records = [_read(WireRecord, each).to_domain() for each in _entries(result)]
+        return [record for record in records if record.name == name]
+
+    async def create_record(
+        self, access: ZoneAccess, *, type_: str, name: str, content: str
+    ) -> ZoneRecord:
+        """Add a proxied record to the zone."""
+        # A ttl of 1 means automatic.
+        body = {"type": type_, "name": name, "content": content, "proxied": True, "ttl": 1}
+        result = await self._call(access, "POST", "/dns_records", json=body)
+        return _read(WireRecord, result).to_domain()
+
+    async def proxy_record(self, access: ZoneAccess, record_id: str) -> ZoneRecord:
+        """Turn an existing record's proxying on."""
+        body = {"proxied": True}
+        result = await self._call(access, "PATCH", f"/dns_records/{record_id}", json=body)
+        return _read(WireRecord, result).to_domain()
+
+    async def dcv_delegation_uuid(self, access: ZoneAccess) -> str:
+        """Give the zone's label under dcv.cloudflare.com."""
+        result = await self._call(access, "GET", "/dcv_delegation/uuid")
+        return _read(WireUuid, result).uuid
+
+    async def quota(self, access: ZoneAccess) -> Quota:
+        """Say how many custom hostnames the zone may have."""
+        result = await self._call(access, "GET", "/custom_hostnames/quota")
+        return _read(WireQuota, result).to_domain()
+
+    async def zone(self, access: ZoneAccess) -> CloudflareZone:
+        """Give the zone's name and account."""
+        return _read(WireZone, await self._call(access, "GET", "")).to_domain()
+
+    async def token_status(self, access: ZoneAccess) -> str:
+        """Give the token's own status, `active` when it works.
+
+        Raises:
+            CloudflareUnauthorized: the token is unknown.
+        """
+        url = f"{self._base_url}/user/tokens/verify"
+        return _read(WireTokenStatus, await self._send(access, "GET", url)).status
+
+    async def _call(
+        self,
+        access: ZoneAccess,
+        method: str,
+        path: str,
+        *,
+        json: Mapping[str, Any] | None = None,
+        params: Mapping[str, str | int] | None = None,
+    ) -> Any:
+        url = f"{self._base_url}/zones/{access.cloudflare_zone_id}{path}"
+        return await self._send(access, method, url, json=json, params=params)
+
+    async def _send(
+        self,
+        access: ZoneAccess,
+        method: str,
+        url: str,
+        *,
+        json: Mapping[str, Any] | None = None,
+        params: Mapping[str, str | int] | None = None,
+    ) -> Any:
+        headers = {"Authorization": f"Bearer {access.api_token}"}
+        try:
+            response = await self._http.request(
+                method, url, json=json, params=params, headers=headers, timeout=TIMEOUT
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            why = type(error).__name__
+            raise CloudflareUnavailable(f"Cloudflare did not answer ({why}).") from error
+        return _result(response)
+
+
+def _result(response: httpx.Response) -> Any:
+    if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+        raise CloudflareRateLimited(
+            "Cloudflare's rate limit is reached.", retry_after=_retry_after(response)
+        )
+    try:
+        envelope = Envelope.model_validate_json(response.content)
+    except ValidationError as error:
+        raise CloudflareUnavailable(
+            f"Status {response.status_code} without Cloudflare's envelope."
+        ) from error
+    if response.is_success and envelope.success:
+        return envelope.result
+    raise _refusal(response.status_code, envelope)
+
+
+def _refusal(status: int, envelope: Envelope) -> CloudflareError:
+    code, message = envelope.first_error.code, envelope.first_error.message
+    said = f"Cloudflare answered {status} with code {code}: {message}"
+    if status == httpx.codes.UNAUTHORIZED:
+        return CloudflareUnauthorized(said)
+    if status == httpx.codes.NOT_FOUND and code == NOT_FOUND:
+        return CloudflareNotFound(said)
+    if status == httpx.codes.CONFLICT and code == DUPLICATE:
+        return CloudflareDuplicate(said)
+    if 400 <= status < 500 and any(code in codes for codes in _REFUSALS):  # noqa: PLR2004
+        return CloudflareRefused(said, cloudflare_code=code)
+    if status == httpx.codes.FORBIDDEN:
+        return CloudflareUnauthorized(said)
+    return CloudflareUnavailable(said)
+
+
+def _retry_after(response: httpx.Response) -> float:
+    try:
+        return max(0.0, float(response.headers.get("retry-after", "")))
+    except ValueError:
+        return UNASKED_WAIT
+
+
+def _read(wire: type[Wire], result: Any) -> Wire:
+    try:
+        return wire.model_validate(result)
+    except ValidationError as error:
+        raise CloudflareUnavailable(
+            f"Cloudflare's answer lacks what a {wire.__name__} needs."
+        ) from error
+
+
+def _entries(result: Any) -> list[Any]:
+    if not isinstance(result, list):
+        raise CloudflareUnavailable("Cloudflare's answer is no list.")
+    return result

@@ -1,0 +1,161 @@
+"""Cloudflare's JSON, read leniently: unknown fields are left out, unknown statuses kept as text."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from app.domain.observation import CloudflareHostname, ValidationRecord
+from app.domain.zone import CloudflareZone, FallbackOrigin, Quota, ZoneRecord
+
+
+class ErrorEntry(BaseModel):
+    """One entry of the envelope's `errors`."""
+
+    code: int = 0
+    message: str = ""
+
+
+class Envelope(BaseModel):
+    """What every answer is wrapped in."""
+
+    success: bool
+    errors: list[ErrorEntry] | None = None
+    result: Any = None
+
+    @property
+    def first_error(self) -> ErrorEntry:
+        """The error that counts, or an empty one."""
+        return (self.errors or [ErrorEntry()])[0]
+
+
+class _Token(BaseModel):
+    txt_name: str | None = None
+    txt_value: str | None = None
+    http_url: str | None = None
+    http_body: str | None = None
+    emails: list[str] | None = None
+
+    def to_domain(self) -> ValidationRecord:
+        return ValidationRecord(
+            self.txt_name, self.txt_value, self.http_url, self.http_body, tuple(self.emails or ())
+        )
+
+
+class _ValidationError(BaseModel):
+    message: str = ""
+
+
+class _Ssl(BaseModel):
+    status: str | None = None
+    method: str | None = None
+    type: str | None = None
+    wildcard: bool | None = None
+    certificate_authority: str | None = None
+    settings: dict[str, Any] | None = None
+    validation_records: list[_Token] | None = None
+    validation_errors: list[_ValidationError] | None = None
+
+
+class _Ownership(BaseModel):
+    name: str | None = None
+    value: str | None = None
+
+
+class WireHostname(BaseModel):
+    """A custom hostname of `/zones/{zone_id}/custom_hostnames`."""
+
+    id: str
+    hostname: str
+    status: str = "pending"
+    ssl: _Ssl | None = None
+    ownership_verification: _Ownership | None = None
+    verification_errors: list[str] | None = None
+    created_at: datetime | None = None
+
+    def to_domain(self) -> CloudflareHostname:
+        """Give the view that the domain reasons about."""
+        ssl, ownership = self.ssl or _Ssl(), self.ownership_verification or _Ownership()
+        return CloudflareHostname(
+            id=self.id,
+            hostname=self.hostname,
+            status=self.status,
+            ssl_status=ssl.status,
+            ssl_method=ssl.method,
+            ssl_type=ssl.type,
+            wildcard=bool(ssl.wildcard),
+            certificate_authority=ssl.certificate_authority,
+            ssl_settings=ssl.settings or {},
+            verification_errors=tuple(self.verification_errors or ()),
+            validation_errors=tuple(e.message for e in ssl.validation_errors or ()),
+            ownership_name=ownership.name,
+            ownership_value=ownership.value,
+            validation_records=tuple(t.to_domain() for t in ssl.validation_records or ()),
+            created_at=self.created_at,
+        )
+
+
+class WireFallbackOrigin(BaseModel):
+    """The answer of `/custom_hostnames/fallback_origin`."""
+
+    origin: str
+    status: str = "initializing"
+    errors: list[str] | None = None
+
+    def to_domain(self) -> FallbackOrigin:
+        """Give the domain's value."""
+        return FallbackOrigin(self.origin, self.status, tuple(self.errors or ()))
+
+
+class WireRecord(BaseModel):
+    """A record of `/zones/{zone_id}/dns_records`."""
+
+    id: str
+    type: str
+    name: str
+    content: str = ""
+    proxied: bool = False
+
+    def to_domain(self) -> ZoneRecord:
+        """Give the domain's value."""
+        return ZoneRecord(self.id, self.type, self.name, self.content, self.proxied)
+
+
+class _Account(BaseModel):
+    id: str | None = None
+
+
+class WireZone(BaseModel):
+    """The answer of `/zones/{zone_id}`."""
+
+    name: str
+    account: _Account = Field(default_factory=_Account)
+
+    def to_domain(self) -> CloudflareZone:
+        """Give the domain's value."""
+        return CloudflareZone(self.name, self.account.id)
+
+
+class WireQuota(BaseModel):
+    """The answer of `/custom_hostnames/quota`."""
+
+    allocated: int | None = None
+    used: int | None = None
+
+    def to_domain(self) -> Quota:
+        """Give the domain's value."""
+        return Quota(self.allocated, self.used)
+
+
+class WireUuid(BaseModel):
+    """The answer of `/dcv_delegation/uuid`."""
+
+    uuid: str
+
+
+class WireTokenStatus(BaseModel):
+    """The answer of `/user/tokens/verify`."""
+
+    status: str

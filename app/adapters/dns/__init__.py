@@ -1,0 +1,1 @@
+"""DNS, asked in real packets."""

@@ -1,0 +1,1 @@
+"""Webhooks: signed after Standard Webhooks, sent to addresses that may be called."""

@@ -1,0 +1,89 @@
+"""Which addresses a webhook may go to: public ones, nothing inside (request forgery).
+
+The name is resolved here and the connection goes to the very address that was checked, so that a
+name which answers differently the second time (rebinding) gains nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from urllib.parse import urlsplit
+
+from app.domain.errors import WebhookRefused
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# Not "global" in the sense that matters here, though the registries do not say so: translation
+# prefixes that lead to an IPv4 address of any kind (RFC 6052, RFC 8215, RFC 3056, RFC 4380).
+_TRANSLATED = tuple(
+    ipaddress.ip_network(network)
+    for network in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")
+)
+
+
+def is_public(address: Address) -> bool:
+    """Whether the address is somebody's on the public internet."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return is_public(address.ipv4_mapped)
+        if any(address in network for network in _TRANSLATED):
+            return False
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def check_url(url: str, *, allow_loopback: bool) -> None:
+    """Refuse what can be refused before anything is resolved.
+
+    Raises:
+        WebhookRefused: not https, credentials in it, no host, or an inner address as a literal.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise WebhookRefused("The address is no valid URL.", code="url_invalid") from None
+    if parts.scheme != "https" and not (allow_loopback and parts.scheme == "http"):
+        raise WebhookRefused("Give an https:// address.", code="url_not_https")
+    if not parts.hostname or parts.username or parts.password or port == 0:
+        raise WebhookRefused("Give an address without credentials.", code="url_invalid")
+    literal = _literal(parts.hostname)
+    if literal is not None:
+        _refuse_inner([literal], allow_loopback=allow_loopback)
+
+
+async def resolve(host: str, port: int, *, allow_loopback: bool) -> str:
+    """Give one address of `host` to connect to.
+
+    Raises:
+        WebhookRefused: when any of its addresses is an inner one, or it has none.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise WebhookRefused(f"{host} does not resolve.", code="host_unresolved") from None
+    addresses = [ipaddress.ip_address(str(entry[4][0]).split("%")[0]) for entry in found]
+    _refuse_inner(addresses, allow_loopback=allow_loopback)
+    return str(addresses[0])
+
+
+def _refuse_inner(addresses: list[Address], *, allow_loopback: bool) -> None:
+    for address in addresses:
+        if not is_public(address) and not (allow_loopback and address.is_loopback):
+            raise WebhookRefused(
+                "The address leads to a private or otherwise inner network, which is never called."
+            )
+
+
+def _literal(host: str) -> Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        pass
+    try:
+        # inet_aton takes the notations that ipaddress refuses: 0x7f.1, 2130706433, 017700000001.
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except (OSError, ValueError):
+        return None

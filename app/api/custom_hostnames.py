@@ -1,0 +1,166 @@
+"""`/v1/custom-hostnames`. Getting one stands in `hot.py`: product backends poll it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.responses import JSONResponse
+
+from app.api.dependencies import (
+    Cursor,
+    IdDep,
+    Limit,
+    Read,
+    RevisionDep,
+    ServicesDep,
+    Write,
+    problems,
+)
+from app.api.schemas import (
+    CustomHostnameCreate,
+    CustomHostnameOut,
+    EventPage,
+    HostnamePage,
+    RecordsOut,
+    Tenant,
+)
+from app.domain.custom_hostname import CustomHostname, State
+from app.domain.errors import InvalidInput
+from app.domain.events import event_document
+from app.domain.representation import add_next_check, represent
+from app.persistence.custom_hostnames import HostnameFilter
+from app.services.custom_hostnames import Registration
+from app.web.cursor import decode_cursor, page
+
+PATH = "/v1/custom-hostnames"
+
+router = APIRouter(prefix=PATH, tags=["custom hostnames"])
+
+
+@router.post(
+    "",
+    status_code=201,
+    dependencies=[Write],
+    summary="Add a custom hostname",
+    response_model=CustomHostnameOut,
+    responses={
+        200: {"model": CustomHostnameOut, "description": "This tenant had it already."},
+        **problems(400, 409, 413),
+    },
+)
+async def create(wanted: CustomHostnameCreate, services: ServicesDep) -> JSONResponse:
+    """Accept the name and answer with the records to add.
+
+    Cloudflare being slow or down is no error: the answer is then `pending`, and work goes on.
+    """
+    record, is_new = await services.custom_hostnames.register(
+        Registration(
+            hostname=wanted.hostname,
+            tenant=wanted.tenant,
+            plan=wanted.plan,
+            zone=wanted.zone,
+            metadata=wanted.metadata,
+        )
+    )
+    return _answer(record, 201 if is_new else 200)
+
+
+@router.get(
+    "",
+    dependencies=[Read],
+    summary="List custom hostnames, newest first",
+    response_model=HostnamePage,
+    responses=problems(),
+)
+async def list_page(
+    services: ServicesDep,
+    tenant: Annotated[Tenant | None, Query(description="Only this tenant's.")] = None,
+    state: Annotated[State | None, Query(description="Only those in this state.")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> JSONResponse:
+    """Give one page."""
+    wanted = HostnameFilter(tenant=tenant, state=state)
+    rows = await services.custom_hostnames.list_page(
+        wanted, after=decode_cursor(cursor), limit=limit + 1
+    )
+    return JSONResponse(page(rows, limit))
+
+
+@router.delete(
+    "/{id}",
+    status_code=202,
+    dependencies=[Write],
+    summary="Remove a custom hostname",
+    response_model=CustomHostnameOut,
+    responses=problems(404, 412),
+)
+async def delete(id: IdDep, revision: RevisionDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
+    """Wish it gone; it is `deleted` once Cloudflare confirms."""
+    return _answer(await services.custom_hostnames.remove(id, revision=revision), 202)
+
+
+@router.post(
+    "/{id}/refresh",
+    dependencies=[Write],
+    summary="Look again now",
+    response_model=CustomHostnameOut,
+    responses=problems(404, 409, 412),
+)
+async def refresh(id: IdDep, revision: RevisionDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
+    """Look at DNS and Cloudflare now, make Cloudflare look again, and revive what failed."""
+    return _answer(await services.custom_hostnames.refresh(id, revision=revision), 200)
+
+
+@router.get(
+    "/{id}/records",
+    dependencies=[Read],
+    summary="What the tenant has to add",
+    response_model=RecordsOut,
+    responses=problems(404),
+)
+async def records(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
+    """Give the DNS records in the order to add them, each with what DNS says of it."""
+    shown = represent(await services.custom_hostnames.get(id))
+    return JSONResponse({name: shown[name] for name in RecordsOut.model_fields})
+
+
+@router.get(
+    "/{id}/events",
+    dependencies=[Read],
+    summary="What happened, in order",
+    response_model=EventPage,
+    responses=problems(404),
+)
+async def events(
+    id: IdDep,  # noqa: A002
+    services: ServicesDep,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> JSONResponse:
+    """Give one page of events, oldest first."""
+    found = await services.custom_hostnames.events(id, after=_sequence(cursor), limit=limit + 1)
+    more = len(found) > limit
+    data = [event_document(event) for event in found[:limit]]
+    return JSONResponse({"data": data, "next_cursor": str(data[-1]["sequence"]) if more else None})
+
+
+def _sequence(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 9:  # noqa: PLR2004
+        raise InvalidInput(
+            "Pass `next_cursor` of the page before, unchanged.",
+            code="cursor_invalid",
+            field="/cursor",
+        )
+    return int(cursor)
+
+
+def _answer(record: CustomHostname, status: int) -> JSONResponse:
+    shown: dict[str, Any] = add_next_check(represent(record), record.watch.next_check_at)
+    headers = {"ETag": f'"{record.revision}.{record.sequence}.{record.view}"'}
+    if status == 201:  # noqa: PLR2004
+        headers["Location"] = f"{PATH}/{record.id}"
+    return JSONResponse(shown, status, headers)

@@ -1,0 +1,70 @@
+"""What routes ask for: the services, a scope, an id, a page, and a revision to compare."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Path, Query
+from starlette.requests import Request
+
+from app.api.schemas import ProblemOut
+from app.bootstrap import Services
+from app.domain.errors import InvalidInput, NotFound
+from app.services.api_keys import Scope
+from app.web.caller import Requires
+
+ID = re.compile(r"[a-z0-9_]{1,64}")
+_ETAG = re.compile(r'(?:W/)?"(\d{1,9})\.\d{1,9}\.\d{1,9}"')
+
+Read = Depends(Requires(Scope.READ))
+Write = Depends(Requires(Scope.WRITE))
+Admin = Depends(Requires(Scope.ADMIN))
+
+
+def services(request: Request) -> Services:
+    """Give this process's services."""
+    found: Services = request.app.state.services
+    return found
+
+
+def known_id(id: Annotated[str, Path(description="An id as the API gave it.")]) -> str:  # noqa: A002
+    """Refuse what no id looks like, before anybody is asked for it."""
+    if not ID.fullmatch(id):
+        raise NotFound("There is nothing with this id.")
+    return id
+
+
+def if_match(
+    value: Annotated[
+        str | None,
+        Header(alias="If-Match", description="An ETag; only its revision is compared."),
+    ] = None,
+) -> int | None:
+    """Read the revision out of an ETag."""
+    if value is None or value.strip() == "*":
+        return None
+    found = _ETAG.fullmatch(value.strip())
+    if found is None:
+        raise InvalidInput(
+            "If-Match takes one ETag of this resource, unchanged.", code="etag_invalid"
+        )
+    return int(found[1])
+
+
+ServicesDep = Annotated[Services, Depends(services)]
+IdDep = Annotated[str, Depends(known_id)]
+RevisionDep = Annotated[int | None, Depends(if_match)]
+Limit = Annotated[int, Query(ge=1, le=100, description="How many at most.")]
+Cursor = Annotated[
+    str | None, Query(max_length=256, description="`next_cursor` of the page before.")
+]
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe the problems a route may answer with, for OpenAPI."""
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
+    return {
+        status: {"model": ProblemOut, "description": "A problem (RFC 9457).", "content": content}
+        for status in (401, 403, 422, *statuses)
+    }

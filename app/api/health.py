@@ -1,0 +1,48 @@
+"""`/healthz` and `/readyz`: for the supervisor and the load balancer."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import APIRouter
+
+from app.api.dependencies import ServicesDep
+from app.domain.errors import NotReady
+from app.persistence.database import UNREACHABLE
+
+READY_SECONDS = 3.0
+
+router = APIRouter(tags=["health"])
+
+
+@router.get(
+    "/healthz",
+    summary="This process answers",
+    responses={200: {"content": {"application/json": {"example": {"status": "ok"}}}}},
+)
+async def healthz() -> dict[str, str]:
+    """Say so, asking nobody."""
+    return {"status": "ok"}
+
+
+@router.get(
+    "/readyz",
+    summary="This process can work",
+    responses={
+        200: {"content": {"application/json": {"example": {"status": "ready"}}}},
+        503: {"description": "The database does not answer, or its schema is too old."},
+    },
+)
+async def readyz(services: ServicesDep) -> dict[str, str]:
+    """Ask the database, and whether its schema is at or past what this code needs.
+
+    A bad Cloudflare token is no reason to leave the load balancer; `/v1/zones/{id}` shows it.
+    """
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            ready = await services.database.is_ready()
+    except UNREACHABLE:
+        raise NotReady("The database does not answer.", code="database_unavailable") from None
+    if not ready:
+        raise NotReady("The database's schema is too old; run `nameplate migrate`.")
+    return {"status": "ready"}

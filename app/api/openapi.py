@@ -1,0 +1,47 @@
+"""The OpenAPI document: FastAPI's own, the security scheme, and the routes described by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from app import __version__
+from app.api.hot import HOT_PATHS
+
+DESCRIPTION = """
+Your customers' own domains on your product, through Cloudflare for SaaS.
+
+Send an API key as `Authorization: Bearer np_...`. Errors are problems after RFC 9457 with a stable
+`code`. A hostname goes `pending -> validating -> active -> cname_verified`.
+"""
+
+
+def add_openapi(app: FastAPI) -> None:
+    """Make `app.openapi()` give the whole document, built once."""
+
+    def build() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _build(app)
+        return app.openapi_schema
+
+    app.openapi = build  # type: ignore[method-assign] # FastAPI's documented way to extend it
+
+
+def _build(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(
+        title="Nameplate",
+        version=__version__,
+        openapi_version="3.1.0",
+        description=DESCRIPTION,
+        routes=app.routes,
+    )
+    document["components"]["securitySchemes"] = {"apiKey": {"type": "http", "scheme": "bearer"}}
+    for path, operations in document["paths"].items():
+        if path.startswith("/v1/"):
+            for operation in operations.values():
+                operation["security"] = [{"apiKey": []}]
+    for path, operations in HOT_PATHS.items():
+        document["paths"].setdefault(path, {}).update(operations)
+    return document

@@ -1,0 +1,485 @@
+"""What goes over the wire, for reading requests strictly and for OpenAPI."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from app.domain.custom_hostname import State
+from app.domain.events import EventType
+from app.domain.reason import Reason, WaitingOn
+
+MAX_METADATA = 8192
+MAX_DEPTH = 16
+
+
+def plain_text(text: str) -> str:
+    """Refuse what no text column and no log line should hold."""
+    if not text.isprintable():
+        raise ValueError("must not hold control characters or lone surrogates")
+    return text
+
+
+def plain_json(value: dict[str, Any]) -> dict[str, Any]:
+    """Refuse JSON that Postgres cannot keep, or that is too much of it."""
+    if _weight(value, 0) > MAX_METADATA:
+        raise ValueError(f"must not hold more than {MAX_METADATA} characters")
+    return value
+
+
+def _weight(value: Any, depth: int) -> int:
+    if depth > MAX_DEPTH:
+        raise ValueError(f"must not be nested deeper than {MAX_DEPTH}")
+    match value:
+        case dict():
+            return sum(_weight(k, depth) + _weight(v, depth + 1) + 2 for k, v in value.items())
+        case list():
+            return sum(_weight(each, depth + 1) + 1 for each in value)
+        case str():
+            if "\x00" in value or (not value.isascii() and _has_surrogate(value)):
+                raise ValueError("must not hold NUL or lone surrogates")
+            return len(value)
+        case float() if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124
+            raise ValueError("must not hold NaN or infinity")
+        case _:
+            return len(str(value))
+
+
+def _has_surrogate(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
+PlainText = Annotated[str, AfterValidator(plain_text)]
+Tenant = Annotated[PlainText, Field(min_length=1, max_length=128)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class CustomHostnameCreate(_Strict):
+    """A tenant wants its own domain on your product."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"hostname": "shop.customer.com", "tenant": "customer-42"}]}
+    )
+
+    hostname: str = Field(description="The name, with at most one leading `*.`.")
+    tenant: Tenant = Field(description="Your own id of the tenant.")
+    plan: str = Field("simple", max_length=64, description="`simple` or `zero_downtime`.")
+    zone: str = Field("default", max_length=64, description="A zone's id; default: `default`.")
+    metadata: Annotated[dict[str, Any], AfterValidator(plain_json)] = Field(
+        default_factory=dict, description="Anything of yours, up to 8,192 characters."
+    )
+
+
+class DnsRecordOut(_Strict):
+    """A record the tenant is asked to add."""
+
+    type: Literal["CNAME", "TXT"]
+    name: str
+    value: str
+    purpose: Literal["routing", "ownership", "certificate"]
+    when: Literal["before", "with"] = Field(description="Before the switch, or the switch itself.")
+    status: Literal["missing", "wrong", "found", "unknown"]
+
+
+class CloudflareOut(_Strict):
+    """What Cloudflare last said; its statuses are its own words."""
+
+    id: str | None
+    hostname_status: str | None
+    ssl_status: str | None
+    errors: list[str]
+
+
+class EvidenceOut(_Strict):
+    """By what the name's DNS does or does not point at the target."""
+
+    kind: Literal["cname", "flattened", "elsewhere", "absent"]
+    chain: list[str]
+    addresses: list[str]
+
+
+class DnsOut(_Strict):
+    """What DNS last said; null means it could not be asked yet."""
+
+    points_at_target: bool | None
+    evidence: EvidenceOut | None
+
+
+EXAMPLE_HOSTNAME: dict[str, Any] = {
+    "id": "ch_01kb2r7m3v4x5y6z7a8b9c0d1e",
+    "hostname": "shop.customer.com",
+    "tenant": "customer-42",
+    "zone": "zone_01kb2r7k0000000000000000aa",
+    "plan": "simple",
+    "state": "validating",
+    "reason": "awaiting_cname",
+    "message": Reason.AWAITING_CNAME.message,
+    "waiting_on": "tenant",
+    "switch_safe": True,
+    "serving": False,
+    "records": [
+        {
+            "type": "CNAME",
+            "name": "shop.customer.com",
+            "value": "customers.provider.com",
+            "purpose": "routing",
+            "when": "with",
+            "status": "missing",
+        }
+    ],
+    "records_complete": True,
+    "warning": None,
+    "cloudflare": {
+        "id": "0d89c70d-ad9f-4843-b99f-6cc0252067e9",
+        "hostname_status": "pending",
+        "ssl_status": "pending_validation",
+        "errors": [],
+    },
+    "dns": {
+        "points_at_target": False,
+        "evidence": {"kind": "absent", "chain": [], "addresses": []},
+    },
+    "metadata": {},
+    "revision": 1,
+    "created_at": "2026-11-23T10:00:00+00:00",
+    "updated_at": "2026-11-23T10:00:01+00:00",
+    "activated_at": None,
+    "verified_at": None,
+    "next_check_at": "2026-11-23T10:00:11+00:00",
+}
+
+
+class CustomHostnameOut(_Strict):
+    """A custom hostname."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE_HOSTNAME]})
+
+    id: str
+    hostname: str
+    tenant: str
+    zone: str
+    plan: str
+    state: State
+    reason: str = Field(json_schema_extra={"enum": [str(reason) for reason in Reason]})
+    message: str
+    waiting_on: WaitingOn
+    switch_safe: bool = Field(description="The tenant may point the CNAME here now.")
+    serving: bool = Field(description="Traffic flows: the hostname is live.")
+    records: list[DnsRecordOut]
+    records_complete: bool = Field(description="False while Cloudflare still prepares tokens.")
+    warning: str | None
+    cloudflare: CloudflareOut
+    dns: DnsOut
+    metadata: dict[str, Any]
+    revision: int = Field(description="Rises with changes made through the API.")
+    created_at: datetime
+    updated_at: datetime
+    activated_at: datetime | None = Field(description="First arrival in `active`.")
+    verified_at: datetime | None = Field(description="First arrival in `cname_verified`.")
+    next_check_at: datetime | None
+
+
+EXAMPLE_EVENT: dict[str, Any] = {
+    "id": "evt_01kb2r7m3v4x5y6z7a8b9c0d1e",
+    "type": "custom_hostname.active",
+    "sequence": 3,
+    "created_at": "2026-11-23T10:02:00+00:00",
+    "from": "validating",
+    "to": "active",
+    "reason": "live",
+}
+
+
+class EventOut(_Strict):
+    """One step of one hostname; `sequence` has no gaps."""
+
+    model_config = ConfigDict(
+        extra="forbid", populate_by_name=True, json_schema_extra={"examples": [EXAMPLE_EVENT]}
+    )
+
+    id: str
+    type: EventType
+    sequence: int
+    created_at: datetime
+    before: State | None = Field(alias="from")
+    after: State = Field(alias="to")
+    reason: str
+
+
+class RecordsOut(_Strict):
+    """What to add at the tenant's DNS provider."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "records": EXAMPLE_HOSTNAME["records"],
+                    "records_complete": True,
+                    "switch_safe": True,
+                    "warning": None,
+                }
+            ]
+        },
+    )
+
+    records: list[DnsRecordOut]
+    records_complete: bool
+    switch_safe: bool
+    warning: str | None
+
+
+class HostnamePage(_Strict):
+    """A page of custom hostnames."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"data": [EXAMPLE_HOSTNAME], "next_cursor": None}]},
+    )
+
+    data: list[CustomHostnameOut]
+    next_cursor: str | None
+
+
+class EventPage(_Strict):
+    """A page of events."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"data": [EXAMPLE_EVENT], "next_cursor": None}]},
+    )
+
+    data: list[EventOut]
+    next_cursor: str | None
+
+
+class WebhookEndpointCreate(_Strict):
+    """An address that wants events."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "url": "https://hooks.provider.com/nameplate",
+                    "event_types": ["custom_hostname.cname_verified"],
+                }
+            ]
+        },
+    )
+
+    url: str = Field(max_length=2048)
+    event_types: list[Annotated[str, Field(max_length=128)]] = Field(
+        default_factory=list, max_length=50, description="Empty: all."
+    )
+    tenant: Tenant | None = Field(None, description="Only this tenant's events; null: all.")
+
+
+EXAMPLE_ENDPOINT: dict[str, Any] = {
+    "id": "we_01kb2r7m3v4x5y6z7a8b9c0d1e",
+    "url": "https://hooks.provider.com/nameplate",
+    "event_types": ["custom_hostname.cname_verified"],
+    "tenant": None,
+    "created_at": "2026-11-23T10:00:00+00:00",
+}
+
+
+class WebhookEndpointOut(_Strict):
+    """A webhook endpoint."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE_ENDPOINT]})
+
+    id: str
+    url: str
+    event_types: list[str]
+    tenant: str | None
+    created_at: datetime
+
+
+class WebhookEndpointCreated(WebhookEndpointOut):
+    """A new webhook endpoint, with the secret that is shown this once."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{**EXAMPLE_ENDPOINT, "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"}]
+        },
+    )
+
+    secret: str
+
+
+class WebhookEndpointPage(_Strict):
+    """A page of webhook endpoints."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"data": [EXAMPLE_ENDPOINT], "next_cursor": None}]},
+    )
+
+    data: list[WebhookEndpointOut]
+    next_cursor: str | None
+
+
+class PartOut(_Strict):
+    """One record the set-up needs."""
+
+    name: str
+    state: Literal["present", "created", "proxied", "missing", "unknown"]
+    type: str | None
+    content: str | None
+    error: str | None
+
+
+class FallbackOriginOut(_Strict):
+    """The zone's fallback origin as Cloudflare reports it."""
+
+    origin: str
+    status: str
+    errors: list[str]
+
+
+class QuotaOut(_Strict):
+    """How many custom hostnames the zone may have."""
+
+    allocated: int | None
+    used: int | None
+
+
+EXAMPLE_ZONE: dict[str, Any] = {
+    "id": "zone_01kb2r7k0000000000000000aa",
+    "cloudflare_zone_id": "023e105f4ecef8ad9ca31a8372d0c353",
+    "name": "provider.com",
+    "is_default": True,
+    "cname_target": "customers.provider.com",
+    "fallback_origin": "proxy-fallback.provider.com",
+    "created_at": "2026-11-23T10:00:00+00:00",
+}
+
+EXAMPLE_STANDING: dict[str, Any] = {
+    **EXAMPLE_ZONE,
+    "is_ready": True,
+    "token": "active",
+    "quota": {"allocated": 5000, "used": 17},
+    "set_up": {
+        "fallback_origin_record": {
+            "name": "proxy-fallback.provider.com",
+            "state": "present",
+            "type": "A",
+            "content": "192.0.2.10",
+            "error": None,
+        },
+        "fallback_origin": {
+            "origin": "proxy-fallback.provider.com",
+            "status": "active",
+            "errors": [],
+        },
+        "cname_target": {
+            "name": "customers.provider.com",
+            "state": "present",
+            "type": "CNAME",
+            "content": "proxy-fallback.provider.com",
+            "error": None,
+        },
+    },
+}
+
+
+class ZoneOut(_Strict):
+    """A zone of the provider's at Cloudflare."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE_ZONE]})
+
+    id: str
+    cloudflare_zone_id: str
+    name: str | None
+    is_default: bool
+    cname_target: str
+    fallback_origin: str
+    created_at: datetime
+
+
+class SetUpOut(_Strict):
+    """The three parts of a zone's set-up."""
+
+    fallback_origin_record: PartOut
+    fallback_origin: FallbackOriginOut | None
+    cname_target: PartOut
+
+
+class ZoneStandingOut(ZoneOut):
+    """A zone, with what Cloudflare says of it at this moment."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE_STANDING]})
+
+    is_ready: bool = Field(description="Hostnames can validate here.")
+    token: str
+    quota: QuotaOut | None
+    set_up: SetUpOut
+
+
+class ZonePage(_Strict):
+    """All zones."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"data": [EXAMPLE_ZONE], "next_cursor": None}]},
+    )
+
+    data: list[ZoneOut]
+    next_cursor: str | None
+
+
+class ZoneSetUp(_Strict):
+    """What the set-up needs to know where nothing is set up yet."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"origin": "192.0.2.10"}]}
+    )
+
+    origin: Annotated[PlainText, Field(min_length=1, max_length=253)] | None = Field(
+        None, description="Where your application answers: an address or a name."
+    )
+
+
+class FaultOut(BaseModel):
+    """One fault in what was sent."""
+
+    pointer: str
+    detail: str
+
+
+class ProblemOut(BaseModel):
+    """A problem after RFC 9457; `code` is stable."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "urn:nameplate:problem:hostname_is_ip",
+                    "title": "Unprocessable Entity",
+                    "status": 422,
+                    "detail": "An IP address cannot be a custom hostname.",
+                    "code": "hostname_is_ip",
+                    "errors": [
+                        {
+                            "pointer": "/hostname",
+                            "detail": "An IP address cannot be a custom hostname.",
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[FaultOut] | None = None

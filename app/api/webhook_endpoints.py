@@ -1,0 +1,88 @@
+"""`/v1/webhook-endpoints`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import JSONResponse, Response
+
+from app.api.dependencies import Admin, Cursor, IdDep, Limit, Read, ServicesDep, problems
+from app.api.schemas import (
+    WebhookEndpointCreate,
+    WebhookEndpointCreated,
+    WebhookEndpointOut,
+    WebhookEndpointPage,
+)
+from app.persistence.webhook_endpoints import WebhookEndpoint
+from app.web.cursor import decode_cursor, page
+
+router = APIRouter(prefix="/v1/webhook-endpoints", tags=["webhook endpoints"])
+
+
+@router.post(
+    "",
+    status_code=201,
+    dependencies=[Admin],
+    summary="Add a webhook endpoint",
+    response_model=WebhookEndpointCreated,
+    responses=problems(400, 413),
+)
+async def create(wanted: WebhookEndpointCreate, services: ServicesDep) -> JSONResponse:
+    """Add one; its signing secret is shown this once (Standard Webhooks)."""
+    endpoint, secret = await services.webhook_endpoints.create(
+        wanted.url, event_types=wanted.event_types, tenant=wanted.tenant
+    )
+    headers = {"Location": f"{router.prefix}/{endpoint.id}"}
+    return JSONResponse({**_shown(endpoint), "secret": secret}, 201, headers)
+
+
+@router.get(
+    "",
+    dependencies=[Read],
+    summary="List webhook endpoints, newest first",
+    response_model=WebhookEndpointPage,
+    responses=problems(),
+)
+async def list_page(
+    services: ServicesDep, cursor: Cursor = None, limit: Limit = 50
+) -> JSONResponse:
+    """Give one page."""
+    found = await services.webhook_endpoints.list_page(after=decode_cursor(cursor), limit=limit + 1)
+    return JSONResponse(page([_shown(endpoint) for endpoint in found], limit))
+
+
+@router.get(
+    "/{id}",
+    dependencies=[Read],
+    summary="Get a webhook endpoint",
+    response_model=WebhookEndpointOut,
+    responses=problems(404),
+)
+async def get(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
+    """Give one, without its secret."""
+    return JSONResponse(_shown(await services.webhook_endpoints.get(id)))
+
+
+@router.delete(
+    "/{id}",
+    status_code=204,
+    dependencies=[Admin],
+    summary="Remove a webhook endpoint",
+    response_class=Response,
+    responses=problems(404),
+)
+async def delete(id: IdDep, services: ServicesDep) -> Response:  # noqa: A002
+    """Close it; what it was still owed is cancelled."""
+    await services.webhook_endpoints.delete(id)
+    return Response(status_code=204)
+
+
+def _shown(endpoint: WebhookEndpoint) -> dict[str, Any]:
+    return {
+        "id": endpoint.id,
+        "url": endpoint.url,
+        "event_types": list(endpoint.event_types),
+        "tenant": endpoint.tenant,
+        "created_at": endpoint.created_at.isoformat(),
+    }

@@ -1,0 +1,166 @@
+"""The composition root: the only place that names adapters and puts them behind the ports."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import dns.resolver
+import httpx
+
+from app import __version__
+from app.adapters.cipher import Cipher
+from app.adapters.cloudflare.client import CloudflareClient
+from app.adapters.dns.look import DnsLook
+from app.adapters.dns.query import Server
+from app.adapters.public_suffixes import public_suffix
+from app.adapters.webhooks.send import WebhookSender, new_secret
+from app.domain.errors import NotReady
+from app.domain.schedule import Policy
+from app.persistence.api_keys import put_bootstrap_key
+from app.persistence.database import Database, open_database, schema_version_of
+from app.persistence.tables import SCHEMA_VERSION
+from app.persistence.zones import put_default_zone
+from app.services.api_keys import ApiKeys, digest
+from app.services.custom_hostnames import CustomHostnames
+from app.services.deliveries import Deliveries
+from app.services.reconcile import Checkpoint, Reconciler
+from app.services.webhook_endpoints import WebhookEndpoints
+from app.services.zones import Zones
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.services import ports
+
+DNS_PORT = 53
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All use cases of one process, over one database."""
+
+    database: Database
+    custom_hostnames: CustomHostnames
+    webhook_endpoints: WebhookEndpoints
+    zones: Zones
+    api_keys: ApiKeys
+    deliveries: Deliveries
+    reconciler: Reconciler
+
+
+def no_checkpoint(_: str) -> None:
+    """Pass on: only the kill tests stop at checkpoints."""
+
+
+@asynccontextmanager
+async def open_services(
+    settings: Settings, *, checkpoint: Checkpoint = no_checkpoint
+) -> AsyncIterator[Services]:
+    """Build everything, write what the settings say into the database, and close it on leaving.
+
+    Raises:
+        NotReady: the schema is older than this code needs, or a setting does not fit.
+    """
+    cipher = Cipher(settings.secret_key_texts)
+    servers = resolver_addresses(settings.dns_resolvers)
+    version = await schema_version_of(settings.database_url)
+    if version is None or version < SCHEMA_VERSION:
+        raise NotReady("The database's schema is older than this code; run `nameplate migrate`.")
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(
+            open_database(settings.database_url, connections=settings.database_connections)
+        )
+        await _write_settings(database, settings, cipher)
+        http = await stack.enter_async_context(_http_client())
+        hooks = await stack.enter_async_context(_http_client())
+        yield _assemble(
+            settings,
+            database,
+            cipher,
+            CloudflareClient(http, settings.cloudflare_base_url),
+            DnsLook(servers),
+            WebhookSender(hooks, allow_loopback=settings.webhooks_allow_loopback),
+            checkpoint,
+        )
+
+
+def _assemble(
+    settings: Settings,
+    database: Database,
+    cipher: ports.Cipher,
+    cloudflare: CloudflareClient,
+    dns_look: ports.Dns,
+    webhooks: ports.WebhookTransport,
+    checkpoint: Checkpoint,
+) -> Services:
+    reconciler = Reconciler(
+        database, cloudflare, dns_look, cipher, policy=Policy(), checkpoint=checkpoint
+    )
+    custom_hostnames = CustomHostnames(
+        database,
+        reconciler,
+        public_suffix,
+        inline_deadline=settings.inline_deadline,
+        checkpoint=checkpoint,
+    )
+    return Services(
+        database=database,
+        custom_hostnames=custom_hostnames,
+        webhook_endpoints=WebhookEndpoints(database, webhooks, cipher, new_secret=new_secret),
+        zones=Zones(database, cloudflare, cipher),
+        api_keys=ApiKeys(database),
+        deliveries=Deliveries(database, webhooks, cipher),
+        reconciler=reconciler,
+    )
+
+
+def resolver_addresses(resolvers: tuple[str, ...]) -> list[Server]:
+    """Turn `host:port` into addresses, once: DNS must not be needed to reach DNS.
+
+    Raises:
+        NotReady: when a host does not resolve or a port is no number.
+    """
+    if not resolvers:
+        return [Server(str(address)) for address in dns.resolver.Resolver().nameservers]
+    return [_resolver_address(text) for text in resolvers]
+
+
+def _resolver_address(text: str) -> Server:
+    host, _, port = text.rpartition(":") if _has_port(text) else (text, "", str(DNS_PORT))
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_DGRAM)
+    except (OSError, ValueError, UnicodeError):
+        raise NotReady(
+            f"NAMEPLATE_DNS_RESOLVERS: {text!r} is no host:port that resolves."
+        ) from None
+    return Server(str(found[0][4][0]), int(port))
+
+
+def _has_port(text: str) -> bool:
+    return (text.startswith("[") and "]:" in text) or text.count(":") == 1
+
+
+def _http_client() -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        follow_redirects=False,
+        # Proxies and .netrc of the environment have no say in where tokens go.
+        trust_env=False,
+        headers={"user-agent": f"nameplate/{__version__}"},
+        limits=httpx.Limits(max_connections=100, max_keepalive_connections=20),
+    )
+
+
+async def _write_settings(database: Database, settings: Settings, cipher: Cipher) -> None:
+    async with database.transaction() as tx:
+        await put_default_zone(
+            tx,
+            cloudflare_zone_id=settings.cloudflare_zone_id,
+            api_token=cipher.encrypt(settings.cloudflare_api_token.get_secret_value()),
+            cname_target=settings.cname_target.lower().rstrip("."),
+            fallback_origin=settings.fallback_origin.lower().rstrip("."),
+        )
+        if settings.bootstrap_api_key is not None:
+            await put_bootstrap_key(tx, digest(settings.bootstrap_api_key.get_secret_value()))

@@ -1,0 +1,342 @@
+"""The `nameplate` command. What goes wrong is one line on standard error, not a traceback."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app import __version__
+from app.domain.errors import NameplateError
+from app.logging import set_up_logging
+from app.settings import (
+    Settings,
+    SettingsError,
+    load_database_settings,
+    load_settings,
+)
+
+CONNECT_WAIT_SECONDS = 2.0
+USAGE = 2
+
+app = typer.Typer(
+    name="nameplate",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Your customers' own domains on your product, through Cloudflare for SaaS.",
+)
+keys = typer.Typer(no_args_is_help=True, help="API keys, and keys for encryption at rest.")
+app.add_typer(keys, name="keys")
+
+Host = Annotated[str, typer.Option(help="The address to listen on.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 means any free one.")]
+DataDir = Annotated[
+    Path | None, typer.Option(file_okay=False, help="Where to keep everything; else temporary.")
+]
+Speed = Annotated[float, typer.Option(min=0.001, help="How much faster than life waits run.")]
+
+
+def run() -> None:
+    """Run the command line; expected failures exit 1, wrong settings exit 2."""
+    try:
+        app()
+    except SettingsError as error:
+        _fail(error.lines, USAGE)
+    except NameplateError as error:
+        _fail([error.detail], 1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        if not _is_expected(error):
+            raise
+        _fail([" ".join(str(error).split())], 1)
+
+
+@app.callback()
+def main(
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Nameplate."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def api(host: Host = "127.0.0.1", port: Port = 8000) -> None:
+    """Serve the REST API."""
+    from app.main import create_app
+    from app.web.serve import bind, serve
+
+    settings = _ready(load_settings())
+    sock = bind(host, port, "the API")
+    _run(lambda stop: serve(create_app(settings), sock, stop))
+
+
+@app.command()
+def worker() -> None:
+    """Move hostnames on and send webhooks; run as many as you like."""
+    settings = _ready(load_settings())
+    _run(lambda stop: _work(settings, stop))
+
+
+@app.command()
+def dev(host: Host = "127.0.0.1", port: Port = 8000, data_dir: Path = Path(".nameplate")) -> None:
+    """API and worker in one process; starts a Postgres where none is named."""
+    from app.local.database import data_directory, local_database
+    from app.main import create_app
+    from app.persistence.migrations import migrate as bring_up
+    from app.web.serve import bind, serve
+
+    sock = bind(host, port, "the API")
+    with (
+        _signals_interrupt(),
+        data_directory(data_dir) as directory,
+        local_database(directory, keep=True) as url,
+    ):
+        settings = load_settings(url)
+        set_up_logging(settings.log_format)
+        bring_up(url)
+
+        async def both(stop: asyncio.Event) -> None:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(serve(create_app(settings), sock, stop))
+                tasks.create_task(_work(settings, stop))
+
+        _run(both)
+
+
+@app.command()
+def sandbox(
+    port: Port = 8001,
+    dns_port: Port = 8053,
+    receiver_port: Port = 8002,
+    data_dir: DataDir = None,
+    speed: Speed = 60.0,
+    *,
+    set_up: Annotated[bool, typer.Option(help="Begin with the zone set up.")] = True,
+) -> None:
+    """Run the Cloudflare emulator with its DNS server and webhook receiver."""
+    from app.local.database import data_directory
+    from app.sandbox.server import SandboxOptions, run_sandbox
+
+    with _signals_interrupt(), data_directory(data_dir) as directory:
+        options = SandboxOptions(
+            data_dir=directory,
+            port=port,
+            dns_port=dns_port,
+            receiver_port=receiver_port,
+            speed=speed,
+            set_up=set_up,
+        )
+
+        async def until_stopped(stop: asyncio.Event) -> None:
+            async with run_sandbox(options) as running:
+                typer.echo(
+                    f"Cloudflare {running.cloudflare_base_url}  zone {running.cloudflare_zone_id}"
+                    f"  token {running.cloudflare_token}  DNS {running.dns}"
+                    f"  receiver {running.receiver}"
+                )
+                await stop.wait()
+
+        _run(until_stopped)
+
+
+@app.command()
+def demo(
+    *,
+    empty: Annotated[bool, typer.Option("--empty", help="Without sample tenants.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Say where on one line.")] = False,
+    port: Port = 8000,
+    sandbox_port: Port = 8001,
+    dns_port: Port = 8053,
+    receiver_port: Port = 8002,
+    data_dir: DataDir = None,
+    speed: Speed = 60.0,
+) -> None:
+    """Run everything on this machine, a sandbox in Cloudflare's place, until Ctrl-C."""
+    from app.local.demo import run_demo
+
+    with _local_stack(data_dir, port, sandbox_port, dns_port, receiver_port, speed) as (
+        options,
+        url,
+    ):
+        _run(lambda stop: run_demo(options, url, stop, empty=empty, as_json=as_json))
+
+
+@app.command()
+def walk(
+    plan: Annotated[str, typer.Option(help="simple or zero_downtime.")] = "simple",
+    speed: Speed = 60.0,
+) -> None:
+    """Take one domain through its whole life on fresh ports, and print it."""
+    from app.local.stack import running_stack
+    from app.local.walk import walk as walk_through
+
+    async def through(_: asyncio.Event) -> None:
+        async with running_stack(options, url) as stack:
+            typer.echo(await walk_through(stack, plan=plan, say=typer.echo))
+
+    with _local_stack(None, 0, 0, 0, 0, speed) as (options, url):
+        _run(through)
+
+
+@app.command()
+def migrate(
+    revision: Annotated[str, typer.Option(help="Alembic's name of it.")] = "head",
+) -> None:
+    """Bring the database's schema to what this version needs."""
+    from app.persistence.migrations import migrate as bring_up
+
+    settings = load_database_settings()
+    _reach(settings.database_url, settings.database_tries)
+    bring_up(settings.database_url, revision)
+    typer.echo("The schema is up to date.")
+
+
+@keys.command("create")
+def keys_create(
+    name: Annotated[str, typer.Option(help="Whose key it is, for people.")] = "unnamed",
+    scope: Annotated[str, typer.Option(help="read, write or admin.")] = "write",
+) -> None:
+    """Make an API key and print it, this once."""
+    from app.persistence.database import open_database
+    from app.services.api_keys import ApiKeys
+
+    settings = load_database_settings()
+    _reach(settings.database_url, settings.database_tries)
+
+    async def create() -> str:
+        async with open_database(settings.database_url, connections=1) as database:
+            _, secret = await ApiKeys(database).create(name=name, scope=scope)
+            return secret
+
+    typer.echo(asyncio.run(create()))
+
+
+@keys.command("secret")
+def keys_secret() -> None:
+    """Make a key for NAMEPLATE_SECRET_KEYS and print it."""
+    from cryptography.fernet import Fernet
+
+    typer.echo(Fernet.generate_key().decode())
+
+
+async def _work(settings: Settings, stop: asyncio.Event) -> None:
+    from app.bootstrap import open_services
+    from app.worker.run import run_worker
+
+    async with open_services(settings) as services:
+        await run_worker(services, stop, concurrency=settings.worker_concurrency)
+
+
+def _ready(settings: Settings) -> Settings:
+    set_up_logging(settings.log_format)
+    _reach(settings.database_url, settings.database_tries)
+    return settings
+
+
+def _reach(database_url: str, tries: int) -> None:
+    from app.persistence.database import wait_until_reachable
+
+    asyncio.run(
+        wait_until_reachable(
+            database_url, attempts=tries, wait_seconds=CONNECT_WAIT_SECONDS, say=_say
+        )
+    )
+
+
+@contextmanager
+def _local_stack(
+    data_dir: Path | None,
+    port: int,
+    sandbox_port: int,
+    dns_port: int,
+    receiver_port: int,
+    speed: float,
+) -> Iterator[tuple[Any, str]]:
+    from app.local.database import data_directory, local_database
+    from app.local.stack import StackOptions
+    from app.persistence.migrations import migrate as bring_up
+
+    set_up_logging("console", logging.WARNING)
+    with (
+        _signals_interrupt(),
+        data_directory(data_dir) as directory,
+        local_database(directory, keep=data_dir is not None) as url,
+    ):
+        bring_up(url)
+        options = StackOptions(
+            data_dir=directory,
+            port=port,
+            sandbox_port=sandbox_port,
+            dns_port=dns_port,
+            receiver_port=receiver_port,
+            speed=speed,
+        )
+        yield options, url
+
+
+def _run(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    """Run until done, or until SIGTERM or SIGINT asks to stop."""
+
+    async def until_stopped() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await main(stop)
+
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(until_stopped())
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+@contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """Let SIGTERM unwind what is being started, so that a Postgres of ours is stopped too."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _is_expected(error: Exception) -> bool:
+    from app.local.postgres import EmbeddedPostgresError
+    from app.local.walk import WalkFailed
+    from app.sandbox.server import PortInUseError
+    from app.web.serve import PortInUse
+
+    kinds = (EmbeddedPostgresError, WalkFailed, PortInUseError, PortInUse)
+    return isinstance(error, kinds)
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _fail(lines: list[str], status: int) -> None:
+    for line in lines:
+        _say(f"nameplate: {line}")
+    sys.exit(status)

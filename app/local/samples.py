@@ -1,0 +1,93 @@
+"""The demo's tenants: each does what tenants do, some of it wrong, while one watches."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import httpx
+
+from app.local.client import StackClient
+from app.local.stack import Stack
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One tenant: its name, its plan, and what it does how many seconds after the start."""
+
+    hostname: str
+    tenant: str
+    plan: str = "simple"
+    adds_before_after: float | None = None
+    switches_after: float | None = None
+    mistypes_after: float | None = None
+
+
+SAMPLES = (
+    Sample(hostname="shop.blue-bicycle.com", tenant="blue-bicycle", switches_after=3),
+    Sample(
+        hostname="www.tin-whistle.org",
+        tenant="tin-whistle",
+        plan="zero_downtime",
+        adds_before_after=6,
+        switches_after=25,
+    ),
+    Sample(
+        hostname="app.paper-lantern.net",
+        tenant="paper-lantern",
+        mistypes_after=8,
+        switches_after=45,
+    ),
+    Sample(hostname="store.quiet-harbour.com", tenant="quiet-harbour", switches_after=60),
+    Sample(
+        hostname="docs.copper-kettle.io",
+        tenant="copper-kettle",
+        plan="zero_downtime",
+        adds_before_after=20,
+    ),
+    Sample(hostname="blog.someday-soon.com", tenant="someday-soon"),
+)
+
+
+async def play_samples(stack: Stack) -> None:
+    """Register the samples and let them act; started again, it changes nothing that is there."""
+    async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
+        client = StackClient(stack, http)
+        await client.add_webhook()
+        async with asyncio.TaskGroup() as tenants:
+            for sample in SAMPLES:
+                tenants.create_task(_play(client, sample), name=sample.hostname)
+
+
+async def _play(client: StackClient, sample: Sample) -> None:
+    hostname = await client.api(
+        "POST",
+        "/custom-hostnames",
+        hostname=sample.hostname,
+        tenant=sample.tenant,
+        plan=sample.plan,
+    )
+    async with asyncio.TaskGroup() as acts:
+        acts.create_task(_add(client, hostname["id"], "before", sample.adds_before_after))
+        acts.create_task(_add(client, hostname["id"], "with", sample.switches_after))
+        acts.create_task(_mistype(client, hostname["id"], sample.mistypes_after))
+
+
+async def _add(client: StackClient, hostname_id: str, when: str, after: float | None) -> None:
+    if after is None:
+        return
+    await asyncio.sleep(after)
+    hostname = await client.api("GET", f"/custom-hostnames/{hostname_id}")
+    for record in hostname["records"]:
+        if record["when"] == when:
+            await client.put_record(record)
+
+
+async def _mistype(client: StackClient, hostname_id: str, after: float | None) -> None:
+    if after is None:
+        return
+    await asyncio.sleep(after)
+    hostname = await client.api("GET", f"/custom-hostnames/{hostname_id}")
+    for record in hostname["records"]:
+        if record["when"] == "with":
+            await client.put_record(record, value="custmers.nameplate-demo.net")

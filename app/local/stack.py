@@ -1,0 +1,160 @@
+"""Everything on this machine: sandbox, API and worker over one Postgres, on 127.0.0.1.
+
+What `nameplate demo` and `nameplate walk` run. Keys are kept in the data directory, so that a
+stack started again with the same one goes on where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography.fernet import Fernet
+
+from app.bootstrap import open_services
+from app.main import create_app
+from app.sandbox.server import RunningSandbox, SandboxOptions, run_sandbox
+from app.settings import Settings
+from app.web.serve import bind, serve
+from app.worker.run import run_worker
+
+HOST = "127.0.0.1"
+CNAME_TARGET = "customers.nameplate-demo.net"
+FALLBACK_ORIGIN = "proxy-fallback.nameplate-demo.net"
+ZONE_NAME = "nameplate-demo.net"
+SECRETS_FILE = "keys.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackOptions:
+    """Where to listen (0: any free port), where to keep things, and how fast the sandbox lives."""
+
+    data_dir: Path
+    port: int = 8000
+    sandbox_port: int = 8001
+    dns_port: int = 8053
+    receiver_port: int = 8002
+    speed: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """What a client of the running stack has to know; the one line of `demo --json`."""
+
+    api: str
+    api_key: str
+    sandbox: str
+    cloudflare_base_url: str
+    cloudflare_zone_id: str
+    cloudflare_token: str
+    dns: str
+    receiver: str
+    database_url: str
+
+    def to_json(self) -> str:
+        """Give it on one line."""
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What must stay the same over restarts."""
+
+    api_key: str
+    secret_key: str
+
+
+def load_secrets(data_dir: Path) -> Secrets:
+    """Read the data directory's keys, or make them."""
+    path = data_dir / SECRETS_FILE
+    if path.exists():
+        return Secrets(**json.loads(path.read_text()))
+    made = Secrets("np_" + secrets.token_urlsafe(32), Fernet.generate_key().decode())
+    # Written aside and renamed: a kill in between must not leave half a file.
+    fresh = path.with_suffix(".new")
+    fresh.touch(mode=0o600)
+    fresh.write_text(json.dumps(asdict(made)))
+    fresh.replace(path)
+    return made
+
+
+@asynccontextmanager
+async def running_stack(options: StackOptions, database_url: str) -> AsyncIterator[Stack]:
+    """Run it over a migrated database; when this yields, all of it answers."""
+    kept = load_secrets(options.data_dir)
+    sock = bind(HOST, options.port, "the API")
+    sandbox_options = SandboxOptions(
+        data_dir=options.data_dir / "sandbox",
+        port=options.sandbox_port,
+        dns_port=options.dns_port,
+        receiver_port=options.receiver_port,
+        speed=options.speed,
+        set_up=True,
+    )
+    try:
+        async with run_sandbox(sandbox_options) as sandbox:
+            settings = sandbox_settings(sandbox, database_url, kept)
+            async with _service(settings, sock):
+                yield _stack(sandbox, database_url, kept, sock.getsockname()[1])
+    finally:
+        sock.close()
+
+
+def sandbox_settings(sandbox: RunningSandbox, database_url: str, kept: Secrets) -> Settings:
+    """Give the settings of a service that takes the sandbox for Cloudflare and for DNS."""
+    said: dict[str, Any] = {
+        "database_url": database_url,
+        "cloudflare_base_url": sandbox.cloudflare_base_url,
+        "cloudflare_zone_id": sandbox.cloudflare_zone_id,
+        "cloudflare_api_token": sandbox.cloudflare_token,
+        "cname_target": CNAME_TARGET,
+        "fallback_origin": FALLBACK_ORIGIN,
+        "secret_keys": kept.secret_key,
+        "bootstrap_api_key": kept.api_key,
+        "dns_resolvers": sandbox.dns,
+        "dns_authoritative": False,
+        "webhooks_allow_loopback": True,
+    }
+    return Settings.model_validate(said)
+
+
+@asynccontextmanager
+async def _service(settings: Settings, sock: Any) -> AsyncIterator[None]:
+    stop, started = asyncio.Event(), asyncio.Event()
+    api = asyncio.create_task(serve(create_app(settings), sock, stop, started=started))
+    worker = asyncio.create_task(_worker(settings, stop))
+    waiting = asyncio.create_task(started.wait())
+    try:
+        await asyncio.wait({api, worker, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if not started.is_set():
+            await asyncio.gather(api, worker)
+        yield
+    finally:
+        stop.set()
+        waiting.cancel()
+        await asyncio.gather(api, worker)
+
+
+async def _worker(settings: Settings, stop: asyncio.Event) -> None:
+    async with open_services(settings) as services:
+        await run_worker(services, stop, concurrency=settings.worker_concurrency)
+
+
+def _stack(sandbox: RunningSandbox, database_url: str, kept: Secrets, port: int) -> Stack:
+    return Stack(
+        api=f"http://{HOST}:{port}",
+        api_key=kept.api_key,
+        sandbox=sandbox.url,
+        cloudflare_base_url=sandbox.cloudflare_base_url,
+        cloudflare_zone_id=sandbox.cloudflare_zone_id,
+        cloudflare_token=sandbox.cloudflare_token,
+        dns=sandbox.dns,
+        receiver=sandbox.receiver,
+        database_url=database_url,
+    )

@@ -1,0 +1,54 @@
+"""The endpoints about the account: zones, tokens, addresses and the delegation's uuid."""
+
+from app.sandbox import constants, identifiers, views
+from app.sandbox.call import Call
+from app.sandbox.envelope import ApiError, Reply, success
+
+_VERIFIED = {"id": constants.TOKEN_ID, "status": "active"}
+
+
+class AccountApi:
+    """One account with one zone and one token."""
+
+    def __init__(self, zone_created_at: float) -> None:
+        self._zone_created_at = zone_created_at
+
+    def get_zone(self, _: Call) -> Reply:
+        """GET the zone."""
+        return success(views.zone(self._zone_created_at))
+
+    def list_zones(self, call: Call) -> Reply:
+        """GET the zones, by name, account and status."""
+        page = call.page(default=20, smallest=5, largest=50)
+        expected = {
+            "name": constants.ZONE_NAME,
+            "account.id": constants.ACCOUNT_ID,
+            "status": "active",
+        }
+        fits = all(call.query.get(key, value) == value for key, value in expected.items())
+        shown = page.cut([views.zone(self._zone_created_at)] if fits else [])
+        return success(shown, info=page.info(len(shown), int(fits)))
+
+    def verify_user_token(self, _: Call) -> Reply:
+        """GET whether the token is good; it was checked before this."""
+        return success(_VERIFIED)
+
+    def verify_account_token(self, call: Call) -> Reply:
+        """GET whether the account's token is good."""
+        if call.path["account_id"] != constants.ACCOUNT_ID:
+            raise ApiError(403, 9109, "Unauthorized to access requested resource")
+        return success(_VERIFIED)
+
+    def ips(self, _: Call) -> Reply:
+        """GET Cloudflare's address ranges."""
+        return success(
+            {
+                "ipv4_cidrs": [constants.CLOUDFLARE_RANGE],
+                "ipv6_cidrs": [],
+                "etag": identifiers.etag(constants.CLOUDFLARE_RANGE),
+            }
+        )
+
+    def dcv_delegation_uuid(self, _: Call) -> Reply:
+        """GET the uuid in the targets of delegated DCV."""
+        return success({"uuid": constants.DCV_DELEGATION_UUID})

@@ -1,0 +1,208 @@
+"""The control API: the hand that moves tenants' DNS, clocks, faults and limits.
+
+For whoever drives the sandbox; the emulated Cloudflare and its clients know nothing of it.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, Field, ValidationError, field_validator
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from app.sandbox.clock import rfc3339
+from app.sandbox.dns_zone import DEFAULT_TTL, BadRecordError, Fault, RRset
+from app.sandbox.state import Sandbox
+
+_Endpoint = Callable[[Request], Awaitable[JSONResponse]]
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class _Records(BaseModel):
+    name: str = Field(min_length=1)
+    type: str = Field(pattern=r"^[A-Za-z0-9]+$")
+    values: list[str] = Field(min_length=1)
+    ttl: int = Field(default=DEFAULT_TTL, ge=0, le=604_800)
+    proxied: bool = False
+
+
+class _RecordKey(BaseModel):
+    name: str = Field(min_length=1)
+    type: str
+
+
+class _DnsFault(BaseModel):
+    name: str = Field(min_length=1)
+    fault: Fault
+
+
+class _Advance(BaseModel):
+    seconds: float = Field(ge=0, le=10_000_000_000)
+
+
+class _Speed(BaseModel):
+    speed: float = Field(gt=0, le=10_000_000)
+
+
+class _Forced(BaseModel):
+    status: str | None = None
+    ssl_status: str | None = None
+    verification_errors: list[str] | None = None
+    validation_errors: list[str] | None = None
+
+    @field_validator("validation_errors", mode="before")
+    @classmethod
+    def _texts(cls, errors: Any) -> Any:
+        """Take Cloudflare's own shape, objects with a message, as well as texts."""
+        if not isinstance(errors, list):
+            return errors
+        return [item.get("message") if isinstance(item, dict) else item for item in errors]
+
+
+class Control:
+    """The endpoints under /control."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    def app(self) -> Starlette:
+        """Return the application."""
+        hostname = "/control/cloudflare/custom_hostnames/{id}"
+        table: list[tuple[str, Literal["GET", "POST", "PUT", "PATCH", "DELETE"], _Endpoint]] = [
+            ("/control/dns/records", "PUT", self.put_records),
+            ("/control/dns/records", "DELETE", self.delete_records),
+            ("/control/dns/faults", "PUT", self.put_dns_fault),
+            ("/control/clock/advance", "POST", self.advance),
+            ("/control/clock", "PUT", self.put_speed),
+            ("/control/clock", "GET", self.get_clock),
+            ("/control/cloudflare/faults", "PUT", self.put_faults),
+            ("/control/cloudflare/limits", "PUT", self.put_limits),
+            ("/control/cloudflare/calls", "GET", self.get_calls),
+            (hostname, "PATCH", self.force),
+            (hostname, "DELETE", self.remove),
+            ("/control/receiver", "PUT", self.put_receiver),
+            ("/control/receiver/deliveries", "GET", self.get_deliveries),
+            ("/control/reset", "POST", self.reset),
+        ]
+        routes = [Route(path, endpoint, methods=[method]) for path, method, endpoint in table]
+        return Starlette(
+            routes=routes,
+            exception_handlers={ValidationError: _unprocessable, BadRecordError: _unprocessable},
+        )
+
+    async def put_records(self, request: Request) -> JSONResponse:
+        """Set all data of one type at one name."""
+        asked = _Records.model_validate_json(await request.body())
+        rrset = RRset(asked.name, asked.type.upper(), tuple(asked.values), asked.ttl, asked.proxied)
+        self._sandbox.tenant_records.put(rrset)
+        return JSONResponse(asked.model_dump())
+
+    async def delete_records(self, request: Request) -> JSONResponse:
+        """Remove all data of one type at one name."""
+        asked = _RecordKey.model_validate_json(await request.body())
+        deleted = self._sandbox.tenant_records.remove(asked.name, asked.type.upper())
+        return JSONResponse({**asked.model_dump(), "deleted": deleted})
+
+    async def put_dns_fault(self, request: Request) -> JSONResponse:
+        """Let questions for a name fail, or answer again."""
+        asked = _DnsFault.model_validate_json(await request.body())
+        self._sandbox.tenant_records.set_fault(asked.name, asked.fault)
+        return JSONResponse(asked.model_dump())
+
+    async def advance(self, request: Request) -> JSONResponse:
+        """Let wall time pass; what falls due by then has happened when this answers."""
+        asked = _Advance.model_validate_json(await request.body())
+        await self._sandbox.advance(asked.seconds)
+        return await self.get_clock(request)
+
+    async def put_speed(self, request: Request) -> JSONResponse:
+        """Run schedule time at another speed."""
+        self._sandbox.set_speed(_Speed.model_validate_json(await request.body()).speed)
+        return await self.get_clock(request)
+
+    async def get_clock(self, _: Request) -> JSONResponse:
+        """Say what time it is."""
+        clock = self._sandbox.clock
+        return JSONResponse(
+            {
+                "wall": rfc3339(clock.wall()),
+                "schedule_seconds": clock.schedule(),
+                "speed": clock.state.speed,
+            }
+        )
+
+    async def put_faults(self, request: Request) -> JSONResponse:
+        """Let a share of the calls fail."""
+        injector = self._sandbox.faults
+        injector.set(await _merged(injector.faults, request))
+        return JSONResponse(injector.faults.model_dump())
+
+    async def put_limits(self, request: Request) -> JSONResponse:
+        """Allow more or fewer calls and creations."""
+        limits = self._sandbox.limits
+        limits.set_limits(await _merged(limits.limits, request))
+        return JSONResponse(limits.limits.model_dump())
+
+    async def get_calls(self, _: Request) -> JSONResponse:
+        """Say which calls were made, and how many past the limit."""
+        limits = self._sandbox.limits
+        return JSONResponse(
+            {
+                "total": limits.by_route.total(),
+                "by_route": dict(limits.by_route),
+                "breaches": limits.breaches,
+                "creations_refused": limits.creations_refused,
+            }
+        )
+
+    async def force(self, request: Request) -> JSONResponse:
+        """Set statuses and errors of a custom hostname until its next refresh."""
+        asked = _Forced.model_validate_json(await request.body())
+        shown = self._sandbox.force(
+            request.path_params["id"],
+            hostname=(asked.status, asked.verification_errors),
+            certificate=(asked.ssl_status, asked.validation_errors),
+        )
+        return JSONResponse(shown) if shown else _not_found()
+
+    async def remove(self, request: Request) -> JSONResponse:
+        """Let a custom hostname be gone behind everybody's back."""
+        removed = self._sandbox.remove(request.path_params["id"])
+        return JSONResponse({"id": request.path_params["id"]}) if removed else _not_found()
+
+    async def put_receiver(self, request: Request) -> JSONResponse:
+        """Let the webhook receiver answer otherwise, or know other secrets."""
+        receiver = self._sandbox.receiver
+        receiver.configure(await _merged(receiver.config, request))
+        return JSONResponse(receiver.config.model_dump())
+
+    async def get_deliveries(self, _: Request) -> JSONResponse:
+        """Return what the receiver was sent, oldest first."""
+        return JSONResponse(self._sandbox.receiver.deliveries)
+
+    async def reset(self, _: Request) -> JSONResponse:
+        """Go back to the state of the first start."""
+        await self._sandbox.reset()
+        return JSONResponse({"reset": True})
+
+
+async def _merged(current: _Model, request: Request) -> _Model:
+    """Return the settings with those given changed; what is left out stays as it was."""
+    try:
+        given = json.loads(await request.body())
+    except ValueError:
+        raise BadRecordError("the body is no JSON") from None
+    if not isinstance(given, dict):
+        raise BadRecordError("the body is no JSON object")
+    return type(current).model_validate({**current.model_dump(), **given})
+
+
+async def _unprocessable(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"error": str(error)}, status_code=422)
+
+
+def _not_found() -> JSONResponse:
+    return JSONResponse({"error": "no such custom hostname"}, status_code=404)

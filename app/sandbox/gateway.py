@@ -1,0 +1,212 @@
+"""The front of the emulated API: routing, token, limits, faults; then the handler.
+
+Speaks ASGI; handlers see a `Call` and return a `Reply`.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable
+from urllib.parse import parse_qsl
+
+from starlette.routing import Match, Route
+from starlette.types import Receive, Scope, Send
+
+from app.sandbox import constants
+from app.sandbox.account_api import AccountApi
+from app.sandbox.call import Call
+from app.sandbox.custom_hostnames_api import CustomHostnamesApi, TooManyCreationsError
+from app.sandbox.dns_records_api import DnsRecordsApi
+from app.sandbox.envelope import ApiError, Reply, failure
+from app.sandbox.faults import Fault, FaultInjector
+from app.sandbox.http_server import cut_connection, until_disconnected
+from app.sandbox.rate_limit import RateLimits
+
+BASE_PATH = "/client/v4"
+HOLD_SECONDS = 120.0
+_THROTTLED = "Please wait and consider throttling your request speed"
+
+Handler = Callable[[Call], Reply]
+RouteTable = dict[tuple[str, str], Handler]
+
+
+def routes(
+    hostnames: CustomHostnamesApi, records: DnsRecordsApi, account: AccountApi
+) -> RouteTable:
+    """Return all routes; of two that fit, the earlier one is taken."""
+    zone = "/zones/{zone_id}"
+    fallback = f"{zone}/custom_hostnames/fallback_origin"
+    hostname = f"{zone}/custom_hostnames/{{custom_hostname_id}}"
+    record = f"{zone}/dns_records/{{dns_record_id}}"
+    return {
+        ("GET", "/zones"): account.list_zones,
+        ("GET", zone): account.get_zone,
+        ("GET", "/user/tokens/verify"): account.verify_user_token,
+        ("GET", "/accounts/{account_id}/tokens/verify"): account.verify_account_token,
+        ("GET", "/ips"): account.ips,
+        ("GET", f"{zone}/dcv_delegation/uuid"): account.dcv_delegation_uuid,
+        ("GET", f"{zone}/custom_hostnames/quota"): hostnames.quota,
+        ("GET", fallback): hostnames.get_fallback_origin,
+        ("PUT", fallback): hostnames.put_fallback_origin,
+        ("DELETE", fallback): hostnames.delete_fallback_origin,
+        ("POST", f"{zone}/custom_hostnames"): hostnames.create,
+        ("GET", f"{zone}/custom_hostnames"): hostnames.list,
+        ("GET", hostname): hostnames.get,
+        ("PATCH", hostname): hostnames.edit,
+        ("DELETE", hostname): hostnames.delete,
+        ("POST", f"{zone}/dns_records"): records.create,
+        ("GET", f"{zone}/dns_records"): records.list,
+        ("GET", record): records.get,
+        ("PATCH", record): records.edit,
+        ("PUT", record): records.update,
+        ("DELETE", record): records.delete,
+    }
+
+
+class _Routed:
+    """A path with its handlers by method."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.handlers: dict[str, Handler] = {}
+        self.route = Route(path, endpoint=_Routed)
+
+
+class Gateway:
+    """An ASGI application for everything under `BASE_PATH`."""
+
+    def __init__(self, table: RouteTable, limits: RateLimits, faults: FaultInjector) -> None:
+        self._limits = limits
+        self._faults = faults
+        self._routed: dict[str, _Routed] = {}
+        for (method, path), handler in table.items():
+            self._routed.setdefault(path, _Routed(path)).handlers[method] = handler
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or do to it what its fault says."""
+        body = await _body(receive)
+        routed, path = self._match(scope)
+        self._limits.count_route(f"{scope['method']} {routed.path if routed else 'unknown'}")
+        reply = self._refusal(scope)
+        fault = None if reply else self._faults.draw()
+        if fault and _is_before_effect(fault):
+            reply = _fault_reply(fault)
+        elif reply is None:
+            call = Call(path, dict(parse_qsl(scope["query_string"].decode())), body)
+            reply = self._handle(scope["method"], routed, call)
+        if fault and fault.kind == "reset":
+            await cut_connection(scope, receive)
+        elif fault and fault.kind == "timeout":
+            await _hold(scope, receive)
+        else:
+            self._add_limit_headers(reply)
+            await _send(send, reply)
+
+    def _match(self, scope: Scope) -> tuple[_Routed | None, dict[str, str]]:
+        path = scope["path"].removeprefix(BASE_PATH)
+        probe = {"type": "http", "method": "GET", "path": path, "root_path": ""}
+        for routed in self._routed.values():
+            match, child = routed.route.matches(probe)
+            if match is not Match.NONE:
+                return routed, child["path_params"]
+        return None, {}
+
+    def _refusal(self, scope: Scope) -> Reply | None:
+        """Return why the call is not let in, if so: its token, then the user's limit."""
+        headers = dict(scope["headers"])
+        try:
+            _check_token(headers.get(b"authorization", b"").decode("latin-1"))
+        except ApiError as error:
+            return failure(error)
+        wait = self._limits.admit_call()
+        return None if wait is None else _too_many(wait)
+
+    def _handle(self, method: str, routed: _Routed | None, call: Call) -> Reply:
+        try:
+            return _dispatch(method, routed, call)
+        except ApiError as error:
+            return failure(error)
+        except TooManyCreationsError as error:
+            return _too_many(error.retry_after)
+
+    def _add_limit_headers(self, reply: Reply) -> None:
+        standing = self._limits.standing()
+        reply.headers |= {
+            "x-ratelimit-limit": str(standing.limit),
+            "x-ratelimit-remaining": str(standing.remaining),
+            "x-ratelimit-reset": str(standing.reset_seconds),
+            "ratelimit": f'"default";r={standing.remaining};t={standing.reset_seconds}',
+            "ratelimit-policy": f'"default";q={standing.limit};w={standing.window_seconds}',
+        }
+
+
+def _dispatch(method: str, routed: _Routed | None, call: Call) -> Reply:
+    if routed is None:
+        raise ApiError(404, 7000, "No route for that URI")
+    if call.path.get("zone_id", constants.ZONE_ID) != constants.ZONE_ID:
+        raise ApiError(403, 9109, "Unauthorized to access requested resource")
+    if method not in routed.handlers:
+        raise ApiError(405, 7001, f"Method {method} not available for that URI.")
+    return routed.handlers[method](call)
+
+
+def _check_token(authorization: str) -> None:
+    if not authorization:
+        raise ApiError(400, 9106, "Missing X-Auth-Key, X-Auth-Email or Authorization headers")
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise ApiError(400, 6003, "Invalid request headers")
+    if token != constants.TOKEN:
+        raise ApiError(401, 1000, "Invalid API Token")
+
+
+def _is_before_effect(fault: Fault) -> bool:
+    return isinstance(fault.kind, int) or (fault.kind == "reset" and fault.variant)
+
+
+def _fault_reply(fault: Fault) -> Reply:
+    if fault.kind == 429:  # noqa: PLR2004 - a status
+        return _too_many(fault.retry_after)
+    status = fault.kind if isinstance(fault.kind, int) else 500
+    if fault.variant:
+        page = f"<html><head><title>{status}</title></head><body>cloudflare</body></html>"
+        return Reply(status, page.encode(), {"content-type": "text/html; charset=UTF-8"})
+    return failure(ApiError(status, 1500, "Internal Server Error"))
+
+
+def _too_many(wait: float) -> Reply:
+    reply = failure(ApiError(429, 971, _THROTTLED))
+    reply.headers["retry-after"] = str(max(1, math.ceil(wait)))
+    return reply
+
+
+async def _hold(scope: Scope, receive: Receive) -> None:
+    """Answer nothing until the client goes away, for a bounded time."""
+    try:
+        async with asyncio.timeout(HOLD_SECONDS):
+            await until_disconnected(receive)
+    except TimeoutError:
+        await cut_connection(scope, receive)
+
+
+async def _body(receive: Receive) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return body
+        chunk: bytes = message.get("body", b"")
+        body += chunk
+        if not message.get("more_body", False):
+            return body
+
+
+async def _send(send: Send, reply: Reply) -> None:
+    headers = {**reply.headers, "content-length": str(len(reply.body))}
+    await send(
+        {
+            "type": "http.response.start",
+            "status": reply.status,
+            "headers": [(key.encode(), value.encode()) for key, value in headers.items()],
+        }
+    )
+    await send({"type": "http.response.body", "body": reply.body, "more_body": False})

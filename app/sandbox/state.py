@@ -1,0 +1,192 @@
+"""The sandbox as a whole: all its parts, restored from the store or begun anew.
+
+Wires the parts and does what concerns several of them; sockets are `server`.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from app.sandbox import constants, gateway, identifiers, views
+from app.sandbox.account_api import AccountApi
+from app.sandbox.certificate_course import CertificateCourse
+from app.sandbox.clock import Clock, ClockState
+from app.sandbox.custom_hostnames_api import CustomHostnamesApi
+from app.sandbox.dns_records_api import DnsRecordsApi
+from app.sandbox.dns_zone import World
+from app.sandbox.fallback import FallbackOriginKeeper
+from app.sandbox.faults import FaultInjector
+from app.sandbox.hostname_course import HostnameCourse
+from app.sandbox.hostnames import CustomHostnames
+from app.sandbox.lifecycle import Lifecycle
+from app.sandbox.lookup import Lookup
+from app.sandbox.model import ZoneRecord
+from app.sandbox.rate_limit import RateLimits
+from app.sandbox.receiver import Receiver
+from app.sandbox.store import Store
+from app.sandbox.tenant_records import TenantRecords
+from app.sandbox.validation import Validator
+from app.sandbox.zone_records import ZoneRecords
+
+_CLOCK_KIND = "clock"
+_CLOCK = TypeAdapter(ClockState)
+
+Forced = tuple[str | None, Sequence[str] | None]
+"""A status and errors to set; None leaves as is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a sandbox begins with, at first and after each reset."""
+
+    speed: float
+    set_up: bool
+    seed: int
+
+
+class Sandbox:
+    """All parts. A reset replaces them, so nobody may keep one across an await."""
+
+    def __init__(self, store: Store, beginning: Beginning, lookup: Lookup) -> None:
+        self._store = store
+        self._beginning = beginning
+        self._lookup = lookup
+        self.world = World(self._delegated_tokens)
+        self._restore()
+        self._agenda_task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Let time do its work from now on."""
+        self._agenda_task = asyncio.create_task(self._lifecycle.agenda.serve())
+
+    async def stop(self) -> None:
+        """Let nothing happen any more."""
+        if self._agenda_task:
+            self._agenda_task.cancel()
+            await asyncio.wait([self._agenda_task])
+
+    async def reset(self) -> None:
+        """Go back to the beginning."""
+        await self.stop()
+        self._store.clear()
+        self._restore()
+        self.start()
+
+    async def advance(self, seconds: float) -> None:
+        """Let wall time pass and do all that falls due by then."""
+        self.clock.advance(seconds)
+        self._save_clock()
+        self._lifecycle.agenda.wake()
+        await self._lifecycle.agenda.settle()
+
+    def set_speed(self, speed: float) -> None:
+        """Run schedule time at another speed."""
+        self.clock.set_speed(speed)
+        self._save_clock()
+        self._lifecycle.agenda.wake()
+
+    def force(
+        self, hostname_id: str, *, hostname: Forced, certificate: Forced
+    ) -> dict[str, Any] | None:
+        """Set statuses and errors of a custom hostname; None if it does not exist."""
+        found = self.hostnames.get(hostname_id)
+        if found is None:
+            return None
+        if hostname != (None, None):
+            self._lifecycle.force_hostname(found, *hostname)
+        if certificate != (None, None):
+            self._lifecycle.force_certificate(found, *certificate)
+        return views.custom_hostname(found)
+
+    def remove(self, hostname_id: str) -> bool:
+        """Let a custom hostname be gone; False if it does not exist."""
+        found = self.hostnames.get(hostname_id)
+        if found is None:
+            return False
+        self._lifecycle.remove(found)
+        return True
+
+    def _restore(self) -> None:
+        store, beginning = self._store, self._beginning
+        stored_clock = store.get(_CLOCK_KIND, "")
+        self.clock = (
+            Clock(_CLOCK.validate_json(stored_clock))
+            if stored_clock
+            else Clock.started_now(beginning.speed)
+        )
+        self.world.clear()
+        self.tenant_records = TenantRecords(store, self.world)
+        self.zone_records = ZoneRecords(store, self.world)
+        self.hostnames = CustomHostnames(store)
+        self.fallback = FallbackOriginKeeper(self.clock, store)
+        self.limits = RateLimits(self.clock, store)
+        self.faults = FaultInjector(store)
+        self.receiver = Receiver(self.clock, store)
+        self._lifecycle = self._new_lifecycle()
+        self.gateway = self._new_gateway()
+        if stored_clock is None:
+            self._begin()
+
+    def _begin(self) -> None:
+        with self._store.transaction():
+            if self._beginning.set_up:
+                self._set_up_zone()
+            self._save_clock()
+
+    def _new_lifecycle(self) -> Lifecycle:
+        validator = Validator(self._lookup, self.world)
+        waits = identifiers.Waits(self._beginning.seed)
+        return Lifecycle(
+            self.clock,
+            self.hostnames,
+            self.fallback,
+            HostnameCourse(self.clock, validator, self.fallback, lambda: self.world.revision),
+            CertificateCourse(self.clock, validator, waits),
+        )
+
+    def _new_gateway(self) -> gateway.Gateway:
+        hostnames = CustomHostnamesApi(
+            self.clock,
+            self.hostnames,
+            self._lifecycle,
+            self.fallback,
+            self.zone_records,
+            self.limits,
+        )
+        account = AccountApi(self.clock.state.started_at)
+        table = gateway.routes(hostnames, DnsRecordsApi(self.clock, self.zone_records), account)
+        return gateway.Gateway(table, self.limits, self.faults)
+
+    def _set_up_zone(self) -> None:
+        """Do what a provider does once: both records and an active fallback origin."""
+        self._add_record(constants.FALLBACK_ORIGIN, "A", constants.ORIGIN_ADDRESS)
+        self._add_record(constants.CNAME_TARGET, "CNAME", constants.FALLBACK_ORIGIN)
+        agenda = self._lifecycle.agenda
+        self.fallback.put(constants.FALLBACK_ORIGIN, agenda, status="active")
+
+    def _add_record(self, name: str, rrtype: str, content: str) -> None:
+        wall = self.clock.wall()
+        self.zone_records.save(
+            ZoneRecord(
+                sequence=self.zone_records.next_sequence(),
+                id=identifiers.new_hex(),
+                type=rrtype,
+                name=name,
+                content=content,
+                ttl=1,
+                proxied=True,
+                created_on=wall,
+                modified_on=wall,
+            )
+        )
+
+    def _delegated_tokens(self, name: str) -> Sequence[str] | None:
+        """Return what Cloudflare publishes under the delegation's name for a hostname."""
+        hostname = self.hostnames.named(name)
+        return hostname.ssl.tokens if hostname and hostname.ssl else None
+
+    def _save_clock(self) -> None:
+        self._store.put(_CLOCK_KIND, "", _CLOCK.dump_json(self.clock.state))

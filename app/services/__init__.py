@@ -1,0 +1,1 @@
+"""The use cases. They own the transactions, and speak to the outside through `ports` alone."""

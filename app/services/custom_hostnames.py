@@ -1,0 +1,299 @@
+"""What callers may do with custom hostnames: they change what is desired, and nothing else.
+
+Each change is committed, then reconciled at once under a short deadline; when that passes, the
+caller gets what is committed so far and the reconcile goes on as a tracked task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from app.domain.custom_hostname import (
+    GONE,
+    CustomHostname,
+    Desired,
+    Plan,
+    State,
+    Watch,
+    ZoneTargets,
+)
+from app.domain.errors import (
+    Conflict,
+    HostnameTaken,
+    InvalidInput,
+    NotFound,
+    PreconditionFailed,
+    ProofRequired,
+    StillDeleting,
+)
+from app.domain.events import Event, EventType, webhook_body
+from app.domain.hostname import Hostname, PublicSuffix, parse_hostname, refuse_own_names
+from app.domain.plan import parse_plan
+from app.domain.representation import add_next_check, represent
+from app.persistence import custom_hostnames as store
+from app.persistence import watches
+from app.persistence.clock import read_now
+from app.persistence.custom_hostnames import HostnameFilter
+from app.persistence.database import Connection, Database
+from app.persistence.events import insert_event, list_events
+from app.persistence.ids import Prefix, new_id
+from app.persistence.watches import LEASE_SECONDS, Claim
+from app.persistence.zones import Zone, get_zone
+from app.services.reconcile import Checkpoint, Reconciler
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """What a caller asks for, as typed."""
+
+    hostname: str
+    tenant: str
+    plan: str = Plan.SIMPLE
+    zone: str = "default"
+    metadata: Mapping[str, Any]
+
+
+class CustomHostnames:
+    """The use cases of the resource."""
+
+    def __init__(
+        self,
+        database: Database,
+        reconciler: Reconciler,
+        public_suffix: PublicSuffix,
+        *,
+        inline_deadline: timedelta,
+        checkpoint: Checkpoint,
+    ) -> None:
+        self._database = database
+        self._reconciler = reconciler
+        self._public_suffix = public_suffix
+        self._deadline = inline_deadline.total_seconds()
+        self._checkpoint = checkpoint
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def register(self, wanted: Registration) -> tuple[CustomHostname, bool]:
+        """Accept a hostname; the second value is False when this tenant had it already.
+
+        Raises:
+            InvalidInput: hostname, plan or zone cannot be accepted.
+            HostnameTaken: another record holds the name, or its wildcard.
+            ProofRequired: another tenant had it and its DNS may still point here.
+            StillDeleting: its former record is on its way out.
+        """
+        hostname = parse_hostname(wanted.hostname, self._public_suffix)
+        plan = parse_plan(wanted.plan, hostname)
+        async with self._database.transaction() as tx:
+            zone = await get_zone(tx, wanted.zone)
+            if zone is None:
+                raise InvalidInput(
+                    "There is no such zone; leave it out for the default one.",
+                    code="zone_unknown",
+                    field="/zone",
+                )
+            _refuse_own(hostname, zone)
+            held = await self._held(tx, hostname, wanted.tenant)
+            if held is not None:
+                return held, False
+        return await self._insert(hostname, plan, zone, wanted)
+
+    async def get(self, record_id: str) -> CustomHostname:
+        """Give one.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        async with self._database.transaction() as tx:
+            return await _existing(tx, record_id)
+
+    async def list_page(
+        self, wanted: HostnameFilter, *, after: str | None, limit: int
+    ) -> list[dict[str, Any]]:
+        """Give documents, newest first."""
+        async with self._database.transaction() as tx:
+            rows = await store.list_documents(tx, wanted, after=after, limit=limit)
+        return [add_next_check(row["document"], row["due_at"]) for row in rows]
+
+    async def events(self, record_id: str, *, after: int, limit: int) -> list[Event]:
+        """Give a hostname's events in order.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        async with self._database.transaction() as tx:
+            await _existing(tx, record_id)
+            return await list_events(tx, record_id, after=after, limit=limit)
+
+    async def refresh(self, record_id: str, *, revision: int | None = None) -> CustomHostname:
+        """Look again now, and make Cloudflare look again; revives what failed.
+
+        Raises:
+            NotFound, PreconditionFailed: as their names say.
+            Conflict: the hostname is being removed.
+        """
+        async with self._database.transaction() as tx:
+            record = await _present(tx, record_id, revision)
+            if record.desired is Desired.ABSENT:
+                raise Conflict("The hostname is being removed.", code="is_deleting")
+            now = await read_now(tx)
+            claim = await self._wish(
+                tx, record, replace(record, refresh_requested_at=now, acted_at=now)
+            )
+        return await self._inline(record_id, claim)
+
+    async def remove(self, record_id: str, *, revision: int | None = None) -> CustomHostname:
+        """Wish the hostname gone; asking again changes nothing.
+
+        Raises:
+            NotFound, PreconditionFailed: as their names say.
+        """
+        async with self._database.transaction() as tx:
+            record = await _present(tx, record_id, revision)
+            if record.desired is Desired.ABSENT:
+                return record
+            now = await read_now(tx)
+            claim = await self._wish(
+                tx, record, replace(record, desired=Desired.ABSENT, wanted_at=now)
+            )
+        return await self._inline(record_id, claim)
+
+    async def drain(self, seconds: float) -> None:
+        """Let what runs past its deadline end; what does not is taken up after its lease."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=seconds)
+        for task in self._running:
+            task.cancel()
+
+    async def _held(self, tx: Connection, hostname: Hostname, tenant: str) -> CustomHostname | None:
+        """Give the record that already answers the wish; refuse where another is in the way."""
+        held = await store.find_by_base(tx, hostname.base)
+        if held is None:
+            return None
+        if held.tenant != tenant:
+            raise HostnameTaken("This hostname is already in use.")
+        if held.hostname != hostname:
+            raise HostnameTaken(
+                "A hostname and its wildcard are one object at Cloudflare; you hold "
+                f"{held.hostname.name} already. Remove it first."
+            )
+        if held.state in GONE or held.desired is Desired.ABSENT:
+            raise StillDeleting("The former custom hostname of this name is still being removed.")
+        return held
+
+    async def _insert(
+        self, hostname: Hostname, plan: Plan, zone: Zone, wanted: Registration
+    ) -> tuple[CustomHostname, bool]:
+        await self._refuse_tombstones(hostname, wanted.tenant)
+        async with self._database.transaction() as tx:
+            now = await read_now(tx)
+            record = CustomHostname(
+                id=new_id(Prefix.CUSTOM_HOSTNAME),
+                hostname=hostname,
+                tenant=wanted.tenant,
+                zone=ZoneTargets(
+                    id=zone.id,
+                    cname_target=zone.cname_target,
+                    accepted_targets=zone.accepted_targets,
+                ),
+                plan=plan,
+                metadata=wanted.metadata,
+                sequence=1,
+                watch=Watch(cloudflare_due_at=now),
+                created_at=now,
+                updated_at=now,
+                wanted_at=now,
+                acted_at=now,
+                arrived_at={State.PENDING: now},
+            )
+            if not await store.insert_hostname(tx, record, lease_seconds=LEASE_SECONDS):
+                # Somebody was faster by an instant; the rules are theirs to meet now.
+                held = await self._held(tx, hostname, wanted.tenant)
+                if held is None:
+                    raise HostnameTaken("This hostname is already in use.")
+                return held, False
+            await _tell_created(tx, record)
+        self._checkpoint("accepted")
+        return await self._inline(record.id, Claim(record.id, 1, now)), True
+
+    async def _refuse_tombstones(self, hostname: Hostname, tenant: str) -> None:
+        async with self._database.transaction() as tx:
+            found = await store.tombstones(tx, hostname.base, besides_tenant=tenant)
+            for record_id in found:
+                await watches.wake(tx, record_id)
+        if found:
+            raise ProofRequired(
+                "This name was in use here before and its DNS may still point at the CNAME target. "
+                "Remove that record; the name is looked at again now, so try again in a minute."
+            )
+
+    async def _wish(
+        self, tx: Connection, before: CustomHostname, wished: CustomHostname
+    ) -> Claim | None:
+        """Write what is desired, and claim the hostname if nobody holds it."""
+        now = await read_now(tx)
+        wished = replace(wished, revision=before.revision + 1, updated_at=now)
+        await store.save_hostname(tx, wished, before=before)
+        await watches.wake(tx, before.id)
+        return await watches.claim_one(tx, before.id)
+
+    async def _inline(self, record_id: str, claim: Claim | None) -> CustomHostname:
+        if claim is not None:
+            task = asyncio.create_task(self._reconcile(claim), name=f"reconcile {record_id}")
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+            await asyncio.wait({task}, timeout=self._deadline)
+        return await self.get(record_id)
+
+    async def _reconcile(self, claim: Claim) -> None:
+        try:
+            await self._reconciler.reconcile(claim)
+        except Exception:
+            # Accepted is accepted: the worker takes the hostname up when the lease has ended.
+            log.exception("inline_reconcile_failed", custom_hostname=claim.custom_hostname_id)
+
+
+def _refuse_own(hostname: Hostname, zone: Zone) -> None:
+    own = (zone.cname_target, *zone.accepted_targets, zone.fallback_origin)
+    refuse_own_names(hostname, zone_name=zone.name, own=own)
+
+
+async def _existing(tx: Connection, record_id: str) -> CustomHostname:
+    record = await store.get_hostname(tx, record_id)
+    if record is None:
+        raise NotFound("There is no custom hostname with this id.")
+    return record
+
+
+async def _present(tx: Connection, record_id: str, revision: int | None) -> CustomHostname:
+    """Lock, then read: lease before wide row."""
+    await watches.lock(tx, record_id)
+    record = await _existing(tx, record_id)
+    if revision is not None and revision != record.revision:
+        raise PreconditionFailed(
+            f"The hostname is at revision {record.revision} by now; read it again and decide anew."
+        )
+    return record
+
+
+async def _tell_created(tx: Connection, record: CustomHostname) -> None:
+    event = Event(
+        id=new_id(Prefix.EVENT),
+        custom_hostname_id=record.id,
+        tenant=record.tenant,
+        sequence=1,
+        type=EventType.CREATED,
+        before=None,
+        after=State.PENDING,
+        reason=record.reason,
+        created_at=record.created_at,
+    )
+    await insert_event(tx, event, body=json.dumps(webhook_body(event, represent(record))))

@@ -1,0 +1,271 @@
+"""Bring what is desired and what is observed together: claim, observe, decide, record, act.
+
+Nothing else changes a hostname's state: the API changes what is desired and then runs this very
+code once, inline. No transaction is open across a network call; every write is fenced by the
+lease's token. One tick ends in at most one act, whose answer is an observation of its own, decided
+on and recorded by the transaction that gives the lease up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TypeVar
+
+import structlog
+
+from app.domain.custom_hostname import CustomHostname, Desired, State
+from app.domain.decide import Transition, decide, needs_thorough_look
+from app.domain.errors import (
+    CloudflareDuplicate,
+    CloudflareError,
+    CloudflareNotFound,
+    CloudflareRefused,
+    CloudflareUnavailable,
+)
+from app.domain.events import Event, webhook_body
+from app.domain.observation import (
+    Absent,
+    Act,
+    CloudflareHostname,
+    CloudflareView,
+    DnsView,
+    Found,
+    NotAsked,
+    Observation,
+    Refused,
+    Unknown,
+)
+from app.domain.plan import certificate
+from app.domain.representation import represent
+from app.domain.schedule import Policy
+from app.domain.zone import ZoneAccess
+from app.persistence.custom_hostnames import get_hostname, save_hostname
+from app.persistence.database import Connection, Database
+from app.persistence.events import insert_event
+from app.persistence.ids import Prefix, new_id
+from app.persistence.watches import Claim, hold, keep, release
+from app.persistence.zones import get_zone
+from app.services.ports import Cipher, CustomHostnameGateway, Dns
+
+T = TypeVar("T")
+
+Checkpoint = Callable[[str], None]
+"""Called between the parts of a tick with the name of what was just done."""
+
+TICK_SECONDS = 45.0
+"""A tick ends well before its lease does."""
+
+log = structlog.get_logger(__name__)
+
+
+class Reconciler:
+    """Works on one claimed hostname at a time; any number may work side by side."""
+
+    def __init__(
+        self,
+        database: Database,
+        cloudflare: CustomHostnameGateway,
+        dns: Dns,
+        cipher: Cipher,
+        *,
+        policy: Policy,
+        checkpoint: Checkpoint,
+    ) -> None:
+        self._database = database
+        self._cloudflare = cloudflare
+        self._dns = dns
+        self._cipher = cipher
+        self._policy = policy
+        self._checkpoint = checkpoint
+
+    async def reconcile(self, claim: Claim) -> None:
+        """Run one tick. What goes wrong ends with the lease: the next tick sees what is true."""
+        try:
+            async with asyncio.timeout(TICK_SECONDS):
+                await self._tick(claim)
+        except TimeoutError:
+            log.warning("tick_timed_out", custom_hostname=claim.custom_hostname_id)
+
+    async def _tick(self, claim: Claim) -> None:
+        record, access = await self._read(claim)
+        observation = await self._observe(record, claim, access)
+        self._checkpoint("observed")
+        transition = self._decide(record, observation, claim)
+        kept = await self._record(claim, transition)
+        if kept is None or transition.act is None:
+            return
+        self._checkpoint(f"{transition.act}_started")
+        answer = await self._perform(transition.act, kept, access)
+        self._checkpoint(f"{transition.act}_answered")
+        acted = Observation(cloudflare=answer, acted=transition.act)
+        await self._record(claim, self._decide(kept, acted, claim))
+
+    def _decide(self, record: CustomHostname, observation: Observation, claim: Claim) -> Transition:
+        return decide(record, observation, now=claim.now, policy=self._policy)
+
+    async def _read(self, claim: Claim) -> tuple[CustomHostname, ZoneAccess]:
+        async with self._database.transaction() as tx:
+            record = await get_hostname(tx, claim.custom_hostname_id)
+            if record is None:
+                raise LookupError(claim.custom_hostname_id)
+            zone = await get_zone(tx, record.zone.id)
+        if zone is None:
+            raise LookupError(record.zone.id)
+        token = self._cipher.decrypt(zone.api_token)
+        return record, ZoneAccess(zone.cloudflare_zone_id, token)
+
+    async def _observe(
+        self, record: CustomHostname, claim: Claim, access: ZoneAccess
+    ) -> Observation:
+        cloudflare, dns = await asyncio.gather(
+            self._look_at_cloudflare(record, claim, access), self._look_at_dns(record, claim)
+        )
+        observation = Observation(cloudflare, dns)
+        if needs_thorough_look(record, observation, now=claim.now, policy=self._policy):
+            thorough = await self._dns.look(record, thorough=True)
+            return replace(observation, dns=thorough)
+        return observation
+
+    async def _look_at_cloudflare(
+        self, record: CustomHostname, claim: Claim, access: ZoneAccess
+    ) -> CloudflareView:
+        if not claim.cloudflare_due or record.state is State.DELETED:
+            return NotAsked()
+        known = record.cloudflare
+        if record.desired is Desired.ABSENT:
+            # With an id the removal itself is the question; without one a POST that had no answer
+            # may have made the hostname all the same.
+            if known.id is None and known.create_tried_at is not None:
+                return await _view(self._find(record, access))
+            return NotAsked()
+        if known.id is None:
+            return NotAsked()
+        return await _view(self._cloudflare.get(access, known.id))
+
+    async def _look_at_dns(self, record: CustomHostname, claim: Claim) -> DnsView:
+        at_cloudflare = record.cloudflare.id is not None
+        leaving = record.desired is Desired.ABSENT and record.state is not State.DELETED
+        due = claim.dns_due and (at_cloudflare or record.tombstone or _has_moved(record))
+        if due or (leaving and at_cloudflare):
+            return await self._dns.look(record, thorough=False)
+        return DnsView()
+
+    async def _perform(
+        self, act: Act, record: CustomHostname, access: ZoneAccess
+    ) -> CloudflareView:
+        match act:
+            case Act.CREATE:
+                return await _view(self._create(record, access))
+            case Act.REFRESH:
+                return await _view(self._refresh(record, access))
+            case Act.DELETE:
+                return await _view(self._delete(record, access))
+
+    async def _create(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
+        wanted = certificate(record.plan, record.hostname)
+        try:
+            view = await self._cloudflare.create(access, record.hostname.base, wanted)
+        except CloudflareDuplicate:
+            return await self._find(record, access)
+        # What this very call created is ours, whatever Cloudflare's clock says.
+        return replace(view, created_at=record.cloudflare.create_started_at)
+
+    async def _find(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
+        view = await self._cloudflare.find(access, record.hostname.base)
+        if view is None:
+            raise CloudflareNotFound("The zone has no custom hostname of this name.")
+        return view
+
+    async def _refresh(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
+        if record.cloudflare.seen is None:
+            raise CloudflareUnavailable("Nothing was seen yet that could be repeated.")
+        return await self._cloudflare.refresh(access, record.cloudflare.seen)
+
+    async def _delete(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
+        if record.cloudflare.id is None:
+            raise CloudflareNotFound("There is nothing to remove.")
+        await self._cloudflare.delete(access, record.cloudflare.id)
+        return await self._cloudflare.get(access, record.cloudflare.id)
+
+    async def _record(self, claim: Claim, transition: Transition) -> CustomHostname | None:
+        """Write the transition with its events; None when the lease was lost meanwhile."""
+        async with self._database.transaction() as tx:
+            if not await hold(tx, claim):
+                log.info("lease_lost", custom_hostname=claim.custom_hostname_id)
+                return None
+            before = await get_hostname(tx, claim.custom_hostname_id)
+            if before is None:
+                return None
+            record = _with_present_wishes(transition.record, before)
+            record = await _tell(tx, record, transition, claim)
+            record = await save_hostname(tx, replace(record, updated_at=claim.now), before=before)
+            settle = release if transition.act is None else keep
+            await settle(tx, claim, record.watch)
+        self._checkpoint("recorded")
+        for step in transition.steps:
+            log.info(
+                "state_changed",
+                custom_hostname=record.id,
+                before=str(step.before),
+                after=str(step.after),
+                reason=str(record.reason),
+            )
+        return record
+
+
+async def _view(call: Awaitable[CloudflareHostname]) -> CloudflareView:
+    """Turn how a call ended into an observation: whatever is not a clear answer is Unknown."""
+    try:
+        return Found(await call)
+    except CloudflareNotFound:
+        return Absent()
+    except CloudflareRefused as error:
+        return Refused(error.cloudflare_code, error.detail)
+    except CloudflareUnavailable as error:
+        return Unknown(error.code, error.retry_after)
+    except CloudflareError as error:
+        return Unknown(error.code)
+
+
+def _has_moved(record: CustomHostname) -> bool:
+    return record.state is State.VALIDATING
+
+
+def _with_present_wishes(record: CustomHostname, present: CustomHostname) -> CustomHostname:
+    """Take what the API may have changed during the tick from the row as it is now."""
+    return replace(
+        record,
+        desired=present.desired,
+        metadata=present.metadata,
+        revision=present.revision,
+        sequence=present.sequence,
+        view=present.view,
+        wanted_at=present.wanted_at,
+        acted_at=present.acted_at,
+        refresh_requested_at=present.refresh_requested_at,
+    )
+
+
+async def _tell(
+    tx: Connection, record: CustomHostname, transition: Transition, claim: Claim
+) -> CustomHostname:
+    """Write one event a step, numbered on from the last."""
+    for step in transition.steps:
+        record = replace(record, sequence=record.sequence + 1)
+        event = Event(
+            id=new_id(Prefix.EVENT),
+            custom_hostname_id=record.id,
+            tenant=record.tenant,
+            sequence=record.sequence,
+            type=step.event_type,
+            before=step.before,
+            after=step.after,
+            reason=record.reason,
+            created_at=claim.now,
+        )
+        shown = represent(replace(record, state=step.after, updated_at=claim.now))
+        await insert_event(tx, event, body=json.dumps(webhook_body(event, shown)))
+    return record

@@ -1,0 +1,98 @@
+"""Where tenants and operators want events sent. The signing secret is shown once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from app.domain.errors import InvalidInput, NotFound, WebhookRefused
+from app.domain.events import EventType
+from app.persistence import webhook_endpoints as store
+from app.persistence.clock import read_now
+from app.persistence.database import Database
+from app.persistence.ids import Prefix, new_id
+from app.persistence.webhook_endpoints import WebhookEndpoint
+from app.services.ports import Cipher, WebhookTransport
+
+
+class WebhookEndpoints:
+    """The use cases of the resource."""
+
+    def __init__(
+        self,
+        database: Database,
+        transport: WebhookTransport,
+        cipher: Cipher,
+        *,
+        new_secret: Callable[[], str],
+    ) -> None:
+        self._database = database
+        self._transport = transport
+        self._cipher = cipher
+        self._new_secret = new_secret
+
+    async def create(
+        self, url: str, *, event_types: Sequence[str], tenant: str | None
+    ) -> tuple[WebhookEndpoint, str]:
+        """Add one; gives it with its secret, which is never shown again.
+
+        Raises:
+            InvalidInput: the address may not be called, or an event type does not exist.
+        """
+        self._check(url, event_types)
+        secret = self._new_secret()
+        async with self._database.transaction() as tx:
+            endpoint = WebhookEndpoint(
+                id=new_id(Prefix.ENDPOINT),
+                url=url,
+                event_types=tuple(dict.fromkeys(event_types)),
+                tenant=tenant,
+                secret=self._cipher.encrypt(secret),
+                created_at=await read_now(tx),
+            )
+            await store.insert_endpoint(tx, endpoint)
+        return endpoint, secret
+
+    async def get(self, endpoint_id: str) -> WebhookEndpoint:
+        """Give one.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        async with self._database.transaction() as tx:
+            endpoint = await store.get_endpoint(tx, endpoint_id)
+        if endpoint is None:
+            raise _unknown()
+        return endpoint
+
+    async def list_page(self, *, after: str | None, limit: int) -> list[WebhookEndpoint]:
+        """Give them, newest first."""
+        async with self._database.transaction() as tx:
+            return await store.list_endpoints(tx, after=after, limit=limit)
+
+    async def delete(self, endpoint_id: str) -> None:
+        """Close one; what it was still owed is cancelled.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        async with self._database.transaction() as tx:
+            if not await store.delete_endpoint(tx, endpoint_id):
+                raise _unknown()
+
+    def _check(self, url: str, event_types: Sequence[str]) -> None:
+        try:
+            self._transport.check(url)
+        except WebhookRefused as error:
+            raise InvalidInput(error.detail, code=error.code, field="/url") from None
+        known = {str(event_type) for event_type in EventType}
+        for index, event_type in enumerate(event_types):
+            if event_type not in known:
+                raise InvalidInput(
+                    f"No event type {event_type[:64]!r}; there are {', '.join(sorted(known))}.",
+                    code="event_type_unknown",
+                    field=f"/event_types/{index}",
+                )
+
+
+def _unknown() -> NotFound:
+    return NotFound("There is no webhook endpoint with this id.")

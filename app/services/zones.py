@@ -1,0 +1,180 @@
+"""The provider's zones: what they are, how they stand at Cloudflare, and their set-up."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from app.domain.errors import CloudflareError, InvalidInput, NotFound
+from app.domain.zone import FallbackOrigin, Quota, ZoneAccess, ZoneRecord
+from app.persistence import zones as store
+from app.persistence.database import Database
+from app.persistence.zones import Zone
+from app.services.ports import Cipher, ZoneGateway
+
+T = TypeVar("T")
+
+
+class PartState(StrEnum):
+    """How one part of the set-up stands."""
+
+    PRESENT = "present"
+    CREATED = "created"
+    PROXIED = "proxied"
+    """It was there, unproxied; its proxying was turned on."""
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+    """Cloudflare could not be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One record that the set-up needs."""
+
+    name: str
+    state: PartState
+    record: ZoneRecord | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneStanding:
+    """A zone, and what Cloudflare says of it at this moment."""
+
+    zone: Zone
+    token: str
+    """`active`, another status of Cloudflare's, or the code of the error that asking ended with."""
+    fallback_origin: FallbackOrigin | None
+    quota: Quota | None
+    fallback_origin_record: Part
+    cname_target: Part
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether hostnames can validate here."""
+        origin = self.fallback_origin
+        return (
+            origin is not None
+            and origin.status == "active"
+            and self.cname_target.state is not PartState.MISSING
+        )
+
+
+class Zones:
+    """The use cases of the resource."""
+
+    def __init__(self, database: Database, cloudflare: ZoneGateway, cipher: Cipher) -> None:
+        self._database = database
+        self._cloudflare = cloudflare
+        self._cipher = cipher
+
+    async def list(self) -> list[Zone]:
+        """Give them, the default one first."""
+        async with self._database.transaction() as tx:
+            return await store.list_zones(tx)
+
+    async def get(self, zone_id: str) -> ZoneStanding:
+        """Give one with its standing at Cloudflare, changing nothing.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        zone, access = await self._open(zone_id)
+        origin = await self._look(zone.fallback_origin, access)
+        target = await self._look(zone.cname_target, access)
+        return await self._standing(zone, access, origin, target)
+
+    async def set_up(self, zone_id: str, *, origin: str | None) -> ZoneStanding:
+        """Make the fallback origin's record, the fallback origin and the CNAME target, if missing.
+
+        `origin` is where the fallback origin's record leads: an address or a name.
+
+        Raises:
+            NotFound: there is no zone of this id.
+            InvalidInput: `origin` is needed, as the record does not exist yet, or is no origin.
+            CloudflareError: Cloudflare could not be asked, or refused.
+        """
+        zone, access = await self._open(zone_id)
+        named = await self._cloudflare.zone(access)
+        async with self._database.transaction() as tx:
+            await store.name_zone(tx, zone.id, name=named.name, account_id=named.account_id)
+        origin_part = await self._put_record(access, zone.fallback_origin, origin)
+        present = await self._cloudflare.fallback_origin(access)
+        if present is None or present.origin != zone.fallback_origin:
+            await self._cloudflare.put_fallback_origin(access, zone.fallback_origin)
+        target_part = await self._put_record(access, zone.cname_target, zone.fallback_origin)
+        fresh, _ = await self._open(zone_id)
+        return await self._standing(fresh, access, origin_part, target_part)
+
+    async def _open(self, zone_id: str) -> tuple[Zone, ZoneAccess]:
+        async with self._database.transaction() as tx:
+            zone = await store.get_zone(tx, zone_id)
+        if zone is None:
+            raise NotFound("There is no zone with this id.")
+        token = self._cipher.decrypt(zone.api_token)
+        return zone, ZoneAccess(zone.cloudflare_zone_id, token)
+
+    async def _standing(
+        self, zone: Zone, access: ZoneAccess, origin: Part, target: Part
+    ) -> ZoneStanding:
+        try:
+            token = await self._cloudflare.token_status(access)
+        except CloudflareError as error:
+            token = error.code
+        return ZoneStanding(
+            zone=zone,
+            token=token,
+            fallback_origin=await _or_none(self._cloudflare.fallback_origin(access)),
+            quota=await _or_none(self._cloudflare.quota(access)),
+            fallback_origin_record=origin,
+            cname_target=target,
+        )
+
+    async def _look(self, name: str, access: ZoneAccess) -> Part:
+        try:
+            record = _routing_record(await self._cloudflare.records_at(access, name))
+        except CloudflareError as error:
+            return Part(name, PartState.UNKNOWN, error=error.code)
+        usable = record is not None and record.proxied
+        return Part(name, PartState.PRESENT if usable else PartState.MISSING, record)
+
+    async def _put_record(self, access: ZoneAccess, name: str, content: str | None) -> Part:
+        record = _routing_record(await self._cloudflare.records_at(access, name))
+        if record is not None and record.proxied:
+            return Part(name, PartState.PRESENT, record)
+        if record is not None:
+            proxied = await self._cloudflare.proxy_record(access, record.id)
+            return Part(name, PartState.PROXIED, proxied)
+        if content is None:
+            raise InvalidInput(
+                f"{name} has no record yet; say in `origin` where it leads, an address or a name.",
+                code="origin_required",
+                field="/origin",
+            )
+        created = await self._cloudflare.create_record(
+            access, type_=_record_type(content), name=name, content=content
+        )
+        return Part(name, PartState.CREATED, created)
+
+
+def _routing_record(records: list[ZoneRecord]) -> ZoneRecord | None:
+    return next((r for r in records if r.type in {"A", "AAAA", "CNAME"}), None)
+
+
+def _record_type(content: str) -> str:
+    try:
+        address = ipaddress.ip_address(content)
+    except ValueError:
+        return "CNAME"
+    return "A" if address.version == 4 else "AAAA"  # noqa: PLR2004
+
+
+async def _or_none(call: Awaitable[T]) -> T | None:
+    """Leave out what Cloudflare does not say now: a standing is a report, not a promise."""
+    try:
+        return await call
+    except CloudflareError:
+        return None

@@ -1,0 +1,136 @@
+"""Every setting, with its reason; read once, in the entry points. `.env.example` lists them all."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from functools import cached_property
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "NAMEPLATE_"
+_ZONE_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class SettingsError(Exception):
+    """Settings are missing or contradict each other; one line a fault, naming the variable."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+class Settings(BaseSettings):
+    """What the API and the worker need to know."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    database_url: str
+    """postgresql://user:password@host:port/database"""
+    cloudflare_base_url: str = "https://api.cloudflare.com/client/v4"
+    cloudflare_zone_id: str
+    """The SaaS zone's id, 32 hexadecimal digits."""
+    cloudflare_api_token: SecretStr
+    """Needs SSL and Certificates: Edit, DNS: Edit, Zone: Read."""
+    cname_target: str
+    """The proxied name tenants point at, e.g. customers.provider.com."""
+    fallback_origin: str
+    """The proxied name Cloudflare sends traffic to, e.g. proxy-fallback.provider.com."""
+    secret_keys: Annotated[tuple[SecretStr, ...], NoDecode]
+    """Fernet keys, newest first, separated by commas."""
+    bootstrap_api_key: SecretStr | None = None
+    """An admin key that works from the first start on."""
+    dns_resolvers: Annotated[tuple[str, ...], NoDecode] = ()
+    """host:port, ...; empty means the machine's own resolvers."""
+    dns_authoritative: bool = True
+    """Ask the authoritative servers themselves: a resolver may hold a stale "no" for hours."""
+    inline_deadline: timedelta = timedelta(seconds=2)
+    """How long a request waits for its own reconcile before it answers what is committed."""
+    worker_concurrency: int = Field(default=32, ge=1, le=500)
+    """Hostnames, and deliveries, that one worker process works on at a time."""
+    database_connections: int = Field(default=10, ge=2, le=200)
+    """Connections of one process that are kept open; as many again at peaks."""
+    database_tries: int = Field(default=15, ge=1, le=1000)
+    """How often to try, two seconds apart, to reach Postgres at start before giving up."""
+    webhooks_allow_loopback: bool = False
+    """For the demo and the tests alone: lets webhooks go to 127.0.0.1 over http."""
+    log_format: str = Field(default="json", pattern="^(json|console)$")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_lists(cls, values: dict[str, object]) -> dict[str, object]:
+        for name in ("secret_keys", "dns_resolvers"):
+            value = values.get(name)
+            if isinstance(value, str):
+                parts = tuple(part.strip() for part in value.split(",") if part.strip())
+                values = {**values, name: parts}
+        return values
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if not _ZONE_ID.fullmatch(self.cloudflare_zone_id):
+            raise ValueError("CLOUDFLARE_ZONE_ID must be 32 hexadecimal digits")
+        if not self.secret_keys:
+            raise ValueError("SECRET_KEYS needs at least one key")
+        if self.cname_target == self.fallback_origin:
+            raise ValueError("CNAME_TARGET and FALLBACK_ORIGIN must be two names")
+        key = self.bootstrap_api_key
+        if key is not None and len(key.get_secret_value()) < 24:  # noqa: PLR2004
+            raise ValueError("BOOTSTRAP_API_KEY must have at least 24 characters")
+        return self
+
+    @cached_property
+    def secret_key_texts(self) -> tuple[str, ...]:
+        """The keys themselves."""
+        return tuple(key.get_secret_value() for key in self.secret_keys)
+
+
+class DatabaseSettings(BaseSettings):
+    """What `nameplate migrate` and `nameplate keys` need to know, and no more."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    database_url: str
+    database_tries: int = Field(default=15, ge=1, le=1000)
+
+
+def load_settings(database_url: str | None = None) -> Settings:
+    """Read the environment; `database_url` goes before what it says.
+
+    Raises:
+        SettingsError: with one line a fault.
+    """
+    try:
+        given = {} if database_url is None else {"database_url": database_url}
+        return Settings(**given)  # type: ignore[arg-type] # the environment fills the rest
+    except ValidationError as error:
+        raise SettingsError(_lines(error)) from None
+
+
+def load_database_settings() -> DatabaseSettings:
+    """Read the part of the environment that concerns the database.
+
+    Raises:
+        SettingsError: with one line a fault.
+    """
+    try:
+        return DatabaseSettings()  # type: ignore[call-arg] # the environment fills it
+    except ValidationError as error:
+        raise SettingsError(_lines(error)) from None
+
+
+def _lines(error: ValidationError) -> list[str]:
+    lines = []
+    for fault in error.errors(include_input=False, include_url=False):
+        text = fault["msg"].removeprefix("Value error, ")
+        where = str(fault["loc"][0]).upper() if fault["loc"] else ""
+        if fault["type"] == "missing":
+            text = "is not set"
+        lines.append(f"{PREFIX}{where} {text}" if where else f"{PREFIX}{text}")
+    return lines

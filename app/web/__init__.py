@@ -1,0 +1,1 @@
+"""What every HTTP face shares: who calls, problems and statuses, limits, cursors."""

@@ -1,0 +1,40 @@
+"""Who calls: a bearer API key, and what its scope lets it do."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from app.bootstrap import Services
+from app.domain.errors import Forbidden, Unauthenticated
+from app.persistence.api_keys import ApiKey
+from app.services.api_keys import Scope
+
+
+async def authenticate(services: Services, authorization: str | None, needed: Scope) -> ApiKey:
+    """Give the caller's key.
+
+    Raises:
+        Unauthenticated: there is none, or it is unknown or revoked.
+        Forbidden: its scope does not reach as far as `needed`.
+    """
+    scheme, _, secret = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not secret:
+        raise Unauthenticated("Send an API key: `Authorization: Bearer np_...`.")
+    key = await services.api_keys.find(secret)
+    if key is None:
+        raise Unauthenticated("This API key is unknown or was revoked.")
+    if not Scope(key.scope).includes(needed):
+        raise Forbidden(f"This needs scope `{needed}`; the key has `{key.scope}`.")
+    return key
+
+
+class Requires:
+    """A dependency that lets through callers whose scope reaches as far as `scope`."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    async def __call__(self, request: Request) -> None:
+        """Check the request's key."""
+        services: Services = request.app.state.services
+        await authenticate(services, request.headers.get("authorization"), self._scope)

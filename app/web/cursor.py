@@ -1,0 +1,47 @@
+"""Keyset cursors: opaque to callers, the last id to us."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from app.domain.errors import InvalidInput
+
+_ID = re.compile(r"[a-z0-9_]{1,64}")
+
+
+def encode_cursor(last_id: str) -> str:
+    """Make the cursor that continues after `last_id`."""
+    return base64.urlsafe_b64encode(last_id.encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str | None) -> str | None:
+    """Read a cursor back.
+
+    Raises:
+        InvalidInput: it is none of ours.
+    """
+    if cursor is None:
+        return None
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        last_id = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, UnicodeError, ValueError):
+        last_id = ""
+    if not _ID.fullmatch(last_id):
+        raise InvalidInput(
+            "Pass `next_cursor` of the page before, unchanged.",
+            code="cursor_invalid",
+            field="/cursor",
+        )
+    return last_id
+
+
+def page(rows: Sequence[dict[str, Any]], limit: int) -> dict[str, Any]:
+    """Build a page from up to `limit + 1` documents: one more says that there is a next page."""
+    data = list(rows[:limit])
+    more = len(rows) > limit
+    return {"data": data, "next_cursor": encode_cursor(data[-1]["id"]) if more else None}

@@ -1,0 +1,141 @@
+"""Problems after RFC 9457, and the only place that knows which HTTP status an error has."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from app.domain import errors
+from app.persistence.database import UNREACHABLE
+
+log = structlog.get_logger(__name__)
+
+PROBLEM_TYPE = "application/problem+json"
+
+STATUSES: dict[type[errors.NameplateError], HTTPStatus] = {
+    errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    errors.PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
+    errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.WebhookRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.CloudflareRateLimited: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.CloudflareUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.CloudflareError: HTTPStatus.BAD_GATEWAY,
+    errors.NameplateError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+_CODES = {
+    HTTPStatus.BAD_REQUEST: "bad_request",
+    HTTPStatus.NOT_FOUND: "not_found",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body_too_large",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported_media_type",
+}
+
+
+def problem(
+    status: HTTPStatus,
+    code: str,
+    detail: str,
+    *,
+    faults: list[dict[str, str]] | None = None,
+    headers: dict[str, str] | None = None,
+) -> JSONResponse:
+    """Build the answer; `faults` point into what was sent (JSON pointers)."""
+    body: dict[str, Any] = {
+        "type": f"urn:nameplate:problem:{code}",
+        "title": status.phrase,
+        "status": int(status),
+        "detail": detail,
+        "code": code,
+    }
+    if faults:
+        body["errors"] = faults
+    return JSONResponse(body, int(status), headers, media_type=PROBLEM_TYPE)
+
+
+def status_of(error: errors.NameplateError) -> HTTPStatus:
+    """Give the status of the nearest listed ancestor."""
+    return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Make every error of the application, and of the framework, a problem."""
+    app.add_exception_handler(errors.NameplateError, _nameplate_error)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_exception)
+    for kind in UNREACHABLE:
+        app.add_exception_handler(kind, _database_error)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _nameplate_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, errors.NameplateError)  # noqa: S101 - registered for it
+    headers = {}
+    if isinstance(error, errors.Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    retry_after = getattr(error, "retry_after", None)
+    if retry_after is not None:
+        headers["Retry-After"] = str(round(retry_after))
+    field = getattr(error, "field", None)
+    faults = [{"pointer": field, "detail": error.detail}] if field else None
+    return problem(status_of(error), error.code, error.detail, faults=faults, headers=headers)
+
+
+def _invalid_request(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
+    found = error.errors()
+    if any(fault["type"] == "json_invalid" for fault in found):
+        return problem(HTTPStatus.BAD_REQUEST, "body_not_json", "The body is not valid JSON.")
+    faults = [
+        {"pointer": _pointer(fault["loc"]), "detail": str(fault["msg"])} for fault in found[:20]
+    ]
+    first = faults[0]
+    detail = f"{first['pointer'] or 'The body'}: {first['detail']}"
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", detail, faults=faults)
+
+
+def _pointer(loc: tuple[int | str, ...]) -> str:
+    parts = loc[1:] if loc and loc[0] == "body" else loc
+    # A name of the caller's own choosing may be as long as the body; a pointer need not be.
+    return "".join(f"/{str(part)[:100]}" for part in parts)
+
+
+def _http_exception(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
+    status = HTTPStatus(error.status_code)
+    code = _CODES.get(status, "http_error")
+    said = error.detail if error.detail != status.phrase else status.description
+    return problem(status, code, said or status.phrase, headers=_dict(error.headers))
+
+
+def _dict(headers: Any) -> dict[str, str] | None:
+    return dict(headers) if headers else None
+
+
+def _database_error(_: Request, error: Exception) -> Response:
+    log.error("database_unavailable", error=type(error).__name__)
+    return problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "database_unavailable",
+        "The database does not answer at the moment; nothing was changed. Try again.",
+        headers={"Retry-After": "2"},
+    )
+
+
+def _unexpected(request: Request, error: Exception) -> Response:
+    log.error("unexpected_error", path=request.url.path, exc_info=error)
+    return problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "internal_error",
+        "Something went wrong here; the request id in the answer's headers finds it in the logs.",
+    )

@@ -1,0 +1,98 @@
+"""One pure ASGI middleware around everything: request id, body limit, headers, and one log line."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from http import HTTPStatus
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.web.errors import problem
+
+MAX_BODY = 2 * 1024 * 1024
+TOO_LARGE = "A body has at most 2 MiB."
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"referrer-policy", b"no-referrer"),
+)
+
+log = structlog.get_logger(__name__)
+
+
+class Front:
+    """Wraps the application. A 2xx answer leaves no log line: there are too many of them."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = _Exchange(scope, receive, send)
+        try:
+            if exchange.announced > MAX_BODY:
+                await exchange.refuse()
+            else:
+                await self._app(scope, exchange.receive, exchange.send)
+        finally:
+            exchange.log()
+
+
+class _Exchange:
+    """One request and its answer, on their way through."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope, self._receive, self._send = scope, receive, send
+        self._began = time.monotonic()
+        self._status = 0
+        self._received = 0
+        self.announced = 0
+        self._request_id = b""
+        for name, value in scope["headers"]:
+            if name == b"content-length" and value.isdigit():
+                self.announced = int(value)
+            elif name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+                self._request_id = value
+        self._request_id = self._request_id or secrets.token_hex(8).encode()
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._received += len(message.get("body", b""))
+        if self._received > MAX_BODY:
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            message["headers"] = [
+                *message["headers"],
+                *_SECURITY_HEADERS,
+                (b"x-request-id", self._request_id),
+            ]
+        await self._send(message)
+
+    async def refuse(self) -> None:
+        answer = problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", TOO_LARGE)
+        await answer(self._scope, self._receive, self.send)
+
+    def log(self) -> None:
+        if self._status // 100 == 2:  # noqa: PLR2004
+            return
+        log.info(
+            "request",
+            request_id=self._request_id.decode(),
+            method=self._scope["method"],
+            path=self._scope["path"],
+            status=self._status,
+            duration_ms=round((time.monotonic() - self._began) * 1000),
+        )

@@ -1,0 +1,84 @@
+"""Run an ASGI application on a port until told to stop; signals are the caller's."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+from typing_extensions import override
+
+GRACE_SECONDS = 8
+
+
+class PortInUse(Exception):
+    """Somebody else listens on the port."""
+
+    def __init__(self, port: int, what: str) -> None:
+        super().__init__(f"port {port} for {what} is in use")
+
+
+class _Server(uvicorn.Server):
+    @override
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the process's signals to who runs it: there may be a worker beside this server."""
+        yield
+
+
+def bind(host: str, port: int, what: str) -> socket.socket:
+    """Take a port, before anything is started that would have to be stopped again.
+
+    Raises:
+        PortInUse: naming it.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(port, what) from None
+        raise
+    sock.setblocking(False)  # noqa: FBT003 - the standard library's own signature
+    return sock
+
+
+async def serve(
+    app: FastAPI, sock: socket.socket, stop: asyncio.Event, *, started: asyncio.Event | None = None
+) -> None:
+    """Serve until `stop` is set; requests under way may end.
+
+    Raises:
+        RuntimeError: the application did not start; its own log line says why.
+    """
+    config = uvicorn.Config(
+        app,
+        lifespan="on",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[sock]), name="http")
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    try:
+        while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event
+            await asyncio.sleep(0.01)
+        if started is not None and server.started:
+            started.set()
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        server.should_exit = True
+        stopping.cancel()
+        await serving
+    if not server.started:
+        raise RuntimeError("the application did not start")

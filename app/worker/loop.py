@@ -1,0 +1,105 @@
+"""Claim what is due, work on it side by side, wait for more; stop cleanly when told to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import structlog
+
+T = TypeVar("T")
+
+POLL_SECONDS = 1.0
+"""Looks with nobody waking us: another process may have put something off by less than we knew."""
+DRAIN_SECONDS = 8.0
+"""What is under way may end; together with closing, a SIGTERM takes under ten seconds."""
+TROUBLE_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work(Generic[T]):
+    """One kind of work: how to claim it, do it, and know when the next is due."""
+
+    name: str
+    claim: Callable[[int], Awaitable[Sequence[T]]]
+    perform: Callable[[T], Awaitable[None]]
+    seconds_until_due: Callable[[], Awaitable[float | None]]
+
+
+class Loop(Generic[T]):
+    """Runs one kind of work with a bounded number of tasks."""
+
+    def __init__(
+        self, work: Work[T], *, concurrency: int, woken: asyncio.Event, stop: asyncio.Event
+    ) -> None:
+        self._work = work
+        self._concurrency = concurrency
+        self._woken = woken
+        self._stop = stop
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Go on until told to stop, then drain."""
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            while not self._stop.is_set():
+                await self._round(stopping)
+        finally:
+            stopping.cancel()
+            await self._drain()
+
+    async def _round(self, stopping: asyncio.Task[bool]) -> None:
+        self._woken.clear()
+        try:
+            wait = await self._start_due()
+        except Exception as error:  # noqa: BLE001 - the loop outlives a database that restarts
+            log.warning("claim_failed", work=self._work.name, error=_one_line(error))
+            wait = TROUBLE_SECONDS
+        if wait > 0:
+            waking = asyncio.create_task(self._woken.wait())
+            await asyncio.wait(
+                {waking, stopping}, timeout=wait, return_when=asyncio.FIRST_COMPLETED
+            )
+            waking.cancel()
+
+    async def _start_due(self) -> float:
+        """Start what is due and free; give the seconds to wait until there may be more."""
+        free = self._concurrency - len(self._running)
+        if free == 0:
+            return POLL_SECONDS
+        claimed = await self._work.claim(free)
+        for item in claimed:
+            task = asyncio.create_task(self._perform(item), name=self._work.name)
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+        if claimed:
+            # What is claimed now may hide what is due behind it.
+            return 0.0 if len(claimed) < free else POLL_SECONDS
+        due = await self._work.seconds_until_due()
+        return POLL_SECONDS if due is None else min(max(due, 0.01), POLL_SECONDS)
+
+    async def _perform(self, item: T) -> None:
+        try:
+            await self._work.perform(item)
+        except Exception as error:
+            log.exception("work_failed", work=self._work.name, error=_one_line(error))
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        # A slot is free, and what was just released may be due again soon.
+        self._woken.set()
+
+    async def _drain(self) -> None:
+        if self._running:
+            await asyncio.wait(self._running, timeout=DRAIN_SECONDS)
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
