@@ -118,10 +118,28 @@ def _filled(record: ZoneRecord, body: dict[str, Any]) -> ZoneRecord:
         content=_content(rrtype, body, record.content),
         ttl=int(ttl),
         proxied=bool(proxied),
-        comment=body.get("comment", record.comment),
-        tags=body.get("tags", record.tags),
-        priority=body.get("priority", record.priority),
+        comment=_comment(body.get("comment", record.comment)),
+        tags=_tags(body.get("tags", record.tags)),
+        priority=_priority(body.get("priority", record.priority)),
     )
+
+
+def _comment(value: object) -> str | None:
+    if not isinstance(value, str | None):
+        raise ApiError(400, 9300, "DNS record has an invalid comment.")
+    return value
+
+
+def _tags(value: object) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(tag, str) for tag in value):
+        raise ApiError(400, 9301, "DNS record has an invalid tag.")
+    return value
+
+
+def _priority(value: object) -> int | None:
+    if not isinstance(value, int | float | None):
+        raise ApiError(400, 9101, "DNS record has an invalid priority.")
+    return None if value is None else int(value)
 
 
 def _full_name(name: object) -> str:
@@ -138,7 +156,8 @@ def _full_name(name: object) -> str:
 def _content(rrtype: str, body: dict[str, Any], before: str) -> str:
     data = body.get("data")
     if rrtype == "CAA" and isinstance(data, dict):
-        return f'{int(data.get("flags", 0))} {data.get("tag")} "{data.get("value")}"'
+        flags = str(data.get("flags", 0)).removesuffix(".0")
+        return f'{flags} {data.get("tag")} "{data.get("value")}"'
     content = body.get("content", before)
     if not isinstance(content, str) or not content:
         raise ApiError(400, 9005, f"Content for {rrtype} record is invalid.")

@@ -91,7 +91,7 @@ class Gateway:
         if fault and _is_before_effect(fault):
             reply = _fault_reply(fault)
         elif reply is None:
-            call = Call(path, dict(parse_qsl(scope["query_string"].decode())), body)
+            call = Call(path, dict(parse_qsl(scope["query_string"].decode("latin-1"))), body)
             reply = self._handle(scope["method"], routed, call)
         if fault and fault.kind == "reset":
             await cut_connection(scope, receive)

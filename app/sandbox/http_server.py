@@ -17,6 +17,7 @@ from uvicorn.server import ServerState
 _TRANSPORT = "sandbox.transport"
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 _CLOSE_SECONDS = 0.5
+_KEEP_ALIVE_SECONDS = 75
 
 
 class _Protocol(HttpToolsProtocol):
@@ -47,7 +48,14 @@ class HttpServer:
     """Serves one application on one socket."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self._config = Config(app, ws="none", lifespan="off", log_config=None, proxy_headers=False)
+        self._config = Config(
+            app,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        )
         self._config.load()
         self._state = ServerState()
         self._server: asyncio.Server | None = None

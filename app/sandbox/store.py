@@ -9,6 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_LOCK_SECONDS = 1.0
+_PRAGMAS = (
+    "PRAGMA locking_mode=EXCLUSIVE",
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=OFF",
+)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS rows (
     kind TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (kind, key)
@@ -16,15 +22,29 @@ CREATE TABLE IF NOT EXISTS rows (
 """
 
 
+class DataDirInUseError(RuntimeError):
+    """Another sandbox works in the same data directory."""
+
+    def __init__(self, data_dir: Path) -> None:
+        super().__init__(f"another sandbox uses the data directory {data_dir}")
+
+
 class Store:
     """Rows of bytes by kind and key."""
 
     def __init__(self, data_dir: Path) -> None:
         data_dir.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(data_dir / "sandbox.sqlite3", isolation_level=None)
-        for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=OFF"):
-            self._connection.execute(f"PRAGMA {pragma}").close()
-        self._connection.execute(_SCHEMA).close()
+        self._connection = sqlite3.connect(
+            data_dir / "sandbox.sqlite3", isolation_level=None, timeout=_LOCK_SECONDS
+        )
+        try:
+            for statement in (*_PRAGMAS, _SCHEMA):
+                self._connection.execute(statement).close()
+        except sqlite3.OperationalError as error:
+            self._connection.close()
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            raise DataDirInUseError(data_dir) from None
 
     def put(self, kind: str, key: str, value: bytes) -> None:
         """Insert or replace one row."""

@@ -349,6 +349,11 @@ async def test_a_record_that_clashes_with_another_is_refused(sandbox: Driver) ->
         ({"type": "A", "name": "customers", "content": "192.0.2.10"}, 81054),
         ({"type": "A", "name": "x", "content": "not an address"}, 1004),
         ({"type": "A", "name": "x", "content": "192.0.2.1", "ttl": 5}, 9021),
+        ({"type": "A", "name": "x", "content": "192.0.2.1", "comment": 5}, 9300),
+        ({"type": "A", "name": "x", "content": "192.0.2.1", "tags": "a"}, 9301),
+        ({"type": "MX", "name": "x", "content": "mx.acme.com", "priority": "a"}, 9101),
+        ({"type": "CAA", "name": "x", "data": {"flags": "a", "tag": "issue"}}, 1004),
+        ({"type": "LOC", "name": "x", "content": "here"}, 9004),
     ]
     for body, expected in cases:
         answer = await sandbox.api.post(path, json=body)

@@ -10,6 +10,7 @@ import pytest
 
 from app.sandbox import constants
 from app.sandbox.server import PortInUseError, SandboxOptions, run_sandbox
+from app.sandbox.store import DataDirInUseError
 
 from .driver import DV_HTTP, TARGET, Driver, driven
 
@@ -18,6 +19,7 @@ import asyncio, sys
 from pathlib import Path
 from app.sandbox import constants
 from app.sandbox.server import SandboxOptions, run_sandbox
+from app.sandbox.store import DataDirInUseError
 
 async def main():
     options = SandboxOptions(Path(sys.argv[1]), 0, 0, 0, speed=1, set_up=True)
@@ -143,3 +145,11 @@ async def test_thousands_of_hostnames_are_served_and_checked_with_speed(tmp_path
         await sandbox.advance(1000)
         answer = await sandbox.api.get(sandbox.hostnames, params={"ssl_status": "active"})
         assert answer.json()["result_info"]["total_count"] == 500
+
+
+async def test_one_data_directory_has_one_sandbox(tmp_path: Path) -> None:
+    async with driven(tmp_path) as sandbox:
+        with pytest.raises(DataDirInUseError, match="another sandbox"):
+            async with driven(tmp_path):
+                pass
+        assert (await sandbox.api.get("/zones")).status_code == 200

@@ -1,0 +1,212 @@
+"""Which addresses and URLs a webhook may go to."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+
+from app.adapters.webhooks.guard import check_url, is_public, resolve
+from app.domain.errors import WebhookRefused
+
+# The special-purpose registries of IANA, version 4 and 6, and what lies beside them.
+INNER = {
+    "this network": ["0.0.0.0", "0.1.2.3"],
+    "private use": ["10.0.0.1", "10.255.255.255", "172.16.0.1", "172.31.255.255", "192.168.1.1"],
+    "shared, carrier-grade NAT": ["100.64.0.1", "100.127.255.254"],
+    "loopback": ["127.0.0.1", "127.1.2.3", "127.255.255.254"],
+    "link-local": ["169.254.0.1", "169.254.169.254"],
+    "protocol assignments": ["192.0.0.1", "192.0.0.7", "192.0.0.170", "192.0.0.171"],
+    "documentation": ["192.0.2.1", "198.51.100.1", "203.0.113.1"],
+    "benchmarking": ["198.18.0.1", "198.19.255.255"],
+    "multicast": ["224.0.0.1", "239.255.255.250", "233.252.0.1"],
+    "reserved": ["240.0.0.1", "255.255.255.254"],
+    "broadcast": ["255.255.255.255"],
+    "unspecified v6": ["::"],
+    "loopback v6": ["::1"],
+    "mapped": ["::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:a9fe:a9fe", "::ffff:0.0.0.0"],
+    "compatible": ["::127.0.0.1", "::10.0.0.1", "::8.8.8.8"],
+    "translated": ["::ffff:0:127.0.0.1", "::ffff:0:8.8.8.8"],
+    "NAT64": ["64:ff9b::127.0.0.1", "64:ff9b::a00:1", "64:ff9b::8.8.8.8"],
+    "local NAT64": ["64:ff9b:1::1", "64:ff9b:1:ffff::a00:1"],
+    "discard": ["100::1", "100:0:0:1::1"],
+    "Teredo": ["2001::1", "2001:0:4136:e378:8000:63bf:3fff:fdd2"],
+    "benchmarking v6": ["2001:2::1"],
+    "ORCHID": ["2001:10::1", "2001:20::1"],
+    "documentation v6": ["2001:db8::1"],
+    "6to4": ["2002::1", "2002:7f00:1::1", "2002:a00:1::1", "2002:808:808::1"],
+    "segment routing": ["5f00::1"],
+    "unique local": ["fc00::1", "fd00::1", "fdff:ffff::1"],
+    "link-local v6": ["fe80::1", "febf::1"],
+    "multicast v6": ["ff02::1", "ff0e::1"],
+    "not allotted": ["4000::1", "8000::1", "e000::1", "fe00::1"],
+}
+PUBLIC = [
+    "1.1.1.1",
+    "8.8.8.8",
+    "9.255.255.255",
+    "11.0.0.1",
+    "100.63.255.255",
+    "100.128.0.1",
+    "128.0.0.1",
+    "172.15.255.255",
+    "172.32.0.1",
+    "169.253.0.1",
+    "198.17.255.255",
+    "198.20.0.1",
+    "223.255.255.254",
+    "2606:4700:4700::1111",
+    "2620:fe::fe",
+    "2001:4860:4860::8888",
+    "2a00:1450::1",
+    "::ffff:8.8.8.8",
+]
+ALL_INNER = [address for addresses in INNER.values() for address in addresses]
+
+LOOPBACK_LITERALS = [
+    "127.0.0.1",
+    "127.1",
+    "127.0.1",
+    "2130706433",
+    "0x7f000001",
+    "0x7f.1",
+    "0x7F.0x0.0x0.0x1",
+    "017700000001",
+    "0177.0.0.1",
+    "0177.1",
+    "[::1]",
+    "[0:0:0:0:0:0:0:1]",
+]
+INNER_LITERALS = [
+    "0",
+    "0x0",
+    "10.1",
+    "012.0.0.1",
+    "0xa000001",
+    "2852039166",
+    "0xa9fea9fe",
+    "0251.0376.0251.0376",
+    "169.254.43518",
+    "192.168.257",
+    "4294967295",
+    "[::ffff:169.254.169.254]",
+    "[::ffff:127.0.0.1]",
+    "[64:ff9b::7f00:1]",
+    "[fe80::1%25eth0]",
+    "[fd00:ec2::254]",
+]
+
+
+def host(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+@pytest.mark.parametrize("address", ALL_INNER)
+def test_an_inner_address_is_not_public(address: str) -> None:
+    assert not is_public(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_a_public_address_is_public(address: str) -> None:
+    assert is_public(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize("literal", [*map(host, ALL_INNER), *LOOPBACK_LITERALS, *INNER_LITERALS])
+def test_an_inner_literal_is_refused_before_anything_is_resolved(literal: str) -> None:
+    with pytest.raises(WebhookRefused) as caught:
+        check_url(f"https://{literal}/hook", allow_loopback=False)
+    assert caught.value.code == "address_not_allowed"
+
+
+@pytest.mark.parametrize(
+    "literal", [*INNER_LITERALS, *(host(a) for a in ALL_INNER if not a.startswith("127."))]
+)
+def test_only_loopback_passes_where_loopback_is_allowed(literal: str) -> None:
+    if literal == "[::1]":
+        return
+    with pytest.raises(WebhookRefused):
+        check_url(f"https://{literal}/hook", allow_loopback=True)
+
+
+@pytest.mark.parametrize("literal", LOOPBACK_LITERALS)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_loopback_passes_in_every_notation_where_it_is_allowed(literal: str, scheme: str) -> None:
+    check_url(f"{scheme}://{literal}:8002/hook", allow_loopback=True)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://hooks.shop.com/nameplate",
+        "https://hooks.shop.com:8443/nameplate?tenant=1",
+        "HTTPS://Hooks.Shop.com",
+        "https://1.1.1.1/hook",
+        "https://[2606:4700:4700::1111]/hook",
+        # A name is judged when it is resolved.
+        "https://localhost/hook",
+    ],
+)
+@pytest.mark.parametrize("allow_loopback", [False, True])
+def test_a_public_url_passes(url: str, *, allow_loopback: bool) -> None:
+    check_url(url, allow_loopback=allow_loopback)
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("http://hooks.shop.com/", "url_not_https"),
+        ("ftp://hooks.shop.com/", "url_not_https"),
+        ("file:///etc/passwd", "url_not_https"),
+        ("gopher://127.0.0.1:6379/_", "url_not_https"),
+        ("hooks.shop.com/nameplate", "url_not_https"),
+        ("//hooks.shop.com/", "url_not_https"),
+        ("", "url_not_https"),
+        ("https://", "url_invalid"),
+        ("https:///hook", "url_invalid"),
+        ("https://user@hooks.shop.com/", "url_invalid"),
+        ("https://user:password@hooks.shop.com/", "url_invalid"),
+        ("https://:password@hooks.shop.com/", "url_invalid"),
+        ("https://hooks.shop.com:0/", "url_invalid"),
+        ("https://hooks.shop.com:65536/", "url_invalid"),
+        ("https://hooks.shop.com:port/", "url_invalid"),
+        ("https://[::1/", "url_invalid"),
+        ("https://[nonsense]/", "url_invalid"),
+    ],
+)
+def test_a_url_that_cannot_be_called_is_refused(url: str, code: str) -> None:
+    with pytest.raises(WebhookRefused) as caught:
+        check_url(url, allow_loopback=False)
+    assert caught.value.code == code
+    assert "password@" not in str(caught.value)
+
+
+def test_plain_http_needs_loopback_to_be_allowed() -> None:
+    check_url("http://localhost:8002/", allow_loopback=True)
+    with pytest.raises(WebhookRefused):
+        check_url("http://127.0.0.1:8002/", allow_loopback=False)
+
+
+# All of these are numbers or the one local name: none is looked up in any DNS.
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "127.1", "2130706433", "１２７.0.0.1"])
+async def test_a_name_that_leads_to_loopback_is_refused_when_it_is_resolved(name: str) -> None:
+    with pytest.raises(WebhookRefused) as caught:
+        await resolve(name, 443, allow_loopback=False)
+    assert caught.value.code == "address_not_allowed"
+
+
+async def test_a_name_that_leads_to_loopback_resolves_where_it_is_allowed() -> None:
+    assert ipaddress.ip_address(await resolve("localhost", 80, allow_loopback=True)).is_loopback
+    assert await resolve("127.1", 80, allow_loopback=True) == "127.0.0.1"
+
+
+@pytest.mark.parametrize("address", ["169.254.169.254", "10.0.0.1", "0.0.0.0"])  # noqa: S104 - refused
+async def test_another_inner_address_is_refused_when_it_is_resolved(address: str) -> None:
+    for allow_loopback in (False, True):
+        with pytest.raises(WebhookRefused):
+            await resolve(address, 443, allow_loopback=allow_loopback)
+
+
+@pytest.mark.parametrize("name", ["a..b", "x" * 64 + ".com", "a b", "."])
+async def test_a_text_that_is_no_name_does_not_resolve(name: str) -> None:
+    with pytest.raises(WebhookRefused):
+        await resolve(name, 443, allow_loopback=False)

@@ -1,0 +1,211 @@
+from dataclasses import replace
+
+import pytest
+
+from app.domain.custom_hostname import CustomHostname, Plan, State, Watch
+from app.domain.decide import Transition
+from app.domain.observation import Act, CloudflareHostname, Refused, Unknown
+
+from .builders import (
+    ACME_RRSET,
+    CNAME_KEY,
+    ELSEWHERE,
+    HERE,
+    NOWHERE,
+    OWNERSHIP_KEY,
+    OWNERSHIP_RRSET,
+    TOKEN_KEY,
+    active_record,
+    at,
+    blocked_record,
+    checking_view,
+    cloudflare_view,
+    decided,
+    dns_view,
+    live_record,
+    path,
+    validating_record,
+)
+
+
+def refreshed(record: CustomHostname, *, after: float) -> CustomHostname:
+    """Answer a refresh so many seconds after NOW: Cloudflare goes on checking."""
+    return decided(record, cloudflare=checking_view(), acted=Act.REFRESH, after=after).record
+
+
+def seen_once() -> CustomHostname:
+    """Give a name whose CNAME was seen and whose refresh was answered at NOW."""
+    asked = decided(validating_record(), dns=HERE)
+    assert asked.act is Act.REFRESH
+    return refreshed(asked.record, after=0)
+
+
+def test_the_sight_of_the_cname_sends_one_refresh() -> None:
+    assert decided(validating_record(), dns=NOWHERE).act is None
+    assert decided(validating_record(), dns=ELSEWHERE).act is None
+    assert decided(validating_record(), dns=HERE).act is Act.REFRESH
+
+
+def test_the_same_sight_sends_no_second_one() -> None:
+    assert decided(seen_once(), dns=HERE, after=10).act is None
+
+
+def test_each_newly_found_set_of_records_sends_one() -> None:
+    proof = {OWNERSHIP_RRSET: ("ownership-token",)}
+    both = proof | {ACME_RRSET: ("certificate-token",)}
+    record = validating_record(plan=Plan.ZERO_DOWNTIME)
+    acts = []
+    for number, txt in enumerate([proof, proof, both, both]):
+        after = number * 10
+        looked = decided(record, dns=dns_view(routing=NOWHERE, txt=txt), after=after)
+        acts.append(looked.act)
+        record = refreshed(looked.record, after=after) if looked.act else looked.record
+    assert acts == [Act.REFRESH, None, Act.REFRESH, None]
+    assert record.watch.refreshed_records == {OWNERSHIP_KEY, TOKEN_KEY}
+
+
+def test_records_found_together_send_one() -> None:
+    txt = {OWNERSHIP_RRSET: ("ownership-token",), ACME_RRSET: ("certificate-token",)}
+    looked = decided(
+        validating_record(plan=Plan.ZERO_DOWNTIME), dns=dns_view(routing=HERE, txt=txt)
+    )
+    assert looked.act is Act.REFRESH
+    assert refreshed(looked.record, after=0).watch.refreshed_records == {
+        CNAME_KEY,
+        OWNERSHIP_KEY,
+        TOKEN_KEY,
+    }
+
+
+def test_a_wrong_record_sends_none() -> None:
+    dns = dns_view(routing=NOWHERE, txt={OWNERSHIP_RRSET: ("other",)})
+    assert decided(validating_record(plan=Plan.ZERO_DOWNTIME), dns=dns).act is None
+
+
+def test_the_refresh_is_repeated_after_growing_waits_and_then_no_more() -> None:
+    record, now = seen_once(), 0.0
+    for wait in (600, 3600, 4 * 3600, 24 * 3600):
+        assert decided(record, dns=HERE, after=now + wait - 1).act is None
+        again = decided(record, dns=HERE, after=now + wait)
+        assert again.act is Act.REFRESH
+        now += wait
+        record = refreshed(again.record, after=now)
+    assert decided(record, dns=HERE, after=now + 30 * 86400).act is None
+
+
+def test_a_newly_found_record_begins_the_waits_anew() -> None:
+    known = validating_record(
+        plan=Plan.ZERO_DOWNTIME,
+        watch=Watch(
+            refreshed_at=at(0), refreshed_records=frozenset({OWNERSHIP_KEY}), refreshes=4
+        ),
+    )
+    txt = {OWNERSHIP_RRSET: ("ownership-token",), ACME_RRSET: ("certificate-token",)}
+    looked = decided(known, dns=dns_view(routing=NOWHERE, txt=txt), after=60)
+    assert looked.act is Act.REFRESH
+    assert refreshed(looked.record, after=60).watch.refreshes == 0
+
+
+def test_a_creation_counts_as_a_look_at_what_was_found_by_then() -> None:
+    begun = replace(
+        validating_record(routing=HERE), state=State.PENDING, watch=Watch()
+    )
+    created = decided(begun, cloudflare=checking_view(), acted=Act.CREATE, after=5).record
+    assert created.watch.refreshed_at == at(5)
+    assert decided(created, dns=HERE, after=15).act is None
+
+
+@pytest.mark.parametrize(
+    ("view", "helps"),
+    [
+        pytest.param(checking_view(), True, id="both checking"),
+        pytest.param(cloudflare_view(status="moved"), True, id="moved"),
+        pytest.param(cloudflare_view(status="deleted"), True, id="deleted"),
+        pytest.param(cloudflare_view(status="quantum"), True, id="an invented status"),
+        pytest.param(cloudflare_view(ssl_status="initializing"), True, id="initializing"),
+        pytest.param(cloudflare_view(ssl_status="pending_validation"), True, id="pending"),
+        pytest.param(cloudflare_view(ssl_status="validation_timed_out"), True, id="timed out"),
+        pytest.param(cloudflare_view(ssl_status="pending_issuance"), False, id="being issued"),
+        pytest.param(cloudflare_view(ssl_status="pending_deployment"), False, id="deployed"),
+        pytest.param(cloudflare_view(status="blocked"), False, id="blocked"),
+        pytest.param(cloudflare_view(), False, id="both active"),
+    ],
+)
+def test_a_refresh_is_sent_where_looking_again_could_help(
+    *, view: CloudflareHostname, helps: bool
+) -> None:
+    looked = decided(validating_record(), cloudflare=view, dns=HERE)
+    assert (looked.act is Act.REFRESH) is helps
+
+
+@pytest.mark.parametrize("record", [active_record(), live_record()], ids=["active", "live"])
+def test_a_name_with_both_active_is_never_refreshed(record: CustomHostname) -> None:
+    asked = replace(record, refresh_requested_at=at(60))
+    assert decided(asked, cloudflare=cloudflare_view(), dns=HERE, after=61).act is None
+
+
+def unanswered(*, retry_after: float | None = None) -> Transition:
+    """Give a refresh on sight that had no answer."""
+    asked = decided(validating_record(), dns=HERE).record
+    return decided(asked, cloudflare=Unknown("timeout", retry_after), acted=Act.REFRESH)
+
+
+def test_an_unanswered_refresh_is_still_to_be_done() -> None:
+    watch = unanswered().record.watch
+    assert (watch.refreshed_at, watch.refreshed_records) == (at(0), frozenset())
+
+
+def test_no_refresh_is_sent_while_the_back_off_runs() -> None:
+    waiting = unanswered().record
+    assert waiting.watch.cloudflare_due_at == at(5)
+    assert decided(waiting, dns=HERE, after=4).act is None
+    assert decided(waiting, cloudflare=checking_view(), dns=HERE, after=5).act is Act.REFRESH
+
+
+def test_no_refresh_is_sent_beside_an_unknown() -> None:
+    looked = decided(validating_record(), cloudflare=Unknown("timeout"), dns=HERE)
+    assert looked.act is None
+
+
+def test_a_person_may_not_cut_the_back_off_short() -> None:
+    waiting = replace(unanswered(retry_after=300).record, refresh_requested_at=at(1))
+    assert decided(waiting, after=2).act is None
+
+
+def test_a_refused_refresh_is_done() -> None:
+    asked = decided(validating_record(), dns=HERE).record
+    refused = decided(asked, cloudflare=Refused(1439, "no"), acted=Act.REFRESH).record
+    assert decided(refused, dns=HERE, after=10).act is None
+
+
+@pytest.mark.parametrize(
+    "record", [validating_record(), blocked_record()], ids=["validating", "blocked"]
+)
+def test_a_persons_refresh_is_sent_once_whatever_dns_says(record: CustomHostname) -> None:
+    asked = replace(record, refresh_requested_at=at(60))
+    first = decided(asked, after=60)
+    assert first.act is Act.REFRESH
+    view = record.cloudflare.seen
+    assert view is not None
+    done = decided(first.record, cloudflare=view, acted=Act.REFRESH, after=61).record
+    assert decided(done, after=62).act is None
+
+
+def test_a_later_refresh_of_a_person_is_another() -> None:
+    done = refreshed(replace(validating_record(), refresh_requested_at=at(60)), after=61)
+    assert decided(done, after=70).act is None
+    assert decided(replace(done, refresh_requested_at=at(80)), after=81).act is Act.REFRESH
+
+
+def test_a_refresh_that_frees_a_blocked_name_validates_it() -> None:
+    answered = decided(blocked_record(), cloudflare=checking_view(), acted=Act.REFRESH)
+    assert path(answered) == ["validating"]
+
+
+@pytest.mark.parametrize(
+    ("record", "act"),
+    [(validating_record(routing=HERE), Act.REFRESH), (validating_record(), Act.CREATE)],
+)
+def test_no_act_follows_an_act(record: CustomHostname, act: Act) -> None:
+    asked = replace(record, refresh_requested_at=at(60))
+    assert decided(asked, cloudflare=checking_view(), acted=act, after=0).act is None
