@@ -11,7 +11,11 @@ import structlog
 def set_up_logging(log_format: str = "json", level: int = logging.INFO) -> None:
     """Send logs to standard error; `log_format` is json or console."""
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            # No local variables: there may be secrets among them.
+            exception_formatter=structlog.dev.plain_traceback,
+        )
         if log_format == "console"
         else structlog.processors.JSONRenderer()
     )
@@ -20,7 +24,7 @@ def set_up_logging(log_format: str = "json", level: int = logging.INFO) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
+            *([] if log_format == "console" else [structlog.processors.format_exc_info]),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -87,7 +87,7 @@ def decide(
     steps = tuple(_steps(record.state, standing.state, created=seen.cloudflare.id is not None))
     moved = _arrive(seen, standing, steps, now)
     act = _act(moved, observation, now=now, policy=policy)
-    begun = _begin_creation(moved, now) if act is Act.CREATE else moved
+    begun = _begin_creation(moved, now) if act is Act.CREATE else _settle_request(moved, now)
     return Transition(_schedule(begun, observation, now=now, policy=policy), steps, act)
 
 
@@ -306,6 +306,14 @@ def _begin_creation(record: CustomHostname, now: datetime) -> CustomHostname:
     started = record.cloudflare.create_started_at or now
     begun = replace(record.cloudflare, create_started_at=started, create_tried_at=now)
     return replace(record, cloudflare=begun)
+
+
+def _settle_request(record: CustomHostname, now: datetime) -> CustomHostname:
+    """Take a person's request as met when there is nothing left to refresh."""
+    serves = both_active(record.cloudflare.seen, live=record.state in LIVE)
+    if record.cloudflare.id is None or not serves or not _refresh_requested(record):
+        return record
+    return replace(record, watch=replace(record.watch, refreshed_at=now))
 
 
 def _must_wait(record: CustomHostname, observation: Observation, now: datetime) -> bool:

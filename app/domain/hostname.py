@@ -78,6 +78,14 @@ def parse_hostname(text: str, public_suffix: PublicSuffix) -> Hostname:
     return Hostname(name)
 
 
+def registrable_domain(name: str, public_suffix: PublicSuffix) -> str | None:
+    """Give the label below the public suffix, with it; None for a suffix or an unknown one."""
+    suffix = public_suffix(name)
+    if suffix is None or suffix == name:
+        return None
+    return f"{name.removesuffix('.' + suffix).rsplit('.', 1)[-1]}.{suffix}"
+
+
 def refuse_own_names(hostname: Hostname, *, zone_name: str | None, own: tuple[str, ...]) -> None:
     """Refuse the names the provider itself uses; names below its zone are fine.
 

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from app.domain.custom_hostname import CustomHostname, State, Watch
 from app.persistence.codec import object_row, read_record, watch_row, wide_row
 from app.persistence.database import NOW, Connection
-from app.persistence.tables import cloudflare_objects, custom_hostnames, watches, zones
+from app.persistence.tables import NOT_DELETED, cloudflare_objects, custom_hostnames, watches, zones
 
 SERVING = "serving"
 """The role of a record's object; while a hostname moves between zones it has a second one."""
@@ -33,9 +33,7 @@ async def insert_hostname(
     inserted = await tx.execute(
         upsert(custom_hostnames)
         .values(wide_row(record))
-        .on_conflict_do_nothing(
-            index_elements=["base"], index_where=custom_hostnames.c.state != "deleted"
-        )
+        .on_conflict_do_nothing(index_elements=["base"], index_where=NOT_DELETED)
         .returning(custom_hostnames.c.id)
     )
     if inserted.first() is None:
@@ -66,9 +64,7 @@ async def read_hostnames(tx: Connection, ids: Sequence[str]) -> list[CustomHostn
 
 async def find_by_base(tx: Connection, base: str) -> CustomHostname | None:
     """Read the record that holds the name now, as itself or as its wildcard."""
-    rows = await tx.execute(
-        _records().where(custom_hostnames.c.base == base, custom_hostnames.c.state != "deleted")
-    )
+    rows = await tx.execute(_records().where(custom_hostnames.c.base == base, NOT_DELETED))
     row = rows.mappings().first()
     return read_record(row) if row else None
 

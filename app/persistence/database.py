@@ -23,6 +23,17 @@ Connection = AsyncConnection
 UNREACHABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, DBAPIError)
 """What a connection attempt can end with."""
 
+_CONNECTION_LOST = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+)
+
 HOT_CONNECTIONS = 4
 
 
@@ -70,6 +81,8 @@ async def open_database(database_url: str, *, connections: int = 10) -> AsyncIte
         pool_size=connections,
         max_overflow=connections,
         pool_pre_ping=True,
+        # An error's text goes to the logs; what a statement carried does not.
+        hide_parameters=True,
     )
     pool = await asyncpg.create_pool(database_url, min_size=0, max_size=HOT_CONNECTIONS)
     try:
@@ -99,6 +112,18 @@ async def wait_until_reachable(
             await connection.close()
             return
     raise NotReady(f"Postgres was not reachable in {attempts} tries; see NAMEPLATE_DATABASE_URL.")
+
+
+def is_connection_lost(error: BaseException) -> bool:
+    """Whether a statement failed because Postgres went away: not for a fault of the statement."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or is_connection_lost(_driver_error(error))
+    return isinstance(error, _CONNECTION_LOST)
+
+
+def _driver_error(error: DBAPIError) -> BaseException:
+    original = error.orig or Exception()
+    return original.__cause__ or original
 
 
 def _one_line(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import func, insert, or_, select, update
 
 from app.domain.attempt import Attempt
 from app.persistence.database import NOW, Connection
-from app.persistence.tables import attempts, deliveries, events, webhook_endpoints
+from app.persistence.tables import OWED, attempts, deliveries, events, webhook_endpoints
 
 LEASE_SECONDS = 60
 """Longer than one attempt may take."""
@@ -38,7 +38,7 @@ async def claim_deliveries(tx: Connection, *, limit: int) -> list[Delivery]:
     due = (
         select(c.id)
         .where(
-            c.status == "pending",
+            OWED,
             c.next_attempt_at <= NOW,
             or_(c.leased_until.is_(None), c.leased_until <= NOW),
         )
@@ -67,7 +67,7 @@ async def record_attempt(
     status = "succeeded" if attempt.succeeded else "pending" if retry_after else "exhausted"
     settled = await tx.execute(
         update(deliveries)
-        .where(c.id == delivery.id, c.lease_token == delivery.token, c.status == "pending")
+        .where(c.id == delivery.id, c.lease_token == delivery.token, OWED)
         .values(
             status=status,
             attempts=delivery.attempts + 1,
@@ -96,7 +96,7 @@ async def seconds_until_due(tx: Connection) -> float | None:
     c = deliveries.c
     free_at = func.greatest(c.next_attempt_at, c.leased_until)
     wait = func.extract("epoch", func.min(free_at) - NOW)
-    seconds = (await tx.execute(select(wait).where(c.status == "pending"))).scalar_one_or_none()
+    seconds = (await tx.execute(select(wait).where(OWED))).scalar_one_or_none()
     return None if seconds is None else max(float(seconds), 0.0)
 
 

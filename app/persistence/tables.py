@@ -40,6 +40,12 @@ metadata = MetaData(
 )
 
 
+# Written out, never as parameters: a prepared statement's generic plan could not know that a
+# parameter fits a partial index.
+NOT_DELETED = text("state <> 'deleted'")
+OWED = text("status = 'pending'")
+
+
 def _instant(name: str, *, required: bool = False) -> Column[object]:
     return Column(name, TIMESTAMP(timezone=True), nullable=not required)
 
@@ -113,9 +119,7 @@ custom_hostnames = Table(
     _instant("deleting_at"),
     _instant("deleted_at"),
     # `x.com` and `*.x.com` are one object at Cloudflare, so the base is what must be unique.
-    Index(
-        "uq_custom_hostnames_base", "base", unique=True, postgresql_where=text("state <> 'deleted'")
-    ),
+    Index("uq_custom_hostnames_base", "base", unique=True, postgresql_where=NOT_DELETED),
     Index("ix_custom_hostnames_tombstones", "base", postgresql_where=text("tombstone")),
     Index("ix_custom_hostnames_tenant", "tenant", "id"),
     Index("ix_custom_hostnames_state", "state", "id"),
@@ -222,7 +226,7 @@ deliveries = Table(
     Index(
         "ix_deliveries_next_attempt_at",
         "next_attempt_at",
-        postgresql_where=text("status = 'pending'"),
+        postgresql_where=OWED,
     ),
 )
 

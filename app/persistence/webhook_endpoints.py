@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 
 from app.persistence.database import NOW, Connection
-from app.persistence.tables import deliveries, webhook_endpoints
+from app.persistence.tables import OWED, deliveries, webhook_endpoints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ async def delete_endpoint(tx: Connection, endpoint_id: str) -> bool:
         return False
     await tx.execute(
         update(deliveries)
-        .where(deliveries.c.endpoint_id == endpoint_id, deliveries.c.status == "pending")
+        .where(deliveries.c.endpoint_id == endpoint_id, OWED)
         .values(status="cancelled", next_attempt_at=None)
     )
     return True

@@ -99,6 +99,7 @@ class World:
     def __init__(self, delegated_tokens: Callable[[str], Sequence[str] | None]) -> None:
         self._delegated_tokens = delegated_tokens
         self.revision = 0
+        self._changes: Counter[str] = Counter()
         self.clear()
 
     def clear(self) -> None:
@@ -107,6 +108,8 @@ class World:
         self._below: Counter[str] = Counter()
         self._proxied_in: Counter[str] = Counter()
         self._faults: dict[str, Fault] = {}
+        for zone in list(self._changes):
+            self._changed(zone)
         address = (constants.NAME_SERVER_ADDRESS,)
         for host in (*constants.OTHER_NAME_SERVERS, "*.ns.cloudflare.com"):
             self.put(RRset(host, "A", address))
@@ -126,7 +129,7 @@ class World:
         self._nodes[rrset.name][rrset.type] = rrset
         if rrset.proxied:
             self._proxied_in[zone_of(rrset.name)] += 1
-        self.revision += 1
+        self._changed(rrset.name)
         return displaced
 
     def remove(self, name: str, rrtype: str) -> bool:
@@ -139,17 +142,26 @@ class World:
         if not node:
             del self._nodes[name]
             self._below.subtract(ancestors(name))
-        self.revision += 1
+        self._changed(name)
         return True
 
     def set_fault(self, name: str, fault: Fault) -> None:
         """Let questions for a name fail, or answer again."""
         self._faults[name] = fault
-        self.revision += 1
+        self._changed(name)
 
     def fault_of(self, name: str) -> Fault:
         """Return how questions for a name fail."""
         return self._faults.get(name, "none")
+
+    def changes(self, name: str) -> int | None:
+        """Return a number that rises when answers for a name's zone may change.
+
+        None for names whose answers change by themselves.
+        """
+        if name.endswith(f".{constants.DCV_SUFFIX}"):
+            return None
+        return self._changes[zone_of(name)]
 
     def node(self, name: str) -> Node | None:
         """Return what a name holds, wildcards included; None where it does not exist."""
@@ -180,6 +192,10 @@ class World:
         """Return the names of the servers a zone is delegated to."""
         on_cloudflare = zone == constants.ZONE_NAME or self._proxied_in[zone] > 0
         return constants.CLOUDFLARE_NAME_SERVERS if on_cloudflare else constants.OTHER_NAME_SERVERS
+
+    def _changed(self, name: str) -> None:
+        self._changes[zone_of(name)] += 1
+        self.revision += 1
 
     def _proxied(self, name: str, rrtype: str) -> RRset | None:
         if rrtype != "A":

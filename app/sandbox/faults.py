@@ -57,4 +57,5 @@ class FaultInjector:
         dice = random.Random(f"{self.faults.seed}:{self._drawn}")  # noqa: S311 - no secret
         if dice.random() >= self.faults.rate:
             return None
-        return Fault(dice.choice(self.faults.kinds), dice.random() < 0.5, dice.randint(1, 2))  # noqa: PLR2004 - a fair coin
+        coin = bool(dice.getrandbits(1))
+        return Fault(dice.choice(self.faults.kinds), coin, dice.randint(1, 2))

@@ -164,13 +164,16 @@ def _is_before_effect(fault: Fault) -> bool:
 
 
 def _fault_reply(fault: Fault) -> Reply:
-    if fault.kind == 429:  # noqa: PLR2004 - a status
-        return _too_many(fault.retry_after)
-    status = fault.kind if isinstance(fault.kind, int) else 500
-    if fault.variant:
-        page = f"<html><head><title>{status}</title></head><body>cloudflare</body></html>"
-        return Reply(status, page.encode(), {"content-type": "text/html; charset=UTF-8"})
-    return failure(ApiError(status, 1500, "Internal Server Error"))
+    match fault.kind:
+        case 429:
+            return _too_many(fault.retry_after)
+        case 500 | 503 as status if fault.variant:
+            page = f"<html><head><title>{status}</title></head><body>cloudflare</body></html>"
+            return Reply(status, page.encode(), {"content-type": "text/html; charset=UTF-8"})
+        case 500 | 503 as status:
+            return failure(ApiError(status, 1500, "Internal Server Error"))
+        case "timeout" | "reset":
+            return Reply(0, b"")  # never sent: the connection is cut
 
 
 def _too_many(wait: float) -> Reply:

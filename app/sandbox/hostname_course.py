@@ -4,7 +4,6 @@ Takes one step at a time; when steps are due is on the hostname's track.
 """
 
 import math
-from collections.abc import Callable
 
 from app.sandbox import backoff
 from app.sandbox.clock import DAY, HOUR, Clock
@@ -21,20 +20,12 @@ MOVED_FOR = 7 * DAY
 
 
 class HostnameCourse:
-    """Looks at hostnames and draws the conclusions. `revision` tells whether DNS has changed."""
+    """Looks at hostnames and draws the conclusions."""
 
-    def __init__(
-        self,
-        clock: Clock,
-        validator: Validator,
-        fallback: FallbackOriginKeeper,
-        revision: Callable[[], int],
-    ) -> None:
+    def __init__(self, clock: Clock, validator: Validator, fallback: FallbackOriginKeeper) -> None:
         self._clock = clock
         self._validator = validator
         self._fallback = fallback
-        self._revision = revision
-        self._seen: dict[str, int] = {}
 
     def begin(self, hostname: CustomHostname) -> None:
         """Look at once, then on the schedule. A hostname that is live stays so meanwhile."""
@@ -43,7 +34,6 @@ class HostnameCourse:
         if hostname.track.forced or hostname.status not in LIVE:
             hostname.status = "pending"
             hostname.has_pointed_here = False
-        self._seen.pop(hostname.id, None)
         hostname.track.restart(self._clock.schedule())
 
     async def step(self, hostname: CustomHostname) -> None:
@@ -81,14 +71,11 @@ class HostnameCourse:
         return await self._validator.hostname(hostname, routing)
 
     async def _recheck(self, hostname: CustomHostname, at: float) -> None:
-        epoch, revision = hostname.track.epoch, self._revision()
+        epoch = hostname.track.epoch
         hostname.track.due = self._next_recheck(at)
-        if self._seen.get(hostname.id) == revision:
-            return  # nothing in DNS has changed since: it would see the same
         routing = await self._validator.routing(hostname.hostname)
         if hostname.track.epoch != epoch:
             return
-        self._seen[hostname.id] = revision
         if routing is Routing.HERE:
             hostname.has_pointed_here = True
         elif hostname.has_pointed_here and routing is not Routing.UNKNOWN:

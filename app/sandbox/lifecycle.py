@@ -95,13 +95,16 @@ class Lifecycle:
         hostname = self._hostnames.get(hostname_id)
         if hostname is None:
             return
+        before = _telling(hostname)
         if course == _HOSTNAME:
             await self._hostname_course.step(hostname)
         elif hostname.ssl:
             await self._certificate_course.step(hostname, hostname.ssl)
-        if self._hostnames.get(hostname_id) is hostname:
+        if self._hostnames.get(hostname_id) is not hostname:
+            return
+        if _telling(hostname) != before:
             self._hostnames.save(hostname)
-            self._plan_course(hostname, course)
+        self._plan_course(hostname, course)
 
     def _save_and_plan(self, hostname: CustomHostname) -> None:
         self._hostnames.save(hostname)
@@ -115,3 +118,17 @@ class Lifecycle:
         """Only the course that changed: the other may be running, its step not yet taken."""
         track = hostname.track if course == _HOSTNAME else hostname.ssl and hostname.ssl.track
         self.agenda.plan((course, hostname.id), track.due if track else None)
+
+
+def _telling(hostname: CustomHostname) -> tuple[object, ...]:
+    """Return what is worth a write: all but the time of the next try.
+
+    After a restart an older time stands there, and one look makes up for the tries since.
+    """
+    ssl = hostname.ssl
+    return (
+        hostname.status,
+        tuple(hostname.verification_errors),
+        hostname.has_pointed_here,
+        ssl and (ssl.status, ssl.tokens, tuple(ssl.validation_errors)),
+    )

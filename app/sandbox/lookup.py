@@ -1,6 +1,7 @@
 """Cloudflare's side of DNS: really asking the sandbox's server over its sockets.
 
-Asks with recursion desired, as a resolver's client does; judges nothing.
+Asks with recursion desired, as a resolver's client does, and keeps answers as a resolver does,
+but never longer than they are true; judges nothing.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,10 @@ import dns.rdata
 import dns.rdatatype
 from dns.rdtypes.ANY.TXT import TXT
 
+from app.sandbox.dns_zone import World
+
 _TIMEOUT_SECONDS = 1.5
+_MOST_KEPT = 100_000
 
 
 class LookupFailedError(Exception):
@@ -43,24 +47,45 @@ class Answer:
 
 
 class Lookup:
-    """A stub resolver for one server."""
+    """A stub resolver for one server, with a cache that the server's world invalidates."""
 
-    def __init__(self, address: str, port: int) -> None:
+    def __init__(self, address: str, port: int, world: World) -> None:
         self._address = address
         self._port = port
+        self._world = world
+        self._kept: dict[tuple[str, str], tuple[Answer, list[int | None]]] = {}
 
     async def ask(self, name: str, rrtype: str) -> Answer:
         """Return what a name holds; nothing there is an empty answer, no error."""
+        kept = self._kept.get((name, rrtype))
+        if kept and self._changes(kept[0]) == kept[1]:
+            return kept[0]
+        revision = self._world.revision
+        answer = await self._asked(name, rrtype)
+        changes = self._changes(answer)
+        if revision == self._world.revision and None not in changes:
+            self._keep((name, rrtype), answer, changes)
+        return answer
+
+    async def _asked(self, name: str, rrtype: str) -> Answer:
         query = dns.message.make_query(name, rrtype, use_edns=True)
         try:
             response, _ = await dns.asyncquery.udp_with_fallback(
                 query, self._address, timeout=_TIMEOUT_SECONDS, port=self._port
             )
-            if response.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-                raise LookupFailedError(dns.rcode.to_text(response.rcode()))
-            return _answer(response)
         except (dns.exception.DNSException, OSError) as error:
             raise LookupFailedError(str(error)) from error
+        if response.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+            raise LookupFailedError(dns.rcode.to_text(response.rcode()))
+        return _answer(response)
+
+    def _changes(self, answer: Answer) -> list[int | None]:
+        return [self._world.changes(name) for name in answer.names]
+
+    def _keep(self, key: tuple[str, str], answer: Answer, changes: list[int | None]) -> None:
+        if len(self._kept) >= _MOST_KEPT:
+            self._kept.clear()
+        self._kept[key] = answer, changes
 
 
 def _answer(response: dns.message.Message) -> Answer:

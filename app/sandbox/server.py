@@ -17,7 +17,6 @@ from app.sandbox.control import Control
 from app.sandbox.dns_server import DnsServer
 from app.sandbox.gateway import BASE_PATH
 from app.sandbox.http_server import HttpServer
-from app.sandbox.lookup import Lookup
 from app.sandbox.state import Beginning, Sandbox
 from app.sandbox.store import Store
 
@@ -77,7 +76,7 @@ async def run_sandbox(options: SandboxOptions) -> AsyncIterator[RunningSandbox]:
         store = Store(options.data_dir)
         stack.callback(store.close)
         beginning = Beginning(options.speed, options.set_up, options.seed)
-        sandbox = Sandbox(store, beginning, Lookup(_LOOPBACK, _port(udp)))
+        sandbox = Sandbox(store, beginning, (_LOOPBACK, _port(udp)))
         dns_server = DnsServer(sandbox.world)
         stack.push_async_callback(dns_server.close)
         await dns_server.start(udp, tcp)

@@ -50,11 +50,11 @@ class Beginning:
 class Sandbox:
     """All parts. A reset replaces them, so nobody may keep one across an await."""
 
-    def __init__(self, store: Store, beginning: Beginning, lookup: Lookup) -> None:
+    def __init__(self, store: Store, beginning: Beginning, dns_address: tuple[str, int]) -> None:
         self._store = store
         self._beginning = beginning
-        self._lookup = lookup
         self.world = World(self._delegated_tokens)
+        self._lookup = Lookup(*dns_address, self.world)
         self._restore()
         self._agenda_task: asyncio.Task[None] | None = None
 
@@ -143,7 +143,7 @@ class Sandbox:
             self.clock,
             self.hostnames,
             self.fallback,
-            HostnameCourse(self.clock, validator, self.fallback, lambda: self.world.revision),
+            HostnameCourse(self.clock, validator, self.fallback),
             CertificateCourse(self.clock, validator, waits),
         )
 

@@ -34,7 +34,13 @@ from app.domain.errors import (
     StillDeleting,
 )
 from app.domain.events import Event, EventType, webhook_body
-from app.domain.hostname import Hostname, PublicSuffix, parse_hostname, refuse_own_names
+from app.domain.hostname import (
+    Hostname,
+    PublicSuffix,
+    parse_hostname,
+    refuse_own_names,
+    registrable_domain,
+)
 from app.domain.plan import parse_plan
 from app.domain.representation import add_next_check, represent
 from app.persistence import custom_hostnames as store
@@ -100,7 +106,7 @@ class CustomHostnames:
                     code="zone_unknown",
                     field="/zone",
                 )
-            _refuse_own(hostname, zone)
+            self._refuse_own(hostname, zone)
             held = await self._held(tx, hostname, wanted.tenant)
             if held is not None:
                 return held, False
@@ -172,6 +178,12 @@ class CustomHostnames:
             await asyncio.wait(self._running, timeout=seconds)
         for task in self._running:
             task.cancel()
+
+    def _refuse_own(self, hostname: Hostname, zone: Zone) -> None:
+        own = (zone.cname_target, *zone.accepted_targets, zone.fallback_origin)
+        # Until the zone was asked for its name: nearly always its target's registrable domain.
+        name = zone.name or registrable_domain(zone.cname_target, self._public_suffix)
+        refuse_own_names(hostname, zone_name=name, own=own)
 
     async def _held(self, tx: Connection, hostname: Hostname, tenant: str) -> CustomHostname | None:
         """Give the record that already answers the wish; refuse where another is in the way."""
@@ -259,11 +271,6 @@ class CustomHostnames:
         except Exception:
             # Accepted is accepted: the worker takes the hostname up when the lease has ended.
             log.exception("inline_reconcile_failed", custom_hostname=claim.custom_hostname_id)
-
-
-def _refuse_own(hostname: Hostname, zone: Zone) -> None:
-    own = (zone.cname_target, *zone.accepted_targets, zone.fallback_origin)
-    refuse_own_names(hostname, zone_name=zone.name, own=own)
 
 
 async def _existing(tx: Connection, record_id: str) -> CustomHostname:

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from app.domain import errors
-from app.persistence.database import UNREACHABLE
+from app.persistence.database import UNREACHABLE, is_connection_lost
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +75,6 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_exception)
     for kind in UNREACHABLE:
         app.add_exception_handler(kind, _database_error)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 def _nameplate_error(_: Request, error: Exception) -> Response:
@@ -123,19 +122,12 @@ def _dict(headers: Any) -> dict[str, str] | None:
 
 
 def _database_error(_: Request, error: Exception) -> Response:
+    if not is_connection_lost(error):
+        raise error
     log.error("database_unavailable", error=type(error).__name__)
     return problem(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "database_unavailable",
         "The database does not answer at the moment; nothing was changed. Try again.",
         headers={"Retry-After": "2"},
-    )
-
-
-def _unexpected(request: Request, error: Exception) -> Response:
-    log.error("unexpected_error", path=request.url.path, exc_info=error)
-    return problem(
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        "internal_error",
-        "Something went wrong here; the request id in the answer's headers finds it in the logs.",
     )

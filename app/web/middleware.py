@@ -14,6 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.web.errors import problem
 
 MAX_BODY = 2 * 1024 * 1024
+TOO_LARGE_STATUS = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+FAULT = "Something went wrong here; X-Request-Id of this answer finds it in the logs."
 TOO_LARGE = "A body has at most 2 MiB."
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
@@ -40,9 +42,14 @@ class Front:
         exchange = _Exchange(scope, receive, send)
         try:
             if exchange.announced > MAX_BODY:
-                await exchange.refuse()
+                await exchange.refuse(TOO_LARGE_STATUS, "body_too_large", TOO_LARGE)
             else:
                 await self._app(scope, exchange.receive, exchange.send)
+        except Exception:
+            log.exception("unexpected_error", request_id=exchange.request_id)
+            if exchange.has_begun:
+                raise
+            await exchange.refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", FAULT)
         finally:
             exchange.log()
 
@@ -64,11 +71,15 @@ class _Exchange:
                 self._request_id = value
         self._request_id = self._request_id or secrets.token_hex(8).encode()
 
+    @property
+    def request_id(self) -> str:
+        return self._request_id.decode()
+
     async def receive(self) -> Message:
         message = await self._receive()
         self._received += len(message.get("body", b""))
         if self._received > MAX_BODY:
-            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
+            raise HTTPException(TOO_LARGE_STATUS, TOO_LARGE)
         return message
 
     async def send(self, message: Message) -> None:
@@ -81,16 +92,20 @@ class _Exchange:
             ]
         await self._send(message)
 
-    async def refuse(self) -> None:
-        answer = problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", TOO_LARGE)
-        await answer(self._scope, self._receive, self.send)
+    @property
+    def has_begun(self) -> bool:
+        """Whether the answer is on its way: then nothing else can be said."""
+        return self._status != 0
+
+    async def refuse(self, status: HTTPStatus, code: str, detail: str) -> None:
+        await problem(status, code, detail)(self._scope, self._receive, self.send)
 
     def log(self) -> None:
         if self._status // 100 == 2:  # noqa: PLR2004
             return
         log.info(
             "request",
-            request_id=self._request_id.decode(),
+            request_id=self.request_id,
             method=self._scope["method"],
             path=self._scope["path"],
             status=self._status,

@@ -8,7 +8,7 @@ import struct
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-
+from typing import cast
 
 import dns.flags
 import dns.message
@@ -156,8 +156,8 @@ class _Udp(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     @override
-    def connection_made(self, transport: asyncio.DatagramTransport) -> None:
-        self._transport = transport
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     @override
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
@@ -217,6 +217,6 @@ def _sockets() -> tuple[socket.socket, socket.socket]:
             tcp.close()
             udp.close()
         else:
-            tcp.setblocking(False)
-            udp.setblocking(False)
+            tcp.settimeout(0)
+            udp.settimeout(0)
             return udp, tcp

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from hostnames import TARGET, a_record
-from scripted_dns import Asked, ScriptedDns, scripted_dns
 
 from app.adapters.dns.look import DnsLook
 from app.adapters.dns.query import MAX_PACKETS, Questions, Server
 from app.adapters.dns.servers import KEPT_NAMES, AuthoritativeServers, ServerCache
 from app.domain.observation import Absent, Found, Routing, RoutingKind, Unknown
+from tests.adapters.hostnames import TARGET, a_record
+from tests.adapters.scripted_dns import Asked, ScriptedDns, scripted_dns
 
 OWNERSHIP = "_cf-custom-hostname.www.shop.com"
 POINTING = f"www.shop.com CNAME {TARGET}"
@@ -111,13 +111,11 @@ async def test_an_authoritative_no_is_absent(zone_file: str) -> None:
     assert view.records == {("TXT", OWNERSHIP): Absent()}
 
 
-@pytest.mark.parametrize(
-    "fault", ["lame", "refused", "servfail", "silence", "malformed", "wrong_id", "cut_tcp"]
-)
+@pytest.mark.parametrize("fault", ["lame", "refused", "servfail", "silence", "cut_tcp"])
 async def test_the_resolver_is_asked_last_where_no_authoritative_server_answers(fault: str) -> None:
     known = f"{POINTING}\n{OWNERSHIP} TXT wanted"
     async with a_zone(fault=fault, resolver=known) as (resolver, theirs):
-        look = a_look(resolver, port=theirs.port, wait=0.3)
+        look = a_look(resolver, port=theirs.port, wait=0.5 if fault == "silence" else 5.0)
         view = await look.look(a_record(ownership=OWNERSHIP), thorough=False)
     assert view.routing == CNAME
     assert view.records == {("TXT", OWNERSHIP): Found(("wanted",))}
@@ -130,7 +128,7 @@ async def test_the_next_authoritative_server_is_asked_before_the_resolver(fault:
         a_zone(authoritative=POINTING) as (resolver, good),
         scripted_dns(zones=HERE, faults={"*": fault}) as bad,
     ):
-        look = a_look(resolver, port=1, wait=0.3)
+        look = a_look(resolver, port=1, wait=0.5 if fault == "silence" else 5.0)
         kept(look, bad.authoritative_for("shop.com"), good.authoritative_for("shop.com"))
         view = await look.look(a_record(), thorough=False)
     assert view.routing == CNAME
@@ -192,7 +190,7 @@ async def test_a_server_that_cannot_be_asked_does_not_disagree(fault: str) -> No
         a_zone(authoritative=POINTING, resolver=POINTING) as (resolver, good),
         scripted_dns(zones=HERE, faults={"*": fault}) as bad,
     ):
-        look = a_look(resolver, port=1, wait=0.3)
+        look = a_look(resolver, port=1, wait=0.5 if fault == "silence" else 5.0)
         kept(look, bad.authoritative_for("shop.com"), good.authoritative_for("shop.com"))
         view = await look.look(a_record(), thorough=True)
     assert view.routing == CNAME
@@ -220,6 +218,20 @@ async def test_hops_that_leave_the_zone_are_followed_through_the_resolver() -> N
     )
     assert theirs.names_asked("A") == ["www.shop.com"]
     assert "shop.cdn.net" in resolver.names_asked("A")
+
+
+async def test_what_several_servers_lead_to_is_asked_once() -> None:
+    theirs_say = "www.shop.com CNAME shop.cdn.net"
+    async with (
+        a_zone(authoritative=theirs_say, resolver=f"shop.cdn.net CNAME {TARGET}") as (ours, first),
+        scripted_dns(theirs_say, zones=HERE) as second,
+    ):
+        look = a_look(ours, port=1)
+        kept(look, first.authoritative_for("shop.com"), second.authoritative_for("shop.com"))
+        ours.records["www.shop.com", "CNAME"] = ["shop.cdn.net."]
+        view = await look.look(a_record(), thorough=True)
+    assert view.routing == Found(Routing(RoutingKind.CNAME, ("shop.cdn.net", TARGET)))
+    assert sorted(ours.names_asked("A")) == ["shop.cdn.net", "www.shop.com"]
 
 
 async def test_a_server_has_no_word_on_names_outside_its_zone() -> None:

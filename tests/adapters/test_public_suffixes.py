@@ -16,7 +16,7 @@ from app.adapters.public_suffixes import public_suffix
         ("shop.co.uk", "co.uk"),
         ("co.uk", "co.uk"),
         ("a.b.c.kawasaki.jp", "c.kawasaki.jp"),
-        ("city.kawasaki.jp", "jp"),
+        ("city.kawasaki.jp", "kawasaki.jp"),
         ("acme.github.io", "io"),
         ("acme.pages.dev", "dev"),
         ("xn--bcher-kva.de", "de"),

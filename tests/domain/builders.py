@@ -95,9 +95,16 @@ def cloudflare_view(
     )
 
 
-def checking_view(**errors: tuple[str, ...]) -> CloudflareHostname:
+def checking_view(
+    *, verification_errors: tuple[str, ...] = (), validation_errors: tuple[str, ...] = ()
+) -> CloudflareHostname:
     """Give a view of which neither part is validated."""
-    return replace(cloudflare_view(status="pending", ssl_status="pending_validation"), **errors)
+    return cloudflare_view(
+        status="pending",
+        ssl_status="pending_validation",
+        verification_errors=verification_errors,
+        validation_errors=validation_errors,
+    )
 
 
 def dns_view(
@@ -169,8 +176,8 @@ def cloudflare_object(
     )
 
 
-def pending_record(**changes: datetime) -> CustomHostname:
-    return replace(hostname_record(), **changes)
+def pending_record() -> CustomHostname:
+    return hostname_record()
 
 
 def validating_record(
@@ -256,9 +263,7 @@ def deleting_record() -> CustomHostname:
     )
 
 
-def deleted_record(
-    *, tombstone: bool = False, routing: Routing | None = NOWHERE
-) -> CustomHostname:
+def deleted_record(*, tombstone: bool = False, routing: Routing | None = NOWHERE) -> CustomHostname:
     return hostname_record(
         desired=Desired.ABSENT,
         state=State.DELETED,

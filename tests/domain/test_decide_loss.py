@@ -176,18 +176,14 @@ NONE = dns_view(routing=NOWHERE)
         pytest.param(
             [(0, AWAY), (300, AWAY), (599, AWAY)], False, id="nor three within ten minutes"
         ),
-        pytest.param(
-            [(0, AWAY), (300, AWAY), (600, AWAY)], True, id="three over ten minutes are"
-        ),
+        pytest.param([(0, AWAY), (300, AWAY), (600, AWAY)], True, id="three over ten minutes are"),
         pytest.param(
             [(0, AWAY), (300, AWAY), (605, AWAY)], True, id="three at the instants of the looks"
         ),
         pytest.param(
             [(0, NONE), (300, AWAY), (605, NONE)], True, id="no record at all contradicts as well"
         ),
-        pytest.param(
-            [(0, AWAY), (300, SERVFAIL), (605, AWAY)], False, id="Unknown does not count"
-        ),
+        pytest.param([(0, AWAY), (300, SERVFAIL), (605, AWAY)], False, id="Unknown does not count"),
         pytest.param(
             [(0, AWAY), (300, AWAY), (605, SERVFAIL)], False, id="Unknown concludes nothing"
         ),

@@ -4,7 +4,7 @@ import pytest
 
 from app.domain.custom_hostname import CustomHostname, Plan, State, Watch
 from app.domain.decide import Transition
-from app.domain.observation import Act, CloudflareHostname, Refused, Unknown
+from app.domain.observation import Absent, Act, CloudflareHostname, Refused, Unknown
 
 from .builders import (
     ACME_RRSET,
@@ -96,9 +96,7 @@ def test_the_refresh_is_repeated_after_growing_waits_and_then_no_more() -> None:
 def test_a_newly_found_record_begins_the_waits_anew() -> None:
     known = validating_record(
         plan=Plan.ZERO_DOWNTIME,
-        watch=Watch(
-            refreshed_at=at(0), refreshed_records=frozenset({OWNERSHIP_KEY}), refreshes=4
-        ),
+        watch=Watch(refreshed_at=at(0), refreshed_records=frozenset({OWNERSHIP_KEY}), refreshes=4),
     )
     txt = {OWNERSHIP_RRSET: ("ownership-token",), ACME_RRSET: ("certificate-token",)}
     looked = decided(known, dns=dns_view(routing=NOWHERE, txt=txt), after=60)
@@ -107,9 +105,7 @@ def test_a_newly_found_record_begins_the_waits_anew() -> None:
 
 
 def test_a_creation_counts_as_a_look_at_what_was_found_by_then() -> None:
-    begun = replace(
-        validating_record(routing=HERE), state=State.PENDING, watch=Watch()
-    )
+    begun = replace(validating_record(routing=HERE), state=State.PENDING, watch=Watch())
     created = decided(begun, cloudflare=checking_view(), acted=Act.CREATE, after=5).record
     assert created.watch.refreshed_at == at(5)
     assert decided(created, dns=HERE, after=15).act is None
@@ -209,3 +205,15 @@ def test_a_refresh_that_frees_a_blocked_name_validates_it() -> None:
 def test_no_act_follows_an_act(record: CustomHostname, act: Act) -> None:
     asked = replace(record, refresh_requested_at=at(60))
     assert decided(asked, cloudflare=checking_view(), acted=act, after=0).act is None
+
+
+def test_nothing_is_repeated_for_records_that_were_never_seen() -> None:
+    for after in (700, 4000, 30 * 86400):
+        assert decided(validating_record(), dns=NOWHERE, after=after).act is None
+
+
+def test_a_request_met_by_a_serving_name_does_not_make_it_again_later() -> None:
+    asked = replace(live_record(), refresh_requested_at=at(60))
+    met = decided(asked, cloudflare=cloudflare_view(), dns=HERE, after=61).record
+    gone = decided(met, cloudflare=Absent(), after=30 * 86400)
+    assert (path(gone), gone.act) == (["failed"], None)

@@ -9,7 +9,16 @@ from app.domain.custom_hostname import (
     Desired,
     State,
 )
-from app.domain.observation import Absent, Act, CloudflareHostname, DnsView, Found, Refused, Routing, Unknown
+from app.domain.observation import (
+    Absent,
+    Act,
+    CloudflareHostname,
+    DnsView,
+    Found,
+    Refused,
+    Routing,
+    Unknown,
+)
 from app.domain.reason import Reason, WaitingOn
 
 from .builders import (

@@ -103,9 +103,7 @@ def test_time_alone_moves_nothing(record: CustomHostname, after: float) -> None:
     ],
 )
 @pytest.mark.parametrize("why", WHYS)
-def test_an_act_without_an_answer_moves_nothing(
-    record: CustomHostname, act: Act, why: str
-) -> None:
+def test_an_act_without_an_answer_moves_nothing(record: CustomHostname, act: Act, why: str) -> None:
     seen = decided(record, cloudflare=Unknown(why), acted=act)
     assert (seen.steps, seen.act) == ((), None)
     assert moved_nothing(record, seen.record)

@@ -178,10 +178,17 @@ async def test_every_filter_finds_what_it_says(
     ]
     for pages, ids in expected:
         assert [row.id async for row in pages] == ids
-    answer = await sandbox.api.get(sandbox.hostnames, params={"hostname": "*.globex.org"})
-    assert [row["id"] for row in answer.json()["result"]] == [wild.id]
+
+
+async def test_a_wildcard_is_found_by_either_spelling_and_an_id_stands_alone(
+    sdk: AsyncCloudflare, zone: str, sandbox: Driver
+) -> None:
+    wild = await created(sdk, zone, "*.globex.org")
+    for spelling in ("*.globex.org", "globex.org"):
+        answer = await sandbox.api.get(sandbox.hostnames, params={"hostname": spelling})
+        assert [row["id"] for row in answer.json()["result"]] == [wild.id]
     with pytest.raises(BadRequestError) as both:
-        await sdk.custom_hostnames.list(zone_id=zone, id=shop.id, ssl_status="active")
+        await sdk.custom_hostnames.list(zone_id=zone, id=wild.id, ssl_status="active")
     assert code(both.value) == 1438
 
 

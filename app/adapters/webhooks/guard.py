@@ -44,7 +44,8 @@ def check_url(url: str, *, allow_loopback: bool) -> None:
         port = parts.port
     except ValueError:
         raise WebhookRefused("The address is no valid URL.", code="url_invalid") from None
-    if parts.scheme != "https" and not (allow_loopback and parts.scheme == "http"):
+    here = allow_loopback and parts.scheme == "http" and _is_loopback(parts.hostname or "")
+    if parts.scheme != "https" and not here:
         raise WebhookRefused("Give an https:// address.", code="url_not_https")
     if not parts.hostname or parts.username or parts.password or port == 0:
         raise WebhookRefused("Give an address without credentials.", code="url_invalid")
@@ -75,6 +76,11 @@ def _refuse_inner(addresses: list[Address], *, allow_loopback: bool) -> None:
             raise WebhookRefused(
                 "The address leads to a private or otherwise inner network, which is never called."
             )
+
+
+def _is_loopback(host: str) -> bool:
+    literal = _literal(host)
+    return host == "localhost" if literal is None else literal.is_loopback
 
 
 def _literal(host: str) -> Address | None:

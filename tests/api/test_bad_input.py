@@ -1,0 +1,223 @@
+"""What the API refuses: with a stable code and the field at fault, and never with a 500."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.support import Service
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PATH = "/v1/custom-hostnames"
+
+HOSTNAMES = [
+    ("nothing at all", "", "hostname_empty"),
+    ("two dots", "..", "label_empty"),
+    ("a label of 64 characters", "a" * 64 + ".com", "label_too_long"),
+    ("254 characters", ".".join(["a" * 50] * 5) + ".com", "hostname_too_long"),
+    ("a URL", "http://x.com/", "hostname_is_url"),
+    ("a port", "x.com:443", "hostname_has_port"),
+    ("an IPv4 address", "192.0.2.1", "hostname_is_ip"),
+    ("an IPv4 address in hexadecimal", "0x7f000001", "hostname_is_ip"),
+    ("an IPv4 address in octal", "0177.0.0.1", "hostname_is_ip"),
+    ("an IPv4 address as one number", "2130706433", "hostname_is_ip"),
+    ("an IPv6 address", "2001:db8::1", "hostname_is_ip"),
+    ("an IPv6 address in brackets", "[::1]", "hostname_is_ip"),
+    ("a lone wildcard", "*", "wildcard_misplaced"),
+    ("two wildcards", "*.*.x.com", "wildcard_misplaced"),
+    ("a wildcard inside", "a.*.com", "wildcard_misplaced"),
+    ("a top-level domain", "com", "hostname_is_public_suffix"),
+    ("a public suffix", "co.uk", "hostname_is_public_suffix"),
+    ("this very machine", "localhost", "hostname_reserved"),
+    ("an emoji", "\U0001f600.com", "hostname_not_idna"),
+    ("mixed scripts", "p\u0430ypal.com", "hostname_mixes_scripts"),
+    ("an underscore", "_dmarc.x.com", "hostname_invalid_character"),
+    ("a control character", "a\x07b.com", "hostname_invalid_character"),
+    ("NUL", "a\x00b.com", "hostname_invalid_character"),
+    ("a right-to-left mark", "a\u200fb.com", "hostname_not_idna"),
+    ("a megabyte", "a" * 1_000_000, "hostname_too_long"),
+    ("the zone's own name", "nameplate-demo.net", "hostname_is_ours"),
+    ("the CNAME target", "customers.nameplate-demo.net", "hostname_is_ours"),
+    ("the fallback origin", "proxy-fallback.nameplate-demo.net", "hostname_is_ours"),
+]
+
+BODIES: list[tuple[str, Any, int, str]] = [
+    ("no hostname", {"tenant": "t"}, 422, "invalid_request"),
+    ("no tenant", {"hostname": "a.shop.com"}, 422, "invalid_request"),
+    ("an empty tenant", {"hostname": "a.shop.com", "tenant": ""}, 422, "invalid_request"),
+    ("NUL in the tenant", {"hostname": "a.shop.com", "tenant": "a\x00"}, 422, "invalid_request"),
+    ("a number for a name", {"hostname": 7, "tenant": "t"}, 422, "invalid_request"),
+    ("an unknown field", {"hostname": "a.shop.com", "tenant": "t", "x": 1}, 422, "invalid_request"),
+    ("a list", [], 422, "invalid_request"),
+    ("null", None, 422, "invalid_request"),
+    (
+        "an unknown plan",
+        {"hostname": "a.shop.com", "tenant": "t", "plan": "delegated"},
+        422,
+        "plan_not_available",
+    ),
+    (
+        "a wildcard over HTTP",
+        {"hostname": "*.shop.com", "tenant": "t"},
+        422,
+        "plan_not_available",
+    ),
+    (
+        "an unknown zone",
+        {"hostname": "a.shop.com", "tenant": "t", "zone": "zone_x"},
+        422,
+        "zone_unknown",
+    ),
+    (
+        "NUL in the metadata",
+        {"hostname": "a.shop.com", "tenant": "t", "metadata": {"a": ["\x00"]}},
+        422,
+        "invalid_request",
+    ),
+    (
+        "a lone surrogate in the metadata",
+        {"hostname": "a.shop.com", "tenant": "t", "metadata": {"a": "\ud800"}},
+        422,
+        "invalid_request",
+    ),
+    (
+        "too much metadata",
+        {"hostname": "a.shop.com", "tenant": "t", "metadata": {"a": "x" * 9000}},
+        422,
+        "invalid_request",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("hostname", "code"), [row[1:] for row in HOSTNAMES], ids=[row[0] for row in HOSTNAMES]
+)
+async def test_a_hostname_that_cannot_be_served_is_refused_with_its_reason(
+    shared_service: Service, hostname: str, code: str
+) -> None:
+    response = await shared_service.http.post(PATH, json={"hostname": hostname, "tenant": "t"})
+    problem = response.json()
+    assert (response.status_code, problem["code"]) == (422, code)
+    assert problem["errors"][0]["pointer"] == "/hostname"
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"), [row[1:] for row in BODIES], ids=[row[0] for row in BODIES]
+)
+async def test_a_body_that_is_not_as_described_is_refused(
+    shared_service: Service, body: Any, status: int, code: str
+) -> None:
+    response = await shared_service.http.post(
+        PATH, content=json.dumps(body), headers={"content-type": "application/json"}
+    )
+    assert (response.status_code, response.json()["code"]) == (status, code)
+
+
+async def test_a_body_that_is_not_json_is_a_bad_request(shared_service: Service) -> None:
+    for content in (b"{", b"\xff\xfe", b"[" * 100_000):
+        response = await shared_service.http.post(
+            PATH, content=content, headers={"content-type": "application/json"}
+        )
+        assert response.status_code in {400, 422}, content[:10]
+        assert response.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_body_over_two_mebibytes_is_refused_announced_or_not(
+    shared_service: Service,
+) -> None:
+    async def chunks() -> Any:
+        for _ in range(3):
+            yield b" " * 1024 * 1024
+
+    json_type = {"content-type": "application/json"}
+    announced = await shared_service.http.post(
+        PATH, content=b" " * (2 * 1024 * 1024 + 1), headers=json_type
+    )
+    streamed = await shared_service.http.post(PATH, content=chunks(), headers=json_type)
+    for response in (announced, streamed):
+        assert (response.status_code, response.json()["code"]) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{PATH}/none",
+        f"{PATH}/%00",
+        f"{PATH}/..%2f..%2fetc",
+        f"{PATH}/{'a' * 5000}",
+        f"{PATH}/%ff%fe",
+        f"{PATH}/none/events",
+        f"{PATH}/none/records",
+        "/v1/webhook-endpoints/none",
+        "/v1/zones/none",
+        "/v1/zones/%00",
+        "/v1/nothing-here",
+        "/",
+    ],
+)
+async def test_what_does_not_exist_is_a_404_problem(shared_service: Service, path: str) -> None:
+    response = await shared_service.http.get(path)
+    assert (response.status_code, response.json()["code"]) == (404, "not_found")
+
+
+async def test_a_wrong_method_is_a_405_problem_that_says_which_are_right(
+    shared_service: Service,
+) -> None:
+    response = await shared_service.http.put(PATH, json={})
+    assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
+    assert "allow" in response.headers
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("limit=0", "invalid_request"),
+        ("limit=101", "invalid_request"),
+        ("limit=x", "invalid_request"),
+        ("state=flying", "invalid_request"),
+        ("cursor=%00", "cursor_invalid"),
+        ("cursor=bm9wZSE", "cursor_invalid"),
+        ("tenant=%00", "invalid_request"),
+    ],
+)
+async def test_a_query_that_cannot_be_meant_is_refused(
+    shared_service: Service, query: str, code: str
+) -> None:
+    response = await shared_service.http.get(f"{PATH}?{query}")
+    assert (response.status_code, response.json()["code"]) == (422, code)
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("https://10.0.0.1/hook", "address_not_allowed"),
+        ("https://169.254.169.254/latest", "address_not_allowed"),
+        ("https://[fd00::1]/", "address_not_allowed"),
+        ("http://93.184.216.34/", "url_not_https"),
+        ("ftp://hooks.provider.com/", "url_not_https"),
+        ("https://user:secret@hooks.provider.com/", "url_invalid"),
+        ("not a url", "url_not_https"),
+        ("https://", "url_invalid"),
+        ("https://hooks.provider.com:99999/", "url_invalid"),
+    ],
+)
+async def test_a_webhook_address_that_may_not_be_called_is_refused(
+    shared_service: Service, url: str, code: str
+) -> None:
+    response = await shared_service.http.post("/v1/webhook-endpoints", json={"url": url})
+    assert (response.status_code, response.json()["code"]) == (422, code)
+    assert response.json()["errors"][0]["pointer"] == "/url"
+
+
+async def test_an_unknown_event_type_is_named_with_its_place(shared_service: Service) -> None:
+    body = {
+        "url": "https://hooks.provider.com/",
+        "event_types": ["custom_hostname.active", "custom_hostname.flying"],
+    }
+    response = await shared_service.http.post("/v1/webhook-endpoints", json=body)
+    assert response.json()["code"] == "event_type_unknown"
+    assert response.json()["errors"][0]["pointer"] == "/event_types/1"

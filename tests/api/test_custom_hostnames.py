@@ -1,0 +1,171 @@
+"""`/v1/custom-hostnames` as its callers rely on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from app.api.schemas import CustomHostnameOut, EventPage, HostnamePage, RecordsOut
+from tests.support import Service
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PATH = "/v1/custom-hostnames"
+
+
+async def test_a_new_hostname_is_answered_with_the_records_to_add(shared_service: Service) -> None:
+    body = {"hostname": "Shop.Green-Tea.COM.", "tenant": "green", "metadata": {"plan": ["a", 1]}}
+    response = await shared_service.http.post(PATH, json=body)
+    assert response.status_code == 201
+    shown = CustomHostnameOut.model_validate(response.json())
+    assert shown.hostname == "shop.green-tea.com"
+    assert [(r.type, r.name, r.value) for r in shown.records] == [
+        ("CNAME", "shop.green-tea.com", "customers.nameplate-demo.net")
+    ]
+    assert response.headers["location"] == f"{PATH}/{shown.id}"
+    assert shown.metadata == {"plan": ["a", 1]}
+
+
+async def test_an_international_name_is_kept_in_a_labels(shared_service: Service) -> None:
+    shown = await shared_service.create("b\u00fccher.tea-house.com")
+    assert shown["hostname"] == "xn--bcher-kva.tea-house.com"
+
+
+async def test_a_name_below_the_zones_own_is_accepted(shared_service: Service) -> None:
+    shown = await shared_service.create("tenant-7.nameplate-demo.net")
+    assert shown["hostname"] == "tenant-7.nameplate-demo.net"
+
+
+async def test_the_same_name_again_for_the_same_tenant_is_the_one_that_exists(
+    shared_service: Service,
+) -> None:
+    first = await shared_service.create("again.green-tea.com", "green")
+    body = {"hostname": "again.green-tea.com", "tenant": "green", "metadata": {"other": 1}}
+    again = await shared_service.http.post(PATH, json=body)
+    assert again.status_code == 200
+    assert again.json()["id"] == first["id"]
+    assert again.json()["metadata"] == {}
+
+
+async def test_another_tenants_name_is_a_conflict_that_does_not_say_whose(
+    shared_service: Service,
+) -> None:
+    await shared_service.create("mine.green-tea.com", "the-first-tenant")
+    body = {"hostname": "mine.green-tea.com", "tenant": "second"}
+    refused = await shared_service.http.post(PATH, json=body)
+    assert (refused.status_code, refused.json()["code"]) == (409, "hostname_taken")
+    assert "the-first-tenant" not in refused.text
+
+
+async def test_a_name_and_its_wildcard_at_once_are_a_conflict(shared_service: Service) -> None:
+    await shared_service.create("wild.green-tea.com")
+    body = {"hostname": "*.wild.green-tea.com", "tenant": "tenant", "plan": "zero_downtime"}
+    refused = await shared_service.http.post(PATH, json=body)
+    assert (refused.status_code, refused.json()["code"]) == (409, "hostname_taken")
+
+
+async def test_twenty_posts_of_one_name_at_once_make_one_hostname(shared_service: Service) -> None:
+    body = {"hostname": "rush.green-tea.com", "tenant": "green"}
+    posts = [shared_service.http.post(PATH, json=body) for _ in range(20)]
+    responses = await asyncio.gather(*posts)
+    assert Counter(r.status_code for r in responses) == {201: 1, 200: 19}
+    assert len({r.json()["id"] for r in responses}) == 1
+
+
+async def test_get_one_is_the_document_with_its_next_look(shared_service: Service) -> None:
+    created = await shared_service.create("get.green-tea.com")
+    response = await shared_service.http.get(f"{PATH}/{created['id']}")
+    shown = CustomHostnameOut.model_validate(response.json())
+    assert shown.next_check_at is not None
+    assert set(response.json()) == set(created)
+
+
+async def test_an_etag_holds_while_nothing_changed_and_no_longer(shared_service: Service) -> None:
+    created = await shared_service.create("etag.green-tea.com")
+    path = f"{PATH}/{created['id']}"
+    shown = await shared_service.refresh(created["id"])
+    first = await shared_service.http.get(path)
+    etag = first.headers["etag"]
+    assert etag.strip('"').split(".")[0] == str(shown["revision"])
+    same = await shared_service.http.get(path, headers={"If-None-Match": etag})
+    assert (same.status_code, same.content) == (304, b"")
+    await shared_service.refresh(created["id"])
+    changed = await shared_service.http.get(path, headers={"If-None-Match": etag})
+    assert changed.status_code == 200
+
+
+async def test_if_match_guards_against_a_change_in_between(shared_service: Service) -> None:
+    created = await shared_service.create("match.green-tea.com")
+    path = f"{PATH}/{created['id']}"
+    etag = (await shared_service.http.get(path)).headers["etag"]
+    await shared_service.refresh(created["id"])
+    stale = await shared_service.http.delete(path, headers={"If-Match": etag})
+    assert (stale.status_code, stale.json()["code"]) == (412, "precondition_failed")
+    fresh = (await shared_service.http.get(path)).headers["etag"]
+    assert (await shared_service.http.delete(path, headers={"If-Match": fresh})).status_code == 202
+    wrong = await shared_service.http.delete(path, headers={"If-Match": "nonsense"})
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "etag_invalid")
+
+
+async def test_a_cursor_walks_every_hostname_once_newest_first(shared_service: Service) -> None:
+    made = [(await shared_service.create(f"p{n}.paging.com", "pager"))["id"] for n in range(7)]
+    seen: list[str] = []
+    cursor = ""
+    for _ in range(4):
+        page = (await shared_service.http.get(f"{PATH}?tenant=pager&limit=2{cursor}")).json()
+        HostnamePage.model_validate(page)
+        seen += [each["id"] for each in page["data"]]
+        cursor = f"&cursor={page['next_cursor']}"
+    assert seen == made[::-1]
+    assert page["next_cursor"] is None
+
+
+async def test_a_list_can_be_narrowed_to_a_state(shared_service: Service) -> None:
+    made = await shared_service.create("gone.green-tea.com", "narrow")
+    await shared_service.create("kept.green-tea.com", "narrow")
+    await shared_service.http.delete(f"{PATH}/{made['id']}")
+    await shared_service.until_state(made["id"], "deleted")
+    query = "?tenant=narrow&state=deleted"
+    page = (await shared_service.http.get(f"{PATH}{query}")).json()
+    assert [each["id"] for each in page["data"]] == [made["id"]]
+
+
+async def test_removing_twice_changes_nothing_more(shared_service: Service) -> None:
+    made = await shared_service.create("twice.green-tea.com")
+    path = f"{PATH}/{made['id']}"
+    await shared_service.http.delete(path)
+    gone = await shared_service.until_state(made["id"], "deleted")
+    again = await shared_service.http.delete(path)
+    assert again.status_code == 202
+    assert again.json()["revision"] == gone["revision"]
+    refused = await shared_service.http.post(f"{path}/refresh")
+    assert (refused.status_code, refused.json()["code"]) == (409, "is_deleting")
+
+
+async def test_a_name_that_is_still_being_removed_says_when_to_come_again(
+    shared_service: Service,
+) -> None:
+    made = await shared_service.create("leaving.green-tea.com")
+    faults = {"rate": 1, "kinds": [503], "seed": 1}
+    await shared_service.world.control("PUT", "/cloudflare/faults", **faults)
+    await shared_service.http.delete(f"{PATH}/{made['id']}")
+    body = {"hostname": "leaving.green-tea.com", "tenant": "tenant"}
+    refused = await shared_service.http.post(PATH, json=body)
+    await shared_service.world.control("PUT", "/cloudflare/faults", rate=0, kinds=[], seed=1)
+    assert (refused.status_code, refused.json()["code"]) == (409, "still_deleting")
+    assert int(refused.headers["retry-after"]) > 0
+
+
+async def test_records_and_events_have_the_shapes_that_are_documented(
+    shared_service: Service,
+) -> None:
+    made = await shared_service.create("shape.green-tea.com")
+    records = await shared_service.http.get(f"{PATH}/{made['id']}/records")
+    RecordsOut.model_validate(records.json())
+    events = (await shared_service.http.get(f"{PATH}/{made['id']}/events?limit=1")).json()
+    EventPage.model_validate(events)
+    assert events["next_cursor"] == "1"
+    rest = (await shared_service.http.get(f"{PATH}/{made['id']}/events?cursor=1")).json()
+    assert [each["sequence"] for each in rest["data"]] == [2]

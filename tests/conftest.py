@@ -1,0 +1,130 @@
+"""What every test stands on: a Postgres database of its own, and no socket that leaves loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import os
+import secrets
+import sys
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from app.local.postgres import embedded_postgres
+from app.local.stack import StackOptions, running_stack
+from app.logging import set_up_logging
+from app.persistence.migrations import migrate
+from tests.support import Service
+
+_WATCHED = {"socket.connect", "socket.sendto", "socket.sendmsg"}
+
+
+def _refuse_outside(event: str, args: tuple[Any, ...]) -> None:
+    """Refuse every packet to another machine, whatever library sends it."""
+    if event not in _WATCHED or not isinstance(args[-1], tuple):
+        return
+    host = str(args[-1][0]).split("%")[0]
+    if host and not ipaddress.ip_address(host).is_loopback:
+        raise AssertionError(f"a test tried to reach {host}")
+
+
+sys.addaudithook(_refuse_outside)
+set_up_logging("console", logging.WARNING)
+
+for name in [name for name in os.environ if name.startswith("NAMEPLATE_")]:
+    if name != "NAMEPLATE_DATABASE_URL":
+        del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the URL of a Postgres: the one that is named, or one of this run's own."""
+    given = os.environ.pop("NAMEPLATE_DATABASE_URL", None)
+    if given:
+        yield given
+        return
+    with embedded_postgres(tmp_path_factory.mktemp("postgres"), keep=False) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def template(cluster: str) -> Iterator[str]:
+    """Build a database by the migrations, once, to clone the tests' own from."""
+    with new_database(cluster) as url:
+        migrate(url)
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(cluster: str) -> Iterator[str]:
+    """Give a database without a schema."""
+    with new_database(cluster) as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(cluster: str, template: str) -> Iterator[str]:
+    """Give a migrated database of the test's own."""
+    with new_database(cluster, template=urlsplit(template).path[1:]) as url:
+        yield url
+
+
+@pytest.fixture
+async def service(database_url: str, tmp_path: Path) -> AsyncIterator[Service]:
+    """Run sandbox, API and worker on free ports, the sandbox a thousand times as fast as life."""
+    async with _running(tmp_path, database_url) as client:
+        yield client
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_service(
+    cluster: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Service]:
+    """Run the same once for a module whose tests do not disturb each other."""
+    data_dir = tmp_path_factory.mktemp("stack")
+    with new_database(cluster, template=urlsplit(template).path[1:]) as url:
+        async with _running(data_dir, url) as client:
+            yield client
+
+
+@asynccontextmanager
+async def _running(data_dir: Path, database_url: str) -> AsyncIterator[Service]:
+    options = StackOptions(
+        data_dir=data_dir, port=0, sandbox_port=0, dns_port=0, receiver_port=0, speed=1000
+    )
+    async with running_stack(options, database_url) as stack, Service.over(stack) as client:
+        yield client
+
+
+@contextmanager
+def new_database(cluster: str, *, template: str | None = None) -> Iterator[str]:
+    """Create a database in the cluster, and drop it again."""
+    name = f"test_{secrets.token_hex(6)}"
+    source = f' TEMPLATE "{template}"' if template else ""
+    _execute(cluster, f'CREATE DATABASE "{name}"{source}')
+    try:
+        yield urlunsplit(urlsplit(cluster)._replace(path=f"/{name}"))
+    finally:
+        _execute(cluster, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _execute(url: str, statement: str) -> None:
+    async def execute() -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    # A thread, because some fixtures run inside a loop and some do not.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, execute()).result()

@@ -1,0 +1,279 @@
+"""Random histories: whatever is seen, and however the acts are answered, these facts hold."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.domain.custom_hostname import CustomHostname, Desired, Plan, State
+from app.domain.decide import Transition, decide
+from app.domain.observation import (
+    Absent,
+    Act,
+    CloudflareHostname,
+    CloudflareView,
+    DnsView,
+    Found,
+    NotAsked,
+    Observation,
+    Refused,
+    Unknown,
+)
+
+from .builders import (
+    ACME_RRSET,
+    ELSEWHERE,
+    HERE,
+    NOW,
+    NOWHERE,
+    OWNERSHIP,
+    OWNERSHIP_RRSET,
+    POLICY,
+    TOKEN,
+    cloudflare_view,
+    dns_view,
+    hostname_record,
+)
+
+LEGAL = {
+    (State.PENDING, State.VALIDATING),
+    (State.PENDING, State.FAILED),
+    (State.PENDING, State.DELETING),
+    (State.VALIDATING, State.ACTIVE),
+    (State.VALIDATING, State.FAILED),
+    (State.VALIDATING, State.DELETING),
+    (State.ACTIVE, State.CNAME_VERIFIED),
+    (State.ACTIVE, State.VALIDATING),
+    (State.ACTIVE, State.FAILED),
+    (State.ACTIVE, State.DELETING),
+    (State.CNAME_VERIFIED, State.ACTIVE),
+    (State.CNAME_VERIFIED, State.VALIDATING),
+    (State.CNAME_VERIFIED, State.FAILED),
+    (State.CNAME_VERIFIED, State.DELETING),
+    (State.FAILED, State.VALIDATING),
+    (State.FAILED, State.DELETING),
+    (State.DELETING, State.DELETED),
+}
+ORDER = [State.PENDING, State.VALIDATING, State.ACTIVE, State.CNAME_VERIFIED]
+LOOKS_TO_RECOVER = 150
+
+HOSTNAME_STATUSES = ["pending", "active", "active", "moved", "deleted", "blocked", "invented"]
+CERTIFICATE_STATUSES = [
+    *("active", "active", "pending_validation", "pending_issuance", "pending_deployment"),
+    *("validation_timed_out", "expired", "invented", None),
+]
+
+
+def found(view: CloudflareHostname) -> Found[CloudflareHostname]:
+    return Found(view)
+
+
+unknowns = st.builds(Unknown, st.just("timeout"), st.sampled_from([None, 1.0, 90.0, 600.0]))
+views = st.builds(
+    lambda status, ssl_status, tokens: cloudflare_view(
+        status=status,
+        ssl_status=ssl_status,
+        ownership=OWNERSHIP if tokens else None,
+        tokens=(TOKEN,) if tokens else (),
+    ),
+    st.sampled_from(HOSTNAME_STATUSES),
+    st.sampled_from(CERTIFICATE_STATUSES),
+    st.booleans(),
+)
+answers = st.one_of(
+    views.map(found),
+    st.just(Absent()),
+    unknowns,
+    st.sampled_from([Refused(1405, "quota"), Refused(1407, "invalid")]),
+)
+texts = st.sampled_from([None, ("other",), ("ownership-token",), ("certificate-token",)])
+dns_views = st.builds(
+    lambda routing, proof, token: dns_view(
+        routing=routing, txt={OWNERSHIP_RRSET: proof, ACME_RRSET: token}
+    ),
+    st.one_of(st.sampled_from([HERE, HERE, ELSEWHERE, NOWHERE]), unknowns),
+    texts,
+    texts,
+)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One look, should it come to be: how late it is, what it meets, what a person did before."""
+
+    late: float
+    cloudflare: CloudflareView
+    dns: DnsView
+    answer: CloudflareView
+    older: bool
+    person: str | None
+
+
+turns = st.builds(
+    Turn,
+    late=st.sampled_from([0.0, 0.0, 1.0, 30.0, 7200.0]),
+    cloudflare=answers,
+    dns=dns_views,
+    answer=answers,
+    older=st.sampled_from([False, False, False, True]),
+    person=st.sampled_from([None] * 12 + ["refresh", "delete"]),
+)
+histories = st.lists(turns, min_size=1, max_size=25)
+plans = st.sampled_from(list(Plan))
+
+
+class World:
+    """Carries a record through time, and checks every transition on its way."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.now = NOW
+        self.record: CustomHostname = hostname_record(plan=plan)
+
+    def wait(self, late: float) -> None:
+        """Go to the next look, or on by an hour where none is due."""
+        due = self.record.watch.next_check_at or self.now + timedelta(hours=1)
+        self.now = max(self.now, due) + timedelta(seconds=late)
+
+    def person(self, wish: str | None) -> None:
+        if wish is None or self.record.desired is Desired.ABSENT:
+            return
+        changed = replace(self.record, acted_at=self.now)
+        if wish == "delete":
+            self.record = replace(changed, desired=Desired.ABSENT, wanted_at=self.now)
+        else:
+            self.record = replace(changed, refresh_requested_at=self.now)
+
+    def look(self, cloudflare: CloudflareView, dns: DnsView) -> Transition:
+        """Look as the service does: at each side that is due, where there is something to ask."""
+        watch, known = self.record.watch, self.record.cloudflare
+        cloudflare_due = watch.cloudflare_due_at is not None and watch.cloudflare_due_at <= self.now
+        dns_due = watch.dns_due_at is not None and watch.dns_due_at <= self.now
+        leaving = self.record.desired is Desired.ABSENT
+        askable = (known.id is not None) is not leaving and self.record.state is not State.DELETED
+        if leaving and known.create_tried_at is None:
+            askable = False
+        return self.step(
+            Observation(
+                cloudflare=cloudflare if cloudflare_due and askable else NotAsked(),
+                dns=dns if dns_due else DnsView(),
+            )
+        )
+
+    def answer(self, act: Act, answer: CloudflareView, *, older: bool = False) -> Transition:
+        if isinstance(answer, Found):
+            created = self.record.cloudflare.create_started_at or self.now
+            age = timedelta(hours=1) if older else timedelta()
+            answer = Found(replace(answer.value, created_at=created - age))
+        return self.step(Observation(cloudflare=answer, acted=act))
+
+    def step(self, observation: Observation) -> Transition:
+        before = self.record
+        transition = decide(before, observation, now=self.now, policy=POLICY)
+        check(before, observation, transition)
+        self.record = transition.record
+        return transition
+
+
+def check(before: CustomHostname, observation: Observation, transition: Transition) -> None:
+    """Hold one transition against everything that is promised of all of them."""
+    after, steps = transition.record, transition.steps
+    places = [before.state, *(step.after for step in steps)]
+    assert [step.before for step in steps] == places[:-1], "steps are not contiguous"
+    assert after.state is places[-1], "the steps do not lead to the state"
+    assert {(step.before, step.after) for step in steps} <= LEGAL
+    for step in steps:
+        assert after.arrived_at.get(step.after) is not None
+    assert before.arrived_at.items() <= after.arrived_at.items(), "a first arrival moved"
+    if isinstance(observation.cloudflare, Unknown):
+        assert transition.act is None
+    mute = isinstance(observation.cloudflare, Unknown | NotAsked) and not isinstance(
+        observation.dns.routing, Found
+    )
+    if mute and before.desired is Desired.PRESENT:
+        assert steps == (), "Unknown moved a state"
+    if observation.acted is not None:
+        assert transition.act is None, "an act after an act"
+    if transition.act is Act.CREATE:
+        assert after.cloudflare.id is None
+        assert after.cloudflare.create_started_at is not None
+    if transition.act in {Act.REFRESH, Act.DELETE}:
+        assert after.cloudflare.id is not None
+    if after.state is State.CNAME_VERIFIED:
+        assert after.cloudflare.id is not None
+    assert not (after.tombstone and after.state is not State.DELETED)
+    assert after.watch.next_check_at is not None or nothing_is_to_come(after)
+
+
+def nothing_is_to_come(record: CustomHostname) -> bool:
+    """Whether no look is needed: only a person, or nobody, can move the record on."""
+    if record.state is State.DELETED:
+        return not record.tombstone
+    return record.state is State.FAILED and record.cloudflare.id is None
+
+
+def live_through(plan: Plan, history: list[Turn]) -> World:
+    world = World(plan)
+    for turn in history:
+        world.wait(turn.late)
+        world.person(turn.person)
+        looked = world.look(turn.cloudflare, turn.dns)
+        if looked.act is not None:
+            world.answer(looked.act, turn.answer, older=turn.older)
+    return world
+
+
+GOOD = Found(cloudflare_view(ownership=OWNERSHIP, tokens=(TOKEN,)))
+GOOD_DNS = dns_view(
+    routing=HERE,
+    txt={OWNERSHIP_RRSET: ("ownership-token",), ACME_RRSET: ("certificate-token",)},
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(plans, histories)
+def test_no_history_breaks_a_promise(plan: Plan, history: list[Turn]) -> None:
+    world = live_through(plan, history)
+    assert world.record.state in State
+
+
+def settled(record: CustomHostname) -> bool:
+    # What failed waits for a person, however good the world is.
+    return record.state in {State.CNAME_VERIFIED, State.DELETED} or (
+        record.state is State.FAILED and record.cloudflare.id is None
+    )
+
+
+@settings(deadline=None, max_examples=150)
+@given(plans, histories)
+def test_once_everything_is_good_every_name_becomes_live_or_is_gone(
+    plan: Plan, history: list[Turn]
+) -> None:
+    world = live_through(plan, history)
+    failed_before = world.record.state is State.FAILED
+    for _ in range(LOOKS_TO_RECOVER):
+        if settled(world.record):
+            break
+        world.wait(0)
+        looked = world.look(GOOD, GOOD_DNS)
+        if looked.act is not None:
+            gone = looked.act is Act.DELETE
+            world.answer(looked.act, Absent() if gone else GOOD)
+    else:
+        raise AssertionError(f"still {world.record.state}: {world.record.watch}")
+    leaving = world.record.desired is Desired.ABSENT
+    if leaving:
+        assert world.record.state is State.DELETED
+    elif not failed_before:
+        assert world.record.state is State.CNAME_VERIFIED
+
+
+@settings(deadline=None, max_examples=150)
+@given(plans, histories)
+def test_a_name_never_arrives_before_the_states_below_it(plan: Plan, history: list[Turn]) -> None:
+    arrived = live_through(plan, history).record.arrived_at
+    for lower, upper in pairwise(ORDER):
+        if upper in arrived:
+            assert lower in arrived
+            assert arrived[lower] <= arrived[upper]

@@ -1,0 +1,211 @@
+import json
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+
+from app.domain.custom_hostname import CustomHostname, Plan, State
+from app.domain.observation import Refused, Routing, RoutingKind
+from app.domain.representation import add_next_check, represent
+
+from .builders import (
+    ELSEWHERE,
+    HERE,
+    NAME,
+    NOW,
+    NOWHERE,
+    TARGET,
+    active_record,
+    at,
+    blocked_record,
+    checking_view,
+    cloudflare_view,
+    decided,
+    deleted_record,
+    deleting_record,
+    every_state,
+    live_record,
+    pending_record,
+    validating_record,
+)
+
+FIELDS = {
+    *("id", "hostname", "tenant", "zone", "plan", "state", "reason", "message", "waiting_on"),
+    *("switch_safe", "serving", "records", "records_complete", "cloudflare", "dns", "revision"),
+    *("created_at", "updated_at", "activated_at"),
+}
+STATES = [pytest.param(r, id=f"{number}-{r.state}") for number, r in enumerate(every_state())]
+
+
+@pytest.mark.parametrize("record", STATES)
+def test_the_document_has_every_promised_field_as_plain_json(record: CustomHostname) -> None:
+    document = add_next_check(represent(record), NOW)
+    assert set(document) >= FIELDS | {"next_check_at"}
+    assert set(document["cloudflare"]) >= {"id", "hostname_status", "ssl_status"}
+    assert set(document["dns"]) == {"points_at_target", "evidence"}
+    assert json.loads(json.dumps(document)) == document
+
+
+def test_a_live_record_as_it_is_shown() -> None:
+    record = replace(live_record(), metadata={"shop": 7}, revision=3, updated_at=at(60))
+    assert represent(record) == {
+        "id": "record-1",
+        "hostname": NAME,
+        "tenant": "tenant-1",
+        "zone": "zone-1",
+        "plan": "simple",
+        "state": "cname_verified",
+        "reason": "live",
+        "message": "The hostname is live.",
+        "waiting_on": "nobody",
+        "switch_safe": True,
+        "serving": True,
+        "records": [
+            {
+                "type": "CNAME",
+                "name": NAME,
+                "value": TARGET,
+                "purpose": "routing",
+                "when": "with",
+                "status": "found",
+            }
+        ],
+        "records_complete": True,
+        "warning": None,
+        "cloudflare": {
+            "id": "cf-1",
+            "hostname_status": "active",
+            "ssl_status": "active",
+            "errors": [],
+        },
+        "dns": {
+            "points_at_target": True,
+            "evidence": {"kind": "cname", "chain": [TARGET], "addresses": ["192.0.2.1"]},
+        },
+        "metadata": {"shop": 7},
+        "revision": 3,
+        "created_at": "2026-03-02T12:00:00+00:00",
+        "updated_at": "2026-03-02T12:01:00+00:00",
+        "activated_at": "2026-03-02T12:00:00+00:00",
+        "verified_at": "2026-03-02T12:00:00+00:00",
+    }
+
+
+@pytest.mark.parametrize(
+    ("routing", "points"),
+    [
+        (None, None),
+        (HERE, True),
+        (Routing(RoutingKind.FLATTENED), True),
+        (ELSEWHERE, False),
+        (NOWHERE, False),
+    ],
+)
+def test_dns_points_here_or_not_or_nobody_knows(
+    *, routing: Routing | None, points: bool | None
+) -> None:
+    assert represent(validating_record(routing=routing))["dns"]["points_at_target"] is points
+
+
+@pytest.mark.parametrize(
+    ("record", "serving"),
+    [
+        (pending_record(), False),
+        (validating_record(), False),
+        (active_record(), False),
+        (live_record(), True),
+        (live_record(view=cloudflare_view(ssl_status="pending_issuance")), True),
+        (blocked_record(), False),
+        (deleting_record(), False),
+        (deleted_record(), False),
+    ],
+)
+def test_a_name_serves_when_it_is_live_or_live_and_renewing(
+    *, record: CustomHostname, serving: bool
+) -> None:
+    assert represent(record)["serving"] is serving
+
+
+@pytest.mark.parametrize(
+    ("record", "safe"),
+    [
+        pytest.param(pending_record(), False, id="pending"),
+        pytest.param(validating_record(), True, id="validating in real time"),
+        pytest.param(validating_record(plan=Plan.ZERO_DOWNTIME), False, id="validating before"),
+        pytest.param(replace(active_record(), plan=Plan.ZERO_DOWNTIME), True, id="both active"),
+        pytest.param(replace(live_record(), plan=Plan.ZERO_DOWNTIME), True, id="live"),
+        pytest.param(blocked_record(), False, id="blocked"),
+        pytest.param(deleting_record(), False, id="deleting"),
+        pytest.param(deleted_record(), False, id="deleted"),
+    ],
+)
+def test_the_switch_is_safe_when_both_are_active_or_in_real_time(
+    *, record: CustomHostname, safe: bool
+) -> None:
+    assert represent(record)["switch_safe"] is safe
+
+
+def test_half_an_activation_makes_no_switch_safe() -> None:
+    view = cloudflare_view(ssl_status="pending_issuance")
+    record = validating_record(plan=Plan.ZERO_DOWNTIME, view=view)
+    assert represent(record)["switch_safe"] is False
+
+
+def test_the_plan_that_validates_first_warns_of_an_early_switch() -> None:
+    warning = represent(validating_record(plan=Plan.ZERO_DOWNTIME))["warning"]
+    assert "only after both" in warning
+
+
+def test_what_cloudflare_says_is_shown_in_its_own_words() -> None:
+    view = checking_view(verification_errors=("no CNAME",), validation_errors=("caa_error: x",))
+    record = validating_record(view=view)
+    refused = decided(record, cloudflare=Refused(1439, "not modifiable")).record
+    assert represent(record)["cloudflare"]["errors"] == ["no CNAME", "caa_error: x"]
+    assert represent(refused)["cloudflare"]["errors"][-1] == "not modifiable"
+
+
+def test_an_object_that_is_gone_shows_no_status() -> None:
+    shown = represent(deleted_record())["cloudflare"]
+    assert shown == {"id": None, "hostname_status": None, "ssl_status": None, "errors": []}
+
+
+def test_a_name_never_active_has_no_time_of_it() -> None:
+    shown = represent(validating_record())
+    assert (shown["activated_at"], shown["verified_at"]) == (None, None)
+
+
+def test_a_name_back_in_validation_keeps_its_first_times() -> None:
+    down = decided(live_record(), cloudflare=checking_view(), after=99).record
+    assert represent(down)["activated_at"] == "2026-03-02T12:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    "record", [validating_record(routing=NOWHERE), active_record(), live_record()]
+)
+def test_an_unchanged_look_leaves_the_document_as_it_was(record: CustomHostname) -> None:
+    assert record.dns.routing is not None
+    first = decided(
+        record, cloudflare=record.cloudflare.seen or checking_view(), dns=record.dns.routing
+    )
+    again = decided(
+        first.record,
+        cloudflare=record.cloudflare.seen or checking_view(),
+        dns=record.dns.routing,
+        after=3600,
+    )
+    assert represent(again.record) == represent(first.record)
+
+
+@pytest.mark.parametrize(("due", "shown"), [(NOW, "2026-03-02T12:00:00+00:00"), (None, None)])
+def test_the_next_check_is_put_in_where_it_is_shown(
+    due: datetime | None, shown: str | None
+) -> None:
+    document = represent(live_record())
+    whole = add_next_check(document, due)
+    assert whole == document | {"next_check_at": shown}
+    assert "next_check_at" not in document
+
+
+def test_every_state_is_shown_by_its_code() -> None:
+    shown = {represent(record)["state"] for record in every_state()}
+    assert shown == {str(state) for state in State}

@@ -1,0 +1,124 @@
+"""A client of the running stack for tests: the product's backend, the tenant, the clocks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import httpx
+
+from app.local.client import StackClient
+from app.local.stack import Stack
+
+WAIT_SECONDS = 20.0
+
+
+class Service:
+    """The API by bare HTTP (`http`), the outside world by `world`, and Postgres by `sql`."""
+
+    def __init__(self, stack: Stack, http: httpx.AsyncClient, sql: asyncpg.Connection) -> None:
+        self.stack = stack
+        self.http = http
+        self.sql = sql
+        self.world = StackClient(stack, http)
+
+    @classmethod
+    @asynccontextmanager
+    async def over(cls, stack: Stack) -> AsyncIterator[Service]:
+        sql = await asyncpg.connect(stack.database_url)
+        headers = {"Authorization": f"Bearer {stack.api_key}"}
+        async with httpx.AsyncClient(
+            base_url=stack.api, headers=headers, timeout=30, trust_env=False
+        ) as http:
+            yield cls(stack, http, sql)
+        await sql.close()
+
+    async def create(self, hostname: str, tenant: str = "tenant", **more: Any) -> dict[str, Any]:
+        """Add a hostname; it must be new."""
+        body = {"hostname": hostname, "tenant": tenant, **more}
+        response = await self.http.post("/v1/custom-hostnames", json=body)
+        assert response.status_code == 201, response.text
+        return dict(response.json())
+
+    async def get(self, hostname_id: str) -> dict[str, Any]:
+        response = await self.http.get(f"/v1/custom-hostnames/{hostname_id}")
+        assert response.status_code == 200, response.text
+        return dict(response.json())
+
+    async def refresh(self, hostname_id: str) -> dict[str, Any]:
+        response = await self.http.post(f"/v1/custom-hostnames/{hostname_id}/refresh")
+        assert response.status_code == 200, response.text
+        return dict(response.json())
+
+    async def events(self, hostname_id: str) -> list[dict[str, Any]]:
+        response = await self.http.get(f"/v1/custom-hostnames/{hostname_id}/events?limit=100")
+        return list(response.json()["data"])
+
+    async def until(
+        self, hostname_id: str, accept: Callable[[dict[str, Any]], bool]
+    ) -> dict[str, Any]:
+        """Wait for the hostname to be as wanted."""
+        return await self._until(hostname_id, accept, step_seconds=0)
+
+    async def follow(self, hostname_id: str, state: str) -> dict[str, Any]:
+        """Move the clocks on in small steps until the hostname is in `state`."""
+        return await self._until(
+            hostname_id, lambda shown: bool(shown["state"] == state), step_seconds=6
+        )
+
+    async def _until(
+        self, hostname_id: str, accept: Callable[[dict[str, Any]], bool], *, step_seconds: float
+    ) -> dict[str, Any]:
+        shown: dict[str, Any] = {}
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                while True:
+                    shown = await self.get(hostname_id)
+                    if accept(shown):
+                        return shown
+                    if step_seconds:
+                        await self.advance(seconds=step_seconds)
+                        await asyncio.sleep(0.15)
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"it stayed as it was: {shown}") from None
+
+    async def until_state(self, hostname_id: str, state: str) -> dict[str, Any]:
+        return await self.until(hostname_id, lambda shown: bool(shown["state"] == state))
+
+    async def point_here(self, hostname: dict[str, Any]) -> None:
+        """Add the CNAME as the tenant would, and press "check now"."""
+        routing = next(r for r in hostname["records"] if r["purpose"] == "routing")
+        await self.world.put_record(routing)
+        await self.refresh(hostname["id"])
+
+    async def go_live(self, name: str, tenant: str = "tenant") -> dict[str, Any]:
+        """Take a new hostname all the way to `cname_verified`."""
+        hostname = await self.create(name, tenant)
+        await self.point_here(hostname)
+        return await self.follow(hostname["id"], "cname_verified")
+
+    async def remove_dns(self, name: str, rdtype: str = "CNAME") -> None:
+        await self.world.control("DELETE", "/dns/records", name=name, type=rdtype)
+
+    async def set_statuses(self, hostname: dict[str, Any], **statuses: Any) -> None:
+        """Make Cloudflare show other statuses."""
+        cloudflare_id = hostname["cloudflare"]["id"]
+        await self.world.control(
+            "PATCH", f"/cloudflare/custom_hostnames/{cloudflare_id}", **statuses
+        )
+
+    async def calls(self) -> dict[str, Any]:
+        return dict(await self.world.control("GET", "/cloudflare/calls"))
+
+    async def advance(self, **by: float) -> None:
+        """Move both clocks, the service's and the sandbox's, and wake who waits for an instant."""
+        duration = timedelta(**by)
+        await self.world.control("POST", "/clock/advance", seconds=duration.total_seconds())
+        await self.sql.execute('UPDATE clock_offset SET "offset" = "offset" + $1', duration)
+        await self.sql.execute("NOTIFY nameplate_reconcile")
+        await self.sql.execute("NOTIFY nameplate_deliver")
