@@ -81,7 +81,7 @@ async def open_services(
             database,
             cipher,
             CloudflareClient(http, settings.cloudflare_base_url),
-            DnsLook(servers),
+            DnsLook(servers, authoritative=settings.dns_authoritative),
             WebhookSender(hooks, allow_loopback=settings.webhooks_allow_loopback),
             checkpoint,
         )

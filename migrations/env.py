@@ -24,9 +24,10 @@ STATEMENT_TIMEOUT = "60s"
 
 def run(connection: Connection) -> None:
     """Run what was asked for in one transaction a migration."""
+    # Before the time-outs: waiting for another run's end is no failure.
+    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
     connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
     connection.execute(text(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'"))
-    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
     connection.commit()
     context.configure(
         connection=connection,

@@ -29,10 +29,11 @@ from app.domain.observation import (
     Routing,
     RoutingKind,
     Unknown,
+    ValidationRecord,
     Values,
 )
 from app.domain.plan import wanted_records
-from app.domain.schedule import Policy
+from app.domain.schedule import Policy, failure_wait
 
 
 def absorb(
@@ -44,11 +45,12 @@ def absorb(
     return _absorb_act(seen, observation, now)
 
 
-def is_ours(view: CloudflareHostname, started_at: datetime | None, skew: timedelta) -> bool:
-    """Whether Cloudflare created it no earlier than we began to: the rule of adoption."""
-    if started_at is None or view.created_at is None:
+def is_ours(view: CloudflareHostname, record: CustomHostname, skew: timedelta) -> bool:
+    """Whether it is what we began to create, and not earlier: the rule of adoption."""
+    started = record.cloudflare.create_started_at
+    if started is None or view.created_at is None:
         return False
-    return view.created_at >= started_at - skew
+    return view.created_at >= started - skew and view.wildcard is record.hostname.is_wildcard
 
 
 def found_records(record: CustomHostname) -> frozenset[RecordKey]:
@@ -63,33 +65,55 @@ def _absorb_cloudflare(
     match observation.cloudflare:
         case Found(view):
             known = record.cloudflare.id is not None
-            watch = replace(watch, cloudflare_failures=0)
-            if not known and not is_ours(
-                view, record.cloudflare.create_started_at, policy.adoption_skew
-            ):
+            watch = _answered(watch)
+            if not known and not is_ours(view, record, policy.adoption_skew):
                 return replace(record, cloudflare=CloudflareObject(), watch=watch)
             kept = _keep(record.cloudflare, view)
             return replace(record, cloudflare=kept, watch=watch)
         case Absent():
-            watch = replace(watch, cloudflare_failures=0)
-            return replace(record, cloudflare=_forget(record.cloudflare, now, policy), watch=watch)
+            forgotten = _forget(record.cloudflare, now, policy)
+            return replace(record, cloudflare=forgotten, watch=_answered(watch))
         case Refused(_, message):
-            watch = replace(watch, cloudflare_failures=0)
-            refused = (
-                CloudflareObject(refusal=message)
-                if observation.acted is Act.CREATE
-                else replace(record.cloudflare, refusal=message)
-            )
-            return replace(record, cloudflare=refused, watch=watch)
-        case Unknown():
-            failures = watch.cloudflare_failures + 1
-            return replace(record, watch=replace(watch, cloudflare_failures=failures))
+            return _absorb_refusal(record, observation.acted, message)
+        case Unknown() as unknown:
+            failed = replace(watch, cloudflare_failures=watch.cloudflare_failures + 1)
+            if unknown.retry_after is not None:
+                wait = failure_wait(replace(record, watch=failed), unknown, policy)
+                failed = replace(failed, cloudflare_waits_until=now + wait)
+            return replace(record, watch=failed)
         case NotAsked():
             return record
 
 
+def _answered(watch: Watch) -> Watch:
+    return replace(watch, cloudflare_failures=0, cloudflare_waits_until=None)
+
+
+def _absorb_refusal(record: CustomHostname, acted: Act | None, message: str) -> CustomHostname:
+    known = replace(record.cloudflare, refusal=message)
+    if acted is Act.DELETE:
+        # Asking the same again at once would be refused at once.
+        failures = record.watch.cloudflare_failures + 1
+        watch = replace(_answered(record.watch), cloudflare_failures=failures)
+        return replace(record, cloudflare=known, watch=watch)
+    first_post = known.create_started_at == known.create_tried_at
+    if acted is Act.CREATE and first_post:
+        # Nothing was made; an earlier POST without an answer may have made it all the same.
+        known = CloudflareObject(seen=known.seen, refusal=message)
+    return replace(record, cloudflare=known, watch=_answered(record.watch))
+
+
+def _tokens(
+    known: tuple[ValidationRecord, ...], shown: tuple[ValidationRecord, ...]
+) -> tuple[ValidationRecord, ...]:
+    """Keep tokens that served and are no longer shown; take new ones when there are any."""
+    shown_txt = {token.txt_value for token in shown if token.txt_value}
+    known_txt = {token.txt_value for token in known if token.txt_value}
+    return known if known and shown_txt <= known_txt else shown
+
+
 def _keep(known: CloudflareObject, view: CloudflareHostname) -> CloudflareObject:
-    tokens = view.validation_records or known.validation_records
+    tokens = _tokens(known.validation_records, view.validation_records)
     proof = known.ownership
     if view.ownership_name and view.ownership_value:
         proof = (view.ownership_name, view.ownership_value)
@@ -119,6 +143,9 @@ def _absorb_dns(record: CustomHostname, view: DnsView, now: datetime) -> CustomH
         watch = _count_contradiction(watch, record.state, seen, now)
     wanted = wanted_records(record)
     statuses = _statuses(wanted, view, record.dns.statuses)
+    found = {key for key, status in statuses.items() if status is RecordStatus.FOUND}
+    # A record that went is newly found when it comes back.
+    watch = replace(watch, refreshed_records=watch.refreshed_records & found)
     return replace(record, dns=DnsSeen(routing=routing, statuses=statuses), watch=watch)
 
 
@@ -177,8 +204,10 @@ def _value_status(record: DnsRecord, values: Values | None) -> RecordStatus | No
 
 def _absorb_act(record: CustomHostname, observation: Observation, now: datetime) -> CustomHostname:
     """Note a creation or refresh that was answered; one without an answer is still to be done."""
-    answered = not isinstance(observation.cloudflare, Unknown | NotAsked)
-    if observation.acted not in {Act.CREATE, Act.REFRESH} or not answered:
+    if observation.acted not in {Act.CREATE, Act.REFRESH}:
+        return record
+    vanished = observation.acted is Act.CREATE and isinstance(observation.cloudflare, Absent)
+    if vanished or isinstance(observation.cloudflare, Unknown | NotAsked):
         return record
     found = found_records(record)
     again = observation.acted is Act.REFRESH and found <= record.watch.refreshed_records

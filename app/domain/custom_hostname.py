@@ -148,6 +148,8 @@ class Watch:
     cloudflare_due_at: datetime | None = None
     cloudflare_failures: int = 0
     """Unknowns in a row, for the back-off."""
+    cloudflare_waits_until: datetime | None = None
+    """Until then Cloudflare asked not to be asked; not even a person's refresh goes before it."""
     contradictions: int = 0
     contradicted_at: datetime | None = None
     """When DNS first contradicted a live name without confirming it since."""
@@ -199,5 +201,11 @@ class CustomHostname:
 
     @property
     def has_been_live(self) -> bool:
-        """Whether both statuses were ever active."""
-        return State.ACTIVE in self.arrived_at
+        """Whether traffic ever flowed."""
+        return State.CNAME_VERIFIED in self.arrived_at
+
+    @property
+    def refresh_is_requested(self) -> bool:
+        """Whether a person asked for a refresh that is still to be done."""
+        asked, done = self.refresh_requested_at, self.watch.refreshed_at
+        return asked is not None and (done is None or done < asked)

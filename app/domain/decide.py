@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -25,6 +26,7 @@ from app.domain.custom_hostname import (
 )
 from app.domain.events import EventType, event_type
 from app.domain.observation import (
+    Absent,
     Act,
     CloudflareHostname,
     Found,
@@ -108,7 +110,7 @@ def _standing(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> Standing:
     if record.desired is Desired.ABSENT:
-        return _leaving(record, observation)
+        return _leaving(record)
     if record.cloudflare.id is None:
         return _not_at_cloudflare(record, observation)
     view = record.cloudflare.seen
@@ -123,20 +125,19 @@ def _standing(
         case HostnameMeaning.ACTIVE | HostnameMeaning.GOING:
             live = record.state in LIVE
             if both_active(view, live=live):
-                return _live(record, now=now, policy=policy)
+                return _live(record, observation, now=now, policy=policy)
             return Standing(State.VALIDATING, _missing(record, view))
 
 
-def _leaving(record: CustomHostname, observation: Observation) -> Standing:
+def _leaving(record: CustomHostname) -> Standing:
     never_tried = record.cloudflare.id is None and record.cloudflare.create_tried_at is None
-    # Found by name, but made before we began: not ours to remove.
-    foreign = isinstance(observation.cloudflare, Found) and record.cloudflare.id is None
-    if record.state is State.DELETED or never_tried or foreign:
+    if record.state is State.DELETED or never_tried:
         return Standing(State.DELETED, Reason.REMOVED)
     return Standing(State.DELETING, Reason.REMOVAL_REQUESTED)
 
 
 def _not_at_cloudflare(record: CustomHostname, observation: Observation) -> Standing:
+    view = record.cloudflare.seen
     match observation.cloudflare:
         case Found():
             return Standing(State.FAILED, Reason.ALREADY_IN_ZONE)
@@ -144,11 +145,12 @@ def _not_at_cloudflare(record: CustomHostname, observation: Observation) -> Stan
             return Standing(State.FAILED, Reason.QUOTA_EXCEEDED)
         case Refused():
             return Standing(State.FAILED, Reason.REFUSED_BY_CLOUDFLARE)
+        case Absent() if view is not None and hostname_meaning(view) is not HostnameMeaning.MOVED:
+            return Standing(State.FAILED, Reason.MISSING_AT_CLOUDFLARE)
         case _:
             pass
     if record.state is State.FAILED:
         return Standing(State.FAILED, record.reason)
-    view = record.cloudflare.seen
     if view is None:
         return Standing(State.PENDING, _creation_reason(record))
     if hostname_meaning(view) is HostnameMeaning.MOVED:
@@ -162,15 +164,24 @@ def _creation_reason(record: CustomHostname) -> Reason:
 
 
 def _blocked_reason(view: CloudflareHostname) -> Reason:
-    return Reason.ZONE_HELD if _mentions(view, "held", "zone hold") else Reason.HOSTNAME_BLOCKED
+    return (
+        Reason.ZONE_HELD
+        if _mentions(view, r"zone.*\bhe?o?ld\b|\bheld zone")
+        else Reason.HOSTNAME_BLOCKED
+    )
 
 
-def _live(record: CustomHostname, *, now: datetime, policy: Policy) -> Standing:
+def _live(
+    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
+) -> Standing:
     routing = record.dns.routing
     points = routing is not None and routing.points_at_target
     if points:
         return Standing(State.CNAME_VERIFIED, Reason.LIVE)
-    if record.state is State.CNAME_VERIFIED and not _contradicted(record, now, policy):
+    # Time alone concludes nothing: it takes a look that finds the name elsewhere.
+    seen = isinstance(observation.dns.routing, Found)
+    lost = seen and _contradicted(record, now, policy)
+    if record.state is State.CNAME_VERIFIED and not lost:
         return Standing(State.CNAME_VERIFIED, Reason.CNAME_CONTRADICTED)
     return Standing(State.ACTIVE, _cname_reason(record))
 
@@ -231,9 +242,9 @@ def _cname_reason(record: CustomHostname) -> Reason:
     return Reason.CNAME_ELSEWHERE if wrong else Reason.AWAITING_CNAME
 
 
-def _mentions(view: CloudflareHostname, *words: str) -> bool:
-    texts = " ".join((*view.verification_errors, *view.validation_errors)).lower()
-    return any(word in texts for word in words)
+def _mentions(view: CloudflareHostname, pattern: str) -> bool:
+    texts = (*view.verification_errors, *view.validation_errors)
+    return any(re.search(pattern, text, re.IGNORECASE) for text in texts)
 
 
 def _steps(before: State, after: State, *, created: bool) -> Iterator[Step]:
@@ -265,6 +276,8 @@ def _arrive(
     watch = record.watch
     if standing.state is not State.CNAME_VERIFIED:
         watch = replace(watch, contradictions=0, contradicted_at=None)
+    if standing.state in LIVE:
+        watch = replace(watch, refreshes=0)
     gone = standing.state is State.DELETED
     return replace(
         record,
@@ -310,8 +323,9 @@ def _begin_creation(record: CustomHostname, now: datetime) -> CustomHostname:
 
 def _settle_request(record: CustomHostname, now: datetime) -> CustomHostname:
     """Take a person's request as met when there is nothing left to refresh."""
-    serves = both_active(record.cloudflare.seen, live=record.state in LIVE)
-    if record.cloudflare.id is None or not serves or not _refresh_requested(record):
+    if record.cloudflare.id is None or not record.refresh_is_requested:
+        return record
+    if not _needs_nothing(record):
         return record
     return replace(record, watch=replace(record.watch, refreshed_at=now))
 
@@ -320,12 +334,15 @@ def _must_wait(record: CustomHostname, observation: Observation, now: datetime) 
     """After an Unknown, acts wait for the back-off too: a 429 must not be answered with a PATCH."""
     if isinstance(observation.cloudflare, Unknown):
         return True
-    due = record.watch.cloudflare_due_at
-    return record.watch.cloudflare_failures > 0 and due is not None and due > now
+    watch = record.watch
+    if watch.cloudflare_waits_until is not None and watch.cloudflare_waits_until > now:
+        return True
+    due = watch.cloudflare_due_at
+    return watch.cloudflare_failures > 0 and due is not None and due > now
 
 
 def _wants_creation(record: CustomHostname) -> bool:
-    if record.state is State.PENDING or _refresh_requested(record):
+    if record.state is State.PENDING or record.refresh_is_requested:
         return True
     routing = record.dns.routing
     came_back = routing is not None and routing.points_at_target
@@ -334,9 +351,9 @@ def _wants_creation(record: CustomHostname) -> bool:
 
 def _wants_refresh(record: CustomHostname, now: datetime, policy: Policy) -> bool:
     view = record.cloudflare.seen
-    if view is None or both_active(view, live=record.state in LIVE):
+    if view is None or _needs_nothing(record):
         return False
-    if _refresh_requested(record):
+    if record.refresh_is_requested:
         return True
     if not _waits_for_records(view):
         return False
@@ -352,6 +369,14 @@ def _wants_refresh(record: CustomHostname, now: datetime, policy: Policy) -> boo
     return now - watch.refreshed_at >= waits[watch.refreshes]
 
 
+def _needs_nothing(record: CustomHostname) -> bool:
+    """Whether a refresh could only disturb: a renewal is Cloudflare's affair until it gives up."""
+    view = record.cloudflare.seen
+    if view is None or not both_active(view, live=record.state in LIVE):
+        return False
+    return certificate_meaning(view) is not CertificateMeaning.TIMED_OUT
+
+
 def _waits_for_records(view: CloudflareHostname) -> bool:
     """Whether looking again at once could help Cloudflare on."""
     match hostname_meaning(view):
@@ -364,11 +389,6 @@ def _waits_for_records(view: CloudflareHostname) -> bool:
             return certificate_meaning(view) in waiting
 
 
-def _refresh_requested(record: CustomHostname) -> bool:
-    asked, done = record.refresh_requested_at, record.watch.refreshed_at
-    return asked is not None and (done is None or done < asked)
-
-
 def _schedule(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> CustomHostname:
@@ -377,10 +397,19 @@ def _schedule(
     dns = dns_due_at(record, now=now, policy=policy)
     cloudflare = cloudflare_due_at(record, observation, now=now, policy=policy)
     if isinstance(observation.dns.routing, NotAsked):
-        dns = _earlier(watch.dns_due_at, dns)
+        dns = _earlier(_later_than(now, watch.dns_due_at), dns)
     if isinstance(observation.cloudflare, NotAsked):
-        cloudflare = _earlier(watch.cloudflare_due_at, cloudflare)
+        known = _later_than(now, watch.cloudflare_due_at)
+        kept = known or cloudflare
+        cloudflare = kept if watch.cloudflare_failures else _earlier(known, cloudflare)
+    waits_until = watch.cloudflare_waits_until
+    if waits_until is not None and cloudflare is not None:
+        cloudflare = max(cloudflare, waits_until)
     return replace(record, watch=replace(watch, dns_due_at=dns, cloudflare_due_at=cloudflare))
+
+
+def _later_than(now: datetime, at: datetime | None) -> datetime | None:
+    return at if at is not None and at > now else None
 
 
 def _earlier(known: datetime | None, new: datetime | None) -> datetime | None:

@@ -112,8 +112,10 @@ def _trimmed(text: str) -> str:
         raise InvalidHostname(
             "hostname_is_url", "Give the hostname alone, without a scheme or a path."
         )
-    stripped = _FULL_STOPS.sub(".", text)
-    return stripped.removesuffix(".")
+    stripped = _FULL_STOPS.sub(".", text).removesuffix(".")
+    if not stripped:
+        raise InvalidHostname("hostname_empty", "The hostname is empty.")
+    return stripped
 
 
 def _ascii(text: str) -> str:
@@ -165,9 +167,12 @@ def _check_a_label(label: str) -> None:
         unicode_label = idna.decode(label.encode())
     except (idna.IDNAError, UnicodeError) as error:
         raise InvalidHostname(
-            "hostname_not_idna", f"{label!r} is not a valid A-label (IDNA 2008): {error}."
+            "hostname_not_idna",
+            f"{label!r} has hyphens in third and fourth place but is no A-label: {error}.",
         ) from error
-    scripts = {unicodedata.name(c, "?").split(" ", 1)[0] for c in unicode_label if c.isalpha()}
+    # Modifier letters (Lm) belong to every script.
+    letters = (c for c in unicode_label if c.isalpha() and unicodedata.category(c) != "Lm")
+    scripts = {unicodedata.name(c, "?").split(" ", 1)[0] for c in letters}
     if len(scripts) > 1 and not any(scripts <= together for together in _WRITTEN_TOGETHER):
         raise InvalidHostname(
             "hostname_mixes_scripts",

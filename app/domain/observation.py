@@ -70,6 +70,7 @@ class CloudflareHostname:
     ssl_method: str | None = None
     ssl_type: str | None = None
     wildcard: bool = False
+    cloudflare_branding: bool = False
     certificate_authority: str | None = None
     ssl_settings: Mapping[str, Any] = field(default_factory=dict)
     verification_errors: tuple[str, ...] = ()

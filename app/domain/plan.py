@@ -13,12 +13,16 @@ from app.domain.custom_hostname import (
     When,
 )
 from app.domain.errors import PlanNotAvailable
-from app.domain.hostname import Hostname
+from app.domain.hostname import MAX_LENGTH, Hostname
 
 PRE_VALIDATION_WARNING = (
     "Switch the CNAME only after both the hostname status and the certificate status are active: "
     "earlier, visitors would meet errors until they are."
 )
+
+
+LONGEST_COMMON_NAME = 64
+LONGEST_PROVABLE = MAX_LENGTH - len("_cf-custom-hostname.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,8 @@ class Certificate:
 
     method: str
     wildcard: bool
+    cloudflare_branding: bool = False
+    """A certificate's common name has at most 64 characters; longer names need this (1469)."""
     type: str = "dv"
 
 
@@ -46,6 +52,11 @@ def parse_plan(text: str, hostname: Hostname) -> Plan:
             "A wildcard cannot be validated over HTTP, which plan `simple` does; "
             "choose `zero_downtime`."
         )
+    if plan is Plan.ZERO_DOWNTIME and len(hostname.base) > LONGEST_PROVABLE:
+        raise PlanNotAvailable(
+            "The name is too long for its proofs, which stand at names even longer; choose "
+            "`simple`."
+        )
     return plan
 
 
@@ -57,7 +68,11 @@ def is_real_time(plan: Plan) -> bool:
 def certificate(plan: Plan, hostname: Hostname) -> Certificate:
     """What to ask Cloudflare for."""
     method = "http" if plan is Plan.SIMPLE else "txt"
-    return Certificate(method=method, wildcard=hostname.is_wildcard)
+    return Certificate(
+        method=method,
+        wildcard=hostname.is_wildcard,
+        cloudflare_branding=len(hostname.base) > LONGEST_COMMON_NAME,
+    )
 
 
 def wanted_records(record: CustomHostname) -> tuple[DnsRecord, ...]:

@@ -72,11 +72,13 @@ def cloudflare_due_at(
     if record.state is State.DELETED:
         return None
     if isinstance(observation.cloudflare, Unknown):
-        return now + _failure_wait(record, observation.cloudflare, policy)
+        return now + failure_wait(record, observation.cloudflare, policy)
     if record.state is State.DELETING:
-        return now + policy.deleting_again
+        failed = record.watch.cloudflare_failures > 0
+        return now + (_backed_off(record, policy) if failed else policy.deleting_again)
     if record.cloudflare.id is None:
-        return now + policy.failure_wait if record.state is State.PENDING else None
+        to_create = record.state is State.PENDING or record.refresh_is_requested
+        return now + policy.failure_wait if to_create else None
     if record.state is State.FAILED:
         return now + policy.failed_cloudflare
     if record.state in LIVE:
@@ -121,10 +123,15 @@ def _own_hour(record_id: str, now: datetime) -> datetime:
     return at
 
 
-def _failure_wait(record: CustomHostname, unknown: Unknown, policy: Policy) -> timedelta:
-    doubled = policy.failure_wait * (1 << min(max(record.watch.cloudflare_failures - 1, 0), 10))
-    wait = min(doubled, policy.failure_wait_most)
-    return max(wait, timedelta(seconds=unknown.retry_after or 0))
+def failure_wait(record: CustomHostname, unknown: Unknown, policy: Policy) -> timedelta:
+    """How long to leave Cloudflare alone after an Unknown; what it asked for, if that is longer."""
+    asked = min(unknown.retry_after or 0.0, DAY.total_seconds())
+    return max(_backed_off(record, policy), timedelta(seconds=asked))
+
+
+def _backed_off(record: CustomHostname, policy: Policy) -> timedelta:
+    doublings = min(max(record.watch.cloudflare_failures - 1, 0), 10)
+    return min(policy.failure_wait * (1 << doublings), policy.failure_wait_most)
 
 
 def _validating_due_at(record: CustomHostname, now: datetime, policy: Policy) -> datetime:

@@ -169,6 +169,7 @@ watches = Table(
     Column("wakes", BigInteger, nullable=False, server_default=text("0")),
     Column("claimed_wakes", BigInteger, nullable=False, server_default=text("0")),
     Column("cloudflare_failures", Integer, nullable=False, server_default=text("0")),
+    _instant("cloudflare_waits_until"),
     Column("contradictions", SmallInteger, nullable=False, server_default=text("0")),
     _instant("contradicted_at"),
     _instant("refreshed_at"),

@@ -132,7 +132,9 @@ class Reconciler:
     async def _look_at_cloudflare(
         self, record: CustomHostname, claim: Claim, access: ZoneAccess
     ) -> CloudflareView:
-        if not claim.cloudflare_due or record.state is State.DELETED:
+        waits_until = record.watch.cloudflare_waits_until
+        told_to_wait = waits_until is not None and waits_until > claim.now
+        if not claim.cloudflare_due or told_to_wait or record.state is State.DELETED:
             return NotAsked()
         known = record.cloudflare
         if record.desired is Desired.ABSENT:
@@ -171,7 +173,8 @@ class Reconciler:
         except CloudflareDuplicate:
             return await self._find(record, access)
         # What this very call created is ours, whatever Cloudflare's clock says.
-        return replace(view, created_at=record.cloudflare.create_started_at)
+        started = record.cloudflare.create_started_at
+        return replace(view, created_at=started, wildcard=wanted.wildcard)
 
     async def _find(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
         view = await self._cloudflare.find(access, record.hostname.base)

@@ -222,6 +222,7 @@ def upgrade() -> None:
         sa.Column("wakes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("claimed_wakes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("cloudflare_failures", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("cloudflare_waits_until", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("contradictions", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("contradicted_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("refreshed_at", postgresql.TIMESTAMP(timezone=True), nullable=True),

@@ -144,7 +144,7 @@ async def test_the_host_header_is_the_name_that_was_given_with_its_port(host: st
         attempt = await sent(f"http://{host}:{got.port}/hook")
     assert attempt.status_code == 200
     ((_, headers, _),) = got.requests
-    assert headers["host"] == f"{host}:{got.port}"
+    assert headers["host"] == f"{host.lower()}:{got.port}"
 
 
 @pytest.mark.parametrize("code", [200, 201, 202, 204, 299])

@@ -94,7 +94,7 @@ def test_what_is_already_gone_needs_no_removal() -> None:
     [
         pytest.param(Found(cloudflare_view(status="pending_deletion")), 10, id="still going"),
         pytest.param(Found(cloudflare_view()), 10, id="still there"),
-        pytest.param(Refused(1439, "not modifiable"), 10, id="refused"),
+        pytest.param(Refused(1439, "not modifiable"), 5, id="refused"),
         pytest.param(Unknown("timeout"), 5, id="no answer"),
         pytest.param(Unknown("cloudflare_rate_limited", 90), 90, id="429"),
     ],

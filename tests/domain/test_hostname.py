@@ -274,3 +274,13 @@ def test_the_registrable_domain_is_the_label_below_the_suffix(
     name: str, registrable: str | None
 ) -> None:
     assert registrable_domain(name, public_suffix) == registrable
+
+
+def test_a_letter_that_belongs_to_every_script_mixes_none() -> None:
+    assert parse_hostname("hawai\u02bbi.com", public_suffix).name.startswith("xn--")
+
+
+def test_a_dot_alone_is_an_empty_hostname() -> None:
+    with pytest.raises(InvalidHostname) as refused:
+        parse_hostname(".", public_suffix)
+    assert refused.value.code == "hostname_empty"

@@ -7,6 +7,7 @@ refusals is `CloudflareUnavailable`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -39,7 +40,11 @@ from app.domain.zone import CloudflareZone, FallbackOrigin, Quota, ZoneAccess, Z
 Wire = TypeVar("Wire", bound=BaseModel)
 
 NOT_FOUND = 1436
+NO_FALLBACK_ORIGIN = 1551
 DUPLICATE = 1406
+PER_PAGE = 50
+MAX_PAGES = 10
+MOST_WAIT = 3600.0
 TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 UNASKED_WAIT = 30.0
 """Seconds to wait after a 429 that does not say how long."""
@@ -65,7 +70,7 @@ class CloudflareClient:
             CloudflareRefused: a permanent no.
             CloudflareUnavailable: no usable answer; it may have been created all the same.
         """
-        body = {
+        body: dict[str, Any] = {
             "hostname": hostname,
             "ssl": {
                 "method": certificate.method,
@@ -73,6 +78,8 @@ class CloudflareClient:
                 "wildcard": certificate.wildcard,
             },
         }
+        if certificate.cloudflare_branding:
+            body["ssl"]["cloudflare_branding"] = True
         result = await self._call(access, "POST", "/custom_hostnames", json=body)
         return _read(WireHostname, result).to_domain()
 
@@ -86,7 +93,7 @@ class CloudflareClient:
         return _read(WireHostname, result).to_domain()
 
     async def list_page(
-        self, access: ZoneAccess, *, page: int = 1, per_page: int = 50, **filters: str
+        self, access: ZoneAccess, *, page: int = 1, per_page: int = PER_PAGE, **filters: str
     ) -> list[CloudflareHostname]:
         """Give one page of at most 50, with Cloudflare's own filters."""
         params: dict[str, str | int] = {"page": page, "per_page": per_page, **filters}
@@ -95,8 +102,15 @@ class CloudflareClient:
 
     async def find(self, access: ZoneAccess, hostname: str) -> CloudflareHostname | None:
         """Look one up by its exact name, however Cloudflare spells its wildcard."""
-        page = await self.list_page(access, hostname=hostname)
-        return next((view for view in page if view.hostname.removeprefix("*.") == hostname), None)
+        for number in range(1, MAX_PAGES + 1):
+            page = await self.list_page(access, page=number, hostname=hostname)
+            for view in page:
+                if view.hostname.removeprefix("*.") == hostname:
+                    return view
+            if len(page) < PER_PAGE:
+                return None
+        # The filter matched parts of names, and there are too many to say "none".
+        raise CloudflareUnavailable(f"More than {MAX_PAGES} pages of names like {hostname}.")
 
     async def refresh(self, access: ZoneAccess, view: CloudflareHostname) -> CloudflareHostname:
         """Ask Cloudflare to look again now: a PATCH that changes nothing.
@@ -104,7 +118,11 @@ class CloudflareClient:
         It repeats method, type and all settings as last seen, or it would change them
         (Cloudflare for SaaS, "Refresh validation").
         """
+        if view.ssl_method is None:
+            raise CloudflareUnavailable("The hostname shows no certificate that could be repeated.")
         ssl: dict[str, Any] = {"method": view.ssl_method, "type": view.ssl_type or "dv"}
+        if view.cloudflare_branding:
+            ssl["cloudflare_branding"] = True
         if view.ssl_settings:
             ssl["settings"] = dict(view.ssl_settings)
         if view.certificate_authority:
@@ -127,8 +145,8 @@ class CloudflareClient:
         """Give the zone's fallback origin, or None where none is set."""
         path = "/custom_hostnames/fallback_origin"
         try:
-            result = await self._call(access, "GET", path)
-        except (CloudflareNotFound, CloudflareRefused):
+            result = await self._call(access, "GET", path, absent=NO_FALLBACK_ORIGIN)
+        except CloudflareNotFound:
             return None
         origin = result.get("origin") if isinstance(result, dict) else None
         return _read(WireFallbackOrigin, result).to_domain() if origin else None
@@ -191,9 +209,10 @@ class CloudflareClient:
         *,
         json: Mapping[str, Any] | None = None,
         params: Mapping[str, str | int] | None = None,
+        absent: int = NOT_FOUND,
     ) -> Any:
         url = f"{self._base_url}/zones/{access.cloudflare_zone_id}{path}"
-        return await self._send(access, method, url, json=json, params=params)
+        return await self._send(access, method, url, json=json, params=params, absent=absent)
 
     async def _send(
         self,
@@ -203,19 +222,27 @@ class CloudflareClient:
         *,
         json: Mapping[str, Any] | None = None,
         params: Mapping[str, str | int] | None = None,
+        absent: int = NOT_FOUND,
     ) -> Any:
         headers = {"Authorization": f"Bearer {access.api_token}"}
         try:
             response = await self._http.request(
-                method, url, json=json, params=params, headers=headers, timeout=TIMEOUT
+                method,
+                url,
+                json=json,
+                params=params,
+                headers=headers,
+                timeout=TIMEOUT,
+                follow_redirects=False,
             )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            # Its text is left out, and its chain too: a bad header's value is the token.
             why = type(error).__name__
-            raise CloudflareUnavailable(f"Cloudflare did not answer ({why}).") from error
-        return _result(response)
+            raise CloudflareUnavailable(f"Cloudflare did not answer ({why}).") from None
+        return _result(response, absent)
 
 
-def _result(response: httpx.Response) -> Any:
+def _result(response: httpx.Response, absent: int) -> Any:
     if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
         raise CloudflareRateLimited(
             "Cloudflare's rate limit is reached.", retry_after=_retry_after(response)
@@ -228,15 +255,15 @@ def _result(response: httpx.Response) -> Any:
         ) from error
     if response.is_success and envelope.success:
         return envelope.result
-    raise _refusal(response.status_code, envelope)
+    raise _refusal(response.status_code, envelope, absent)
 
 
-def _refusal(status: int, envelope: Envelope) -> CloudflareError:
+def _refusal(status: int, envelope: Envelope, absent: int) -> CloudflareError:
     code, message = envelope.first_error.code, envelope.first_error.message
     said = f"Cloudflare answered {status} with code {code}: {message}"
     if status == httpx.codes.UNAUTHORIZED:
         return CloudflareUnauthorized(said)
-    if status == httpx.codes.NOT_FOUND and code == NOT_FOUND:
+    if status == httpx.codes.NOT_FOUND and code in {NOT_FOUND, absent}:
         return CloudflareNotFound(said)
     if status == httpx.codes.CONFLICT and code == DUPLICATE:
         return CloudflareDuplicate(said)
@@ -249,9 +276,10 @@ def _refusal(status: int, envelope: Envelope) -> CloudflareError:
 
 def _retry_after(response: httpx.Response) -> float:
     try:
-        return max(0.0, float(response.headers.get("retry-after", "")))
+        said = float(response.headers.get("retry-after", ""))
     except ValueError:
         return UNASKED_WAIT
+    return min(max(said, 0.0), MOST_WAIT) if math.isfinite(said) else UNASKED_WAIT
 
 
 def _read(wire: type[Wire], result: Any) -> Wire:

@@ -53,6 +53,7 @@ class _Ssl(BaseModel):
     method: str | None = None
     type: str | None = None
     wildcard: bool | None = None
+    cloudflare_branding: bool | None = None
     certificate_authority: str | None = None
     settings: dict[str, Any] | None = None
     validation_records: list[_Token] | None = None
@@ -85,7 +86,8 @@ class WireHostname(BaseModel):
             ssl_status=ssl.status,
             ssl_method=ssl.method,
             ssl_type=ssl.type,
-            wildcard=bool(ssl.wildcard),
+            wildcard=bool(ssl.wildcard) or self.hostname.startswith("*."),
+            cloudflare_branding=bool(ssl.cloudflare_branding),
             certificate_authority=ssl.certificate_authority,
             ssl_settings=ssl.settings or {},
             verification_errors=tuple(self.verification_errors or ()),

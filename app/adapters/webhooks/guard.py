@@ -15,21 +15,31 @@ from app.domain.errors import WebhookRefused
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# Not "global" in the sense that matters here, though the registries do not say so: translation
-# prefixes that lead to an IPv4 address of any kind (RFC 6052, RFC 8215, RFC 3056, RFC 4380).
-_TRANSLATED = tuple(
+# Written out, because what `ipaddress` calls global differs between versions of Python. Prefixes of
+# translation lead to an IPv4 address of any kind (RFC 6052, RFC 8215, RFC 3056, RFC 4380); the rest
+# is site-local (RFC 3879), documentation (RFC 9637), and protocol assignments (RFC 6890, RFC 7526).
+_NEVER = tuple(
     ipaddress.ip_network(network)
-    for network in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")
+    for network in (
+        "64:ff9b::/96",
+        "64:ff9b:1::/48",
+        "2002::/16",
+        "2001::/32",
+        "::/96",
+        "fec0::/10",
+        "3fff::/20",
+        "192.0.0.0/24",
+        "192.88.99.0/24",
+    )
 )
 
 
 def is_public(address: Address) -> bool:
     """Whether the address is somebody's on the public internet."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return is_public(address.ipv4_mapped)
-        if any(address in network for network in _TRANSLATED):
-            return False
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return is_public(address.ipv4_mapped)
+    if any(address.version == network.version and address in network for network in _NEVER):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import secrets
 import time
@@ -16,6 +17,8 @@ from app.domain.attempt import Attempt
 from app.domain.errors import WebhookRefused
 
 TIMEOUT = httpx.Timeout(15.0, connect=5.0)
+ATTEMPT_SECONDS = 20.0
+"""Over the whole attempt: a receiver may answer one byte at a time."""
 SECRET_BYTES = 24
 
 
@@ -43,10 +46,11 @@ class WebhookSender:
         """POST once. Never raises: whatever happens is the attempt's outcome."""
         began = time.monotonic()
         try:
-            status = await self._post(url, message_id=message_id, body=body, secret=secret)
+            async with asyncio.timeout(ATTEMPT_SECONDS):
+                status = await self._post(url, message_id=message_id, body=body, secret=secret)
         except WebhookRefused as error:
             return Attempt(_elapsed(began), error=f"{error.code}: {error.detail}")
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             why = " ".join(str(error).split())[:200]
             return Attempt(_elapsed(began), error=f"{type(error).__name__}: {why}".rstrip(": "))
         return Attempt(_elapsed(began), status_code=status)
@@ -54,14 +58,14 @@ class WebhookSender:
     async def _post(self, url: str, *, message_id: str, body: str, secret: str) -> int:
         self.check(url)
         parts = urlsplit(url)
-        host = parts.hostname or ""
+        host = httpx.URL(url).raw_host.decode()
         port = parts.port or (443 if parts.scheme == "https" else 80)
         address = await resolve(host, port, allow_loopback=self._allow_loopback)
         request = self._http.build_request(
             "POST",
             httpx.URL(url).copy_with(host=address),
             content=body.encode(),
-            headers=_signed(message_id, body, secret) | {"Host": parts.netloc},
+            headers=_signed(message_id, body, secret) | {"Host": httpx.URL(url).netloc.decode()},
             timeout=TIMEOUT,
             # The certificate must be the name's, though the connection goes to a checked address.
             extensions={"sni_hostname": host},

@@ -1,0 +1,147 @@
+"""Leases and wakes: one worker at a time, nothing lost in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from app.domain.custom_hostname import CustomHostname, Plan, Watch, ZoneTargets
+from app.domain.hostname import Hostname
+from app.persistence import custom_hostnames as store
+from app.persistence import watches
+from app.persistence.clock import advance, read_now
+from app.persistence.database import Database, open_database
+from app.persistence.watches import Claim
+from app.persistence.zones import list_zones, put_default_zone
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with open_database(database_url) as opened:
+        async with opened.transaction() as tx:
+            await put_default_zone(
+                tx,
+                cloudflare_zone_id="0" * 32,
+                api_token=b"encrypted",
+                cname_target="customers.provider.net",
+                fallback_origin="fallback.provider.net",
+            )
+        yield opened
+
+
+async def insert(database: Database, name: str) -> CustomHostname:
+    async with database.transaction() as tx:
+        now = await read_now(tx)
+        zone = (await list_zones(tx))[0]
+        record = CustomHostname(
+            id=f"ch_{name.replace('.', '_')}",
+            hostname=Hostname(name),
+            tenant="tenant",
+            zone=ZoneTargets(id=zone.id, cname_target=zone.cname_target),
+            plan=Plan.SIMPLE,
+            watch=Watch(cloudflare_due_at=now),
+            created_at=now,
+            updated_at=now,
+            wanted_at=now,
+            acted_at=now,
+        )
+        await store.insert_hostname(tx, record, lease_seconds=0)
+    return record
+
+
+async def claim_due(database: Database, limit: int = 10) -> list[Claim]:
+    async with database.transaction() as tx:
+        return await watches.claim_due(tx, limit=limit)
+
+
+async def test_what_is_due_is_claimed_once(database: Database) -> None:
+    for number in range(20):
+        await insert(database, f"h{number}.shop.com")
+    claims = await asyncio.gather(*(claim_due(database, 7) for _ in range(4)))
+    ids = [claim.custom_hostname_id for each in claims for claim in each]
+    assert len(ids) == len(set(ids)) == 20
+    assert await claim_due(database) == []
+
+
+async def test_a_lease_that_ended_is_taken_up_with_a_higher_token(database: Database) -> None:
+    await insert(database, "a.shop.com")
+    (first,) = await claim_due(database)
+    async with database.transaction() as tx:
+        await advance(tx, timedelta(seconds=watches.LEASE_SECONDS + 1))
+    (second,) = await claim_due(database)
+    assert second.token == first.token + 1
+    async with database.transaction() as tx:
+        assert not await watches.hold(tx, first)
+        assert await watches.hold(tx, second)
+
+
+async def test_a_lease_that_ended_allows_no_write_even_before_anybody_takes_it(
+    database: Database,
+) -> None:
+    await insert(database, "a.shop.com")
+    (claim,) = await claim_due(database)
+    async with database.transaction() as tx:
+        await advance(tx, timedelta(seconds=watches.LEASE_SECONDS + 1))
+    async with database.transaction() as tx:
+        assert not await watches.hold(tx, claim)
+
+
+async def test_a_wake_during_a_lease_makes_the_row_due_at_its_end(database: Database) -> None:
+    record = await insert(database, "a.shop.com")
+    (claim,) = await claim_due(database)
+    later = Watch(cloudflare_due_at=claim.now + timedelta(hours=1))
+    async with database.transaction() as tx:
+        await watches.wake(tx, record.id)
+    assert await claim_due(database) == []
+    async with database.transaction() as tx:
+        assert await watches.hold(tx, claim)
+        await watches.release(tx, claim, later)
+    assert [c.custom_hostname_id for c in await claim_due(database)] == [record.id]
+
+
+async def test_a_release_without_a_wake_keeps_the_appointment(database: Database) -> None:
+    await insert(database, "a.shop.com")
+    (claim,) = await claim_due(database)
+    async with database.transaction() as tx:
+        await watches.release(tx, claim, Watch(cloudflare_due_at=claim.now + timedelta(seconds=90)))
+    async with database.transaction() as tx:
+        wait = await watches.seconds_until_due(tx)
+    assert wait is not None
+    assert 80 < wait <= 90
+
+
+async def test_a_claim_says_which_side_is_due(database: Database) -> None:
+    await insert(database, "a.shop.com")
+    (claim,) = await claim_due(database)
+    assert (claim.dns_due, claim.cloudflare_due) == (False, True)
+
+
+async def test_an_unchanged_look_writes_no_wide_row(database: Database) -> None:
+    record = await insert(database, "a.shop.com")
+    async with database.transaction() as tx:
+        known = await store.get_hostname(tx, record.id)
+        assert known is not None
+        now = await read_now(tx)
+        looked = replace(known, updated_at=now, watch=Watch(dns_due_at=now + timedelta(seconds=10)))
+        kept = await store.save_hostname(tx, looked, before=known)
+    assert kept.view == known.view
+    async with database.pool.acquire() as connection:
+        before = await connection.fetchval("SELECT xmin::text FROM custom_hostnames")
+        created = await connection.fetchval("SELECT view FROM custom_hostnames")
+    assert created == 1
+    async with database.transaction() as tx:
+        changed = await store.save_hostname(tx, replace(known, metadata={"a": 1}), before=known)
+    assert changed.view == 2
+    async with database.pool.acquire() as connection:
+        assert await connection.fetchval("SELECT xmin::text FROM custom_hostnames") != before
+
+
+async def test_a_record_comes_back_from_its_rows_as_it_was(database: Database) -> None:
+    record = await insert(database, "*.b.shop.com")
+    async with database.transaction() as tx:
+        known = await store.get_hostname(tx, record.id)
+    assert known == replace(record, arrived_at={**(known.arrived_at if known else {})})
