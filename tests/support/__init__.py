@@ -31,11 +31,13 @@ class Service:
     async def over(cls, stack: Stack) -> AsyncIterator[Service]:
         sql = await asyncpg.connect(stack.database_url)
         headers = {"Authorization": f"Bearer {stack.api_key}"}
-        async with httpx.AsyncClient(
-            base_url=stack.api, headers=headers, timeout=30, trust_env=False
-        ) as http:
-            yield cls(stack, http, sql)
-        await sql.close()
+        try:
+            async with httpx.AsyncClient(
+                base_url=stack.api, headers=headers, timeout=30, trust_env=False
+            ) as http:
+                yield cls(stack, http, sql)
+        finally:
+            await sql.close()
 
     async def create(self, hostname: str, tenant: str = "tenant", **more: Any) -> dict[str, Any]:
         """Add a hostname; it must be new."""
