@@ -9,7 +9,7 @@ import asyncpg
 
 from app.persistence.database import Database
 
-_CUSTOM_HOSTNAME = """
+CUSTOM_HOSTNAME = """
 SELECT h.document::text AS document, h.revision, h.sequence, h.view, w.due_at
 FROM custom_hostnames h JOIN watches w ON w.custom_hostname_id = h.id
 WHERE h.id = $1
@@ -18,4 +18,4 @@ WHERE h.id = $1
 
 async def read_document(database: Database, record_id: str) -> asyncpg.Record | None:
     """Give `document` (JSON text), `revision`, `sequence`, `view` and `due_at`, or None."""
-    return await database.pool.fetchrow(_CUSTOM_HOSTNAME, record_id)
+    return await database.pool.fetchrow(CUSTOM_HOSTNAME, record_id)

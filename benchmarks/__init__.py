@@ -1,0 +1,1 @@
+"""Speed, measured side by side: each figure beside its baseline, in one run."""

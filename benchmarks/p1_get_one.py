@@ -1,0 +1,170 @@
+"""P1: `GET /v1/custom-hostnames/{id}`, authentication included, beside two baselines."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import asyncpg
+import httpx
+from cryptography.fernet import Fernet
+
+from app.api.schemas import EXAMPLE_HOSTNAME
+from app.local.database import local_database
+from app.persistence.migrations import migrate
+from benchmarks.load import requests_per_second
+from benchmarks.row import Row
+
+HOSTNAMES = 10_000
+ROUNDS = 5
+SECONDS = 4.0
+CONNECTIONS = 16
+ROOT = Path(__file__).resolve().parents[1]
+
+SEED = """
+INSERT INTO custom_hostnames (id, hostname, base, tenant, zone_id, plan, desired, state, reason,
+  waiting_on, metadata, dns, tombstone, revision, sequence, view, document, created_at, updated_at,
+  wanted_at, acted_at)
+SELECT 'ch_' || n, 'h' || n || '.bench.com', 'h' || n || '.bench.com', 'tenant-' || n % 100, z.id,
+  'simple', 'present', 'cname_verified', 'live', 'nobody', '{}',
+  '{"routing": null, "statuses": []}', false, 1, 4, 5,
+  jsonb_set(jsonb_set($1::jsonb, '{id}', to_jsonb('ch_' || n)),
+            '{hostname}', to_jsonb('h' || n || '.bench.com')),
+  now(), now(), now(), now()
+FROM generate_series(1, $2) n, zones z;
+"""
+SEED_WATCHES = """
+INSERT INTO watches (custom_hostname_id, zone_id, dns_due_at)
+SELECT id, zone_id, now() + interval '1 day' FROM custom_hostnames
+"""
+
+
+async def measure() -> list[Row]:
+    """Run the three servers side by side and load them in turn, five rounds."""
+    with tempfile.TemporaryDirectory(prefix="nameplate-bench-") as folder, ExitStack() as stack:
+        url = await asyncio.to_thread(stack.enter_context, local_database(Path(folder), keep=False))
+        await asyncio.to_thread(migrate, url)
+        key = "np_" + secrets.token_urlsafe(32)
+        ports = {
+            "ours": stack.enter_context(_nameplate(url, key)),
+            "bare": stack.enter_context(_baseline("benchmarks.bare:app", url)),
+            "textbook": stack.enter_context(_baseline("benchmarks.textbook:app", url)),
+        }
+        await _until_they_answer(ports)
+        await _seed(url)
+        return _rows(await _load(ports, key))
+
+
+async def _load(ports: dict[str, int], key: str) -> dict[str, float]:
+    paths = [f"/v1/custom-hostnames/ch_{n}" for n in range(1, HOSTNAMES + 1)]
+    rates: dict[str, list[float]] = {name: [] for name in ports}
+    for number in range(ROUNDS + 1):
+        for name, port in ports.items():
+            seconds = SECONDS if number else 1.0
+            rate = await requests_per_second(
+                port, paths, key=key, seconds=seconds, connections=CONNECTIONS
+            )
+            # The first round only warms up.
+            if number:
+                rates[name].append(rate)
+    return {name: statistics.median(each) for name, each in rates.items()}
+
+
+def _rows(median: dict[str, float]) -> list[Row]:
+    return [
+        _row(median, "bare", "bare Starlette and asyncpg", 0.80),
+        _row(median, "textbook", "FastAPI, ORM, response_model", 3.0),
+    ]
+
+
+def _row(median: dict[str, float], baseline: str, what: str, aim: float) -> Row:
+    ratio = median["ours"] / median[baseline]
+    return Row(
+        id="P1",
+        figure="GET one custom hostname",
+        value=round(median["ours"], 1),
+        unit="requests/s",
+        beside=f"{what}: {median[baseline]:,.0f} requests/s",
+        ratio=round(ratio, 3),
+        aim=f"at least {aim:.2f}",
+        met=ratio >= aim,
+    )
+
+
+@contextmanager
+def _nameplate(url: str, key: str) -> Iterator[int]:
+    environment = {
+        "NAMEPLATE_DATABASE_URL": url,
+        "NAMEPLATE_CLOUDFLARE_BASE_URL": "http://127.0.0.1:9/client/v4",
+        "NAMEPLATE_CLOUDFLARE_ZONE_ID": "0" * 32,
+        "NAMEPLATE_CLOUDFLARE_API_TOKEN": "none",
+        "NAMEPLATE_CNAME_TARGET": "customers.bench.net",
+        "NAMEPLATE_FALLBACK_ORIGIN": "fallback.bench.net",
+        "NAMEPLATE_SECRET_KEYS": Fernet.generate_key().decode(),
+        "NAMEPLATE_BOOTSTRAP_API_KEY": key,
+    }
+    port = _free_port()
+    with _process(["-m", "app", "api", "--port", str(port)], environment):
+        yield port
+
+
+@contextmanager
+def _baseline(app: str, url: str) -> Iterator[int]:
+    port = _free_port()
+    command = ["-m", "uvicorn", app, "--port", str(port), "--no-access-log"]
+    with _process([*command, "--loop", "uvloop", "--http", "httptools"], {"DATABASE_URL": url}):
+        yield port
+
+
+@contextmanager
+def _process(arguments: list[str], environment: dict[str, str]) -> Iterator[None]:
+    process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own modules
+        [sys.executable, *arguments],
+        env=os.environ | environment,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
+async def _until_they_answer(ports: dict[str, int]) -> None:
+    async with asyncio.timeout(30), httpx.AsyncClient(trust_env=False) as http:
+        for port in ports.values():
+            while True:
+                try:
+                    await http.get(f"http://127.0.0.1:{port}/healthz")
+                    break
+                except httpx.TransportError:
+                    await asyncio.sleep(0.1)
+
+
+async def _seed(url: str) -> None:
+    document = {name: value for name, value in EXAMPLE_HOSTNAME.items() if name != "next_check_at"}
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(SEED, json.dumps(document), HOSTNAMES)
+        await connection.execute(SEED_WATCHES)
+        await connection.execute("VACUUM ANALYZE custom_hostnames, watches")
+    finally:
+        await connection.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
