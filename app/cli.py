@@ -74,12 +74,12 @@ def main(
 @app.command()
 def api(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Serve the REST API."""
-    from app.main import create_app
-    from app.web.serve import bind, serve
+    from app.main import serve_api
+    from app.web.serve import bind
 
     settings = _ready(load_settings())
     sock = bind(host, port, "the API")
-    _run(lambda stop: serve(create_app(settings), sock, stop))
+    _run(lambda stop: serve_api(settings, sock, stop))
 
 
 @app.command()
@@ -93,9 +93,9 @@ def worker() -> None:
 def dev(host: Host = "127.0.0.1", port: Port = 8000, data_dir: Path = Path(".nameplate")) -> None:
     """API and worker in one process; starts a Postgres where none is named."""
     from app.local.database import data_directory, local_database
-    from app.main import create_app
+    from app.main import serve_api
     from app.persistence.migrations import migrate as bring_up
-    from app.web.serve import bind, serve
+    from app.web.serve import bind
 
     sock = bind(host, port, "the API")
     with (
@@ -109,7 +109,7 @@ def dev(host: Host = "127.0.0.1", port: Port = 8000, data_dir: Path = Path(".nam
 
         async def both(stop: asyncio.Event) -> None:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(serve(create_app(settings), sock, stop))
+                tasks.create_task(serve_api(settings, sock, stop))
                 tasks.create_task(_work(settings, stop))
 
         _run(both)
@@ -323,12 +323,13 @@ def _signals_interrupt() -> Iterator[None]:
 
 
 def _is_expected(error: Exception) -> bool:
+    from app.local.client import CallFailed
     from app.local.postgres import EmbeddedPostgresError
     from app.local.walk import WalkFailed
     from app.sandbox.server import PortInUseError
     from app.web.serve import PortInUse
 
-    kinds = (EmbeddedPostgresError, WalkFailed, PortInUseError, PortInUse)
+    kinds = (CallFailed, EmbeddedPostgresError, WalkFailed, PortInUseError, PortInUse)
     return isinstance(error, kinds)
 
 

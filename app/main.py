@@ -1,9 +1,9 @@
-"""The ASGI application."""
+"""The ASGI application, and how a process serves it."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+import socket
 
 from fastapi import FastAPI
 
@@ -11,29 +11,21 @@ from app import __version__
 from app.api import custom_hostnames, health, webhook_endpoints, zones
 from app.api.hot import HOT_ROUTES
 from app.api.openapi import add_openapi
-from app.bootstrap import no_checkpoint, open_services
+from app.bootstrap import Services, no_checkpoint, open_services
 from app.services.reconcile import Checkpoint
 from app.settings import Settings
 from app.web.errors import add_error_handlers
 from app.web.middleware import Front
+from app.web.serve import serve
 
-DRAIN_SECONDS = 8.0
-"""For reconciles that outlived their request; with closing, a SIGTERM takes under ten seconds."""
+DRAIN_SECONDS = 4.0
+"""For reconciles that outlived their request; after the server's own grace."""
 
 
-def create_app(settings: Settings, *, checkpoint: Checkpoint = no_checkpoint) -> FastAPI:
-    """Build the application; its services open and close with its lifespan."""
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_services(settings, checkpoint=checkpoint) as services:
-            app.state.services = services
-            yield
-            await services.custom_hostnames.drain(DRAIN_SECONDS)
-
-    app = FastAPI(
-        title="Nameplate", version=__version__, lifespan=lifespan, redoc_url=None, docs_url=None
-    )
+def create_app(services: Services) -> FastAPI:
+    """Build the application over open services."""
+    app = FastAPI(title="Nameplate", version=__version__, redoc_url=None, docs_url=None)
+    app.state.services = services
     app.router.routes[:0] = HOT_ROUTES
     for module in (custom_hostnames, webhook_endpoints, zones, health):
         app.include_router(module.router)
@@ -41,3 +33,21 @@ def create_app(settings: Settings, *, checkpoint: Checkpoint = no_checkpoint) ->
     add_openapi(app)
     app.add_middleware(Front)
     return app
+
+
+async def serve_api(
+    settings: Settings,
+    sock: socket.socket,
+    stop: asyncio.Event,
+    *,
+    started: asyncio.Event | None = None,
+    checkpoint: Checkpoint = no_checkpoint,
+) -> None:
+    """Serve the API until `stop` is set, then drain.
+
+    Raises:
+        NotReady: the schema is too old, or a setting does not fit.
+    """
+    async with open_services(settings, checkpoint=checkpoint) as services:
+        await serve(create_app(services), sock, stop, started=started)
+        await services.custom_hostnames.drain(DRAIN_SECONDS)

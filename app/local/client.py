@@ -9,6 +9,10 @@ import httpx
 from app.local.stack import Stack
 
 
+class CallFailed(Exception):
+    """The stack refused a call; one line with what it said."""
+
+
 class StackClient:
     """Speaks HTTP to the API and to the sandbox's control API."""
 
@@ -56,5 +60,7 @@ class StackClient:
         self, method: str, url: str, headers: dict[str, str], body: dict[str, Any]
     ) -> Any:
         response = await self._http.request(method, url, headers=headers, json=body or None)
-        response.raise_for_status()
+        if response.is_error:
+            said = " ".join(response.text.split())[:500]
+            raise CallFailed(f"{method} {url} answered {response.status_code}: {said}")
         return response.json() if response.content else None

@@ -8,6 +8,7 @@ from contextlib import suppress
 import httpx
 import typer
 
+from app.local.client import CallFailed
 from app.local.samples import play_samples
 from app.local.stack import Stack, StackOptions, running_stack
 
@@ -44,7 +45,7 @@ async def run_demo(
 async def _samples(stack: Stack) -> None:
     try:
         await play_samples(stack)
-    except* (httpx.HTTPError, OSError) as errors:
+    except* (CallFailed, httpx.HTTPError, OSError) as errors:
         # Somebody may be playing with the sandbox's faults: the samples are no reason to end.
         typer.echo(f"the sample tenants stopped: {errors.exceptions[0]!r}", err=True)
 

@@ -18,10 +18,10 @@ from typing import Any
 from cryptography.fernet import Fernet
 
 from app.bootstrap import open_services
-from app.main import create_app
+from app.main import serve_api
 from app.sandbox.server import RunningSandbox, SandboxOptions, run_sandbox
 from app.settings import Settings
-from app.web.serve import bind, serve
+from app.web.serve import bind
 from app.worker.run import run_worker
 
 HOST = "127.0.0.1"
@@ -127,7 +127,7 @@ def sandbox_settings(sandbox: RunningSandbox, database_url: str, kept: Secrets) 
 @asynccontextmanager
 async def _service(settings: Settings, sock: Any) -> AsyncIterator[None]:
     stop, started = asyncio.Event(), asyncio.Event()
-    api = asyncio.create_task(serve(create_app(settings), sock, stop, started=started))
+    api = asyncio.create_task(serve_api(settings, sock, stop, started=started))
     worker = asyncio.create_task(_worker(settings, stop))
     waiting = asyncio.create_task(started.wait())
     try:

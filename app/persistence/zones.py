@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.persistence.database import NOW, Connection
 from app.persistence.ids import Prefix, new_id
 from app.persistence.tables import zones
+
+
+SETTINGS_LOCK = 0x7A6F6E65
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +42,8 @@ async def put_default_zone(
     cname_target: str,
     fallback_origin: str,
 ) -> None:
-    """Bring the default zone's row to what the settings say."""
+    """Bring the default zone's row to what the settings say; processes that start at once queue."""
+    await tx.execute(select(func.pg_advisory_xact_lock(SETTINGS_LOCK)))
     await tx.execute(
         update(zones)
         .where(zones.c.is_default, zones.c.cloudflare_zone_id != cloudflare_zone_id)

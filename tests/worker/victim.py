@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Callable
 
 from app.bootstrap import open_services
-from app.main import create_app
+from app.main import serve_api
 from app.settings import load_settings
-from app.web.serve import bind, serve
+from app.web.serve import bind
 from app.worker.run import run_worker
 
 
@@ -36,8 +36,8 @@ async def main(kind: str, point: str, port: int) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     if kind == "api":
-        app = create_app(settings, checkpoint=dies_at(point))
-        await serve(app, bind("127.0.0.1", port, "the API"), stop)
+        sock = bind("127.0.0.1", port, "the API")
+        await serve_api(settings, sock, stop, checkpoint=dies_at(point))
         return
     async with open_services(settings, checkpoint=dies_at(point)) as services:
         await run_worker(services, stop, concurrency=8)

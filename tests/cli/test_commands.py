@@ -1,0 +1,260 @@
+"""The command line: what goes wrong is one line and an exit status, never a traceback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography.fernet import Fernet
+
+ROOT = Path(__file__).resolve().parents[2]
+GOOD = {
+    "NAMEPLATE_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+    "NAMEPLATE_CLOUDFLARE_ZONE_ID": "0" * 32,
+    "NAMEPLATE_CLOUDFLARE_API_TOKEN": "token",
+    "NAMEPLATE_CNAME_TARGET": "customers.provider.net",
+    "NAMEPLATE_FALLBACK_ORIGIN": "fallback.provider.net",
+    "NAMEPLATE_SECRET_KEYS": Fernet.generate_key().decode(),
+    "NAMEPLATE_DATABASE_TRIES": "1",
+}
+
+
+PORT_OPTIONS = ["--port", "--sandbox-port", "--dns-port", "--receiver-port"]
+FREE_PORTS = [text for option in PORT_OPTIONS for text in (option, "0")]
+
+
+def nameplate(
+    *arguments: str, environment: dict[str, str] | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "app", *arguments],
+        env=os.environ | (environment or {}) | {"PYTHONPATH": str(ROOT)},
+        cwd=cwd or ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def without(name: str) -> dict[str, str]:
+    return {key: value for key, value in GOOD.items() if key != name}
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in GOOD if n != "NAMEPLATE_DATABASE_TRIES"], ids=lambda n: str(n)[10:]
+)
+def test_a_missing_setting_is_one_line_that_names_it(name: str, tmp_path: Path) -> None:
+    ended = nameplate("worker", environment=without(name), cwd=tmp_path)
+    assert ended.returncode == 2
+    assert ended.stderr == f"nameplate: {name} is not set\n"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"NAMEPLATE_CLOUDFLARE_ZONE_ID": "short"}, "NAMEPLATE_CLOUDFLARE_ZONE_ID"),
+        ({"NAMEPLATE_FALLBACK_ORIGIN": "customers.provider.net"}, "NAMEPLATE_CNAME_TARGET"),
+        ({"NAMEPLATE_BOOTSTRAP_API_KEY": "short"}, "NAMEPLATE_BOOTSTRAP_API_KEY"),
+        ({"NAMEPLATE_WORKER_CONCURRENCY": "0"}, "NAMEPLATE_WORKER_CONCURRENCY"),
+        ({"NAMEPLATE_LOG_FORMAT": "xml"}, "NAMEPLATE_LOG_FORMAT"),
+        ({"NAMEPLATE_INLINE_DEADLINE": "soon"}, "NAMEPLATE_INLINE_DEADLINE"),
+    ],
+)
+def test_a_contradictory_setting_is_one_line_that_names_it(
+    changed: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    ended = nameplate("api", environment=GOOD | changed, cwd=tmp_path)
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert said in ended.stderr
+
+
+def test_several_missing_settings_are_a_line_each(tmp_path: Path) -> None:
+    ended = nameplate("api", cwd=tmp_path)
+    assert ended.returncode == 2
+    assert len(ended.stderr.splitlines()) == 6
+
+
+def test_an_unreachable_postgres_is_tried_visibly_and_then_given_up(tmp_path: Path) -> None:
+    tries = {"NAMEPLATE_DATABASE_TRIES": "2"}
+    ended = nameplate("worker", environment=GOOD | tries, cwd=tmp_path)
+    assert ended.returncode == 1
+    lines = ended.stderr.splitlines()
+    assert lines[0].startswith("Postgres is not reachable (try 1 of 2)")
+    assert lines[1].startswith("Postgres is not reachable (try 2 of 2)")
+    assert lines[2].startswith("nameplate: Postgres was not reachable in 2 tries")
+    assert len(lines) == 3
+
+
+def test_a_database_that_was_never_migrated_is_named_as_such(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    changed = {"NAMEPLATE_DATABASE_URL": empty_database_url}
+    for command in ("worker", "api"):
+        ended = nameplate(command, environment=GOOD | changed, cwd=tmp_path)
+        assert ended.returncode == 1, command
+        assert "nameplate migrate" in ended.stderr.splitlines()[-1]
+        assert "Traceback" not in ended.stderr
+
+
+def test_a_wrong_secret_key_is_one_line(database_url: str, tmp_path: Path) -> None:
+    changed = {"NAMEPLATE_DATABASE_URL": database_url, "NAMEPLATE_SECRET_KEYS": "tooshort"}
+    ended = nameplate("worker", environment=GOOD | changed, cwd=tmp_path)
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert "NAMEPLATE_SECRET_KEYS" in ended.stderr
+    assert "tooshort" not in ended.stderr
+
+
+def test_migrate_and_keys_create_need_the_database_alone(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    environment = {"NAMEPLATE_DATABASE_URL": empty_database_url}
+    assert nameplate("migrate", environment=environment, cwd=tmp_path).returncode == 0
+    made = nameplate("keys", "create", "--scope", "read", environment=environment, cwd=tmp_path)
+    assert made.returncode == 0
+    assert made.stdout.startswith("np_")
+    wrong = nameplate("keys", "create", "--scope", "god", environment=environment, cwd=tmp_path)
+    assert (wrong.returncode, wrong.stderr) == (1, "nameplate: A scope is read, write or admin.\n")
+
+
+@pytest.mark.parametrize("option", PORT_OPTIONS)
+def test_a_port_in_use_is_one_line_that_names_it(option: str, database_url: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        ports = dict.fromkeys(PORT_OPTIONS, "0") | {option: port}
+        arguments = [text for pair in ports.items() for text in pair]
+        ended = nameplate(
+            "demo", "--json", *arguments, environment={"NAMEPLATE_DATABASE_URL": database_url}
+        )
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr.count("\n") == 1
+    assert port in ended.stderr
+
+
+@contextmanager
+def running(*arguments: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app", *arguments],
+        env=os.environ | environment,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def test_the_demo_says_where_on_exactly_one_line_and_ends_within_ten_seconds(
+    database_url: str, tmp_path: Path
+) -> None:
+    environment = {"NAMEPLATE_DATABASE_URL": database_url}
+    arguments = ["demo", "--json", *FREE_PORTS, "--data-dir", str(tmp_path)]
+    with running(*arguments, environment=environment) as process:
+        assert process.stdout is not None
+        where = json.loads(process.stdout.readline())
+        assert list(where) == [
+            "api",
+            "api_key",
+            "sandbox",
+            "cloudflare_base_url",
+            "cloudflare_zone_id",
+            "cloudflare_token",
+            "dns",
+            "receiver",
+            "database_url",
+        ]
+        headers = {"Authorization": f"Bearer {where['api_key']}"}
+        url = f"{where['api']}/v1/custom-hostnames"
+        deadline = time.monotonic() + 15
+        while len(httpx.get(url, headers=headers, trust_env=False).json()["data"]) < 6:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        rest, _ = process.communicate(timeout=15)
+        assert time.monotonic() - began < 10
+        assert rest == ""
+        assert process.returncode == 0
+
+
+def test_a_killed_demo_goes_on_where_it_was(database_url: str, tmp_path: Path) -> None:
+    environment = {"NAMEPLATE_DATABASE_URL": database_url}
+    arguments = ["demo", "--empty", "--json", *FREE_PORTS, "--data-dir", str(tmp_path)]
+    with running(*arguments, environment=environment) as process:
+        assert process.stdout is not None
+        first = json.loads(process.stdout.readline())
+        made = _create(first, "shop.kept-safe.com")
+        process.kill()
+    with running(*arguments, environment=environment) as process:
+        assert process.stdout is not None
+        second = json.loads(process.stdout.readline())
+        assert second["api_key"] == first["api_key"]
+        again = _create(second, "shop.kept-safe.com")
+        assert again["id"] == made["id"]
+        answer = httpx.get(
+            f"{second['cloudflare_base_url']}/zones/{second['cloudflare_zone_id']}"
+            f"/custom_hostnames/{made['cloudflare']['id']}",
+            headers={"Authorization": f"Bearer {second['cloudflare_token']}"},
+            trust_env=False,
+        )
+        assert answer.json()["result"]["hostname"] == "shop.kept-safe.com"
+
+
+def _create(where: dict[str, str], hostname: str) -> dict[str, dict[str, str]]:
+    response = httpx.post(
+        f"{where['api']}/v1/custom-hostnames",
+        json={"hostname": hostname, "tenant": "tenant"},
+        headers={"Authorization": f"Bearer {where['api_key']}"},
+        trust_env=False,
+    )
+    assert response.status_code in {200, 201}
+    return dict(response.json())
+
+
+@pytest.mark.parametrize("plan", ["simple", "zero_downtime"])
+async def test_a_walk_ends_with_its_closing_line(plan: str, database_url: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "app", "walk", "--plan", plan),
+        env=os.environ | {"NAMEPLATE_DATABASE_URL": database_url},
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0
+    last = out.decode().splitlines()[-1]
+    assert last.startswith(
+        "walk: pending -> validating -> active -> cname_verified, webhook verified, "
+    )
+    assert float(last.split()[-2]) < 30
+
+
+def test_a_walk_with_an_unknown_plan_says_so_and_fails(database_url: str) -> None:
+    ended = nameplate(
+        "walk", "--plan", "delegated", environment={"NAMEPLATE_DATABASE_URL": database_url}
+    )
+    assert ended.returncode == 1
+    assert "plan_not_available" in ended.stderr
+    assert "Traceback" not in ended.stderr

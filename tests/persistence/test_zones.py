@@ -1,0 +1,40 @@
+"""The default zone follows the settings, however many processes start at once."""
+
+from __future__ import annotations
+
+import asyncio
+
+from app.persistence.database import Database, open_database
+from app.persistence.zones import list_zones, put_default_zone
+
+
+async def put(database: Database, cloudflare_zone_id: str) -> None:
+    async with database.transaction() as tx:
+        await put_default_zone(
+            tx,
+            cloudflare_zone_id=cloudflare_zone_id,
+            api_token=b"encrypted",
+            cname_target="customers.provider.net",
+            fallback_origin="fallback.provider.net",
+        )
+
+
+async def test_ten_processes_that_start_at_once_make_one_default_zone(database_url: str) -> None:
+    async with open_database(database_url) as database:
+        await asyncio.gather(*(put(database, "0" * 32) for _ in range(10)))
+        async with database.transaction() as tx:
+            assert [zone.is_default for zone in await list_zones(tx)] == [True]
+
+
+async def test_another_zone_in_the_settings_becomes_the_default_and_the_former_stays(
+    database_url: str,
+) -> None:
+    async with open_database(database_url) as database:
+        await put(database, "0" * 32)
+        await put(database, "1" * 32)
+        async with database.transaction() as tx:
+            zones = await list_zones(tx)
+        assert [(z.cloudflare_zone_id[0], z.is_default) for z in zones] == [
+            ("1", True),
+            ("0", False),
+        ]
