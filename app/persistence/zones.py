@@ -13,7 +13,6 @@ from app.persistence.database import NOW, Connection
 from app.persistence.ids import Prefix, new_id
 from app.persistence.tables import zones
 
-
 SETTINGS_LOCK = 0x7A6F6E65
 
 

@@ -161,7 +161,7 @@ def test_a_pid_file_that_names_a_stranger_by_now_does_not_prevent_a_start(data_d
 
 def kill_the_parent_of_a_server(data_dir: Path) -> str:
     command = [sys.executable, "-c", CHILD, str(data_dir)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:  # noqa: S603  our own script
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         url = child.stdout.readline().strip()
         child.kill()
@@ -206,7 +206,7 @@ def unfinished_clusters(data_dir: Path) -> list[Path]:
 
 def test_a_start_killed_within_initdb_is_not_in_the_way_of_the_next(data_dir: Path) -> None:
     command = [sys.executable, "-c", CHILD, str(data_dir)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as child:  # noqa: S603  our own script
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as child:
         while not unfinished_clusters(data_dir) and child.poll() is None:
             time.sleep(0.01)
         child.kill()
@@ -342,7 +342,7 @@ def ordinary_user() -> programs.Account:
 def run_as(user: programs.Account, script: str, folder: str) -> list[str]:
     user.take(Path(folder))
     command = [sys.executable, "-c", DROP_ROOT + script, folder, str(user.uid), str(user.gid)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  our own script
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stderr == ""
     return done.stdout.splitlines()
 
