@@ -6,8 +6,10 @@ import asyncio
 import ipaddress
 import logging
 import os
+import re
 import secrets
 import sys
+import unicodedata
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -25,16 +27,29 @@ from app.logging import set_up_logging
 from app.persistence.migrations import migrate
 from tests.support import Service
 
-_WATCHED = {"socket.connect", "socket.sendto", "socket.sendmsg"}
+_SENDING = {"socket.connect", "socket.sendto", "socket.sendmsg"}
+_RESOLVING = {"socket.getaddrinfo", "socket.gethostbyname"}
 
 
 def _refuse_outside(event: str, args: tuple[Any, ...]) -> None:
     """Refuse every packet to another machine, whatever library sends it."""
-    if event not in _WATCHED or not isinstance(args[-1], tuple):
-        return
-    host = str(args[-1][0]).split("%")[0]
-    if host and not ipaddress.ip_address(host).is_loopback:
-        raise AssertionError(f"a test tried to reach {host}")
+    if event in _SENDING and isinstance(args[-1], tuple):
+        host = str(args[-1][0]).split("%")[0]
+        if host and not _is_here(host):
+            raise AssertionError(f"a test tried to reach {host}")
+    if event in _RESOLVING and args[0] and not _needs_no_question(args[0]):
+        raise AssertionError(f"a test tried to resolve {args[0]!r}")
+
+
+def _is_here(host: str) -> bool:
+    return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
+
+
+def _needs_no_question(host: str | bytes) -> bool:
+    """Whether a name is turned into an address without asking anybody."""
+    text = unicodedata.normalize("NFKC", host.decode() if isinstance(host, bytes) else host)
+    # Addresses in all the notations that inet_aton and inet_pton take.
+    return text.lower() == "localhost" or bool(re.fullmatch(r"[0-9a-fx.:%]+", text.lower()))
 
 
 sys.addaudithook(_refuse_outside)

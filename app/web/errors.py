@@ -95,6 +95,9 @@ def _invalid_request(_: Request, error: Exception) -> Response:
     found = error.errors()
     if any(fault["type"] == "json_invalid" for fault in found):
         return problem(HTTPStatus.BAD_REQUEST, "body_not_json", "The body is not valid JSON.")
+    if any(isinstance(fault.get("input"), bytes) for fault in found):
+        said = "Send the body as JSON, with `Content-Type: application/json`."
+        return problem(HTTPStatus.BAD_REQUEST, "body_not_json", said)
     faults = [
         {"pointer": _pointer(fault["loc"]), "detail": str(fault["msg"])} for fault in found[:20]
     ]

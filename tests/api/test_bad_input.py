@@ -126,6 +126,19 @@ async def test_a_body_that_is_not_json_is_a_bad_request(shared_service: Service)
         assert response.headers["content-type"] == "application/problem+json"
 
 
+async def test_json_sent_as_something_else_is_told_its_content_type(
+    shared_service: Service,
+) -> None:
+    for content_type in ("application/x-www-form-urlencoded", "text/plain"):
+        response = await shared_service.http.post(
+            PATH,
+            content=b'{"hostname": "a.shop.com", "tenant": "t"}',
+            headers={"content-type": content_type},
+        )
+        assert (response.status_code, response.json()["code"]) == (400, "body_not_json")
+        assert "application/json" in response.json()["detail"]
+
+
 async def test_a_body_over_two_mebibytes_is_refused_announced_or_not(
     shared_service: Service,
 ) -> None:

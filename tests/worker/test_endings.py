@@ -1,0 +1,58 @@
+"""G12: SIGTERM drains within ten seconds, whatever hangs; and a cut database is no end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support import Service
+from tests.worker.processes import running_processes
+
+
+@pytest.mark.parametrize("kind", ["api", "worker"])
+async def test_a_sigterm_ends_a_process_within_ten_seconds_while_cloudflare_hangs(
+    kind: str, database_url: str, tmp_path: Path
+) -> None:
+    async with running_processes(tmp_path, database_url) as (processes, service):
+        api = await processes.start("api")
+        await service.world.control("PUT", "/cloudflare/faults", rate=1, kinds=["timeout"], seed=1)
+        created = await service.create("shop.long-hold.com")
+        assert created["state"] == "pending"
+        victim = api
+        if kind == "worker":
+            await processes.end(api)
+            victim = await processes.start("worker")
+            await service.advance(seconds=61)
+            await _until_taken_up(service)
+        began = time.monotonic()
+        assert await processes.end(victim) == 0
+        assert time.monotonic() - began < 10
+
+
+async def test_a_service_whose_database_sessions_were_all_cut_goes_on(service: Service) -> None:
+    first = await service.create("before.cut-cord.com")
+    await service.sql.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    async with asyncio.timeout(15):
+        while True:
+            body = {"hostname": "after.cut-cord.com", "tenant": "tenant"}
+            response = await service.http.post("/v1/custom-hostnames", json=body)
+            if response.status_code in {200, 201}:
+                break
+            assert response.status_code == 503
+            await asyncio.sleep(0.2)
+    # The worker is awake again too: it hears of what is due.
+    await asyncio.sleep(2)
+    await service.point_here(first)
+    await service.follow(first["id"], "cname_verified")
+
+
+async def _until_taken_up(service: Service) -> None:
+    async with asyncio.timeout(20):
+        while await service.sql.fetchval("SELECT lease_token FROM watches") < 2:
+            await asyncio.sleep(0.05)
