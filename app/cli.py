@@ -21,6 +21,7 @@ from app.settings import (
     SettingsError,
     load_database_settings,
     load_settings,
+    named_database_url,
 )
 
 CONNECT_WAIT_SECONDS = 2.0
@@ -60,15 +61,21 @@ def run() -> None:
         _fail([" ".join(str(error).split())], 1)
 
 
+def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer's own signature
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
 @app.callback()
 def main(
     *,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_version, help="Print the version."),
+    ] = False,
 ) -> None:
     """Nameplate."""
-    if version:
-        typer.echo(__version__)
-        raise typer.Exit
 
 
 @app.command()
@@ -101,7 +108,7 @@ def dev(host: Host = "127.0.0.1", port: Port = 8000, data_dir: Path = Path(".nam
     with (
         _signals_interrupt(),
         data_directory(data_dir) as directory,
-        local_database(directory, keep=True) as url,
+        local_database(directory, keep=True, given=named_database_url()) as url,
     ):
         settings = load_settings(url)
         set_up_logging(settings.log_format)

@@ -7,11 +7,19 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "NAMEPLATE_"
 _ZONE_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def _seconds(value: object) -> object:
+    """Read a plain number as seconds, which is what people write."""
+    try:
+        return timedelta(seconds=float(str(value)))
+    except ValueError:
+        return value
 
 
 class SettingsError(Exception):
@@ -48,8 +56,8 @@ class Settings(BaseSettings):
     """host:port, ...; empty means the machine's own resolvers."""
     dns_authoritative: bool = True
     """Ask the authoritative servers themselves: a resolver may hold a stale "no" for hours."""
-    inline_deadline: timedelta = timedelta(seconds=2)
-    """How long a request waits for its own reconcile before it answers what is committed."""
+    inline_deadline: Annotated[timedelta, BeforeValidator(_seconds)] = timedelta(seconds=2)
+    """Seconds that a request waits for its own reconcile before it answers what is committed."""
     worker_concurrency: int = Field(default=32, ge=1, le=500)
     """Hostnames, and deliveries, that one worker process works on at a time."""
     database_connections: int = Field(default=10, ge=2, le=200)
@@ -100,6 +108,12 @@ class DatabaseSettings(BaseSettings):
     database_tries: int = Field(default=15, ge=1, le=1000)
 
 
+class _NamedDatabase(BaseSettings):
+    model_config = DatabaseSettings.model_config
+
+    database_url: str | None = None
+
+
 def load_settings(database_url: str | None = None) -> Settings:
     """Read the environment; `database_url` goes before what it says.
 
@@ -111,6 +125,11 @@ def load_settings(database_url: str | None = None) -> Settings:
         return Settings(**given)  # type: ignore[arg-type] # the environment fills the rest
     except ValidationError as error:
         raise SettingsError(_lines(error)) from None
+
+
+def named_database_url() -> str | None:
+    """Give the database that the environment or `.env` names, if any."""
+    return _NamedDatabase().database_url
 
 
 def load_database_settings() -> DatabaseSettings:

@@ -93,7 +93,7 @@ def test_the_settings_are_those_of_the_code() -> None:
         elif field.default in (None, ()):
             assert row[1] == "none", row
         else:
-            said = TypeAdapter[object](type(field.default)).validate_python(codes(row[1])[0])
+            said = TypeAdapter[object](field.rebuild_annotation()).validate_python(codes(row[1])[0])
             assert said == field.default, row
 
 

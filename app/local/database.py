@@ -14,11 +14,15 @@ VARIABLE = "NAMEPLATE_DATABASE_URL"
 
 
 @contextmanager
-def local_database(data_dir: Path, *, keep: bool) -> Iterator[str]:
-    """Yield `NAMEPLATE_DATABASE_URL` as it is, or start a Postgres in `data_dir`."""
-    given = os.environ.get(VARIABLE)
-    if given:
-        yield given
+def local_database(data_dir: Path, *, keep: bool, given: str | None = None) -> Iterator[str]:
+    """Yield the database that is named as it is, or start a Postgres in `data_dir`.
+
+    Without `given` the environment alone counts, not `.env`: a demo must not end up in the
+    database that a service of this folder uses.
+    """
+    named = given or os.environ.get(VARIABLE)
+    if named:
+        yield named
         return
     with embedded_postgres(data_dir / "postgres", keep=keep) as url:
         yield url

@@ -6,6 +6,8 @@ import random
 
 import structlog
 
+from app.domain.attempt import Attempt
+from app.domain.errors import NotReady
 from app.domain.schedule import webhook_retry_after
 from app.persistence import deliveries as store
 from app.persistence.database import Database
@@ -30,12 +32,7 @@ class Deliveries:
 
     async def deliver(self, delivery: Delivery) -> None:
         """Try once. A crash before the attempt is recorded means one more try: at least once."""
-        attempt = await self._transport.send(
-            delivery.url,
-            message_id=delivery.event_id,
-            body=delivery.body,
-            secret=self._cipher.decrypt(delivery.secret),
-        )
+        attempt = await self._send(delivery)
         # Jitter keeps retries apart; nothing secret depends on it.
         chance = random.random()  # noqa: S311
         retry_after = webhook_retry_after(delivery.attempts + 1, chance=chance)
@@ -49,6 +46,16 @@ class Deliveries:
                 error=attempt.error,
                 attempts=delivery.attempts + 1,
             )
+
+    async def _send(self, delivery: Delivery) -> Attempt:
+        try:
+            secret = self._cipher.decrypt(delivery.secret)
+        except NotReady as error:
+            # An attempt like any other: it is seen, put off, and ends.
+            return Attempt(duration_ms=0, error=error.detail)
+        return await self._transport.send(
+            delivery.url, message_id=delivery.event_id, body=delivery.body, secret=secret
+        )
 
     async def seconds_until_due(self) -> float | None:
         """How long until the next one is due; None when none waits."""

@@ -12,11 +12,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 from cryptography.fernet import Fernet
+
+from app import __version__
+from app.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = {
@@ -258,3 +262,14 @@ def test_a_walk_with_an_unknown_plan_says_so_and_fails(database_url: str) -> Non
     assert ended.returncode == 1
     assert "plan_not_available" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_the_version_is_printed_without_any_setting(tmp_path: Path) -> None:
+    ended = nameplate("--version", cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (0, f"{__version__}\n")
+
+
+def test_a_deadline_is_read_as_seconds() -> None:
+    said = {name.removeprefix("NAMEPLATE_").lower(): value for name, value in GOOD.items()}
+    settings = Settings.model_validate({**said, "inline_deadline": "1.5"})
+    assert settings.inline_deadline == timedelta(seconds=1.5)
