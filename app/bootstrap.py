@@ -104,6 +104,8 @@ def _assemble(
         reconciler,
         public_suffix,
         inline_deadline=settings.inline_deadline,
+        # Half the connections: the other half answers.
+        inline_at_once=settings.database_connections // 2,
         checkpoint=checkpoint,
     )
     return Services(

@@ -18,13 +18,20 @@ from app.web.errors import add_error_handlers
 from app.web.middleware import Front
 from app.web.serve import serve
 
-DRAIN_SECONDS = 4.0
+DRAIN_SECONDS = 3.0
 """For reconciles that outlived their request; after the server's own grace."""
 
 
 def create_app(services: Services) -> FastAPI:
     """Build the application over open services."""
-    app = FastAPI(title="Nameplate", version=__version__, redoc_url=None, docs_url=None)
+    app = FastAPI(
+        title="Nameplate",
+        version=__version__,
+        redoc_url=None,
+        docs_url=None,
+        # A redirect would be built from the Host header, and carry the key there.
+        redirect_slashes=False,
+    )
     app.state.services = services
     app.router.routes[:0] = HOT_ROUTES
     for module in (custom_hostnames, webhook_endpoints, zones, health):

@@ -117,6 +117,8 @@ async def _running(data_dir: Path, database_url: str) -> AsyncIterator[Service]:
         data_dir=data_dir, port=0, sandbox_port=0, dns_port=0, receiver_port=0, speed=1000
     )
     async with running_stack(options, database_url) as stack, Service.over(stack) as client:
+        # More a minute than Cloudflare lets anybody create; its limits have tests of their own.
+        await client.raise_limits()
         yield client
 
 

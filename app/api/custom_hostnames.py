@@ -45,7 +45,10 @@ router = APIRouter(prefix=PATH, tags=["custom hostnames"])
     summary="Add a custom hostname",
     response_model=CustomHostnameOut,
     responses={
-        200: {"model": CustomHostnameOut, "description": "This tenant had it already."},
+        200: {
+            "model": CustomHostnameOut,
+            "description": "This tenant had it already: unchanged, whatever else was sent.",
+        },
         **problems(400, 409, 413),
     },
 )

@@ -7,8 +7,7 @@ import asyncio
 from fastapi import APIRouter
 
 from app.api.dependencies import ServicesDep
-from app.domain.errors import NotReady
-from app.persistence.database import UNREACHABLE
+from app.domain.errors import DatabaseUnavailable, NotReady
 
 READY_SECONDS = 3.0
 
@@ -41,8 +40,8 @@ async def readyz(services: ServicesDep) -> dict[str, str]:
     try:
         async with asyncio.timeout(READY_SECONDS):
             ready = await services.database.is_ready()
-    except UNREACHABLE:
-        raise NotReady("The database does not answer.", code="database_unavailable") from None
+    except TimeoutError:
+        raise DatabaseUnavailable("The database does not answer.") from None
     if not ready:
         raise NotReady("The database's schema is too old; run `nameplate migrate`.")
     return {"status": "ready"}

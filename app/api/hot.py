@@ -31,11 +31,20 @@ async def get_custom_hostname(request: Request) -> Response:
         raise NotFound("There is no custom hostname with this id.")
     document, revision, sequence, view, due_at = row
     etag = f'"{revision}.{sequence}.{view}"'
-    if request.headers.get("if-none-match") == etag:
-        return Response(status_code=304, headers={"etag": etag})
+    headers = {"etag": etag, "cache-control": "private, no-cache"}
+    if _matches(request.headers.get("if-none-match"), etag):
+        return Response(status_code=304, headers=headers)
     due = f'"{due_at.isoformat()}"' if due_at else "null"
     body = f'{document[:-1]}, "next_check_at": {due}}}'
-    return Response(body, media_type="application/json", headers={"etag": etag})
+    return Response(body, media_type="application/json", headers=headers)
+
+
+def _matches(if_none_match: str | None, etag: str) -> bool:
+    """Compare weakly, as RFC 9110, section 13.1.2, asks: proxies that compress turn tags weak."""
+    if if_none_match is None:
+        return False
+    tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+    return etag in tags or "*" in tags
 
 
 HOT_ROUTES = [Route(PATH + "/{id}", get_custom_hostname, methods=["GET"])]

@@ -68,8 +68,10 @@ class CustomHostnameCreate(_Strict):
 
     hostname: str = Field(description="The name, with at most one leading `*.`.")
     tenant: Tenant = Field(description="Your own id of the tenant.")
-    plan: str = Field("simple", max_length=64, description="`simple` or `zero_downtime`.")
-    zone: str = Field("default", max_length=64, description="A zone's id; default: `default`.")
+    plan: PlainText = Field("simple", max_length=64, description="`simple` or `zero_downtime`.")
+    zone: PlainText = Field(
+        "default", max_length=64, description="A zone's id; default: `default`."
+    )
     metadata: Annotated[dict[str, Any], AfterValidator(plain_json)] = Field(
         default_factory=dict, description="Anything of yours, up to 8,192 characters."
     )
@@ -273,8 +275,8 @@ class WebhookEndpointCreate(_Strict):
         },
     )
 
-    url: str = Field(max_length=2048)
-    event_types: list[Annotated[str, Field(max_length=128)]] = Field(
+    url: PlainText = Field(max_length=2048)
+    event_types: list[Annotated[PlainText, Field(max_length=128)]] = Field(
         default_factory=list, max_length=50, description="Empty: all."
     )
     tenant: Tenant | None = Field(None, description="Only this tenant's events; null: all.")

@@ -72,7 +72,11 @@ def _absorb_cloudflare(
             return replace(record, cloudflare=kept, watch=watch)
         case Absent():
             forgotten = _forget(record.cloudflare, now, policy)
-            return replace(record, cloudflare=forgotten, watch=_answered(watch))
+            # "It is there" and "there is none" at once: not a thing to repeat at once.
+            odd = observation.acted is Act.CREATE
+            failures = watch.cloudflare_failures + 1 if odd else 0
+            watch = replace(_answered(watch), cloudflare_failures=failures)
+            return replace(record, cloudflare=forgotten, watch=watch)
         case Refused(_, message):
             return _absorb_refusal(record, observation.acted, message)
         case Unknown() as unknown:
@@ -80,7 +84,11 @@ def _absorb_cloudflare(
             if unknown.retry_after is not None:
                 wait = failure_wait(replace(record, watch=failed), unknown, policy)
                 failed = replace(failed, cloudflare_waits_until=now + wait)
-            return replace(record, watch=failed)
+            kept = record.cloudflare
+            if observation.acted is Act.CREATE and unknown.retry_after is not None:
+                # Turned away at the door: nothing was made by this POST.
+                kept = _without_post(kept)
+            return replace(record, cloudflare=kept, watch=failed)
         case NotAsked():
             return record
 
@@ -96,11 +104,16 @@ def _absorb_refusal(record: CustomHostname, acted: Act | None, message: str) -> 
         failures = record.watch.cloudflare_failures + 1
         watch = replace(_answered(record.watch), cloudflare_failures=failures)
         return replace(record, cloudflare=known, watch=watch)
-    first_post = known.create_started_at == known.create_tried_at
-    if acted is Act.CREATE and first_post:
-        # Nothing was made; an earlier POST without an answer may have made it all the same.
-        known = CloudflareObject(seen=known.seen, refusal=message)
+    if acted is Act.CREATE:
+        known = _without_post(known)
     return replace(record, cloudflare=known, watch=_answered(record.watch))
+
+
+def _without_post(known: CloudflareObject) -> CloudflareObject:
+    """Forget a POST that made nothing; an earlier one without an answer may have, and stays."""
+    if known.create_started_at != known.create_tried_at:
+        return known
+    return CloudflareObject(seen=known.seen, refusal=known.refusal)
 
 
 def _tokens(
@@ -137,7 +150,10 @@ def _forget(known: CloudflareObject, now: datetime, policy: Policy) -> Cloudflar
 
 def _absorb_dns(record: CustomHostname, view: DnsView, now: datetime) -> CustomHostname:
     routing, watch = record.dns.routing, record.watch
+    if isinstance(view.routing, Unknown):
+        watch = replace(watch, dns_failures=watch.dns_failures + 1)
     if isinstance(view.routing, Found):
+        watch = replace(watch, dns_failures=0)
         seen = view.routing.value
         routing = _evidence(routing, seen)
         watch = _count_contradiction(watch, record.state, seen, now)

@@ -150,6 +150,8 @@ class Watch:
     """Unknowns in a row, for the back-off."""
     cloudflare_waits_until: datetime | None = None
     """Until then Cloudflare asked not to be asked; not even a person's refresh goes before it."""
+    dns_failures: int = 0
+    """Routing looks in a row that could not be asked: dead servers are asked less often."""
     contradictions: int = 0
     contradicted_at: datetime | None = None
     """When DNS first contradicted a live name without confirming it since."""

@@ -120,8 +120,7 @@ def _standing(
         case HostnameMeaning.BLOCKED:
             return Standing(State.FAILED, _blocked_reason(view))
         case HostnameMeaning.MOVED:
-            lapsed = Reason.MOVED_AWAY if record.has_been_live else Reason.VALIDATION_LAPSED
-            return Standing(State.VALIDATING, lapsed)
+            return Standing(State.VALIDATING, _lapsed(record))
         case HostnameMeaning.ACTIVE | HostnameMeaning.GOING:
             live = record.state in LIVE
             if both_active(view, live=live):
@@ -152,15 +151,24 @@ def _not_at_cloudflare(record: CustomHostname, observation: Observation) -> Stan
     if record.state is State.FAILED:
         return Standing(State.FAILED, record.reason)
     if view is None:
-        return Standing(State.PENDING, _creation_reason(record))
+        return Standing(State.PENDING, _creation_reason(record, observation))
     if hostname_meaning(view) is HostnameMeaning.MOVED:
-        lapsed = Reason.MOVED_AWAY if record.has_been_live else Reason.VALIDATION_LAPSED
-        return Standing(State.VALIDATING, lapsed)
+        return Standing(State.VALIDATING, _lapsed(record))
     return Standing(State.FAILED, Reason.MISSING_AT_CLOUDFLARE)
 
 
-def _creation_reason(record: CustomHostname) -> Reason:
-    return Reason.CLOUDFLARE_UNREACHABLE if record.watch.cloudflare_failures else Reason.CREATING
+def _lapsed(record: CustomHostname) -> Reason:
+    return Reason.MOVED_AWAY if record.has_been_live else Reason.VALIDATION_LAPSED
+
+
+def _creation_reason(record: CustomHostname, observation: Observation) -> Reason:
+    match observation.cloudflare:
+        case Unknown():
+            return Reason.CLOUDFLARE_UNREACHABLE
+        case NotAsked():
+            return record.reason
+        case _:
+            return Reason.CREATING
 
 
 def _blocked_reason(view: CloudflareHostname) -> Reason:

@@ -10,7 +10,8 @@ NameplateError
 ├── PreconditionFailed           If-Match names another revision
 ├── Unauthenticated / Forbidden
 ├── WebhookRefused               the address may not be called
-├── NotReady                     database or schema is not there yet
+├── NotReady                     a setting does not fit, or the schema is not there yet
+├── DatabaseUnavailable          Postgres does not answer
 └── CloudflareError              what Cloudflare's API answered, or did not
     ├── CloudflareUnavailable        transient: no answer, 5xx, nonsense
     │   └── CloudflareRateLimited    429, with the wait it asks for
@@ -122,6 +123,13 @@ class NotReady(NameplateError):
     """A part this process cannot work without is not there."""
 
     code = "not_ready"
+
+
+class DatabaseUnavailable(NameplateError):
+    """Postgres does not answer, or has no connection to spare."""
+
+    code = "database_unavailable"
+    retry_after: ClassVar[int] = 2
 
 
 class CloudflareError(NameplateError):

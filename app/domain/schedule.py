@@ -12,6 +12,8 @@ from app.domain.plan import records_complete
 
 DAY = timedelta(days=1)
 
+DNS_FAILURE_MOST = timedelta(minutes=5)
+
 FOLLOW = (5, 10, 20, 40, *range(60, 601, 60))
 """Seconds after a creation or refresh at which Cloudflare is looked at: the minutes that matter."""
 
@@ -56,7 +58,7 @@ def dns_due_at(record: CustomHostname, *, now: datetime, policy: Policy) -> date
     """When to look at the name's DNS next; None while nothing could follow from it."""
     match record.state:
         case State.VALIDATING | State.ACTIVE:
-            return now + _dns_interval(record, now)
+            return now + _stretched(_dns_interval(record, now), record.watch.dns_failures)
         case State.CNAME_VERIFIED:
             return _live_dns(record, now, policy)
         case State.DELETED:
@@ -78,7 +80,7 @@ def cloudflare_due_at(
         return now + (_backed_off(record, policy) if failed else policy.deleting_again)
     if record.cloudflare.id is None:
         to_create = record.state is State.PENDING or record.refresh_is_requested
-        return now + policy.failure_wait if to_create else None
+        return now + _backed_off(record, policy) if to_create else None
     if record.state is State.FAILED:
         return now + policy.failed_cloudflare
     if record.state in LIVE:
@@ -91,6 +93,11 @@ def webhook_retry_after(attempts: int, *, chance: float) -> timedelta | None:
     if attempts > len(WEBHOOK_RETRIES):
         return None
     return timedelta(seconds=WEBHOOK_RETRIES[attempts - 1] * (0.9 + 0.2 * chance))
+
+
+def _stretched(interval: timedelta, failures: int) -> timedelta:
+    """Ask dead servers less often, so that their names hold up nobody else's."""
+    return max(interval, min(interval * (1 << min(failures, 10)), DNS_FAILURE_MOST))
 
 
 def _dns_interval(record: CustomHostname, now: datetime) -> timedelta:

@@ -32,7 +32,7 @@ async def run_demo(
     options: StackOptions, database_url: str, stop: asyncio.Event, *, empty: bool, as_json: bool
 ) -> None:
     """Run until `stop` is set; say on standard output where everything is."""
-    async with running_stack(options, database_url) as stack:
+    async with running_stack(options, database_url, ended=stop) as stack:
         _announce(stack, as_json=as_json)
         samples = None if empty else asyncio.create_task(_samples(stack))
         await stop.wait()

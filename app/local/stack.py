@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -85,8 +86,13 @@ def load_secrets(data_dir: Path) -> Secrets:
 
 
 @asynccontextmanager
-async def running_stack(options: StackOptions, database_url: str) -> AsyncIterator[Stack]:
-    """Run it over a migrated database; when this yields, all of it answers."""
+async def running_stack(
+    options: StackOptions, database_url: str, *, ended: asyncio.Event | None = None
+) -> AsyncIterator[Stack]:
+    """Run it over a migrated database; when this yields, all of it answers.
+
+    `ended` is set when API or worker end by themselves; leaving then raises what ended them.
+    """
     kept = load_secrets(options.data_dir)
     sock = bind(HOST, options.port, "the API")
     sandbox_options = SandboxOptions(
@@ -100,7 +106,7 @@ async def running_stack(options: StackOptions, database_url: str) -> AsyncIterat
     try:
         async with run_sandbox(sandbox_options) as sandbox:
             settings = sandbox_settings(sandbox, database_url, kept)
-            async with _service(settings, sock):
+            async with _service(settings, sock, ended or asyncio.Event()):
                 yield _stack(sandbox, database_url, kept, sock.getsockname()[1])
     finally:
         sock.close()
@@ -125,10 +131,14 @@ def sandbox_settings(sandbox: RunningSandbox, database_url: str, kept: Secrets) 
 
 
 @asynccontextmanager
-async def _service(settings: Settings, sock: Any) -> AsyncIterator[None]:
+async def _service(
+    settings: Settings, sock: socket.socket, ended: asyncio.Event
+) -> AsyncIterator[None]:
     stop, started = asyncio.Event(), asyncio.Event()
     api = asyncio.create_task(serve_api(settings, sock, stop, started=started))
     worker = asyncio.create_task(_worker(settings, stop))
+    for task in (api, worker):
+        task.add_done_callback(lambda _: ended.set())
     waiting = asyncio.create_task(started.wait())
     try:
         await asyncio.wait({api, worker, waiting}, return_when=asyncio.FIRST_COMPLETED)

@@ -47,7 +47,7 @@ async def put_bootstrap_key(tx: Connection, digest: bytes) -> None:
 
 async def find_key(database: Database, digest: bytes) -> ApiKey | None:
     """Find the key that has this hash and is not revoked; on the driver's pool: a hot read."""
-    row = await database.pool.fetchrow(_FIND, digest)
+    row = await database.fetch_row(_FIND, digest)
     return ApiKey(row["id"], row["name"], row["scope"]) if row else None
 
 

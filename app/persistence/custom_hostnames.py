@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Select, and_, func, insert, select, update
+from sqlalchemy import Select, and_, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.domain.custom_hostname import CustomHostname, State, Watch
 from app.persistence.codec import object_row, read_record, watch_row, wide_row
-from app.persistence.database import NOW, Connection
+from app.persistence.database import NOW, Connection, in_seconds
 from app.persistence.tables import NOT_DELETED, cloudflare_objects, custom_hostnames, watches, zones
 
 SERVING = "serving"
@@ -43,7 +43,7 @@ async def insert_hostname(
             custom_hostname_id=record.id,
             zone_id=record.zone.id,
             lease_token=1,
-            leased_until=NOW + func.make_interval(0, 0, 0, 0, 0, 0, lease_seconds),
+            leased_until=NOW + in_seconds(lease_seconds),
             **watch_row(record.watch),
         )
     )

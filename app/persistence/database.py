@@ -4,34 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import ssl as tls
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import asyncpg
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from app.domain.errors import NotReady
+from app.domain.errors import DatabaseUnavailable, NotReady
 from app.persistence.tables import SCHEMA_VERSION, schema_version
 
 Connection = AsyncConnection
 """A connection with a transaction open; the stores take one as their first argument."""
 
-UNREACHABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, DBAPIError)
-"""What a connection attempt can end with."""
+CONNECT_SECONDS = 5.0
+STATEMENT_SECONDS = 10.0
+"""No statement of ours takes long; a connection that fell silent must not hold anybody."""
 
-_CONNECTION_LOST = (
+_LOST = (
     OSError,
     TimeoutError,
+    PoolTimeout,
     asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ObjectNotInPrerequisiteStateError,
+    asyncpg.InternalClientError,
 )
 
 HOT_CONNECTIONS = 4
@@ -62,15 +66,42 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """Open a transaction; it commits on leaving and is never held across a network call."""
-        async with self.engine.begin() as connection:
-            yield connection
+        """Open a transaction; it commits on leaving and is never held across a network call.
+
+        Raises:
+            DatabaseUnavailable: Postgres went away; whether a commit still arrived is not known.
+        """
+        with _losses():
+            async with self.engine.begin() as connection:
+                yield connection
+
+    async def fetch_row(self, query: str, *values: object) -> asyncpg.Record | None:
+        """Read one row on the driver's own pool: the hot path.
+
+        Raises:
+            DatabaseUnavailable: Postgres went away.
+        """
+        with _losses():
+            return await self.pool.fetchrow(query, *values)
 
     async def is_ready(self) -> bool:
-        """Whether it answers, with a schema at or past what this code needs."""
+        """Whether the schema is at or past what this code needs."""
         async with self.transaction() as tx:
             version = await tx.scalar(select(schema_version.c.version))
         return version is not None and version >= SCHEMA_VERSION
+
+
+@contextmanager
+def _losses() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if not is_connection_lost(error):
+            raise
+        raise DatabaseUnavailable(
+            "The database does not answer. What was asked may or may not have been done: read "
+            "before you try again."
+        ) from error
 
 
 @asynccontextmanager
@@ -81,10 +112,18 @@ async def open_database(database_url: str, *, connections: int = 10) -> AsyncIte
         pool_size=connections,
         max_overflow=connections,
         pool_pre_ping=True,
+        pool_timeout=CONNECT_SECONDS,
+        connect_args={"timeout": CONNECT_SECONDS, "command_timeout": STATEMENT_SECONDS},
         # An error's text goes to the logs; what a statement carried does not.
         hide_parameters=True,
     )
-    pool = await asyncpg.create_pool(database_url, min_size=0, max_size=HOT_CONNECTIONS)
+    pool = await asyncpg.create_pool(
+        database_url,
+        min_size=0,
+        max_size=HOT_CONNECTIONS,
+        timeout=CONNECT_SECONDS,
+        command_timeout=STATEMENT_SECONDS,
+    )
     try:
         yield Database(database_url, engine, pool)
     finally:
@@ -104,7 +143,7 @@ async def wait_until_reachable(
     for number in range(1, attempts + 1):
         try:
             connection = await asyncpg.connect(database_url, timeout=5)
-        except (*UNREACHABLE, ValueError, tls.SSLError) as error:
+        except (*_LOST, asyncpg.PostgresError, ValueError, tls.SSLError) as error:
             say(f"Postgres is not reachable (try {number} of {attempts}): {_one_line(error)}")
             if number < attempts:
                 await asyncio.sleep(wait_seconds)
@@ -118,7 +157,7 @@ def is_connection_lost(error: BaseException) -> bool:
     """Whether a statement failed because Postgres went away: not for a fault of the statement."""
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or is_connection_lost(_driver_error(error))
-    return isinstance(error, _CONNECTION_LOST)
+    return isinstance(error, _LOST)
 
 
 def _driver_error(error: DBAPIError) -> BaseException:
@@ -140,6 +179,11 @@ async def schema_version_of(database_url: str) -> int | None:
         return int(await connection.fetchval("SELECT version FROM schema_version"))
     finally:
         await connection.close()
+
+
+def in_seconds(seconds: float) -> ColumnElement[Any]:
+    """Give an interval, for sums with `NOW`."""
+    return func.make_interval(0, 0, 0, 0, 0, 0, seconds)
 
 
 NOW = func.public.nameplate_now()

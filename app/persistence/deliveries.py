@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import insert, or_, select, true, update
 
 from app.domain.attempt import Attempt
-from app.persistence.database import NOW, Connection
+from app.persistence.database import NOW, Connection, in_seconds
 from app.persistence.tables import OWED, attempts, deliveries, events, webhook_endpoints
 
 LEASE_SECONDS = 60
@@ -23,6 +24,7 @@ class Delivery:
     id: str
     token: int
     event_id: str
+    endpoint_id: str
     body: str
     url: str
     secret: bytes
@@ -32,31 +34,45 @@ class Delivery:
     now: datetime
 
 
-async def claim_deliveries(tx: Connection, *, limit: int) -> list[Delivery]:
-    """Lease what is due and free."""
-    c = deliveries.c
+async def claim_deliveries(
+    tx: Connection, *, limit: int, per_endpoint: int, besides: Sequence[str]
+) -> list[Delivery]:
+    """Lease what is due and free, so many an endpoint at most, leaving out some endpoints."""
+    c, endpoint = deliveries.c, webhook_endpoints.c
     due = (
-        select(c.id)
+        select(c.id, c.next_attempt_at)
         .where(
+            c.endpoint_id == endpoint.id,
             OWED,
             c.next_attempt_at <= NOW,
             or_(c.leased_until.is_(None), c.leased_until <= NOW),
         )
         .order_by(c.next_attempt_at)
-        .limit(limit)
+        .limit(per_endpoint)
         .with_for_update(skip_locked=True)
+        .lateral("due")
     )
+    chosen = (
+        select(due.c.id)
+        .select_from(webhook_endpoints.join(due, true()))
+        .where(endpoint.deleted_at.is_(None), endpoint.id.not_in(besides))
+        .order_by(due.c.next_attempt_at)
+        .limit(limit)
+    )
+    ids_chosen = list((await tx.execute(chosen)).scalars())
+    if not ids_chosen:
+        return []
     leased = await tx.execute(
         update(deliveries)
-        .where(c.id.in_(due.scalar_subquery()))
+        .where(c.id.in_(ids_chosen))
         .values(
             lease_token=c.lease_token + 1,
-            leased_until=NOW + func.make_interval(0, 0, 0, 0, 0, 0, LEASE_SECONDS),
+            leased_until=NOW + in_seconds(LEASE_SECONDS),
         )
         .returning(c.id)
     )
     ids = list(leased.scalars())
-    return await _read(tx, ids) if ids else []
+    return await _read(tx, ids)
 
 
 async def record_attempt(
@@ -91,15 +107,6 @@ async def record_attempt(
     return True
 
 
-async def seconds_until_due(tx: Connection) -> float | None:
-    """How long until the next delivery is due and free; None when none waits."""
-    c = deliveries.c
-    free_at = func.greatest(c.next_attempt_at, c.leased_until)
-    wait = func.extract("epoch", func.min(free_at) - NOW)
-    seconds = (await tx.execute(select(wait).where(OWED))).scalar_one_or_none()
-    return None if seconds is None else max(float(seconds), 0.0)
-
-
 async def _read(tx: Connection, ids: list[str]) -> list[Delivery]:
     c = deliveries.c
     rows = await tx.execute(
@@ -107,6 +114,7 @@ async def _read(tx: Connection, ids: list[str]) -> list[Delivery]:
             c.id,
             c.lease_token.label("token"),
             c.event_id,
+            c.endpoint_id,
             events.c.body,
             webhook_endpoints.c.url,
             webhook_endpoints.c.secret,

@@ -18,4 +18,4 @@ WHERE h.id = $1
 
 async def read_document(database: Database, record_id: str) -> asyncpg.Record | None:
     """Give `document` (JSON text), `revision`, `sequence`, `view` and `due_at`, or None."""
-    return await database.pool.fetchrow(CUSTOM_HOSTNAME, record_id)
+    return await database.fetch_row(CUSTOM_HOSTNAME, record_id)

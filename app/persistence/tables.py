@@ -170,6 +170,7 @@ watches = Table(
     Column("claimed_wakes", BigInteger, nullable=False, server_default=text("0")),
     Column("cloudflare_failures", Integer, nullable=False, server_default=text("0")),
     _instant("cloudflare_waits_until"),
+    Column("dns_failures", Integer, nullable=False, server_default=text("0")),
     Column("contradictions", SmallInteger, nullable=False, server_default=text("0")),
     _instant("contradicted_at"),
     _instant("refreshed_at"),
@@ -224,11 +225,7 @@ deliveries = Table(
     _instant("leased_until"),
     _instant("created_at", required=True),
     UniqueConstraint("event_id", "endpoint_id"),
-    Index(
-        "ix_deliveries_next_attempt_at",
-        "next_attempt_at",
-        postgresql_where=OWED,
-    ),
+    Index("ix_deliveries_owed", "endpoint_id", "next_attempt_at", postgresql_where=OWED),
 )
 
 attempts = Table(

@@ -8,9 +8,15 @@ from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
 
 import asyncpg
+import structlog
 from sqlalchemy import func, select
 
-from app.persistence.database import UNREACHABLE, Connection
+from app.persistence.database import CONNECT_SECONDS, Connection
+
+HEARTBEAT_SECONDS = 30.0
+AGAIN_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
 
 
 class Channel(StrEnum):
@@ -43,19 +49,27 @@ async def listening(database_url: str, channel: Channel) -> AsyncIterator[asynci
 
 async def _listen(database_url: str, channel: Channel, woken: asyncio.Event) -> None:
     while True:
-        with suppress(*UNREACHABLE):
+        try:
             await _listen_once(database_url, channel, woken)
-        await asyncio.sleep(1)
+        except Exception as error:  # noqa: BLE001 - whatever it was, listening goes on
+            log.warning("listen_lost", channel=str(channel), error=type(error).__name__)
+        await asyncio.sleep(AGAIN_SECONDS)
 
 
 async def _listen_once(database_url: str, channel: Channel, woken: asyncio.Event) -> None:
-    connection = await asyncpg.connect(database_url, timeout=10)
+    connection = await asyncpg.connect(
+        database_url, timeout=CONNECT_SECONDS, command_timeout=CONNECT_SECONDS
+    )
     lost = asyncio.Event()
     connection.add_termination_listener(lambda _: lost.set())
     try:
         await connection.add_listener(str(channel), lambda *_: woken.set())
         woken.set()
-        await lost.wait()
+        while not lost.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(lost.wait(), HEARTBEAT_SECONDS)
+            # A connection may fall silent without an end; only asking tells.
+            await connection.execute("SELECT 1")
     finally:
-        with suppress(*UNREACHABLE):
-            await connection.close(timeout=1)
+        # Where it is lost already there is nothing to close, only to let go.
+        connection.terminate()

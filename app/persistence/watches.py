@@ -13,7 +13,7 @@ from sqlalchemy import case, func, or_, select, update
 
 from app.domain.custom_hostname import Watch
 from app.persistence.codec import watch_row
-from app.persistence.database import NOW, Connection
+from app.persistence.database import NOW, Connection, in_seconds
 from app.persistence.tables import watches
 from app.persistence.wakeups import Channel, notify
 
@@ -100,23 +100,13 @@ async def wake(tx: Connection, record_id: str) -> None:
     await notify(tx, Channel.RECONCILE)
 
 
-async def seconds_until_due(tx: Connection) -> float | None:
-    """How long until the next row is due and free; None when none ever will be."""
-    free_at = func.greatest(watches.c.due_at, watches.c.leased_until)
-    wait = func.extract("epoch", func.min(free_at) - NOW)
-    seconds = (
-        await tx.execute(select(wait).where(watches.c.due_at.is_not(None)))
-    ).scalar_one_or_none()
-    return None if seconds is None else max(float(seconds), 0.0)
-
-
 async def _lease(tx: Connection, *which: Any) -> list[Claim]:
     rows = await tx.execute(
         update(watches)
         .where(*which)
         .values(
             lease_token=watches.c.lease_token + 1,
-            leased_until=NOW + func.make_interval(0, 0, 0, 0, 0, 0, LEASE_SECONDS),
+            leased_until=NOW + in_seconds(LEASE_SECONDS),
             claimed_wakes=watches.c.wakes,
         )
         .returning(

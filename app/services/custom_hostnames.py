@@ -26,6 +26,7 @@ from app.domain.custom_hostname import (
 )
 from app.domain.errors import (
     Conflict,
+    DatabaseUnavailable,
     HostnameTaken,
     InvalidInput,
     NotFound,
@@ -78,6 +79,7 @@ class CustomHostnames:
         public_suffix: PublicSuffix,
         *,
         inline_deadline: timedelta,
+        inline_at_once: int,
         checkpoint: Checkpoint,
     ) -> None:
         self._database = database
@@ -85,6 +87,7 @@ class CustomHostnames:
         self._public_suffix = public_suffix
         self._deadline = inline_deadline.total_seconds()
         self._checkpoint = checkpoint
+        self._slots = asyncio.Semaphore(inline_at_once)
         self._running: set[asyncio.Task[None]] = set()
 
     async def register(self, wanted: Registration) -> tuple[CustomHostname, bool]:
@@ -151,10 +154,9 @@ class CustomHostnames:
             if record.desired is Desired.ABSENT:
                 raise Conflict("The hostname is being removed.", code="is_deleting")
             now = await read_now(tx)
-            claim = await self._wish(
-                tx, record, replace(record, refresh_requested_at=now, acted_at=now)
-            )
-        return await self._inline(record_id, claim)
+            wished = replace(record, refresh_requested_at=now, acted_at=now, updated_at=now)
+            wished, claim = await self._wish(tx, record, wished)
+        return await self._inline(wished, claim)
 
     async def remove(self, record_id: str, *, revision: int | None = None) -> CustomHostname:
         """Wish the hostname gone; asking again changes nothing.
@@ -167,17 +169,18 @@ class CustomHostnames:
             if record.desired is Desired.ABSENT:
                 return record
             now = await read_now(tx)
-            claim = await self._wish(
-                tx, record, replace(record, desired=Desired.ABSENT, wanted_at=now)
-            )
-        return await self._inline(record_id, claim)
+            wished = replace(record, desired=Desired.ABSENT, wanted_at=now, updated_at=now)
+            wished, claim = await self._wish(tx, record, wished)
+        return await self._inline(wished, claim)
 
     async def drain(self, seconds: float) -> None:
         """Let what runs past its deadline end; what does not is taken up after its lease."""
         if self._running:
             await asyncio.wait(self._running, timeout=seconds)
-        for task in self._running:
+        left = list(self._running)
+        for task in left:
             task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     def _refuse_own(self, hostname: Hostname, zone: Zone) -> None:
         own = (zone.cname_target, *zone.accepted_targets, zone.fallback_origin)
@@ -226,15 +229,20 @@ class CustomHostnames:
                 acted_at=now,
                 arrived_at={State.PENDING: now},
             )
-            if not await store.insert_hostname(tx, record, lease_seconds=LEASE_SECONDS):
+            inline = not self._slots.locked()
+            lease_seconds = LEASE_SECONDS if inline else 0
+            if not await store.insert_hostname(tx, record, lease_seconds=lease_seconds):
                 # Somebody was faster by an instant; the rules are theirs to meet now.
                 held = await self._held(tx, hostname, wanted.tenant)
                 if held is None:
                     raise HostnameTaken("This hostname is already in use.")
                 return held, False
             await _tell_created(tx, record)
+            if not inline:
+                await watches.wake(tx, record.id)
         self._checkpoint("accepted")
-        return await self._inline(record.id, Claim(record.id, 1, now)), True
+        claim = Claim(record.id, 1, now) if inline else None
+        return await self._inline(record, claim), True
 
     async def _refuse_tombstones(self, hostname: Hostname, tenant: str) -> None:
         async with self._database.transaction() as tx:
@@ -249,25 +257,33 @@ class CustomHostnames:
 
     async def _wish(
         self, tx: Connection, before: CustomHostname, wished: CustomHostname
-    ) -> Claim | None:
-        """Write what is desired, and claim the hostname if nobody holds it."""
-        now = await read_now(tx)
-        wished = replace(wished, revision=before.revision + 1, updated_at=now)
-        await store.save_hostname(tx, wished, before=before)
+    ) -> tuple[CustomHostname, Claim | None]:
+        """Write what is desired, and claim the hostname if nobody holds it and there is room."""
+        wished = replace(wished, revision=before.revision + 1)
+        wished = await store.save_hostname(tx, wished, before=before)
         await watches.wake(tx, before.id)
-        return await watches.claim_one(tx, before.id)
+        if self._slots.locked():
+            return wished, None
+        return wished, await watches.claim_one(tx, before.id)
 
-    async def _inline(self, record_id: str, claim: Claim | None) -> CustomHostname:
-        if claim is not None:
-            task = asyncio.create_task(self._reconcile(claim), name=f"reconcile {record_id}")
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
-            await asyncio.wait({task}, timeout=self._deadline)
-        return await self.get(record_id)
+    async def _inline(self, committed: CustomHostname, claim: Claim | None) -> CustomHostname:
+        """Reconcile under the deadline, and give what is committed by then."""
+        if claim is None:
+            return committed
+        task = asyncio.create_task(self._reconcile(claim), name=f"reconcile {committed.id}")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        await asyncio.wait({task}, timeout=self._deadline)
+        try:
+            return await self.get(committed.id)
+        except DatabaseUnavailable:
+            # It is accepted all the same, and the caller must hear that.
+            return committed
 
     async def _reconcile(self, claim: Claim) -> None:
         try:
-            await self._reconciler.reconcile(claim)
+            async with self._slots:
+                await self._reconciler.reconcile(claim)
         except Exception:
             # Accepted is accepted: the worker takes the hostname up when the lease has ended.
             log.exception("inline_reconcile_failed", custom_hostname=claim.custom_hostname_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 import structlog
 
@@ -14,6 +15,9 @@ from app.persistence.database import Database
 from app.persistence.deliveries import Delivery
 from app.services.ports import Cipher, WebhookTransport
 
+PER_ENDPOINT = 4
+"""Deliveries to one endpoint that one process has under way."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -24,14 +28,27 @@ class Deliveries:
         self._database = database
         self._transport = transport
         self._cipher = cipher
+        self._under_way: Counter[str] = Counter()
 
     async def claim(self, limit: int) -> list[Delivery]:
-        """Lease deliveries that are due."""
+        """Lease deliveries that are due, a few an endpoint: one that is slow delays no other."""
+        busy = [e for e, count in self._under_way.items() if count >= PER_ENDPOINT]
         async with self._database.transaction() as tx:
-            return await store.claim_deliveries(tx, limit=limit)
+            claimed = await store.claim_deliveries(
+                tx, limit=limit, per_endpoint=PER_ENDPOINT, besides=busy
+            )
+        self._under_way.update(delivery.endpoint_id for delivery in claimed)
+        return claimed
 
     async def deliver(self, delivery: Delivery) -> None:
         """Try once. A crash before the attempt is recorded means one more try: at least once."""
+        try:
+            await self._try(delivery)
+        finally:
+            self._under_way[delivery.endpoint_id] -= 1
+            self._under_way += Counter()  # drops what is at zero
+
+    async def _try(self, delivery: Delivery) -> None:
         attempt = await self._send(delivery)
         # Jitter keeps retries apart; nothing secret depends on it.
         chance = random.random()  # noqa: S311
@@ -56,8 +73,3 @@ class Deliveries:
         return await self._transport.send(
             delivery.url, message_id=delivery.event_id, body=delivery.body, secret=secret
         )
-
-    async def seconds_until_due(self) -> float | None:
-        """How long until the next one is due; None when none waits."""
-        async with self._database.transaction() as tx:
-            return await store.seconds_until_due(tx)

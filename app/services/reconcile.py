@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import structlog
@@ -85,26 +87,27 @@ class Reconciler:
         """Run one tick. What goes wrong ends with the lease: the next tick sees what is true."""
         try:
             async with asyncio.timeout(TICK_SECONDS):
-                await self._tick(claim)
+                await self._tick(claim, _Clock(claim.now))
         except TimeoutError:
             log.warning("tick_timed_out", custom_hostname=claim.custom_hostname_id)
 
-    async def _tick(self, claim: Claim) -> None:
+    async def _tick(self, claim: Claim, clock: _Clock) -> None:
         record, access = await self._read(claim)
         observation = await self._observe(record, claim, access)
         self._checkpoint("observed")
-        transition = self._decide(record, observation, claim)
-        kept = await self._record(claim, transition)
-        if kept is None or transition.act is None:
+        kept = await self._record(claim, self._decide(record, observation, clock), clock)
+        if kept is None or kept.act is None:
             return
-        self._checkpoint(f"{transition.act}_started")
-        answer = await self._perform(transition.act, kept, access)
-        self._checkpoint(f"{transition.act}_answered")
-        acted = Observation(cloudflare=answer, acted=transition.act)
-        await self._record(claim, self._decide(kept, acted, claim))
+        self._checkpoint(f"{kept.act}_started")
+        answer = await self._perform(kept.act, kept.record, access)
+        self._checkpoint(f"{kept.act}_answered")
+        acted = Observation(cloudflare=answer, acted=kept.act)
+        await self._record(claim, self._decide(kept.record, acted, clock), clock)
 
-    def _decide(self, record: CustomHostname, observation: Observation, claim: Claim) -> Transition:
-        return decide(record, observation, now=claim.now, policy=self._policy)
+    def _decide(
+        self, record: CustomHostname, observation: Observation, clock: _Clock
+    ) -> Transition:
+        return decide(record, observation, now=clock.now(), policy=self._policy)
 
     async def _read(self, claim: Claim) -> tuple[CustomHostname, ZoneAccess]:
         async with self._database.transaction() as tx:
@@ -193,8 +196,11 @@ class Reconciler:
         await self._cloudflare.delete(access, record.cloudflare.id)
         return await self._cloudflare.get(access, record.cloudflare.id)
 
-    async def _record(self, claim: Claim, transition: Transition) -> CustomHostname | None:
+    async def _record(
+        self, claim: Claim, transition: Transition, clock: _Clock
+    ) -> Transition | None:
         """Write the transition with its events; None when the lease was lost meanwhile."""
+        now = clock.now()
         async with self._database.transaction() as tx:
             if not await hold(tx, claim):
                 log.info("lease_lost", custom_hostname=claim.custom_hostname_id)
@@ -203,9 +209,11 @@ class Reconciler:
             if before is None:
                 return None
             record = _with_present_wishes(transition.record, before)
-            record = await _tell(tx, record, transition, claim)
-            record = await save_hostname(tx, replace(record, updated_at=claim.now), before=before)
-            settle = release if transition.act is None else keep
+            record = await _tell(tx, record, transition, now)
+            updated_at = max(now, before.updated_at)
+            record = await save_hostname(tx, replace(record, updated_at=updated_at), before=before)
+            act = None if _is_moot(transition.act, record) else transition.act
+            settle = release if act is None else keep
             await settle(tx, claim, record.watch)
         self._checkpoint("recorded")
         for step in transition.steps:
@@ -216,7 +224,23 @@ class Reconciler:
                 after=str(step.after),
                 reason=str(record.reason),
             )
-        return record
+        return replace(transition, record=record, act=act)
+
+
+class _Clock:
+    """Postgres's time during a tick: that of the claim, and what passed since on our own clock."""
+
+    def __init__(self, claimed_at: datetime) -> None:
+        self._claimed_at = claimed_at
+        self._began = time.monotonic()
+
+    def now(self) -> datetime:
+        return self._claimed_at + timedelta(seconds=time.monotonic() - self._began)
+
+
+def _is_moot(act: Act | None, record: CustomHostname) -> bool:
+    """Whether the hostname was wished gone while we looked; the wake makes it due at once."""
+    return record.desired is Desired.ABSENT and act is not Act.DELETE
 
 
 async def _view(call: Awaitable[CloudflareHostname]) -> CloudflareView:
@@ -253,7 +277,7 @@ def _with_present_wishes(record: CustomHostname, present: CustomHostname) -> Cus
 
 
 async def _tell(
-    tx: Connection, record: CustomHostname, transition: Transition, claim: Claim
+    tx: Connection, record: CustomHostname, transition: Transition, now: datetime
 ) -> CustomHostname:
     """Write one event a step, numbered on from the last."""
     for step in transition.steps:
@@ -267,8 +291,8 @@ async def _tell(
             before=step.before,
             after=step.after,
             reason=record.reason,
-            created_at=claim.now,
+            created_at=now,
         )
-        shown = represent(replace(record, state=step.after, updated_at=claim.now))
+        shown = represent(replace(record, state=step.after, updated_at=now))
         await insert_event(tx, event, body=json.dumps(webhook_body(event, shown)))
     return record

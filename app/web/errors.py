@@ -10,9 +10,9 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 
 from app.domain import errors
-from app.persistence.database import UNREACHABLE, is_connection_lost
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +27,7 @@ STATUSES: dict[type[errors.NameplateError], HTTPStatus] = {
     errors.Forbidden: HTTPStatus.FORBIDDEN,
     errors.WebhookRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.CloudflareRateLimited: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.CloudflareUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.CloudflareError: HTTPStatus.BAD_GATEWAY,
@@ -73,12 +74,12 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(errors.NameplateError, _nameplate_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_exception)
-    for kind in UNREACHABLE:
-        app.add_exception_handler(kind, _database_error)
 
 
 def _nameplate_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, errors.NameplateError)  # noqa: S101 - registered for it
+    if isinstance(error, errors.DatabaseUnavailable):
+        log.error("database_unavailable", cause=type(error.__cause__).__name__)
     headers = {}
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
@@ -112,25 +113,26 @@ def _pointer(loc: tuple[int | str, ...]) -> str:
     return "".join(f"/{str(part)[:100]}" for part in parts)
 
 
-def _http_exception(_: Request, error: Exception) -> Response:
+def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
     status = HTTPStatus(error.status_code)
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"Allow": ", ".join(_allowed(request))}
+        return problem(status, _CODES[status], "This resource has other methods.", headers=headers)
     code = _CODES.get(status, "http_error")
     said = error.detail if error.detail != status.phrase else status.description
     return problem(status, code, said or status.phrase, headers=_dict(error.headers))
 
 
+def _allowed(request: Request) -> list[str]:
+    """Give the methods of every route of this path: each alone knows only its own."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        match, _ = route.matches(request.scope)
+        if match is not Match.NONE:
+            methods |= set(getattr(route, "methods", None) or ())
+    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
+
+
 def _dict(headers: Any) -> dict[str, str] | None:
     return dict(headers) if headers else None
-
-
-def _database_error(_: Request, error: Exception) -> Response:
-    if not is_connection_lost(error):
-        raise error
-    log.error("database_unavailable", error=type(error).__name__)
-    return problem(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "database_unavailable",
-        "The database does not answer at the moment; nothing was changed. Try again.",
-        headers={"Retry-After": "2"},
-    )

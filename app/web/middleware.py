@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 import time
@@ -15,6 +16,7 @@ from app.web.errors import problem
 
 MAX_BODY = 2 * 1024 * 1024
 TOO_LARGE_STATUS = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+ENDING = "This process is ending; what was accepted goes on elsewhere. Read, then try again."
 FAULT = "Something went wrong here; X-Request-Id of this answer finds it in the logs."
 TOO_LARGE = "A body has at most 2 MiB."
 
@@ -29,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 
 class Front:
-    """Wraps the application. A 2xx answer leaves no log line: there are too many of them."""
+    """Wraps the application. What went well leaves no log line: there is too much of it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -40,11 +42,19 @@ class Front:
             await self._app(scope, receive, send)
             return
         exchange = _Exchange(scope, receive, send)
+        if scope["method"] == "HEAD":
+            # What answers GET answers HEAD; the server leaves the body out.
+            scope = {**scope, "method": "GET"}
         try:
             if exchange.announced > MAX_BODY:
                 await exchange.refuse(TOO_LARGE_STATUS, "body_too_large", TOO_LARGE)
             else:
                 await self._app(scope, exchange.receive, exchange.send)
+        except asyncio.CancelledError:
+            # The server is ending and its grace is over.
+            if exchange.has_begun:
+                raise
+            await exchange.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "shutting_down", ENDING)
         except Exception:
             log.exception("unexpected_error", request_id=exchange.request_id)
             if exchange.has_begun:
@@ -87,7 +97,7 @@ class _Exchange:
             self._status = message["status"]
             message["headers"] = [
                 *message["headers"],
-                *_SECURITY_HEADERS,
+                *self._added(message["headers"]),
                 (b"x-request-id", self._request_id),
             ]
         await self._send(message)
@@ -97,11 +107,15 @@ class _Exchange:
         """Whether the answer is on its way: then nothing else can be said."""
         return self._status != 0
 
+    def _added(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        given = {name for name, _ in headers}
+        return [header for header in _SECURITY_HEADERS if header[0] not in given]
+
     async def refuse(self, status: HTTPStatus, code: str, detail: str) -> None:
         await problem(status, code, detail)(self._scope, self._receive, self.send)
 
     def log(self) -> None:
-        if self._status // 100 == 2:  # noqa: PLR2004
+        if 0 < self._status < HTTPStatus.BAD_REQUEST:
             return
         log.info(
             "request",

@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from typing_extensions import override
 
-GRACE_SECONDS = 4
+GRACE_SECONDS = 3
 """For requests under way; each answers within its inline deadline anyway."""
 
 

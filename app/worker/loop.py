@@ -12,7 +12,8 @@ import structlog
 T = TypeVar("T")
 
 POLL_SECONDS = 1.0
-"""Looks with nobody waking us: another process may have put something off by less than we knew."""
+"""How often to look while nobody wakes us: what falls due by time alone tells nobody."""
+CLAIM_SECONDS = 20.0
 DRAIN_SECONDS = 8.0
 """What is under way may end; together with closing, a SIGTERM takes under ten seconds."""
 TROUBLE_SECONDS = 1.0
@@ -22,12 +23,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work(Generic[T]):
-    """One kind of work: how to claim it, do it, and know when the next is due."""
+    """One kind of work: how to claim it, and how to do it."""
 
     name: str
     claim: Callable[[int], Awaitable[Sequence[T]]]
     perform: Callable[[T], Awaitable[None]]
-    seconds_until_due: Callable[[], Awaitable[float | None]]
 
 
 class Loop(Generic[T]):
@@ -55,7 +55,8 @@ class Loop(Generic[T]):
     async def _round(self, stopping: asyncio.Task[bool]) -> None:
         self._woken.clear()
         try:
-            wait = await self._start_due()
+            async with asyncio.timeout(CLAIM_SECONDS):
+                wait = await self._start_due()
         except Exception as error:  # noqa: BLE001 - the loop outlives a database that restarts
             log.warning("claim_failed", work=self._work.name, error=_one_line(error))
             wait = TROUBLE_SECONDS
@@ -76,11 +77,8 @@ class Loop(Generic[T]):
             task = asyncio.create_task(self._perform(item), name=self._work.name)
             self._running.add(task)
             task.add_done_callback(self._ended)
-        if claimed:
-            # What is claimed now may hide what is due behind it.
-            return 0.0 if len(claimed) < free else POLL_SECONDS
-        due = await self._work.seconds_until_due()
-        return POLL_SECONDS if due is None else min(max(due, 0.01), POLL_SECONDS)
+        # A full batch may hide more behind it; a free slot comes with the end of a task.
+        return POLL_SECONDS
 
     async def _perform(self, item: T) -> None:
         try:

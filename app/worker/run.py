@@ -7,7 +7,7 @@ import asyncio
 from app.bootstrap import Services
 from app.persistence.deliveries import Delivery
 from app.persistence.wakeups import Channel, listening
-from app.persistence.watches import Claim, claim_due, seconds_until_due
+from app.persistence.watches import Claim, claim_due
 from app.worker.loop import Loop, Work
 
 
@@ -32,15 +32,10 @@ def reconcile_work(services: Services) -> Work[Claim]:
         async with services.database.transaction() as tx:
             return await claim_due(tx, limit=limit)
 
-    async def until_due() -> float | None:
-        async with services.database.transaction() as tx:
-            return await seconds_until_due(tx)
-
     return Work(
         name="reconcile",
         claim=claim,
         perform=services.reconciler.reconcile,
-        seconds_until_due=until_due,
     )
 
 
@@ -50,5 +45,4 @@ def send_work(services: Services) -> Work[Delivery]:
         name="deliver",
         claim=services.deliveries.claim,
         perform=services.deliveries.deliver,
-        seconds_until_due=services.deliveries.seconds_until_due,
     )

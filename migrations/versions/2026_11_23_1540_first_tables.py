@@ -223,6 +223,7 @@ def upgrade() -> None:
         sa.Column("claimed_wakes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("cloudflare_failures", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("cloudflare_waits_until", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column("dns_failures", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("contradictions", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("contradicted_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("refreshed_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
@@ -272,9 +273,9 @@ def upgrade() -> None:
         ),
     )
     op.create_index(
-        "ix_deliveries_next_attempt_at",
+        "ix_deliveries_owed",
         "deliveries",
-        ["next_attempt_at"],
+        ["endpoint_id", "next_attempt_at"],
         unique=False,
         postgresql_where=sa.text("status = 'pending'"),
     )
@@ -303,7 +304,7 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION public.nameplate_now()")
     op.drop_table("attempts")
     op.drop_index(
-        "ix_deliveries_next_attempt_at",
+        "ix_deliveries_owed",
         table_name="deliveries",
         postgresql_where=sa.text("status = 'pending'"),
     )

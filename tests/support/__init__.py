@@ -13,6 +13,7 @@ import httpx
 
 from app.local.client import StackClient
 from app.local.stack import Stack
+from app.persistence.wakeups import Channel
 
 WAIT_SECONDS = 20.0
 
@@ -114,6 +115,18 @@ class Service:
             "PATCH", f"/cloudflare/custom_hostnames/{cloudflare_id}", **statuses
         )
 
+    async def raise_limits(self) -> None:
+        """Let the sandbox take as many calls as a test can make."""
+        await self.world.control(
+            "PUT",
+            "/cloudflare/limits",
+            calls=1_000_000,
+            window_seconds=300,
+            block_seconds=300,
+            creations=1_000_000,
+            creation_window_seconds=60,
+        )
+
     async def calls(self) -> dict[str, Any]:
         return dict(await self.world.control("GET", "/cloudflare/calls"))
 
@@ -122,5 +135,5 @@ class Service:
         duration = timedelta(**by)
         await self.world.control("POST", "/clock/advance", seconds=duration.total_seconds())
         await self.sql.execute('UPDATE clock_offset SET "offset" = "offset" + $1', duration)
-        await self.sql.execute("NOTIFY nameplate_reconcile")
-        await self.sql.execute("NOTIFY nameplate_deliver")
+        for channel in Channel:
+            await self.sql.execute(f"NOTIFY {channel}")

@@ -43,16 +43,8 @@ class Queue:
         if item == 3:
             raise RuntimeError("one that fails takes no other with it")
 
-    async def until_due(self) -> float | None:
-        return 0.0 if self.waiting else None
-
     def work(self) -> Work[int]:
-        return Work(
-            name="count",
-            claim=self.claim,
-            perform=self.perform,
-            seconds_until_due=self.until_due,
-        )
+        return Work(name="count", claim=self.claim, perform=self.perform)
 
 
 async def test_all_that_is_due_is_done_and_never_more_at_once_than_allowed() -> None:

@@ -6,12 +6,17 @@ name which answers differently the second time (rebinding) gains nothing.
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import socket
+import unicodedata
 from urllib.parse import urlsplit
 
+import dns.asyncresolver
+import dns.exception
+
 from app.domain.errors import WebhookRefused
+
+RESOLVE_SECONDS = 5.0
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -64,20 +69,29 @@ def check_url(url: str, *, allow_loopback: bool) -> None:
         _refuse_inner([literal], allow_loopback=allow_loopback)
 
 
-async def resolve(host: str, port: int, *, allow_loopback: bool) -> str:
+async def resolve(host: str, *, allow_loopback: bool) -> str:
     """Give one address of `host` to connect to.
 
     Raises:
         WebhookRefused: when any of its addresses is an inner one, or it has none.
     """
-    loop = asyncio.get_running_loop()
-    try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise WebhookRefused(f"{host} does not resolve.", code="host_unresolved") from None
-    addresses = [ipaddress.ip_address(str(entry[4][0]).split("%")[0]) for entry in found]
+    addresses = await _addresses(host)
     _refuse_inner(addresses, allow_loopback=allow_loopback)
     return str(addresses[0])
+
+
+async def _addresses(host: str) -> list[Address]:
+    literal = _literal(host)
+    if literal is not None:
+        return [literal]
+    if host.lower() == "localhost":
+        return [ipaddress.IPv4Address("127.0.0.1")]
+    try:
+        # Not `getaddrinfo`: its threads are few, and one that waits cannot be called back.
+        found = await dns.asyncresolver.Resolver().resolve_name(host, lifetime=RESOLVE_SECONDS)
+    except (OSError, dns.exception.DNSException):
+        raise WebhookRefused(f"{host} does not resolve.", code="host_unresolved") from None
+    return [ipaddress.ip_address(address) for address in found.addresses()]
 
 
 def _refuse_inner(addresses: list[Address], *, allow_loopback: bool) -> None:
@@ -94,6 +108,8 @@ def _is_loopback(host: str) -> bool:
 
 
 def _literal(host: str) -> Address | None:
+    # Full-width digits are digits to whoever resolves a name.
+    host = unicodedata.normalize("NFKC", host)
     try:
         return ipaddress.ip_address(host)
     except ValueError:

@@ -7,7 +7,6 @@ import base64
 import secrets
 import time
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 import httpx
 from standardwebhooks import Webhook
@@ -57,10 +56,8 @@ class WebhookSender:
 
     async def _post(self, url: str, *, message_id: str, body: str, secret: str) -> int:
         self.check(url)
-        parts = urlsplit(url)
         host = httpx.URL(url).raw_host.decode()
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        address = await resolve(host, port, allow_loopback=self._allow_loopback)
+        address = await resolve(host, allow_loopback=self._allow_loopback)
         request = self._http.build_request(
             "POST",
             httpx.URL(url).copy_with(host=address),
