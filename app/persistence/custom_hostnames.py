@@ -10,6 +10,7 @@ from sqlalchemy import Select, and_, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.domain.custom_hostname import CustomHostname, State, Watch
+from app.domain.representation import represent
 from app.persistence.codec import object_row, read_record, watch_row, wide_row
 from app.persistence.database import NOW, Connection, in_seconds
 from app.persistence.tables import NOT_DELETED, cloudflare_objects, custom_hostnames, watches, zones
@@ -122,6 +123,25 @@ async def save_hostname(
     if record.cloudflare != before.cloudflare:
         await save_object(tx, record)
     return written
+
+
+async def rewrite_documents(tx: Connection, zone_id: str, *, after: str, limit: int) -> str | None:
+    """Write the documents of a zone's next hostnames anew; gives the last id, None at the end."""
+    ids = await tx.execute(
+        select(watches.c.custom_hostname_id)
+        .where(watches.c.zone_id == zone_id, watches.c.custom_hostname_id > after)
+        .order_by(watches.c.custom_hostname_id)
+        .limit(limit)
+        .with_for_update()
+    )
+    records = await read_hostnames(tx, list(ids.scalars()))
+    for record in records:
+        await tx.execute(
+            update(custom_hostnames)
+            .where(custom_hostnames.c.id == record.id)
+            .values(document=represent(record), view=record.view + 1)
+        )
+    return max((record.id for record in records), default=None)
 
 
 async def save_object(tx: Connection, record: CustomHostname) -> None:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import func, insert, select, update
 
 from app.persistence.database import NOW, Connection
 from app.persistence.ids import Prefix, new_id
@@ -40,28 +39,38 @@ async def put_default_zone(
     api_token: bytes,
     cname_target: str,
     fallback_origin: str,
-) -> None:
-    """Bring the default zone's row to what the settings say; processes that start at once queue."""
+) -> str | None:
+    """Bring the default zone's row to what the settings say; processes that start at once queue.
+
+    Gives the zone's id when its CNAME target is another than before. The former one stays
+    accepted: tenants who point there are served as long as its record is kept.
+    """
     await tx.execute(select(func.pg_advisory_xact_lock(SETTINGS_LOCK)))
     await tx.execute(
         update(zones)
         .where(zones.c.is_default, zones.c.cloudflare_zone_id != cloudflare_zone_id)
         .values(is_default=False, updated_at=NOW)
     )
-    said = {
+    row = await tx.execute(select(zones).where(zones.c.cloudflare_zone_id == cloudflare_zone_id))
+    former = row.mappings().first()
+    said: dict[str, Any] = {
         "is_default": True,
         "api_token": api_token,
         "cname_target": cname_target,
         "fallback_origin": fallback_origin,
         "updated_at": NOW,
     }
-    await tx.execute(
-        upsert(zones)
-        .values(
-            id=new_id(Prefix.ZONE), cloudflare_zone_id=cloudflare_zone_id, created_at=NOW, **said
-        )
-        .on_conflict_do_update(index_elements=["cloudflare_zone_id"], set_=said)
-    )
+    if former is None:
+        zone_id = new_id(Prefix.ZONE)
+        said |= {"id": zone_id, "cloudflare_zone_id": cloudflare_zone_id, "created_at": NOW}
+        await tx.execute(insert(zones).values(said))
+        return None
+    moved = former["cname_target"] != cname_target
+    if moved:
+        accepted = {*former["accepted_targets"], former["cname_target"]} - {cname_target}
+        said["accepted_targets"] = sorted(accepted)
+    await tx.execute(update(zones).where(zones.c.id == former["id"]).values(said))
+    return str(former["id"]) if moved else None
 
 
 async def list_zones(tx: Connection) -> list[Zone]:

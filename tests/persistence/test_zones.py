@@ -8,13 +8,15 @@ from app.persistence.database import Database, open_database
 from app.persistence.zones import list_zones, put_default_zone
 
 
-async def put(database: Database, cloudflare_zone_id: str) -> None:
+async def put(
+    database: Database, cloudflare_zone_id: str, target: str = "customers.provider.net"
+) -> None:
     async with database.transaction() as tx:
         await put_default_zone(
             tx,
             cloudflare_zone_id=cloudflare_zone_id,
             api_token=b"encrypted",
-            cname_target="customers.provider.net",
+            cname_target=target,
             fallback_origin="fallback.provider.net",
         )
 
@@ -38,3 +40,19 @@ async def test_another_zone_in_the_settings_becomes_the_default_and_the_former_s
             ("1", True),
             ("0", False),
         ]
+
+
+async def test_a_new_cname_target_is_shown_and_the_former_one_stays_accepted(
+    database_url: str,
+) -> None:
+    async with open_database(database_url) as database:
+        await put(database, "0" * 32)
+        await put(database, "0" * 32, "clients.provider.net")
+        async with database.transaction() as tx:
+            (zone,) = await list_zones(tx)
+        assert zone.cname_target == "clients.provider.net"
+        assert zone.accepted_targets == ("customers.provider.net",)
+        await put(database, "0" * 32, "customers.provider.net")
+        async with database.transaction() as tx:
+            (zone,) = await list_zones(tx)
+        assert zone.accepted_targets == ("clients.provider.net",)

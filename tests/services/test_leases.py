@@ -1,0 +1,142 @@
+"""What happens during a tick: a lease that ends, and a wish that changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import httpx
+from cryptography.fernet import Fernet
+
+from app.bootstrap import Services, open_services, redraw
+from app.domain.custom_hostname import CustomHostname, State
+from app.local.stack import Secrets, sandbox_settings
+from app.persistence.database import open_database
+from app.persistence.watches import claim_one
+from app.persistence.zones import put_default_zone
+from app.sandbox.server import SandboxOptions, run_sandbox
+from app.services.custom_hostnames import Registration
+from tests.support import Service
+
+
+class Intruder:
+    """Runs SQL of its own, once, when a tick reaches a checkpoint."""
+
+    def __init__(self, database_url: str, point: str, *statements: str) -> None:
+        self._url = database_url
+        self._point = point
+        self._statements = statements
+
+    def __call__(self, name: str) -> None:
+        if name == self._point:
+            self._point = ""
+            with ThreadPoolExecutor(1) as thread:
+                thread.submit(asyncio.run, self._intrude()).result()
+
+    async def _intrude(self) -> None:
+        connection = await asyncpg.connect(self._url)
+        for statement in self._statements:
+            await connection.execute(statement)
+        await connection.close()
+
+
+@asynccontextmanager
+async def alone(
+    database_url: str, data_dir: Path, checkpoint: Callable[[str], None]
+) -> AsyncIterator[tuple[Services, str]]:
+    """Open the services over a sandbox, with no worker beside them."""
+    options = SandboxOptions(
+        data_dir=data_dir, port=0, dns_port=0, receiver_port=0, speed=1000, set_up=True
+    )
+    secrets = Secrets("np_" + "k" * 40, Fernet.generate_key().decode())
+    async with run_sandbox(options) as sandbox:
+        settings = sandbox_settings(sandbox, database_url, secrets)
+        async with open_services(settings, checkpoint=checkpoint) as services:
+            yield services, f"{sandbox.url}/control/cloudflare/calls"
+
+
+async def tick(services: Services, record: CustomHostname) -> CustomHostname:
+    async with services.database.transaction() as tx:
+        claim = await claim_one(tx, record.id)
+    assert claim is not None
+    await services.reconciler.reconcile(claim)
+    return await services.custom_hostnames.get(record.id)
+
+
+async def register(services: Services) -> CustomHostname:
+    wanted = Registration(hostname="shop.late-train.com", tenant="tenant", metadata={})
+    record, is_new = await services.custom_hostnames.register(wanted)
+    assert is_new
+    return record
+
+
+async def posts(calls_url: str) -> int:
+    async with httpx.AsyncClient(trust_env=False) as http:
+        by_route = (await http.get(calls_url)).json()["by_route"]
+    return int(by_route.get("POST /zones/{zone_id}/custom_hostnames", 0))
+
+
+async def test_a_tick_that_outlives_its_lease_records_nothing_and_the_next_one_adopts(
+    database_url: str, tmp_path: Path
+) -> None:
+    late = Intruder(database_url, "create_answered", "UPDATE clock_offset SET \"offset\" = '61 s'")
+    async with alone(database_url, tmp_path, late) as (services, calls_url):
+        lost = await register(services)
+        assert (lost.state, lost.cloudflare.id) == (State.PENDING, None)
+        assert lost.cloudflare.create_started_at is not None
+        adopted = await tick(services, lost)
+        assert adopted.state is State.VALIDATING
+        assert adopted.cloudflare.id is not None
+        assert await posts(calls_url) == 2
+        events = await services.custom_hostnames.events(lost.id, after=0, limit=10)
+        assert [event.after for event in events] == [State.PENDING, State.VALIDATING]
+
+
+async def test_a_hostname_wished_gone_during_a_look_is_not_created_any_more(
+    database_url: str, tmp_path: Path
+) -> None:
+    gone = Intruder(
+        database_url,
+        "observed",
+        "UPDATE custom_hostnames SET desired = 'absent'",
+        "UPDATE watches SET wakes = wakes + 1",
+    )
+    async with alone(database_url, tmp_path, gone) as (services, calls_url):
+        record = await register(services)
+        assert record.state is State.PENDING
+        assert record.watch.next_check_at is not None
+        removed = await tick(services, record)
+        assert removed.state in {State.DELETING, State.DELETED}
+        assert await posts(calls_url) == 0
+
+
+async def test_a_hundred_posts_at_once_are_all_accepted_and_arrive(service: Service) -> None:
+    posts_at_once = [service.create(f"h{n}.rush-hour.com") for n in range(100)]
+    made = await asyncio.gather(*posts_at_once)
+    assert {hostname["state"] for hostname in made} <= {"pending", "validating"}
+    for hostname in made:
+        await service.follow(hostname["id"], "validating")
+
+
+async def test_a_new_cname_target_is_in_every_document_after_the_next_start(
+    service: Service,
+) -> None:
+    made = [await service.create(f"h{n}.new-address.com") for n in range(3)]
+    rows = await service.sql.fetch("SELECT id FROM zones")
+    async with open_database(service.stack.database_url) as database:
+        async with database.transaction() as tx:
+            await put_default_zone(
+                tx,
+                cloudflare_zone_id=service.stack.cloudflare_zone_id,
+                api_token=b"unused",
+                cname_target="clients.nameplate-demo.net",
+                fallback_origin="proxy-fallback.nameplate-demo.net",
+            )
+        await redraw(database, rows[0]["id"])
+    for hostname in made:
+        shown = await service.get(hostname["id"])
+        assert shown["records"][0]["value"] == "clients.nameplate-demo.net"
