@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 
+import structlog
 from fastapi import FastAPI
 
 from app import __version__
 from app.api import custom_hostnames, health, webhook_endpoints, zones
+from app.api.dependencies import KnownQuery
 from app.api.hot import HOT_ROUTES
 from app.api.openapi import add_openapi
 from app.bootstrap import Services, no_checkpoint, open_services
@@ -17,6 +19,8 @@ from app.settings import Settings
 from app.web.errors import add_error_handlers
 from app.web.middleware import Front
 from app.web.serve import serve
+
+log = structlog.get_logger(__name__)
 
 DRAIN_SECONDS = 3.0
 """For reconciles that outlived their request; after the server's own grace."""
@@ -35,7 +39,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.router.routes[:0] = HOT_ROUTES
     for module in (custom_hostnames, webhook_endpoints, zones, health):
-        app.include_router(module.router)
+        app.include_router(module.router, dependencies=[KnownQuery])
     add_error_handlers(app)
     add_openapi(app)
     app.add_middleware(Front)
@@ -56,5 +60,7 @@ async def serve_api(
         NotReady: the schema is too old, or a setting does not fit.
     """
     async with open_services(settings, checkpoint=checkpoint) as services:
+        host, port, *_ = sock.getsockname()
+        log.info("api_started", host=host, port=port, version=__version__)
         await serve(create_app(services), sock, stop, started=started)
         await services.custom_hostnames.drain(DRAIN_SECONDS)

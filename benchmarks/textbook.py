@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 from fastapi import Depends, FastAPI, HTTPException
 from pydantic import BaseModel
 from sqlalchemy import ForeignKey
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, joinedload, mapped_column, relationship
 
@@ -24,7 +24,7 @@ sessions = async_sessionmaker(engine, expire_on_commit=False)
 class Base(DeclarativeBase):
     """The models' base."""
 
-    type_annotation_map: ClassVar = {dict[str, Any]: JSONB}
+    type_annotation_map: ClassVar = {dict[str, Any]: JSON}
 
 
 class WatchRow(Base):

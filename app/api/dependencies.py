@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Path, Query
+from fastapi import Depends, Header, Path, Query, params
+from fastapi.dependencies.utils import get_flat_params
 from starlette.requests import Request
 
 from app.api.schemas import ProblemOut
@@ -35,6 +36,20 @@ def known_id(id: Annotated[str, Path(description="An id as the API gave it.")]) 
     return id
 
 
+def known_query(request: Request) -> None:
+    """Refuse a query that the route does not know: `?tenent=` must not list everybody's."""
+    fields = get_flat_params(request.scope["route"].dependant)
+    known = {field.alias for field in fields if isinstance(field.field_info, params.Query)}
+    for name in request.query_params:
+        if name not in known or len(request.query_params.getlist(name)) > 1:
+            said = "has no such query parameter" if name not in known else "takes it once"
+            raise InvalidInput(
+                f"{request.url.path} {said}: {name[:100]!r}.",
+                code="query_unknown",
+                field=f"/{name[:100]}",
+            )
+
+
 def if_match(
     value: Annotated[
         str | None,
@@ -52,6 +67,7 @@ def if_match(
     return int(found[1])
 
 
+KnownQuery = Depends(known_query)
 ServicesDep = Annotated[Services, Depends(services)]
 IdDep = Annotated[str, Depends(known_id)]
 RevisionDep = Annotated[int | None, Depends(if_match)]

@@ -35,7 +35,7 @@ async def get_custom_hostname(request: Request) -> Response:
     if _matches(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
     due = f'"{due_at.isoformat()}"' if due_at else "null"
-    body = f'{document[:-1]}, "next_check_at": {due}}}'
+    body = f'{document[:-1]},"next_check_at":{due}}}'
     return Response(body, media_type="application/json", headers=headers)
 
 

@@ -24,6 +24,7 @@ from app.domain.custom_hostname import (
     RecordStatus,
     State,
 )
+from app.domain.errors import CloudflareRateLimited, CloudflareUnauthorized
 from app.domain.events import EventType, event_type
 from app.domain.observation import (
     Absent,
@@ -44,6 +45,12 @@ UPWARDS = (State.PENDING, State.VALIDATING, State.ACTIVE, State.CNAME_VERIFIED)
 
 # Cloudflare's codes for a creation that a larger quota would let through.
 QUOTA_CODES = frozenset({1404, 1405})
+
+
+_WHY_NOT_CREATED = {
+    CloudflareUnauthorized.code: Reason.CLOUDFLARE_UNAUTHORIZED,
+    CloudflareRateLimited.code: Reason.CREATION_QUEUED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +170,8 @@ def _lapsed(record: CustomHostname) -> Reason:
 
 def _creation_reason(record: CustomHostname, observation: Observation) -> Reason:
     match observation.cloudflare:
-        case Unknown():
-            return Reason.CLOUDFLARE_UNREACHABLE
+        case Unknown(why):
+            return _WHY_NOT_CREATED.get(why, Reason.CLOUDFLARE_UNREACHABLE)
         case NotAsked():
             return record.reason
         case _:

@@ -14,6 +14,7 @@ from app.domain.custom_hostname import (
 )
 from app.domain.errors import PlanNotAvailable
 from app.domain.hostname import MAX_LENGTH, Hostname
+from app.domain.reason import Reason
 
 PRE_VALIDATION_WARNING = (
     "Switch the CNAME only after both the hostname status and the certificate status are active: "
@@ -98,6 +99,8 @@ def warning(plan: Plan) -> str | None:
 def switch_safe(record: CustomHostname, *, both_active: bool) -> bool:
     """Whether the tenant may point the CNAME here now."""
     if record.state in {State.PENDING, State.FAILED, State.DELETING, State.DELETED}:
+        return False
+    if record.reason is Reason.FALLBACK_ORIGIN_NOT_READY:
         return False
     return both_active or is_real_time(record.plan)
 

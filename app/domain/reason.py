@@ -45,6 +45,16 @@ class Reason(StrEnum):
         WaitingOn.CLOUDFLARE,
         "Cloudflare could not be asked; the creation is tried again until it answers.",
     )
+    CLOUDFLARE_UNAUTHORIZED = (
+        "cloudflare_unauthorized",
+        WaitingOn.OPERATOR,
+        "Cloudflare does not accept the zone's API token; once it does, the creation goes on.",
+    )
+    CREATION_QUEUED = (
+        "creation_queued",
+        WaitingOn.CLOUDFLARE,
+        "Cloudflare takes no more calls at the moment; the creation waits as long as it asked.",
+    )
     PREPARING_RECORDS = (
         "preparing_records",
         WaitingOn.CLOUDFLARE,

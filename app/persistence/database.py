@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl as tls
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -114,6 +116,7 @@ async def open_database(database_url: str, *, connections: int = 10) -> AsyncIte
         pool_pre_ping=True,
         pool_timeout=CONNECT_SECONDS,
         connect_args={"timeout": CONNECT_SECONDS, "command_timeout": STATEMENT_SECONDS},
+        json_serializer=partial(json.dumps, ensure_ascii=False, separators=(",", ":")),
         # An error's text goes to the logs; what a statement carried does not.
         hide_parameters=True,
     )

@@ -24,7 +24,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP
 
 SCHEMA_VERSION = 1
 """What this code needs of `schema_version`; every migration writes the number after its own."""
@@ -106,7 +106,8 @@ custom_hostnames = Table(
     Column("revision", Integer, nullable=False),
     Column("sequence", Integer, nullable=False),
     Column("view", Integer, nullable=False),
-    Column("document", JSONB, nullable=False),
+    # Text that is passed through: JSONB would put its keys into an order of its own.
+    Column("document", JSON, nullable=False),
     _instant("created_at", required=True),
     _instant("updated_at", required=True),
     _instant("wanted_at", required=True),

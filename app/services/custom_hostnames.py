@@ -152,7 +152,9 @@ class CustomHostnames:
         async with self._database.transaction() as tx:
             record = await _present(tx, record_id, revision)
             if record.desired is Desired.ABSENT:
-                raise Conflict("The hostname is being removed.", code="is_deleting")
+                gone = record.state is State.DELETED
+                said = "The hostname is removed; add it anew." if gone else "It is being removed."
+                raise Conflict(said, code="is_deleted" if gone else "is_deleting")
             now = await read_now(tx)
             wished = replace(record, refresh_requested_at=now, acted_at=now, updated_at=now)
             wished, claim = await self._wish(tx, record, wished)

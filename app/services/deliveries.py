@@ -56,7 +56,7 @@ class Deliveries:
         async with self._database.transaction() as tx:
             await store.record_attempt(tx, delivery, attempt, retry_after=retry_after)
         if not attempt.succeeded:
-            log.info(
+            log.warning(
                 "delivery_failed",
                 delivery=delivery.id,
                 status_code=attempt.status_code,

@@ -251,10 +251,9 @@ async def _view(call: Awaitable[CloudflareHostname]) -> CloudflareView:
         return Absent()
     except CloudflareRefused as error:
         return Refused(error.cloudflare_code, error.detail)
-    except CloudflareUnavailable as error:
-        return Unknown(error.code, error.retry_after)
     except CloudflareError as error:
-        return Unknown(error.code)
+        log.warning("cloudflare_not_asked", code=error.code, detail=error.detail)
+        return Unknown(error.code, getattr(error, "retry_after", None))
 
 
 def _has_moved(record: CustomHostname) -> bool:

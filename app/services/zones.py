@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
-from app.domain.errors import CloudflareError, InvalidInput, NotFound
+from app.domain.errors import CloudflareError, CloudflareUnavailable, InvalidInput, NotFound
 from app.domain.zone import FallbackOrigin, Quota, ZoneAccess, ZoneRecord
 from app.persistence import zones as store
 from app.persistence.database import Database
@@ -16,6 +17,9 @@ from app.persistence.zones import Zone
 from app.services.ports import Cipher, ZoneGateway
 
 T = TypeVar("T")
+
+REPORT_SECONDS = 5.0
+"""A report is read in an incident: what does not answer soon is shown as unknown."""
 
 
 class PartState(StrEnum):
@@ -83,8 +87,9 @@ class Zones:
             NotFound: there is none of this id.
         """
         zone, access = await self._open(zone_id)
-        origin = await self._look(zone.fallback_origin, access)
-        target = await self._look(zone.cname_target, access)
+        origin, target = await asyncio.gather(
+            self._look(zone.fallback_origin, access), self._look(zone.cname_target, access)
+        )
         return await self._standing(zone, access, origin, target)
 
     async def set_up(self, zone_id: str, *, origin: str | None) -> ZoneStanding:
@@ -120,22 +125,29 @@ class Zones:
     async def _standing(
         self, zone: Zone, access: ZoneAccess, origin: Part, target: Part
     ) -> ZoneStanding:
-        try:
-            token = await self._cloudflare.token_status(access)
-        except CloudflareError as error:
-            token = error.code
+        token, present, quota = await asyncio.gather(
+            self._token(access),
+            _or_none(self._cloudflare.fallback_origin(access)),
+            _or_none(self._cloudflare.quota(access)),
+        )
         return ZoneStanding(
             zone=zone,
             token=token,
-            fallback_origin=await _or_none(self._cloudflare.fallback_origin(access)),
-            quota=await _or_none(self._cloudflare.quota(access)),
+            fallback_origin=present,
+            quota=quota,
             fallback_origin_record=origin,
             cname_target=target,
         )
 
+    async def _token(self, access: ZoneAccess) -> str:
+        try:
+            return await _in_time(self._cloudflare.token_status(access))
+        except CloudflareError as error:
+            return error.code
+
     async def _look(self, name: str, access: ZoneAccess) -> Part:
         try:
-            record = _routing_record(await self._cloudflare.records_at(access, name))
+            record = _routing_record(await _in_time(self._cloudflare.records_at(access, name)))
         except CloudflareError as error:
             return Part(name, PartState.UNKNOWN, error=error.code)
         usable = record is not None and record.proxied
@@ -175,6 +187,14 @@ def _record_type(content: str) -> str:
 async def _or_none(call: Awaitable[T]) -> T | None:
     """Leave out what Cloudflare does not say now: a standing is a report, not a promise."""
     try:
-        return await call
+        return await _in_time(call)
     except CloudflareError:
         return None
+
+
+async def _in_time(call: Awaitable[T]) -> T:
+    try:
+        async with asyncio.timeout(REPORT_SECONDS):
+            return await call
+    except TimeoutError:
+        raise CloudflareUnavailable("Cloudflare did not answer in time.") from None

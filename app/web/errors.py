@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Match
+from starlette.routing import compile_path
 
 from app.domain import errors
 
@@ -125,12 +125,12 @@ def _http_exception(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> list[str]:
-    """Give the methods of every route of this path: each alone knows only its own."""
-    methods: set[str] = set()
-    for route in request.app.routes:
-        match, _ = route.matches(request.scope)
-        if match is not Match.NONE:
-            methods |= set(getattr(route, "methods", None) or ())
+    """Give the methods of this path as the contract has them: a route knows only its own."""
+    methods = {"GET"}
+    for template, operations in request.app.openapi()["paths"].items():
+        pattern, *_ = compile_path(template)
+        if pattern.match(request.url.path):
+            methods = {method.upper() for method in operations}
     return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
 
 

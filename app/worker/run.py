@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 
+import structlog
+
+from app import __version__
 from app.bootstrap import Services
 from app.persistence.deliveries import Delivery
 from app.persistence.wakeups import Channel, listening
 from app.persistence.watches import Claim, claim_due
 from app.worker.loop import Loop, Work
 
+log = structlog.get_logger(__name__)
+
 
 async def run_worker(services: Services, stop: asyncio.Event, *, concurrency: int) -> None:
     """Work until `stop` is set, then drain."""
+    log.info("worker_started", concurrency=concurrency, version=__version__)
     url = services.database.url
     async with (
         listening(url, Channel.RECONCILE) as due,

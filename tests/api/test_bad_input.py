@@ -180,9 +180,23 @@ async def test_what_does_not_exist_is_a_404_problem(shared_service: Service, pat
 async def test_a_wrong_method_is_a_405_problem_that_says_which_are_right(
     shared_service: Service,
 ) -> None:
-    response = await shared_service.http.put(PATH, json={})
-    assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
-    assert "allow" in response.headers
+    for path, allowed in ((PATH, "GET, HEAD, POST"), (f"{PATH}/x", "DELETE, GET, HEAD")):
+        response = await shared_service.http.put(path, json={})
+        assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
+        assert response.headers["allow"] == allowed
+
+
+async def test_what_answers_get_answers_head_without_a_body(shared_service: Service) -> None:
+    for path in (PATH, "/healthz", "/v1/zones"):
+        response = await shared_service.http.head(path)
+        assert (response.status_code, response.content) == (200, b"")
+
+
+async def test_a_trailing_slash_is_no_redirect_to_wherever_the_host_header_says(
+    shared_service: Service,
+) -> None:
+    response = await shared_service.http.get(f"{PATH}/", headers={"Host": "evil.tea-party.com"})
+    assert response.status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -195,6 +209,8 @@ async def test_a_wrong_method_is_a_405_problem_that_says_which_are_right(
         ("cursor=%00", "cursor_invalid"),
         ("cursor=bm9wZSE", "cursor_invalid"),
         ("tenant=%00", "invalid_request"),
+        ("tenent=green", "query_unknown"),
+        ("state=active&state=failed", "query_unknown"),
     ],
 )
 async def test_a_query_that_cannot_be_meant_is_refused(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 from tests.support import Service
+from tests.worker.processes import running_processes
 
 PATCH = "PATCH /zones/{zone_id}/custom_hostnames/{custom_hostname_id}"
 UPWARDS = ["pending", "validating", "active", "cname_verified"]
@@ -218,6 +220,41 @@ async def test_a_cloudflare_that_never_answers_holds_no_request_past_its_deadlin
     assert adopted["cloudflare"]["id"]
     made = (await service.calls())["by_route"]["POST /zones/{zone_id}/custom_hostnames"]
     assert made >= 2
+
+
+async def test_a_token_that_cloudflare_does_not_accept_waits_on_the_operator(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with running_processes(tmp_path, database_url) as (processes, service):
+        await processes.start("api", NAMEPLATE_CLOUDFLARE_API_TOKEN="not-the-token")
+        hostname = await service.create("shop.wrong-key.com")
+        assert hostname["state"] == "pending"
+        assert hostname["reason"] == "cloudflare_unauthorized"
+        assert hostname["waiting_on"] == "operator"
+        zone = (await service.http.get("/v1/zones/default")).json()
+        assert zone["token"] == "cloudflare_unauthorized"
+
+
+async def test_a_zone_is_reported_soon_even_while_cloudflare_hangs(service: Service) -> None:
+    await service.world.control("PUT", "/cloudflare/faults", rate=1, kinds=["timeout"], seed=1)
+    began = asyncio.get_running_loop().time()
+    zone = (await service.http.get("/v1/zones/default")).json()
+    assert asyncio.get_running_loop().time() - began < 12
+    assert zone["token"] == "cloudflare_unavailable"
+    assert zone["is_ready"] is False
+
+
+async def test_a_creation_past_cloudflares_limit_is_queued_and_comes_later(
+    service: Service,
+) -> None:
+    await service.world.control(
+        "PUT", "/cloudflare/limits", creations=1, creation_window_seconds=60
+    )
+    await service.create("first.long-line.com")
+    second = await service.create("second.long-line.com")
+    assert (second["state"], second["reason"]) == ("pending", "creation_queued")
+    await service.advance(seconds=95)
+    await service.follow(second["id"], "validating")
 
 
 async def test_what_the_zone_has_from_elsewhere_is_never_adopted(service: Service) -> None:

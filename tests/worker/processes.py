@@ -61,7 +61,9 @@ class Processes:
             database_url=self.database_url,
         )
 
-    async def start(self, kind: str, *, dies_at: str = "never") -> asyncio.subprocess.Process:
+    async def start(
+        self, kind: str, *, dies_at: str = "never", **settings: str
+    ) -> asyncio.subprocess.Process:
         """Start an `api` or a `worker`; an API answers when this returns."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -70,7 +72,7 @@ class Processes:
             kind,
             dies_at,
             str(self.port),
-            env=self._environment,
+            env=self._environment | settings,
             cwd=ROOT,
             stdin=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,

@@ -39,6 +39,10 @@ _NEVER = tuple(
 )
 
 
+# RFC 6761, RFC 6762, RFC 8375 and ICANN's `internal`: never names of the public internet.
+_LOCAL_NAMES = frozenset({"localhost", "local", "internal", "arpa"})
+
+
 def is_public(address: Address) -> bool:
     """Whether the address is somebody's on the public internet."""
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
@@ -67,6 +71,8 @@ def check_url(url: str, *, allow_loopback: bool) -> None:
     literal = _literal(parts.hostname)
     if literal is not None:
         _refuse_inner([literal], allow_loopback=allow_loopback)
+    elif parts.hostname.rsplit(".", 1)[-1].lower() in _LOCAL_NAMES and not allow_loopback:
+        raise WebhookRefused(f"{parts.hostname} is a name of inner networks.")
 
 
 async def resolve(host: str, *, allow_loopback: bool) -> str:
