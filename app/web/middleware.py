@@ -23,9 +23,10 @@ TOO_LARGE = "A body has at most 2 MiB."
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
-    (b"cache-control", b"no-store"),
     (b"referrer-policy", b"no-referrer"),
 )
+
+_NOT_STORED = (b"cache-control", b"no-store")
 
 log = structlog.get_logger(__name__)
 
@@ -95,21 +96,17 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            message["headers"] = [
-                *message["headers"],
-                *self._added(message["headers"]),
-                (b"x-request-id", self._request_id),
-            ]
+            headers = message["headers"]
+            headers += _SECURITY_HEADERS
+            headers.append((b"x-request-id", self._request_id))
+            if not any(name == b"cache-control" for name, _ in headers):
+                headers.append(_NOT_STORED)
         await self._send(message)
 
     @property
     def has_begun(self) -> bool:
         """Whether the answer is on its way: then nothing else can be said."""
         return self._status != 0
-
-    def _added(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        given = {name for name, _ in headers}
-        return [header for header in _SECURITY_HEADERS if header[0] not in given]
 
     async def refuse(self, status: HTTPStatus, code: str, detail: str) -> None:
         await problem(status, code, detail)(self._scope, self._receive, self.send)

@@ -142,12 +142,20 @@ def test_loopback_passes_in_every_notation_where_it_is_allowed(literal: str, sch
         "HTTPS://Hooks.Shop.com",
         "https://1.1.1.1/hook",
         "https://[2606:4700:4700::1111]/hook",
-        # A name is judged when it is resolved.
     ],
 )
 @pytest.mark.parametrize("allow_loopback", [False, True])
 def test_a_public_url_passes(url: str, *, allow_loopback: bool) -> None:
     check_url(url, allow_loopback=allow_loopback)
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "db.localhost", "printer.local", "vault.internal", "router.home.arpa"]
+)
+def test_a_name_of_inner_networks_is_refused_unresolved(host: str) -> None:
+    with pytest.raises(WebhookRefused) as caught:
+        check_url(f"https://{host}/hook", allow_loopback=False)
+    assert caught.value.code == "address_not_allowed"
 
 
 @pytest.mark.parametrize(
