@@ -7,11 +7,12 @@ import socket
 
 import structlog
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from app import __version__
 from app.api import custom_hostnames, health, webhook_endpoints, zones
 from app.api.dependencies import KnownQuery
-from app.api.hot import HOT_ROUTES
+from app.api.hot import HotReads
 from app.api.openapi import add_openapi
 from app.bootstrap import Services, no_checkpoint, open_services
 from app.services.reconcile import Checkpoint
@@ -26,8 +27,8 @@ DRAIN_SECONDS = 3.0
 """For reconciles that outlived their request; after the server's own grace."""
 
 
-def create_app(services: Services) -> FastAPI:
-    """Build the application over open services."""
+def create_app(services: Services) -> ASGIApp:
+    """Build the application over open services: the front, the hot reads, then FastAPI."""
     app = FastAPI(
         title="Nameplate",
         version=__version__,
@@ -37,13 +38,11 @@ def create_app(services: Services) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.services = services
-    app.router.routes[:0] = HOT_ROUTES
     for module in (custom_hostnames, webhook_endpoints, zones, health):
         app.include_router(module.router, dependencies=[KnownQuery])
     add_error_handlers(app)
     add_openapi(app)
-    app.add_middleware(Front)
-    return app
+    return Front(HotReads(app, services))
 
 
 async def serve_api(

@@ -1,42 +1,73 @@
-"""`GET /v1/custom-hostnames/{id}`, the read product backends poll: a bare route over a bare query.
+"""`GET /v1/custom-hostnames/{id}`, the read product backends poll: answered in front of FastAPI.
 
-It is registered before FastAPI's routes, so its OpenAPI stands here by hand. The document comes
-out of Postgres as text and is passed on undecoded.
+So its OpenAPI stands here by hand. The document comes out of Postgres as text and is passed on
+undecoded.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from starlette.requests import Request
+from starlette.datastructures import Headers
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.custom_hostnames import PATH
 from app.api.dependencies import ID, problems
 from app.bootstrap import Services
-from app.domain.errors import NotFound
+from app.domain.errors import NameplateError, NotFound
 from app.persistence.hot_reads import read_document
-from app.services.api_keys import Scope
+from app.services.api_keys import Scope as KeyScope
 from app.web.caller import authenticate
+from app.web.errors import problem_of
+
+_PREFIX = PATH + "/"
 
 
-async def get_custom_hostname(request: Request) -> Response:
-    """Give one; with If-None-Match, 304 while nothing about it changed."""
-    services: Services = request.app.state.services
-    await authenticate(services, request.headers.get("authorization"), Scope.READ)
-    record_id = request.path_params["id"]
-    row = await read_document(services.database, record_id) if ID.fullmatch(record_id) else None
-    if row is None:
-        raise NotFound("There is no custom hostname with this id.")
-    document, revision, sequence, view, due_at = row
-    etag = f'"{revision}.{sequence}.{view}"'
-    headers = {"etag": etag, "cache-control": "private, no-cache"}
-    if _matches(request.headers.get("if-none-match"), etag):
-        return Response(status_code=304, headers=headers)
-    due = f'"{due_at.isoformat()}"' if due_at else "null"
-    body = f'{document[:-1]},"next_check_at":{due}}}'
-    return Response(body, media_type="application/json", headers=headers)
+class HotReads:
+    """Answers the hot reads itself and hands everything else on."""
+
+    def __init__(self, app: ASGIApp, services: Services) -> None:
+        self._app = app
+        self._services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        record_id = _asked_for(scope)
+        if record_id is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            response = await self._get_custom_hostname(Headers(scope=scope), record_id)
+        except NameplateError as error:
+            response = problem_of(error)
+        await response(scope, receive, send)
+
+    async def _get_custom_hostname(self, headers: Headers, record_id: str) -> Response:
+        await authenticate(self._services, headers.get("authorization"), KeyScope.READ)
+        found = ID.fullmatch(record_id)
+        row = await read_document(self._services.database, record_id) if found else None
+        if row is None:
+            raise NotFound("There is no custom hostname with this id.")
+        document, revision, sequence, view, due_at = row
+        etag = f'"{revision}.{sequence}.{view}"'
+        tagged = {"etag": etag, "cache-control": "private, no-cache"}
+        if _matches(headers.get("if-none-match"), etag):
+            return Response(status_code=304, headers=tagged)
+        due = f'"{due_at.isoformat()}"' if due_at else "null"
+        body = f'{document[:-1]},"next_check_at":{due}}}'
+        return Response(body, media_type="application/json", headers=tagged)
+
+
+def _asked_for(scope: Scope) -> str | None:
+    """Give the id where this is `GET /v1/custom-hostnames/{id}`."""
+    if scope["type"] != "http" or scope["method"] != "GET":
+        return None
+    path: str = scope["path"]
+    if not path.startswith(_PREFIX):
+        return None
+    rest = path[len(_PREFIX) :]
+    return rest if rest and "/" not in rest else None
 
 
 def _matches(if_none_match: str | None, etag: str) -> bool:
@@ -46,8 +77,6 @@ def _matches(if_none_match: str | None, etag: str) -> bool:
     tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
     return etag in tags or "*" in tags
 
-
-HOT_ROUTES = [Route(PATH + "/{id}", get_custom_hostname, methods=["GET"])]
 
 HOT_PATHS: dict[str, Any] = {
     PATH + "/{id}": {

@@ -78,6 +78,11 @@ def add_error_handlers(app: FastAPI) -> None:
 
 def _nameplate_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, errors.NameplateError)  # noqa: S101 - registered for it
+    return problem_of(error)
+
+
+def problem_of(error: errors.NameplateError) -> Response:
+    """Build the answer that tells of one of our own errors."""
     if isinstance(error, errors.DatabaseUnavailable):
         log.error("database_unavailable", cause=type(error.__cause__).__name__)
     headers = {}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 from typing_extensions import override
 
 GRACE_SECONDS = 3
@@ -52,12 +52,14 @@ def bind(host: str, port: int, what: str) -> socket.socket:
 
 
 async def serve(
-    app: FastAPI, sock: socket.socket, stop: asyncio.Event, *, started: asyncio.Event | None = None
+    app: ASGIApp, sock: socket.socket, stop: asyncio.Event, *, started: asyncio.Event | None = None
 ) -> None:
     """Serve until `stop` is set; requests under way may end."""
     config = uvicorn.Config(
         app,
         lifespan="off",
+        # Nothing here depends on the caller's address or scheme.
+        proxy_headers=False,
         ws="none",
         log_config=None,
         access_log=False,
