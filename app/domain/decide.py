@@ -179,11 +179,8 @@ def _creation_reason(record: CustomHostname, observation: Observation) -> Reason
 
 
 def _blocked_reason(view: CloudflareHostname) -> Reason:
-    return (
-        Reason.ZONE_HELD
-        if _mentions(view, r"zone.*\bhe?o?ld\b|\bheld zone")
-        else Reason.HOSTNAME_BLOCKED
-    )
+    held = _mentions(view, r"\bzone\b.*\b(held|hold)\b|\bheld zone\b")
+    return Reason.ZONE_HELD if held else Reason.HOSTNAME_BLOCKED
 
 
 def _live(
