@@ -154,7 +154,7 @@ async def test_a_name_whose_dns_still_points_here_is_not_handed_to_another_tenan
     refused = await service.http.post("/v1/custom-hostnames", json=body)
     assert (refused.status_code, refused.json()["code"]) == (409, "proof_required")
     await service.remove_dns("shop.left-behind.com")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while refused.status_code == 409:
             await asyncio.sleep(0.1)
             refused = await service.http.post("/v1/custom-hostnames", json=body)
@@ -279,7 +279,7 @@ async def test_what_the_zone_has_from_elsewhere_is_never_adopted(service: Servic
 
 
 async def _received(service: Service, count: int) -> list[dict[str, Any]]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while True:
             received = await service.world.deliveries()
             if len(received) >= count:

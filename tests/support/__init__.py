@@ -15,7 +15,7 @@ from app.local.client import StackClient
 from app.local.stack import Stack
 from app.persistence.wakeups import Channel
 
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 40.0
 
 
 class Service:
