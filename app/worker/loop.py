@@ -60,12 +60,9 @@ class Loop(Generic[T]):
         except Exception as error:  # noqa: BLE001 - the loop outlives a database that restarts
             log.warning("claim_failed", work=self._work.name, error=_one_line(error))
             wait = TROUBLE_SECONDS
-        if wait > 0:
-            waking = asyncio.create_task(self._woken.wait())
-            await asyncio.wait(
-                {waking, stopping}, timeout=wait, return_when=asyncio.FIRST_COMPLETED
-            )
-            waking.cancel()
+        waking = asyncio.create_task(self._woken.wait())
+        await asyncio.wait({waking, stopping}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+        waking.cancel()
 
     async def _start_due(self) -> float:
         """Start what is due and free; give the seconds to wait until there may be more."""
