@@ -13,7 +13,6 @@ T = TypeVar("T")
 
 POLL_SECONDS = 1.0
 """How often to look while nobody wakes us: what falls due by time alone tells nobody."""
-CLAIM_SECONDS = 20.0
 DRAIN_SECONDS = 8.0
 """What is under way may end; together with closing, a SIGTERM takes under ten seconds."""
 TROUBLE_SECONDS = 1.0
@@ -55,8 +54,7 @@ class Loop(Generic[T]):
     async def _round(self, stopping: asyncio.Task[bool]) -> None:
         self._woken.clear()
         try:
-            async with asyncio.timeout(CLAIM_SECONDS):
-                wait = await self._start_due()
+            wait = await self._start_due(stopping)
         except Exception as error:  # noqa: BLE001 - the loop outlives a database that restarts
             log.warning("claim_failed", work=self._work.name, error=_one_line(error))
             wait = TROUBLE_SECONDS
@@ -64,13 +62,18 @@ class Loop(Generic[T]):
         await asyncio.wait({waking, stopping}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
         waking.cancel()
 
-    async def _start_due(self) -> float:
+    async def _start_due(self, stopping: asyncio.Task[bool]) -> float:
         """Start what is due and free; give the seconds to wait until there may be more."""
         free = self._concurrency - len(self._running)
         if free == 0:
             return POLL_SECONDS
-        claimed = await self._work.claim(free)
-        for item in claimed:
+        claiming = asyncio.ensure_future(self._work.claim(free))
+        # A database that fell silent must not keep a stop from being heard.
+        await asyncio.wait({claiming, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not claiming.done():
+            claiming.cancel()
+            return 0
+        for item in claiming.result():
             task = asyncio.create_task(self._perform(item), name=self._work.name)
             self._running.add(task)
             task.add_done_callback(self._ended)

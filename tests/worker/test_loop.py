@@ -97,3 +97,21 @@ async def test_a_claim_that_fails_is_tried_again() -> None:
     await queue.until_done(3)
     stop.set()
     await running
+
+
+async def test_a_stop_is_heard_while_a_claim_gets_no_answer() -> None:
+    stop = asyncio.Event()
+
+    async def claim(_: int) -> Sequence[int]:
+        await asyncio.sleep(60)
+        return []
+
+    async def perform(_: int) -> None:
+        raise AssertionError("nothing was claimed")
+
+    work = Work(name="silent", claim=claim, perform=perform)
+    running = asyncio.create_task(Loop(work, concurrency=2, woken=asyncio.Event(), stop=stop).run())
+    await asyncio.sleep(0.05)
+    stop.set()
+    async with asyncio.timeout(2):
+        await running
