@@ -15,10 +15,16 @@ from starlette.routing import Route
 from app.persistence.hot_reads import CUSTOM_HOSTNAME
 
 
+async def leave_as_it_is(_: object) -> None:
+    """Give a connection back untouched, as the service does."""
+
+
 @asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
     """Open the pool as the service does."""
-    async with asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=0, max_size=4) as pool:
+    async with asyncpg.create_pool(
+        os.environ["DATABASE_URL"], min_size=0, max_size=4, reset=leave_as_it_is
+    ) as pool:
         app.state.pool = pool
         yield
 
