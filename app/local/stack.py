@@ -28,7 +28,6 @@ from app.worker.run import run_worker
 HOST = "127.0.0.1"
 CNAME_TARGET = "customers.nameplate-demo.net"
 FALLBACK_ORIGIN = "proxy-fallback.nameplate-demo.net"
-ZONE_NAME = "nameplate-demo.net"
 SECRETS_FILE = "keys.json"
 
 

@@ -7,7 +7,6 @@ caller gets what is committed so far and the reconcile goes on as a tracked task
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -34,7 +33,7 @@ from app.domain.errors import (
     ProofRequired,
     StillDeleting,
 )
-from app.domain.events import Event, EventType, webhook_body
+from app.domain.events import Event
 from app.domain.hostname import (
     Hostname,
     PublicSuffix,
@@ -43,17 +42,18 @@ from app.domain.hostname import (
     registrable_domain,
 )
 from app.domain.plan import parse_plan
-from app.domain.representation import add_next_check, represent
+from app.domain.representation import add_next_check
 from app.persistence import custom_hostnames as store
 from app.persistence import watches
 from app.persistence.clock import read_now
 from app.persistence.custom_hostnames import HostnameFilter
 from app.persistence.database import Connection, Database
-from app.persistence.events import insert_event, list_events
+from app.persistence.events import list_events
 from app.persistence.ids import Prefix, new_id
 from app.persistence.watches import LEASE_SECONDS, Claim
 from app.persistence.zones import Zone, get_zone
 from app.services.reconcile import Checkpoint, Reconciler
+from app.services.telling import tell
 
 log = structlog.get_logger(__name__)
 
@@ -239,7 +239,7 @@ class CustomHostnames:
                 if held is None:
                     raise HostnameTaken("This hostname is already in use.")
                 return held, False
-            await _tell_created(tx, record)
+            await tell(tx, record, before=None, after=State.PENDING, at=now)
             if not inline:
                 await watches.wake(tx, record.id)
         self._checkpoint("accepted")
@@ -307,18 +307,3 @@ async def _present(tx: Connection, record_id: str, revision: int | None) -> Cust
             f"The hostname is at revision {record.revision} by now; read it again and decide anew."
         )
     return record
-
-
-async def _tell_created(tx: Connection, record: CustomHostname) -> None:
-    event = Event(
-        id=new_id(Prefix.EVENT),
-        custom_hostname_id=record.id,
-        tenant=record.tenant,
-        sequence=1,
-        type=EventType.CREATED,
-        before=None,
-        after=State.PENDING,
-        reason=record.reason,
-        created_at=record.created_at,
-    )
-    await insert_event(tx, event, body=json.dumps(webhook_body(event, represent(record))))

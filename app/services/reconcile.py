@@ -9,7 +9,6 @@ on and recorded by the transaction that gives the lease up.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -27,7 +26,6 @@ from app.domain.errors import (
     CloudflareRefused,
     CloudflareUnavailable,
 )
-from app.domain.events import Event, webhook_body
 from app.domain.observation import (
     Absent,
     Act,
@@ -41,16 +39,14 @@ from app.domain.observation import (
     Unknown,
 )
 from app.domain.plan import certificate
-from app.domain.representation import represent
 from app.domain.schedule import Policy
 from app.domain.zone import ZoneAccess
 from app.persistence.custom_hostnames import get_hostname, save_hostname
 from app.persistence.database import Connection, Database
-from app.persistence.events import insert_event
-from app.persistence.ids import Prefix, new_id
 from app.persistence.watches import Claim, hold, keep, release
 from app.persistence.zones import get_zone
 from app.services.ports import Cipher, CustomHostnameGateway, Dns
+from app.services.telling import tell
 
 T = TypeVar("T")
 
@@ -153,7 +149,9 @@ class Reconciler:
     async def _look_at_dns(self, record: CustomHostname, claim: Claim) -> DnsView:
         at_cloudflare = record.cloudflare.id is not None
         leaving = record.desired is Desired.ABSENT and record.state is not State.DELETED
-        due = claim.dns_due and (at_cloudflare or record.tombstone or _has_moved(record))
+        # Moved and then gone: seeing it point here again is what brings it back.
+        lapsed = record.state is State.VALIDATING
+        due = claim.dns_due and (at_cloudflare or record.tombstone or lapsed)
         if due or (leaving and at_cloudflare):
             return await self._dns.look(record, thorough=False)
         return DnsView()
@@ -256,10 +254,6 @@ async def _view(call: Awaitable[CloudflareHostname]) -> CloudflareView:
         return Unknown(error.code, getattr(error, "retry_after", None))
 
 
-def _has_moved(record: CustomHostname) -> bool:
-    return record.state is State.VALIDATING
-
-
 def _with_present_wishes(record: CustomHostname, present: CustomHostname) -> CustomHostname:
     """Take what the API may have changed during the tick from the row as it is now."""
     return replace(
@@ -281,17 +275,5 @@ async def _tell(
     """Write one event a step, numbered on from the last."""
     for step in transition.steps:
         record = replace(record, sequence=record.sequence + 1)
-        event = Event(
-            id=new_id(Prefix.EVENT),
-            custom_hostname_id=record.id,
-            tenant=record.tenant,
-            sequence=record.sequence,
-            type=step.event_type,
-            before=step.before,
-            after=step.after,
-            reason=record.reason,
-            created_at=now,
-        )
-        shown = represent(replace(record, state=step.after, updated_at=now))
-        await insert_event(tx, event, body=json.dumps(webhook_body(event, shown)))
+        await tell(tx, record, before=step.before, after=step.after, at=now)
     return record
