@@ -18,6 +18,7 @@ from app.adapters.dns.look import DnsLook
 from app.adapters.dns.query import Server
 from app.adapters.public_suffixes import public_suffix
 from app.adapters.webhooks.send import WebhookSender, new_secret
+from app.domain.budget import Limits
 from app.domain.errors import NotReady
 from app.domain.schedule import Policy
 from app.persistence.api_keys import put_bootstrap_key
@@ -26,10 +27,15 @@ from app.persistence.database import Database, open_database, schema_version_of
 from app.persistence.tables import SCHEMA_VERSION
 from app.persistence.zones import put_default_zone
 from app.services.api_keys import ApiKeys, digest
+from app.services.budgets import Budgets
+from app.services.claims import Claims
 from app.services.custom_hostnames import CustomHostnames
 from app.services.deliveries import Deliveries
+from app.services.pauses import Pauses
 from app.services.reconcile import Checkpoint, Reconciler
+from app.services.sweeps import Sweeps
 from app.services.webhook_endpoints import WebhookEndpoints
+from app.services.zone_watch import ZoneWatch
 from app.services.zones import Zones
 from app.settings import Settings
 
@@ -50,6 +56,11 @@ class Services:
     api_keys: ApiKeys
     deliveries: Deliveries
     reconciler: Reconciler
+    budgets: Budgets
+    pauses: Pauses
+    claims: Claims
+    sweeps: Sweeps
+    zone_watch: ZoneWatch
 
 
 def no_checkpoint(_: str) -> None:
@@ -75,13 +86,15 @@ async def open_services(
             open_database(settings.database_url, connections=settings.database_connections)
         )
         await _write_settings(database, settings, cipher)
+        budgets = Budgets(database, limits_of(settings))
         http = await stack.enter_async_context(_http_client())
         hooks = await stack.enter_async_context(_http_client())
         yield _assemble(
             settings,
             database,
             cipher,
-            CloudflareClient(http, settings.cloudflare_base_url),
+            budgets,
+            CloudflareClient(http, settings.cloudflare_base_url, budgets.heard),
             DnsLook(servers, authoritative=settings.dns_authoritative),
             WebhookSender(hooks, allow_loopback=settings.webhooks_allow_loopback),
             checkpoint,
@@ -92,17 +105,27 @@ def _assemble(
     settings: Settings,
     database: Database,
     cipher: ports.Cipher,
+    budgets: Budgets,
     cloudflare: CloudflareClient,
     dns_look: ports.Dns,
     webhooks: ports.WebhookTransport,
     checkpoint: Checkpoint,
 ) -> Services:
+    pauses = Pauses(database)
     reconciler = Reconciler(
-        database, cloudflare, dns_look, cipher, policy=Policy(), checkpoint=checkpoint
+        database,
+        cloudflare,
+        dns_look,
+        cipher,
+        budgets,
+        pauses,
+        policy=Policy(),
+        checkpoint=checkpoint,
     )
     custom_hostnames = CustomHostnames(
         database,
         reconciler,
+        budgets,
         public_suffix,
         inline_deadline=settings.inline_deadline,
         # Half the connections: the other half answers.
@@ -113,10 +136,25 @@ def _assemble(
         database=database,
         custom_hostnames=custom_hostnames,
         webhook_endpoints=WebhookEndpoints(database, webhooks, cipher, new_secret=new_secret),
-        zones=Zones(database, cloudflare, cipher),
+        zones=Zones(database, cloudflare, cipher, budgets),
         api_keys=ApiKeys(database),
         deliveries=Deliveries(database, webhooks, cipher),
         reconciler=reconciler,
+        budgets=budgets,
+        pauses=pauses,
+        claims=Claims(database, budgets),
+        sweeps=Sweeps(database, cloudflare, cipher, budgets, pauses, reconciler),
+        zone_watch=ZoneWatch(database, cloudflare, dns_look, cipher, budgets),
+    )
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Cloudflare's limits, as the settings say."""
+    return Limits(
+        calls=settings.cloudflare_calls,
+        window=settings.cloudflare_calls_window.total_seconds(),
+        spend=settings.cloudflare_spend,
+        creations=settings.cloudflare_creations,
     )
 
 
@@ -164,6 +202,7 @@ async def _write_settings(database: Database, settings: Settings, cipher: Cipher
             api_token=cipher.encrypt(settings.cloudflare_api_token.get_secret_value()),
             cname_target=settings.cname_target.lower().rstrip("."),
             fallback_origin=settings.fallback_origin.lower().rstrip("."),
+            budget=settings.cloudflare_budget,
         )
         if settings.bootstrap_api_key is not None:
             await put_bootstrap_key(tx, digest(settings.bootstrap_api_key.get_secret_value()))

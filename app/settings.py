@@ -44,6 +44,18 @@ class Settings(BaseSettings):
     """The SaaS zone's id, 32 hexadecimal digits."""
     cloudflare_api_token: SecretStr
     """Needs SSL and Certificates: Edit, DNS: Edit, Zone: Read."""
+    cloudflare_budget: str = Field(default="default", pattern="^[a-z0-9_.-]{1,64}$")
+    """Zones whose tokens belong to one Cloudflare user share one rate limit, and so one name."""
+    cloudflare_calls: int = Field(default=1200, ge=4)
+    """Calls that Cloudflare takes from this user within a window."""
+    cloudflare_calls_window: Annotated[timedelta, BeforeValidator(_seconds)] = timedelta(
+        seconds=300
+    )
+    """That window, in seconds."""
+    cloudflare_spend: float = Field(default=0.8, gt=0, le=1)
+    """The part of these calls that is ours; the rest is the dashboard's and other programs'."""
+    cloudflare_creations: int = Field(default=15, ge=1)
+    """Custom hostnames that Cloudflare lets be created within a minute."""
     cname_target: str
     """The proxied name tenants point at, e.g. customers.provider.com."""
     fallback_origin: str

@@ -14,7 +14,8 @@ NameplateError
 ├── DatabaseUnavailable          Postgres does not answer
 └── CloudflareError              what Cloudflare's API answered, or did not
     ├── CloudflareUnavailable        transient: no answer, 5xx, nonsense
-    │   └── CloudflareRateLimited    429, with the wait it asks for
+    │   ├── CloudflareRateLimited    429, with the wait it asks for
+    │   └── BudgetSpent              not asked: the budget has no call to spare
     ├── CloudflareUnauthorized       the token, not the hostname
     ├── CloudflareNotFound           404 with code 1436, the only "not there"
     ├── CloudflareDuplicate          409 with code 1406
@@ -149,6 +150,16 @@ class CloudflareRateLimited(CloudflareUnavailable):
     """429; `retry_after` is the wait in seconds that the answer asks for."""
 
     code = "cloudflare_rate_limited"
+
+    def __init__(self, detail: str, *, retry_after: float) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class BudgetSpent(CloudflareUnavailable):
+    """Not asked at all: `retry_after` seconds from now there may be a call to spare."""
+
+    code = "budget_spent"
 
     def __init__(self, detail: str, *, retry_after: float) -> None:
         super().__init__(detail)

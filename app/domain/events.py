@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from app.domain.custom_hostname import State
+from app.domain.pause import PauseReason
 from app.domain.reason import Reason
 
 
@@ -23,6 +24,13 @@ class EventType(StrEnum):
     FAILED = "custom_hostname.failed"
     DELETING = "custom_hostname.deleting"
     DELETED = "custom_hostname.deleted"
+
+
+class ZoneEventType(StrEnum):
+    """What becomes of a whole zone; told to endpoints that belong to no tenant."""
+
+    PAUSED = "zone.paused"
+    RESUMED = "zone.resumed"
 
 
 _ARRIVALS = {
@@ -56,6 +64,45 @@ class Event:
     after: State
     reason: Reason
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneEvent:
+    """One change of a zone's standing; `sequence` has no gaps within the zone."""
+
+    id: str
+    zone_id: str
+    sequence: int
+    type: ZoneEventType
+    reason: PauseReason
+    detail: str | None
+    created_at: datetime
+
+
+def zone_webhook_body(event: ZoneEvent, *, name: str | None) -> dict[str, Any]:
+    """Build what an endpoint receives of a zone's event."""
+    is_pause = event.type is ZoneEventType.PAUSED
+    return {
+        "type": str(event.type),
+        "timestamp": event.created_at.isoformat(),
+        "data": {
+            "event": {
+                "id": event.id,
+                "type": str(event.type),
+                "sequence": event.sequence,
+                "created_at": event.created_at.isoformat(),
+                "from": "open" if is_pause else "paused",
+                "to": "paused" if is_pause else "open",
+                "reason": str(event.reason),
+            },
+            "zone": {
+                "id": event.zone_id,
+                "name": name,
+                "message": event.reason.message,
+                "detail": event.detail,
+            },
+        },
+    }
 
 
 def webhook_body(event: Event, custom_hostname: Mapping[str, Any]) -> dict[str, Any]:

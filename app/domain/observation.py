@@ -81,6 +81,14 @@ class CloudflareHostname:
     created_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class HostnamePage:
+    """One page of a list of custom hostnames, and how long the list is."""
+
+    hostnames: tuple[CloudflareHostname, ...]
+    total: int
+
+
 CloudflareView = Found[CloudflareHostname] | Absent | Unknown | NotAsked | Refused
 """Cloudflare's view of one hostname; `Refused` only ever answers an act."""
 

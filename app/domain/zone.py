@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class ZoneAccess:
-    """What a call needs: Cloudflare's id of the zone, and the token."""
+    """What a call needs: Cloudflare's id of the zone, the token, and whose budget it draws on."""
 
     cloudflare_zone_id: str
     api_token: str = field(repr=False)
+    budget: str = "default"
 
 
 @dataclass(frozen=True, slots=True)

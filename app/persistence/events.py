@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, insert, literal, or_, select
 
 from app.domain.custom_hostname import State
-from app.domain.events import Event, EventType
+from app.domain.events import Event, EventType, ZoneEvent, ZoneEventType
 from app.domain.reason import Reason
 from app.persistence.database import Connection
 from app.persistence.ids import Prefix, new_id
@@ -31,7 +32,34 @@ async def insert_event(tx: Connection, event: Event, *, body: str) -> None:
             created_at=event.created_at,
         )
     )
-    endpoints = await _subscribed(tx, event)
+    await _owe(tx, event.id, event.type, event.tenant, event.created_at)
+
+
+async def insert_zone_event(tx: Connection, event: ZoneEvent, *, body: str) -> None:
+    """Write a zone's event; it is owed to the endpoints that belong to no tenant."""
+    before, after = (
+        ("open", "paused") if event.type is ZoneEventType.PAUSED else ("paused", "open")
+    )
+    await tx.execute(
+        insert(events).values(
+            id=event.id,
+            zone_id=event.zone_id,
+            sequence=event.sequence,
+            type=str(event.type),
+            before=before,
+            after=after,
+            reason=str(event.reason),
+            body=body,
+            created_at=event.created_at,
+        )
+    )
+    await _owe(tx, event.id, event.type, None, event.created_at)
+
+
+async def _owe(
+    tx: Connection, event_id: str, kind: str, tenant: str | None, created_at: datetime
+) -> None:
+    endpoints = await _subscribed(tx, kind, tenant)
     if not endpoints:
         return
     await tx.execute(
@@ -39,11 +67,11 @@ async def insert_event(tx: Connection, event: Event, *, body: str) -> None:
         [
             {
                 "id": new_id(Prefix.DELIVERY),
-                "event_id": event.id,
+                "event_id": event_id,
                 "endpoint_id": endpoint_id,
                 "status": "pending",
-                "next_attempt_at": event.created_at,
-                "created_at": event.created_at,
+                "next_attempt_at": created_at,
+                "created_at": created_at,
             }
             for endpoint_id in endpoints
         ],
@@ -56,7 +84,7 @@ async def list_events(
 ) -> list[Event]:
     """Give a hostname's events in their order, from the one after sequence number `after`."""
     rows = await tx.execute(
-        select(*(c for c in events.c if c.name != "body"))
+        select(*(c for c in events.c if c.name not in {"body", "zone_id"}))
         .where(events.c.custom_hostname_id == custom_hostname_id, events.c.sequence > after)
         .order_by(events.c.sequence)
         .limit(limit)
@@ -64,15 +92,15 @@ async def list_events(
     return [_read(dict(row)) for row in rows.mappings()]
 
 
-async def _subscribed(tx: Connection, event: Event) -> list[str]:
+async def _subscribed(tx: Connection, kind: str, tenant: str | None) -> list[str]:
     c = webhook_endpoints.c
     rows = await tx.execute(
         select(c.id).where(
             c.deleted_at.is_(None),
-            or_(c.tenant.is_(None), c.tenant == event.tenant),
+            or_(c.tenant.is_(None), c.tenant == tenant),
             or_(
                 func.cardinality(c.event_types) == 0,
-                literal(str(event.type)) == c.event_types.any_(),
+                literal(str(kind)) == c.event_types.any_(),
             ),
         )
     )

@@ -44,6 +44,11 @@ metadata = MetaData(
 # parameter fits a partial index.
 NOT_DELETED = text("state <> 'deleted'")
 OWED = text("status = 'pending'")
+DNS_DUE = text("dns_due_at IS NOT NULL")
+CLOUDFLARE_DUE = text("cloudflare_due_at IS NOT NULL")
+EXCEPTIONAL = text(
+    "hostname_status IS NOT NULL AND (hostname_status <> 'active' OR ssl_status IS DISTINCT FROM 'active')"
+)
 
 
 def _instant(name: str, *, required: bool = False) -> Column[object]:
@@ -82,6 +87,16 @@ zones = Table(
     Column("cname_target", Text, nullable=False),
     Column("accepted_targets", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("fallback_origin", Text, nullable=False),
+    Column("budget", Text, nullable=False, server_default=text("'default'")),
+    _instant("paused_at"),
+    Column("pause_reason", Text),
+    Column("pause_detail", Text),
+    _instant("pause_retry_at"),
+    _instant("breaker_off_until"),
+    Column("sequence", Integer, nullable=False, server_default=text("0")),
+    Column("target_standing", Text),
+    Column("target_absences", SmallInteger, nullable=False, server_default=text("0")),
+    _instant("watch_due_at"),
     _instant("created_at", required=True),
     _instant("updated_at", required=True),
     Index("uq_zones_default", "is_default", unique=True, postgresql_where=text("is_default")),
@@ -177,7 +192,75 @@ watches = Table(
     _instant("refreshed_at"),
     Column("refreshed_records", JSONB, nullable=False, server_default=text("'[]'")),
     Column("refreshes", SmallInteger, nullable=False, server_default=text("0")),
-    Index("ix_watches_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+    # What a list of Cloudflare's is compared with, without opening the wide rows.
+    Column("hostname_status", Text),
+    Column("ssl_status", Text),
+    Column("view_digest", BigInteger),
+    Column("listed_in", BigInteger, nullable=False, server_default=text("0")),
+    Index("ix_watches_dns_due", "zone_id", "dns_due_at", postgresql_where=DNS_DUE),
+    Index(
+        "ix_watches_cloudflare_due", "zone_id", "cloudflare_due_at", postgresql_where=CLOUDFLARE_DUE
+    ),
+    Index(
+        "ix_watches_exceptional",
+        "zone_id",
+        "hostname_status",
+        "ssl_status",
+        postgresql_where=EXCEPTIONAL,
+    ),
+)
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("state", JSONB, nullable=False),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column(
+        "custom_hostname_id",
+        Text,
+        ForeignKey("custom_hostnames.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("budget", Text, nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("zone_id", Text, ForeignKey("zones.id"), nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("turn", BigInteger, nullable=False),
+    Column("interactive", Boolean, nullable=False),
+    _instant("since", required=True),
+    Index("ix_turns_order", "budget", "lane", "interactive", "turn", "custom_hostname_id"),
+    Index("ix_turns_tenant", "budget", "lane", "tenant", "turn"),
+)
+
+sweeps = Table(
+    "sweeps",
+    metadata,
+    Column("zone_id", Text, ForeignKey("zones.id", ondelete="CASCADE"), primary_key=True),
+    Column("list", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False, server_default=text("0")),
+    Column("page", Integer),
+    Column("pages", Integer),
+    Column("total", Integer),
+    _instant("started_at"),
+    _instant("finished_at"),
+    _instant("due_at", required=True),
+    Column("lease_token", BigInteger, nullable=False, server_default=text("0")),
+    _instant("leased_until"),
+)
+
+breaker_counts = Table(
+    "breaker_counts",
+    metadata,
+    Column("zone_id", Text, ForeignKey("zones.id", ondelete="CASCADE"), primary_key=True),
+    Column("side", Text, primary_key=True),
+    Column("minute", TIMESTAMP(timezone=True), primary_key=True),
+    Column("looked", Integer, nullable=False),
+    Column("contradicted", Integer, nullable=False),
 )
 
 events = Table(
@@ -188,9 +271,9 @@ events = Table(
         "custom_hostname_id",
         Text,
         ForeignKey("custom_hostnames.id", ondelete="CASCADE"),
-        nullable=False,
     ),
-    Column("tenant", Text, nullable=False),
+    Column("zone_id", Text, ForeignKey("zones.id", ondelete="CASCADE")),
+    Column("tenant", Text),
     Column("sequence", Integer, nullable=False),
     Column("type", Text, nullable=False),
     Column("before", Text),
@@ -199,6 +282,8 @@ events = Table(
     Column("body", Text, nullable=False),
     _instant("created_at", required=True),
     UniqueConstraint("custom_hostname_id", "sequence"),
+    UniqueConstraint("zone_id", "sequence"),
+    CheckConstraint("(custom_hostname_id IS NULL) <> (zone_id IS NULL)", name="one_subject"),
 )
 
 webhook_endpoints = Table(

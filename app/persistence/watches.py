@@ -5,16 +5,19 @@ Every write of a hostname first locks its row here, by id and lease token: lease
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, func, or_, select, update
+from sqlalchemy import and_, case, func, or_, select, update
 
+from app.domain.budget import Lane
 from app.domain.custom_hostname import Watch
+from app.domain.sweeps import FOLLOWED_STATUSES
 from app.persistence.codec import watch_row
 from app.persistence.database import NOW, Connection, in_seconds
-from app.persistence.tables import watches
+from app.persistence.tables import CLOUDFLARE_DUE, DNS_DUE, EXCEPTIONAL, sweeps, watches
 from app.persistence.wakeups import Channel, notify
 
 LEASE_SECONDS = 60
@@ -31,23 +34,67 @@ class Claim:
     """`nameplate_now()` at the claim: the `now` of what is decided under it."""
     dns_due: bool = True
     cloudflare_due: bool = True
+    is_uncreated: bool = False
+    """It is not known to be at Cloudflare."""
+    paid: bool = False
+    """A call was drawn for its look at Cloudflare already."""
+    turn: Lane | None = None
+    """A call was drawn for its act: it waited for its turn in this lane."""
+    urgent: bool = False
+    """A caller waits for what comes of it."""
 
 
-async def claim_due(tx: Connection, *, limit: int) -> list[Claim]:
-    """Lease what is due and free. Read the wide rows in a second statement, or they are stale."""
-    due = (
-        select(watches.c.custom_hostname_id)
-        .where(watches.c.due_at <= NOW, _free())
-        .order_by(watches.c.due_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    return await _lease(tx, watches.c.custom_hostname_id.in_(due.scalar_subquery()))
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a later page of a list is compared with: both statuses, and a digest of the view."""
+
+    hostname_status: str | None = None
+    ssl_status: str | None = None
+    digest: int | None = None
+
+
+async def claim_free(tx: Connection, zone_id: str, *, limit: int) -> list[Claim]:
+    """Lease what is due and needs no call: looks at DNS, and hostnames not at Cloudflare yet.
+
+    Read the wide rows in a second statement, or they are stale.
+    """
+    ids = await _due(tx, _dns_due(zone_id), watches.c.dns_due_at, limit)
+    if len(ids) < limit:
+        created = and_(_cloudflare_due(zone_id), watches.c.hostname_status.is_(None))
+        ids += await _due(tx, created, watches.c.cloudflare_due_at, limit - len(ids))
+    claims = await claim_these(tx, ids)
+    return [replace(c, cloudflare_due=c.cloudflare_due and c.is_uncreated) for c in claims]
+
+
+async def count_looks(tx: Connection, zone_id: str, *, limit: int, by_lists: bool) -> int:
+    """Count the hostnames that Cloudflare is due to be asked of one by one, `limit` at most.
+
+    With `by_lists` those that wait for issuance or deployment are left to their lists, but for
+    the ones that their list no longer shows.
+    """
+    due = select(watches.c.custom_hostname_id).where(*_look_due(zone_id, by_lists)).limit(limit)
+    return await tx.scalar(select(func.count()).select_from(due.subquery())) or 0
+
+
+async def claim_looks(
+    tx: Connection, zone_id: str, *, limit: int, by_lists: bool
+) -> list[Claim]:
+    """Lease hostnames that Cloudflare is due to be asked of; a call was drawn for each."""
+    which = and_(*_look_due(zone_id, by_lists))
+    ids = await _due(tx, which, watches.c.cloudflare_due_at, limit)
+    return [replace(claim, paid=True) for claim in await claim_these(tx, ids)]
+
+
+async def claim_these(tx: Connection, ids: Sequence[str]) -> list[Claim]:
+    """Lease those that nobody holds."""
+    if not ids:
+        return []
+    return await _lease(tx, watches.c.custom_hostname_id.in_(ids), is_free())
 
 
 async def claim_one(tx: Connection, record_id: str) -> Claim | None:
     """Lease one hostname, whether due or not; None when another holds it."""
-    claims = await _lease(tx, watches.c.custom_hostname_id == record_id, _free())
+    claims = await _lease(tx, watches.c.custom_hostname_id == record_id, is_free())
     return claims[0] if claims else None
 
 
@@ -79,15 +126,29 @@ async def keep(tx: Connection, claim: Claim, watch: Watch) -> None:
     await tx.execute(_of(claim).values(watch_row(watch)))
 
 
-async def release(tx: Connection, claim: Claim, watch: Watch) -> None:
-    """Write the row and give up the lease; a wake that came meanwhile makes it due at once."""
+async def release(
+    tx: Connection, claim: Claim, watch: Watch, listing: Listing | None = None
+) -> None:
+    """Write the row and give up the lease; a wake that came meanwhile makes it due at once.
+
+    Without a `listing` the one that is kept stays.
+    """
     woken = watches.c.wakes != watches.c.claimed_wakes
     values: dict[str, Any] = watch_row(watch)
     values["dns_due_at"] = case((woken, NOW), else_=values["dns_due_at"])
     values["cloudflare_due_at"] = case((woken, NOW), else_=values["cloudflare_due_at"])
+    if listing is not None:
+        values["hostname_status"] = listing.hostname_status
+        values["ssl_status"] = listing.ssl_status
+        values["view_digest"] = listing.digest
     rows = await tx.execute(_of(claim).values(**values, leased_until=None).returning(woken))
     if rows.scalar_one():
         await notify(tx, Channel.RECONCILE)
+
+
+async def let_go(tx: Connection, claim: Claim) -> None:
+    """Give up the lease and leave the row as it was."""
+    await tx.execute(_of(claim).values(leased_until=None))
 
 
 async def wake(tx: Connection, record_id: str) -> None:
@@ -98,6 +159,71 @@ async def wake(tx: Connection, record_id: str) -> None:
         .values(wakes=watches.c.wakes + 1, dns_due_at=NOW, cloudflare_due_at=NOW)
     )
     await notify(tx, Channel.RECONCILE)
+
+
+async def spread_due(
+    tx: Connection, zone_id: str, *, over: timedelta, paused_for: timedelta, anew: bool
+) -> None:
+    """Give what fell due during a pause a place within `over`; the pause counts for no timer.
+
+    With `anew` every contradiction and doubt has to be seen again from the beginning.
+    """
+    c = watches.c
+    somewhere = NOW + func.random() * in_seconds(over.total_seconds())
+    values: dict[str, Any] = {
+        "dns_due_at": case((c.dns_due_at <= NOW, somewhere), else_=c.dns_due_at),
+        "cloudflare_due_at": case(
+            (c.cloudflare_due_at <= NOW, somewhere), else_=c.cloudflare_due_at
+        ),
+        "waiting_since": c.waiting_since + in_seconds(paused_for.total_seconds()),
+    }
+    if anew:
+        values |= {"contradictions": 0, "contradicted_at": None, "doubted_at": None}
+    touched = or_(
+        c.due_at <= NOW, c.contradicted_at.is_not(None), c.doubted_at.is_not(None), EXCEPTIONAL
+    )
+    await tx.execute(update(watches).where(c.zone_id == zone_id, touched).values(values))
+
+
+async def _due(tx: Connection, which: Any, by: Any, limit: int) -> list[str]:
+    rows = await tx.execute(
+        select(watches.c.custom_hostname_id)
+        .where(which, is_free())
+        .order_by(by)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return list(rows.scalars())
+
+
+def _dns_due(zone_id: str) -> Any:
+    return and_(watches.c.zone_id == zone_id, DNS_DUE, watches.c.dns_due_at <= NOW)
+
+
+def _cloudflare_due(zone_id: str) -> Any:
+    return and_(
+        watches.c.zone_id == zone_id, CLOUDFLARE_DUE, watches.c.cloudflare_due_at <= NOW
+    )
+
+
+def _look_due(zone_id: str, by_lists: bool) -> list[Any]:
+    c, listed = watches.c, sweeps.c
+    due = [_cloudflare_due(zone_id), c.hostname_status.is_not(None), is_free()]
+    if not by_lists:
+        return due
+    followed = and_(c.hostname_status == "active", c.ssl_status.in_(FOLLOWED_STATUSES))
+    # Not shown by the last whole round of its own list: only asking tells where it went.
+    left = (
+        select(listed.list)
+        .where(
+            listed.zone_id == zone_id,
+            listed.list == func.concat("hostname_status=active&ssl_status=", c.ssl_status),
+            listed.page.is_(None),
+            listed.started_at > c.viewed_at,
+        )
+        .exists()
+    )
+    return [*due, or_(~func.coalesce(followed, False), left)]
 
 
 async def _lease(tx: Connection, *which: Any) -> list[Claim]:
@@ -115,12 +241,14 @@ async def _lease(tx: Connection, *which: Any) -> list[Claim]:
             NOW,
             func.coalesce(watches.c.dns_due_at <= NOW, False),
             func.coalesce(watches.c.cloudflare_due_at <= NOW, False),
+            watches.c.hostname_status.is_(None),
         )
     )
     return [Claim(*row) for row in rows]
 
 
-def _free() -> Any:
+def is_free() -> Any:
+    """Give the condition that nobody holds the row."""
     return or_(watches.c.leased_until.is_(None), watches.c.leased_until <= NOW)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, or_, select, update
 
-from app.persistence.database import NOW, Connection
+from app.domain.pause import Pause, PauseReason
+from app.persistence.database import NOW, Connection, in_seconds
 from app.persistence.ids import Prefix, new_id
 from app.persistence.tables import zones
 
@@ -28,8 +29,41 @@ class Zone:
     cname_target: str
     accepted_targets: tuple[str, ...]
     fallback_origin: str
+    budget: str
+    """Whose limit its calls count towards; zones of one Cloudflare user share one."""
+    paused_at: datetime | None
+    pause_reason: str | None
+    pause_detail: str | None
+    pause_retry_at: datetime | None
+    breaker_off_until: datetime | None
+    sequence: int
+    """The number of its last event."""
+    target_standing: str | None
+    """What DNS last said of the CNAME target: `found`, `absent`, `unknown`; None before that."""
+    target_absences: int
+    watch_due_at: datetime | None
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def pause(self) -> Pause | None:
+        """Why it is paused, if it is."""
+        if self.paused_at is None or self.pause_reason is None:
+            return None
+        return Pause(
+            reason=PauseReason(self.pause_reason),
+            since=self.paused_at,
+            detail=self.pause_detail,
+            retry_at=self.pause_retry_at,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OpenZone:
+    """A zone that is not paused, as claims need it."""
+
+    id: str
+    budget: str
 
 
 async def put_default_zone(
@@ -39,6 +73,7 @@ async def put_default_zone(
     api_token: bytes,
     cname_target: str,
     fallback_origin: str,
+    budget: str,
 ) -> str | None:
     """Bring the default zone's row to what the settings say; processes that start at once queue.
 
@@ -58,6 +93,7 @@ async def put_default_zone(
         "api_token": api_token,
         "cname_target": cname_target,
         "fallback_origin": fallback_origin,
+        "budget": budget,
         "updated_at": NOW,
     }
     if former is None:
@@ -84,6 +120,97 @@ async def get_zone(tx: Connection, zone_id: str) -> Zone | None:
     which = zones.c.is_default if zone_id == "default" else zones.c.id == zone_id
     row = (await tx.execute(select(zones).where(which))).mappings().first()
     return _read(dict(row)) if row else None
+
+
+async def open_zones(tx: Connection) -> list[OpenZone]:
+    """Give the zones that may be worked on."""
+    rows = await tx.execute(
+        select(zones.c.id, zones.c.budget).where(zones.c.paused_at.is_(None)).order_by(zones.c.id)
+    )
+    return [OpenZone(*row) for row in rows]
+
+
+async def is_paused(tx: Connection, zone_id: str) -> bool:
+    """Whether work on the zone is stopped."""
+    return bool(await tx.scalar(select(zones.c.paused_at.is_not(None)).where(zones.c.id == zone_id)))
+
+
+async def claim_zone_watches(tx: Connection, *, every: timedelta, limit: int) -> list[Zone]:
+    """Give the zones whose own standing is due to be looked at, and make each due again."""
+    due = (
+        select(zones.c.id)
+        .where(or_(zones.c.watch_due_at.is_(None), zones.c.watch_due_at <= NOW))
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    ids = list((await tx.execute(due)).scalars())
+    if not ids:
+        return []
+    rows = await tx.execute(
+        update(zones)
+        .where(zones.c.id.in_(ids))
+        .values(watch_due_at=NOW + in_seconds(every.total_seconds()))
+        .returning(zones)
+    )
+    return [_read(dict(row)) for row in rows.mappings()]
+
+
+async def save_target(tx: Connection, zone_id: str, *, standing: str, absences: int) -> None:
+    """Note what DNS says of the CNAME target."""
+    await tx.execute(
+        update(zones)
+        .where(zones.c.id == zone_id)
+        .values(target_standing=standing, target_absences=absences)
+    )
+
+
+async def lock_zone(tx: Connection, zone_id: str) -> Zone | None:
+    """Read one and keep others from changing it."""
+    row = await tx.execute(select(zones).where(zones.c.id == zone_id).with_for_update())
+    found = row.mappings().first()
+    return _read(dict(found)) if found else None
+
+
+async def save_pause(tx: Connection, zone_id: str, pause: Pause) -> None:
+    """Stop work on the zone."""
+    await tx.execute(
+        update(zones)
+        .where(zones.c.id == zone_id)
+        .values(
+            paused_at=pause.since,
+            pause_reason=str(pause.reason),
+            pause_detail=pause.detail,
+            pause_retry_at=pause.retry_at,
+            sequence=zones.c.sequence + 1,
+            updated_at=NOW,
+        )
+    )
+
+
+async def retry_pause_at(tx: Connection, zone_id: str, at: datetime) -> None:
+    """Try again later whether a paused zone can be worked on."""
+    await tx.execute(update(zones).where(zones.c.id == zone_id).values(pause_retry_at=at))
+
+
+async def end_pause(
+    tx: Connection, zone_id: str, *, breaker_off_for: timedelta | None = None
+) -> None:
+    """Let work go on; with the breaker off for a while where an operator says so."""
+    off = NOW + in_seconds(breaker_off_for.total_seconds()) if breaker_off_for else None
+    await tx.execute(
+        update(zones)
+        .where(zones.c.id == zone_id)
+        .values(
+            paused_at=None,
+            pause_reason=None,
+            pause_detail=None,
+            pause_retry_at=None,
+            breaker_off_until=off,
+            target_absences=0,
+            sequence=zones.c.sequence + 1,
+            updated_at=NOW,
+        )
+    )
 
 
 async def name_zone(tx: Connection, zone_id: str, *, name: str, account_id: str | None) -> None:

@@ -42,9 +42,10 @@ from app.domain.hostname import (
     registrable_domain,
 )
 from app.domain.plan import parse_plan
+from app.domain.reason import Reason
 from app.domain.representation import add_next_check
 from app.persistence import custom_hostnames as store
-from app.persistence import watches
+from app.persistence import turns, watches
 from app.persistence.clock import read_now
 from app.persistence.custom_hostnames import HostnameFilter
 from app.persistence.database import Connection, Database
@@ -52,6 +53,7 @@ from app.persistence.events import list_events
 from app.persistence.ids import Prefix, new_id
 from app.persistence.watches import LEASE_SECONDS, Claim
 from app.persistence.zones import Zone, get_zone
+from app.services.budgets import Budgets, Place
 from app.services.reconcile import Checkpoint, Reconciler
 from app.services.telling import tell
 
@@ -76,6 +78,7 @@ class CustomHostnames:
         self,
         database: Database,
         reconciler: Reconciler,
+        budgets: Budgets,
         public_suffix: PublicSuffix,
         *,
         inline_deadline: timedelta,
@@ -84,6 +87,7 @@ class CustomHostnames:
     ) -> None:
         self._database = database
         self._reconciler = reconciler
+        self._budgets = budgets
         self._public_suffix = public_suffix
         self._deadline = inline_deadline.total_seconds()
         self._checkpoint = checkpoint
@@ -123,6 +127,14 @@ class CustomHostnames:
         """
         async with self._database.transaction() as tx:
             return await _existing(tx, record_id)
+
+    async def place_of(self, record: CustomHostname) -> Place | None:
+        """Say when its creation may be expected, where it waits for its turn."""
+        if record.reason is not Reason.CREATION_QUEUED:
+            return None
+        async with self._database.transaction() as tx:
+            zone = await get_zone(tx, record.zone.id)
+        return await self._budgets.place_of(zone.budget, record.id) if zone else None
 
     async def list_page(
         self, wanted: HostnameFilter, *, after: str | None, limit: int
@@ -173,6 +185,7 @@ class CustomHostnames:
             now = await read_now(tx)
             wished = replace(record, desired=Desired.ABSENT, wanted_at=now, updated_at=now)
             wished, claim = await self._wish(tx, record, wished)
+            await turns.leave(tx, [record.id])
         return await self._inline(wished, claim)
 
     async def drain(self, seconds: float) -> None:
@@ -222,6 +235,7 @@ class CustomHostnames:
                     accepted_targets=zone.accepted_targets,
                 ),
                 plan=plan,
+                reason=Reason.ZONE_PAUSED if zone.pause else Reason.CREATING,
                 metadata=wanted.metadata,
                 sequence=1,
                 watch=Watch(cloudflare_due_at=now),
@@ -243,7 +257,7 @@ class CustomHostnames:
             if not inline:
                 await watches.wake(tx, record.id)
         self._checkpoint("accepted")
-        claim = Claim(record.id, 1, now) if inline else None
+        claim = Claim(record.id, 1, now, is_uncreated=True, urgent=True) if inline else None
         return await self._inline(record, claim), True
 
     async def _refuse_tombstones(self, hostname: Hostname, tenant: str) -> None:
@@ -266,7 +280,8 @@ class CustomHostnames:
         await watches.wake(tx, before.id)
         if self._slots.locked():
             return wished, None
-        return wished, await watches.claim_one(tx, before.id)
+        claim = await watches.claim_one(tx, before.id)
+        return wished, replace(claim, urgent=True) if claim else None
 
     async def _inline(self, committed: CustomHostname, claim: Claim | None) -> CustomHostname:
         """Reconcile under the deadline, and give what is committed by then."""

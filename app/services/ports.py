@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from app.domain.attempt import Attempt
 from app.domain.custom_hostname import CustomHostname
-from app.domain.observation import CloudflareHostname, DnsView
+from app.domain.observation import CloudflareHostname, DnsView, HostnamePage, Values
 from app.domain.plan import Certificate
 from app.domain.zone import CloudflareZone, FallbackOrigin, Quota, ZoneAccess, ZoneRecord
 
@@ -24,6 +25,11 @@ class CustomHostnameGateway(Protocol):
 
     async def find(self, access: ZoneAccess, hostname: str) -> CloudflareHostname | None:
         """Look one up by its exact name."""
+
+    async def list_page(
+        self, access: ZoneAccess, *, page: int, filters: Mapping[str, str]
+    ) -> HostnamePage:
+        """Give one page of a list of at most 50."""
 
     async def refresh(self, access: ZoneAccess, view: CloudflareHostname) -> CloudflareHostname:
         """Make Cloudflare look again now, changing nothing."""
@@ -67,6 +73,9 @@ class Dns(Protocol):
 
     async def look(self, record: CustomHostname, *, thorough: bool) -> DnsView:
         """See what it says; never raises."""
+
+    async def addresses(self, name: str) -> Values:
+        """Give a name's addresses, as all servers that answer say; never raises."""
 
 
 class WebhookTransport(Protocol):

@@ -9,6 +9,7 @@ on and recorded by the transaction that gives the lease up.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -17,13 +18,15 @@ from typing import TypeVar
 
 import structlog
 
-from app.domain.custom_hostname import CustomHostname, Desired, State
+from app.domain.budget import Lane
+from app.domain.custom_hostname import CustomHostname, Desired, State, Watch
 from app.domain.decide import Transition, decide, needs_thorough_look
 from app.domain.errors import (
     CloudflareDuplicate,
     CloudflareError,
     CloudflareNotFound,
     CloudflareRefused,
+    CloudflareUnauthorized,
     CloudflareUnavailable,
 )
 from app.domain.observation import (
@@ -38,13 +41,16 @@ from app.domain.observation import (
     Refused,
     Unknown,
 )
+from app.domain.pause import PauseReason
 from app.domain.plan import certificate
 from app.domain.schedule import Policy
 from app.domain.zone import ZoneAccess
 from app.persistence.custom_hostnames import get_hostname, save_hostname
 from app.persistence.database import Connection, Database
-from app.persistence.watches import Claim, hold, keep, release
-from app.persistence.zones import get_zone
+from app.persistence.watches import Claim, Listing, hold, keep, let_go, release
+from app.persistence.zones import Zone, get_zone, is_paused
+from app.services.budgets import Budgets
+from app.services.pauses import Pauses, breaker_trips
 from app.services.ports import Cipher, CustomHostnameGateway, Dns
 from app.services.telling import tell
 
@@ -68,6 +74,8 @@ class Reconciler:
         cloudflare: CustomHostnameGateway,
         dns: Dns,
         cipher: Cipher,
+        budgets: Budgets,
+        pauses: Pauses,
         *,
         policy: Policy,
         checkpoint: Checkpoint,
@@ -76,36 +84,86 @@ class Reconciler:
         self._cloudflare = cloudflare
         self._dns = dns
         self._cipher = cipher
+        self._budgets = budgets
+        self._pauses = pauses
         self._policy = policy
         self._checkpoint = checkpoint
 
     async def reconcile(self, claim: Claim) -> None:
         """Run one tick. What goes wrong ends with the lease: the next tick sees what is true."""
+        await self._in_time(claim, None)
+
+    async def reconcile_view(
+        self, claim: Claim, view: CloudflareHostname, *, sent_at: datetime
+    ) -> None:
+        """Run one tick with what a list showed of the hostname, asked for at `sent_at`."""
+        await self._in_time(claim, Observation(cloudflare=Found(view), sent_at=sent_at))
+
+    async def _in_time(self, claim: Claim, given: Observation | None) -> None:
         try:
             async with asyncio.timeout(TICK_SECONDS):
-                await self._tick(claim, _Clock(claim.now))
+                await self._tick(claim, _Clock(claim.now), given)
         except TimeoutError:
             log.warning("tick_timed_out", custom_hostname=claim.custom_hostname_id)
 
-    async def _tick(self, claim: Claim, clock: _Clock) -> None:
-        record, access = await self._read(claim)
-        observation = await self._observe(record, claim, access)
+    async def _tick(self, claim: Claim, clock: _Clock, given: Observation | None) -> None:
+        record, zone = await self._read(claim)
+        if zone.pause is not None:
+            await self._let_go(claim)
+            return
+        token = self._cipher.decrypt(zone.api_token)
+        access = ZoneAccess(zone.cloudflare_zone_id, token, zone.budget)
+        observation = given or await self._observe(record, claim, zone, access, clock)
         self._checkpoint("observed")
-        kept = await self._record(claim, self._decide(record, observation, clock), clock)
+        transition = self._decide(record, observation, clock)
+        if transition.act is not None:
+            wait = await self._take_turn(transition.act, record, claim, zone)
+            if wait is not None:
+                transition = self._put_off(record, observation, clock, wait)
+        kept = await self._record(claim, transition, observation, clock)
         if kept is None or kept.act is None:
             return
         self._checkpoint(f"{kept.act}_started")
+        sent_at = clock.now()
         answer = await self._perform(kept.act, kept.record, access)
         self._checkpoint(f"{kept.act}_answered")
-        acted = Observation(cloudflare=answer, acted=kept.act)
-        await self._record(claim, self._decide(kept.record, acted, clock), clock)
+        acted = Observation(cloudflare=answer, acted=kept.act, sent_at=sent_at)
+        await self._record(claim, self._decide(kept.record, acted, clock), acted, clock)
+        await self._pause_if_refused(zone, answer)
+
+    async def _take_turn(
+        self, act: Act, record: CustomHostname, claim: Claim, zone: Zone
+    ) -> float | None:
+        """Draw the act's call; else give the seconds to wait for it, queued in turn by tenant."""
+        lane = Lane.CREATION if act is Act.CREATE else Lane.VALIDATION
+        if claim.turn is lane:
+            return None
+        return await self._budgets.take_turn(record, zone.budget, lane, urgent=claim.urgent)
+
+    def _put_off(
+        self, record: CustomHostname, observation: Observation, clock: _Clock, wait: float
+    ) -> Transition:
+        """Decide as if no act were possible; the queue brings the hostname back, not a timer."""
+        until = clock.now() + timedelta(seconds=wait)
+        transition = self._decide(record, replace(observation, held_back=until), clock)
+        watch = replace(transition.record.watch, cloudflare_due_at=None)
+        return replace(transition, record=replace(transition.record, watch=watch))
+
+    async def _let_go(self, claim: Claim) -> None:
+        async with self._database.transaction() as tx:
+            await let_go(tx, claim)
+
+    async def _pause_if_refused(self, zone: Zone, view: CloudflareView) -> None:
+        """A token that is refused says nothing of this hostname, and concerns all of them."""
+        if isinstance(view, Unknown) and view.why == CloudflareUnauthorized.code:
+            await self._pauses.pause(zone.id, PauseReason.TOKEN_REFUSED)
 
     def _decide(
         self, record: CustomHostname, observation: Observation, clock: _Clock
     ) -> Transition:
         return decide(record, observation, now=clock.now(), policy=self._policy)
 
-    async def _read(self, claim: Claim) -> tuple[CustomHostname, ZoneAccess]:
+    async def _read(self, claim: Claim) -> tuple[CustomHostname, Zone]:
         async with self._database.transaction() as tx:
             record = await get_hostname(tx, claim.custom_hostname_id)
             if record is None:
@@ -113,16 +171,23 @@ class Reconciler:
             zone = await get_zone(tx, record.zone.id)
         if zone is None:
             raise LookupError(record.zone.id)
-        token = self._cipher.decrypt(zone.api_token)
-        return record, ZoneAccess(zone.cloudflare_zone_id, token)
+        return record, zone
 
     async def _observe(
-        self, record: CustomHostname, claim: Claim, access: ZoneAccess
+        self,
+        record: CustomHostname,
+        claim: Claim,
+        zone: Zone,
+        access: ZoneAccess,
+        clock: _Clock,
     ) -> Observation:
+        sent_at = clock.now()
         cloudflare, dns = await asyncio.gather(
-            self._look_at_cloudflare(record, claim, access), self._look_at_dns(record, claim)
+            self._look_at_cloudflare(record, claim, access),
+            self._look_at_dns(record, claim, zone),
         )
-        observation = Observation(cloudflare, dns)
+        await self._pause_if_refused(zone, cloudflare)
+        observation = Observation(cloudflare, dns, sent_at=sent_at)
         if needs_thorough_look(record, observation, now=claim.now, policy=self._policy):
             thorough = await self._dns.look(record, thorough=True)
             return replace(observation, dns=thorough)
@@ -140,13 +205,31 @@ class Reconciler:
             # With an id the removal itself is the question; without one a POST that had no answer
             # may have made the hostname all the same.
             if known.id is None and known.create_tried_at is not None:
-                return await _view(self._find(record, access))
+                return await self._look(claim, access, lambda: self._find(record, access))
             return NotAsked()
-        if known.id is None:
+        known_id = known.id
+        if known_id is None:
             return NotAsked()
-        return await _view(self._cloudflare.get(access, known.id))
+        return await self._look(claim, access, lambda: self._cloudflare.get(access, known_id))
 
-    async def _look_at_dns(self, record: CustomHostname, claim: Claim) -> DnsView:
+    async def _look(
+        self,
+        claim: Claim,
+        access: ZoneAccess,
+        call: Callable[[], Awaitable[CloudflareHostname]],
+    ) -> CloudflareView:
+        """Look with a call that was drawn for it, or with one that can be drawn now."""
+        if not claim.paid:
+            lane = Lane.INTERACTIVE if claim.urgent else Lane.VALIDATION
+            drawn = await self._budgets.draw(access.budget, lane)
+            if not drawn.granted:
+                return NotAsked()
+        return await _view(call())
+
+    async def _look_at_dns(self, record: CustomHostname, claim: Claim, zone: Zone) -> DnsView:
+        if zone.target_standing not in {None, "found"}:
+            # What does not point at a target that is not there says nothing of the tenant.
+            return DnsView(routing=Unknown("cname_target_not_found")) if claim.dns_due else DnsView()
         at_cloudflare = record.cloudflare.id is not None
         leaving = record.desired is Desired.ABSENT and record.state is not State.DELETED
         # Moved and then gone: seeing it point here again is what brings it back.
@@ -172,6 +255,7 @@ class Reconciler:
         try:
             view = await self._cloudflare.create(access, record.hostname.base, wanted)
         except CloudflareDuplicate:
+            await self._budgets.owe(access.budget, Lane.CREATION)
             return await self._find(record, access)
         # What this very call created is ours, whatever Cloudflare's clock says.
         started = record.cloudflare.create_started_at
@@ -192,12 +276,17 @@ class Reconciler:
         if record.cloudflare.id is None:
             raise CloudflareNotFound("There is nothing to remove.")
         await self._cloudflare.delete(access, record.cloudflare.id)
+        await self._budgets.owe(access.budget, Lane.VALIDATION)
         return await self._cloudflare.get(access, record.cloudflare.id)
 
     async def _record(
-        self, claim: Claim, transition: Transition, clock: _Clock
+        self, claim: Claim, transition: Transition, observation: Observation, clock: _Clock
     ) -> Transition | None:
-        """Write the transition with its events; None when the lease was lost meanwhile."""
+        """Write the transition with its events; None when the lease was lost meanwhile.
+
+        Nothing that was merely seen is written of a zone that is paused, or that this very look
+        pauses; the answer to an act always is.
+        """
         now = clock.now()
         async with self._database.transaction() as tx:
             if not await hold(tx, claim):
@@ -206,13 +295,19 @@ class Reconciler:
             before = await get_hostname(tx, claim.custom_hostname_id)
             if before is None:
                 return None
+            if observation.acted is None and await self._is_void(tx, transition):
+                await let_go(tx, claim)
+                return None
             record = _with_present_wishes(transition.record, before)
             record = await _tell(tx, record, transition, now)
             updated_at = max(now, before.updated_at)
             record = await save_hostname(tx, replace(record, updated_at=updated_at), before=before)
             act = None if _is_moot(transition.act, record) else transition.act
-            settle = release if act is None else keep
-            await settle(tx, claim, record.watch)
+            watch = _overdue_kept(record.watch, before.watch, claim, observation)
+            if act is None:
+                await release(tx, claim, watch, _listing(record, observation))
+            else:
+                await keep(tx, claim, watch)
         self._checkpoint("recorded")
         for step in transition.steps:
             log.info(
@@ -223,6 +318,40 @@ class Reconciler:
                 reason=str(record.reason),
             )
         return replace(transition, record=record, act=act)
+
+
+    async def _is_void(self, tx: Connection, transition: Transition) -> bool:
+        zone_id = transition.record.zone.id
+        if await is_paused(tx, zone_id):
+            return True
+        return await breaker_trips(tx, zone_id, transition)
+
+
+def listing_of(view: CloudflareHostname) -> Listing:
+    """What later lists are compared with."""
+    digest = hashlib.blake2b(repr(view).encode(), digest_size=8).digest()
+    return Listing(view.status, view.ssl_status, int.from_bytes(digest, signed=True))
+
+
+def _listing(record: CustomHostname, observation: Observation) -> Listing | None:
+    if record.cloudflare.id is None:
+        return Listing()
+    match observation.cloudflare:
+        case Found(view) if observation.sent_at == record.watch.viewed_at:
+            return listing_of(view)
+        case _:
+            return None
+
+
+def _overdue_kept(
+    watch: Watch, before: Watch, claim: Claim, observation: Observation
+) -> Watch:
+    """Keep a look at Cloudflare due that this tick had no call for."""
+    asked = not isinstance(observation.cloudflare, NotAsked) or observation.held_back is not None
+    due = before.cloudflare_due_at
+    if asked or claim.cloudflare_due or claim.is_uncreated or due is None or due > claim.now:
+        return watch
+    return replace(watch, cloudflare_due_at=due)
 
 
 class _Clock:

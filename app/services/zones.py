@@ -9,15 +9,27 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
-from app.domain.errors import CloudflareError, CloudflareUnavailable, InvalidInput, NotFound
+from app.domain.budget import Lane
+from app.domain.errors import (
+    BudgetSpent,
+    CloudflareError,
+    CloudflareUnavailable,
+    InvalidInput,
+    NotFound,
+)
 from app.domain.zone import FallbackOrigin, Quota, ZoneAccess, ZoneRecord
 from app.persistence import zones as store
 from app.persistence.database import Database
 from app.persistence.zones import Zone
+from app.services.budgets import Budgets, Standing
 from app.services.ports import Cipher, ZoneGateway
 
 T = TypeVar("T")
 
+REPORT_CALLS = 5
+"""What a report asks for: both records, the token, the fallback origin, the quota."""
+SET_UP_CALLS = 10
+"""At most: the zone, two records with their making, the fallback origin, and the report."""
 REPORT_SECONDS = 5.0
 """A report is read in an incident: what does not answer soon is shown as unknown."""
 
@@ -70,10 +82,13 @@ class ZoneStanding:
 class Zones:
     """The use cases of the resource."""
 
-    def __init__(self, database: Database, cloudflare: ZoneGateway, cipher: Cipher) -> None:
+    def __init__(
+        self, database: Database, cloudflare: ZoneGateway, cipher: Cipher, budgets: Budgets
+    ) -> None:
         self._database = database
         self._cloudflare = cloudflare
         self._cipher = cipher
+        self._budgets = budgets
 
     async def list(self) -> list[Zone]:
         """Give them, the default one first."""
@@ -87,6 +102,10 @@ class Zones:
             NotFound: there is none of this id.
         """
         zone, access = await self._open(zone_id)
+        try:
+            await self._budgets.require(zone.budget, Lane.INTERACTIVE, REPORT_CALLS)
+        except BudgetSpent as spent:
+            return _not_asked(zone, spent)
         origin, target = await asyncio.gather(
             self._look(zone.fallback_origin, access), self._look(zone.cname_target, access)
         )
@@ -103,6 +122,7 @@ class Zones:
             CloudflareError: Cloudflare could not be asked, or refused.
         """
         zone, access = await self._open(zone_id)
+        await self._budgets.require(zone.budget, Lane.INTERACTIVE, SET_UP_CALLS)
         named = await self._cloudflare.zone(access)
         async with self._database.transaction() as tx:
             await store.name_zone(tx, zone.id, name=named.name, account_id=named.account_id)
@@ -114,13 +134,22 @@ class Zones:
         fresh, _ = await self._open(zone_id)
         return await self._standing(fresh, access, origin_part, target_part)
 
+    async def budget(self, zone_id: str) -> Standing:
+        """Give how the budget stands that the zone draws on.
+
+        Raises:
+            NotFound: there is no zone of this id.
+        """
+        zone, _ = await self._open(zone_id)
+        return await self._budgets.standing(zone.budget)
+
     async def _open(self, zone_id: str) -> tuple[Zone, ZoneAccess]:
         async with self._database.transaction() as tx:
             zone = await store.get_zone(tx, zone_id)
         if zone is None:
             raise NotFound("There is no zone with this id.")
         token = self._cipher.decrypt(zone.api_token)
-        return zone, ZoneAccess(zone.cloudflare_zone_id, token)
+        return zone, ZoneAccess(zone.cloudflare_zone_id, token, zone.budget)
 
     async def _standing(
         self, zone: Zone, access: ZoneAccess, origin: Part, target: Part
@@ -170,6 +199,17 @@ class Zones:
             access, type_=_record_type(content), name=name, content=content
         )
         return Part(name, PartState.CREATED, created)
+
+
+def _not_asked(zone: Zone, spent: BudgetSpent) -> ZoneStanding:
+    return ZoneStanding(
+        zone=zone,
+        token=spent.code,
+        fallback_origin=None,
+        quota=None,
+        fallback_origin_record=Part(zone.fallback_origin, PartState.UNKNOWN, error=spent.code),
+        cname_target=Part(zone.cname_target, PartState.UNKNOWN, error=spent.code),
+    )
 
 
 def _routing_record(records: list[ZoneRecord]) -> ZoneRecord | None:

@@ -1,4 +1,4 @@
-"""One worker process: reconciler and sender side by side."""
+"""One worker process: reconciler, sweeper, the watch over zones and sender side by side."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ import structlog
 from app import __version__
 from app.bootstrap import Services
 from app.persistence.deliveries import Delivery
+from app.persistence.sweeps import Sweep
 from app.persistence.wakeups import Channel, listening
-from app.persistence.watches import Claim, claim_due
+from app.persistence.watches import Claim
+from app.persistence.zones import Zone
 from app.worker.loop import Loop, Work
+
+SWEEPS_AT_ONCE = 2
+ZONES_AT_ONCE = 4
 
 log = structlog.get_logger(__name__)
 
@@ -25,23 +30,40 @@ async def run_worker(services: Services, stop: asyncio.Event, *, concurrency: in
         listening(url, Channel.DELIVER) as owed,
         asyncio.TaskGroup() as loops,
     ):
-        reconciler = Loop(reconcile_work(services), concurrency=concurrency, woken=due, stop=stop)
-        sender = Loop(send_work(services), concurrency=concurrency, woken=owed, stop=stop)
-        loops.create_task(reconciler.run(), name="reconciler")
-        loops.create_task(sender.run(), name="sender")
+        for work, woken, at_once in (
+            (reconcile_work(services), due, concurrency),
+            (sweep_work(services), asyncio.Event(), SWEEPS_AT_ONCE),
+            (zone_work(services), asyncio.Event(), ZONES_AT_ONCE),
+            (send_work(services), owed, concurrency),
+        ):
+            loop = Loop(work, concurrency=at_once, woken=woken, stop=stop)
+            loops.create_task(loop.run(), name=work.name)
 
 
 def reconcile_work(services: Services) -> Work[Claim]:
     """Bring hostnames that are due from what is desired to what is observed."""
-
-    async def claim(limit: int) -> list[Claim]:
-        async with services.database.transaction() as tx:
-            return await claim_due(tx, limit=limit)
-
     return Work(
         name="reconcile",
-        claim=claim,
+        claim=services.claims.due,
         perform=services.reconciler.reconcile,
+    )
+
+
+def sweep_work(services: Services) -> Work[Sweep]:
+    """Read the zones' lists, a page at a time."""
+    return Work(
+        name="sweep",
+        claim=services.sweeps.claim,
+        perform=services.sweeps.read_page,
+    )
+
+
+def zone_work(services: Services) -> Work[Zone]:
+    """Look at the zones themselves."""
+    return Work(
+        name="zone",
+        claim=services.zone_watch.claim,
+        perform=services.zone_watch.look,
     )
 
 

@@ -1,5 +1,7 @@
 """A small client of Cloudflare's API. Draws no budget and retries nothing: its callers do.
 
+What an answer says of the rate limit goes to `heard`, whoever asked.
+
 Each method gives domain values or raises a `CloudflareError`. An answer counts only as Cloudflare's
 own envelope with a 2xx status and `success: true`; anything else that is not one of its known
 refusals is `CloudflareUnavailable`.
@@ -9,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -24,6 +26,7 @@ from app.adapters.cloudflare.wire import (
     WireUuid,
     WireZone,
 )
+from app.domain.budget import RateHeaders
 from app.domain.errors import (
     CloudflareDuplicate,
     CloudflareError,
@@ -33,7 +36,7 @@ from app.domain.errors import (
     CloudflareUnauthorized,
     CloudflareUnavailable,
 )
-from app.domain.observation import CloudflareHostname
+from app.domain.observation import CloudflareHostname, HostnamePage
 from app.domain.plan import Certificate
 from app.domain.zone import CloudflareZone, FallbackOrigin, Quota, ZoneAccess, ZoneRecord
 
@@ -48,16 +51,47 @@ MOST_WAIT = 3600.0
 TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 UNASKED_WAIT = 30.0
 """Seconds to wait after a 429 that does not say how long."""
+NO_ROUTE = frozenset({7000, 7003})
+"""404 with these codes: the zone's id is not one."""
 
 # Cloudflare's codes that speak of the custom hostname (14xx) or of a DNS record (81xxx) sent.
 _REFUSALS = (range(1400, 1500), range(81000, 82000))
 
 
+class Heard(Protocol):
+    """Who wants to know what answers say of the rate limit."""
+
+    async def __call__(
+        self,
+        access: ZoneAccess,
+        headers: RateHeaders | None,
+        *,
+        refused_for: float | None,
+        refused: bool,
+        creating: bool,
+    ) -> None:
+        """Take it in; `refused` is a 429, `refused_for` the seconds it asks to wait."""
+
+
+async def nobody_hears(
+    access: ZoneAccess,
+    headers: RateHeaders | None,
+    *,
+    refused_for: float | None,
+    refused: bool,
+    creating: bool,
+) -> None:
+    """Pass on: a client on its own has no budget."""
+
+
 class CloudflareClient:
     """One connection pool for all zones; every call names its zone and token."""
 
-    def __init__(self, http: httpx.AsyncClient, base_url: str) -> None:
+    def __init__(
+        self, http: httpx.AsyncClient, base_url: str, heard: Heard = nobody_hears
+    ) -> None:
         self._http = http
+        self._heard = heard
         self._base_url = base_url.rstrip("/")
 
     async def create(
@@ -93,21 +127,25 @@ class CloudflareClient:
         return _read(WireHostname, result).to_domain()
 
     async def list_page(
-        self, access: ZoneAccess, *, page: int = 1, per_page: int = PER_PAGE, **filters: str
-    ) -> list[CloudflareHostname]:
+        self, access: ZoneAccess, *, page: int, filters: Mapping[str, str]
+    ) -> HostnamePage:
         """Give one page of at most 50, with Cloudflare's own filters."""
-        params: dict[str, str | int] = {"page": page, "per_page": per_page, **filters}
-        result = await self._call(access, "GET", "/custom_hostnames", params=params)
-        return [_read(WireHostname, each).to_domain() for each in _entries(result)]
+        params: dict[str, str | int] = {"page": page, "per_page": PER_PAGE, **filters}
+        envelope = await self._ask(access, "GET", "/custom_hostnames", params=params)
+        found = tuple(_read(WireHostname, each).to_domain() for each in _entries(envelope.result))
+        info = envelope.result_info
+        if info is None or info.total_count is None:
+            raise CloudflareUnavailable("Cloudflare's list does not say how long it is.")
+        return HostnamePage(found, total=info.total_count)
 
     async def find(self, access: ZoneAccess, hostname: str) -> CloudflareHostname | None:
         """Look one up by its exact name, however Cloudflare spells its wildcard."""
         for number in range(1, MAX_PAGES + 1):
-            page = await self.list_page(access, page=number, hostname=hostname)
-            for view in page:
+            page = await self.list_page(access, page=number, filters={"hostname": hostname})
+            for view in page.hostnames:
                 if view.hostname.removeprefix("*.") == hostname:
                     return view
-            if len(page) < PER_PAGE:
+            if len(page.hostnames) < PER_PAGE:
                 return None
         # The filter matched parts of names, and there are too many to say "none".
         raise CloudflareUnavailable(f"More than {MAX_PAGES} pages of names like {hostname}.")
@@ -199,7 +237,7 @@ class CloudflareClient:
             CloudflareUnauthorized: the token is unknown.
         """
         url = f"{self._base_url}/user/tokens/verify"
-        return _read(WireTokenStatus, await self._send(access, "GET", url)).status
+        return _read(WireTokenStatus, (await self._send(access, "GET", url)).result).status
 
     async def _call(
         self,
@@ -211,6 +249,19 @@ class CloudflareClient:
         params: Mapping[str, str | int] | None = None,
         absent: int = NOT_FOUND,
     ) -> Any:
+        envelope = await self._ask(access, method, path, json=json, params=params, absent=absent)
+        return envelope.result
+
+    async def _ask(
+        self,
+        access: ZoneAccess,
+        method: str,
+        path: str,
+        *,
+        json: Mapping[str, Any] | None = None,
+        params: Mapping[str, str | int] | None = None,
+        absent: int = NOT_FOUND,
+    ) -> Envelope:
         url = f"{self._base_url}/zones/{access.cloudflare_zone_id}{path}"
         return await self._send(access, method, url, json=json, params=params, absent=absent)
 
@@ -223,7 +274,7 @@ class CloudflareClient:
         json: Mapping[str, Any] | None = None,
         params: Mapping[str, str | int] | None = None,
         absent: int = NOT_FOUND,
-    ) -> Any:
+    ) -> Envelope:
         headers = {"Authorization": f"Bearer {access.api_token}"}
         try:
             response = await self._http.request(
@@ -239,13 +290,27 @@ class CloudflareClient:
             # Its text is left out, and its chain too: a bad header's value is the token.
             why = type(error).__name__
             raise CloudflareUnavailable(f"Cloudflare did not answer ({why}).") from None
-        return _result(response, absent)
+        await self._hear(access, response, creating=method == "POST")
+        return _envelope(response, absent)
+
+    async def _hear(self, access: ZoneAccess, response: httpx.Response, *, creating: bool) -> None:
+        refused = response.status_code == httpx.codes.TOO_MANY_REQUESTS
+        headers = _rate_headers(response)
+        if refused or headers is not None:
+            await self._heard(
+                access,
+                headers,
+                refused_for=_retry_after(response) if refused else None,
+                refused=refused,
+                creating=creating and response.url.path.endswith("/custom_hostnames"),
+            )
 
 
-def _result(response: httpx.Response, absent: int) -> Any:
+def _envelope(response: httpx.Response, absent: int) -> Envelope:
     if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
         raise CloudflareRateLimited(
-            "Cloudflare's rate limit is reached.", retry_after=_retry_after(response)
+            "Cloudflare's rate limit is reached.",
+            retry_after=_retry_after(response) or UNASKED_WAIT,
         )
     try:
         envelope = Envelope.model_validate_json(response.content)
@@ -254,7 +319,7 @@ def _result(response: httpx.Response, absent: int) -> Any:
             f"Status {response.status_code} without Cloudflare's envelope."
         ) from error
     if response.is_success and envelope.success:
-        return envelope.result
+        return envelope
     raise _refusal(response.status_code, envelope, absent)
 
 
@@ -265,6 +330,8 @@ def _refusal(status: int, envelope: Envelope, absent: int) -> CloudflareError:
         return CloudflareUnauthorized(said)
     if status == httpx.codes.NOT_FOUND and code in {NOT_FOUND, absent}:
         return CloudflareNotFound(said)
+    if status == httpx.codes.NOT_FOUND and code in NO_ROUTE:
+        return CloudflareUnauthorized(said)
     if status == httpx.codes.CONFLICT and code == DUPLICATE:
         return CloudflareDuplicate(said)
     if 400 <= status < 500 and any(code in codes for codes in _REFUSALS):  # noqa: PLR2004
@@ -274,12 +341,26 @@ def _refusal(status: int, envelope: Envelope, absent: int) -> CloudflareError:
     return CloudflareUnavailable(said)
 
 
-def _retry_after(response: httpx.Response) -> float:
+def _retry_after(response: httpx.Response) -> float | None:
     try:
         said = float(response.headers.get("retry-after", ""))
     except ValueError:
-        return UNASKED_WAIT
-    return min(max(said, 0.0), MOST_WAIT) if math.isfinite(said) else UNASKED_WAIT
+        return None
+    return min(max(said, 0.0), MOST_WAIT) if math.isfinite(said) else None
+
+
+def _rate_headers(response: httpx.Response) -> RateHeaders | None:
+    """Read `x-ratelimit-limit`, `-remaining` and `-reset`; None where any of them is missing."""
+    try:
+        limit, remaining, reset = (
+            float(response.headers[f"x-ratelimit-{name}"])
+            for name in ("limit", "remaining", "reset")
+        )
+    except (KeyError, ValueError):
+        return None
+    if not all(math.isfinite(each) and each >= 0 for each in (limit, remaining, reset)):
+        return None
+    return RateHeaders(limit=int(limit), remaining=int(remaining), reset=min(reset, MOST_WAIT))
 
 
 def _read(wire: type[Wire], result: Any) -> Wire:

@@ -18,12 +18,19 @@ class ErrorEntry(BaseModel):
     message: str = ""
 
 
+class ResultInfo(BaseModel):
+    """How long a list is."""
+
+    total_count: int | None = None
+
+
 class Envelope(BaseModel):
     """What every answer is wrapped in."""
 
     success: bool
     errors: list[ErrorEntry] | None = None
     result: Any = None
+    result_info: ResultInfo | None = None
 
     @property
     def first_error(self) -> ErrorEntry:

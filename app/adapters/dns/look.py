@@ -73,6 +73,17 @@ class DnsLook:
         )
         return DnsView(routing, dict(zip(keys, values, strict=True)))
 
+    async def addresses(self, name: str) -> Values:
+        """Give a name's addresses; Absent only when every server that answers knows of none."""
+        questions = Questions(wait=self._wait, clock=self._clock)
+        ways = await self._ways(questions, name)
+        looks = await asyncio.gather(*(_addresses_by(questions, way, name) for way in ways))
+        found = [look for look in looks if isinstance(look, Found)]
+        if found:
+            return found[0]
+        absent = next((look for look in looks if isinstance(look, Absent)), None)
+        return absent or next(iter(looks), Unknown("no_server"))
+
     async def _routing(
         self, questions: Questions, record: CustomHostname, *, thorough: bool
     ) -> Found[Routing] | Unknown:
@@ -118,6 +129,17 @@ async def _first_look(
         except CouldNotAsk as error:
             seen = Unknown(error.why)
     return seen
+
+
+async def _addresses_by(questions: Questions, way: Way, name: str) -> Values:
+    try:
+        first = await follow(questions, way, name, RdataType.A)
+        if first.values:
+            return Found(first.values)
+        second = await follow(questions, way, name, RdataType.AAAA)
+    except CouldNotAsk as error:
+        return Unknown(error.why)
+    return Found(second.values) if second.values else Absent()
 
 
 async def _look_by(questions: Questions, way: Way, name: str, targets: tuple[str, ...]) -> Routing:

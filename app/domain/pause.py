@@ -1,0 +1,85 @@
+"""Why work on a whole zone stops, and the breaker that decides it. Pure.
+
+While a zone is paused nothing is recorded of its hostnames: what is seen then says more of the
+zone, its token or its target than of any tenant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Self
+
+
+class PauseReason(StrEnum):
+    """A stable code for why a zone is paused."""
+
+    message: str
+    lifts_itself: bool
+    """Whether it is tried again every five minutes; else it waits for an operator."""
+
+    def __new__(cls, code: str, message: str, lifts_itself: bool) -> Self:  # noqa: FBT001
+        """Make a member whose value is `code`."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.message = message
+        member.lifts_itself = lifts_itself
+        return member
+
+    TOKEN_REFUSED = (
+        "token_refused",
+        "Cloudflare does not accept the zone's API token, or not for this zone.",
+        True,
+    )
+    CNAME_TARGET_MISSING = (
+        "cname_target_missing",
+        "The CNAME target has no addresses; every tenant's DNS would look wrong.",
+        False,
+    )
+    DNS_CONTRADICTS = (
+        "dns_contradicts",
+        "Too many live hostnames were seen leading elsewhere at the same time.",
+        False,
+    )
+    CLOUDFLARE_CONTRADICTS = (
+        "cloudflare_contradicts",
+        "Cloudflare spoke against too many live hostnames at the same time.",
+        False,
+    )
+    HOSTNAMES_MISSING = (
+        "hostnames_missing",
+        "Cloudflare no longer lists too many of the zone's hostnames.",
+        False,
+    )
+    OPERATOR = (
+        "operator",
+        "An operator paused the zone.",
+        False,
+    )
+
+
+RETRY = timedelta(minutes=5)
+BREAKER_WITHIN = timedelta(minutes=10)
+BREAKER_AT_LEAST = 20
+BREAKER_SHARE = 0.05
+RESUME_OVER = timedelta(hours=1)
+"""After a pause the due rows are spread over this time."""
+TARGET_EVERY = timedelta(minutes=1)
+TARGET_ABSENCES = 2
+"""Looks in a row that find no target before the zone is paused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """A zone's pause."""
+
+    reason: PauseReason
+    since: datetime
+    detail: str | None = None
+    retry_at: datetime | None = None
+
+
+def trips(looked: int, contradicted: int) -> bool:
+    """Whether so many first contradictions, of the live names looked at, mean something else."""
+    return contradicted >= BREAKER_AT_LEAST and contradicted >= looked * BREAKER_SHARE

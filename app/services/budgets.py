@@ -1,0 +1,302 @@
+"""Draw Cloudflare calls from the budget before making them, and queue who has to wait.
+
+The budget is counted in Postgres, for all replicas together. What is drawn is not given back, and
+a retry draws again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from app.domain import budget as rules
+from app.domain.budget import Bucket, Draw, Lane, Limits, RateHeaders
+from app.domain.custom_hostname import CustomHostname
+from app.domain.errors import BudgetSpent
+from app.domain.zone import ZoneAccess
+from app.persistence import turns
+from app.persistence.budgets import lock_bucket, read_bucket, save_bucket
+from app.persistence.database import Connection, Database
+from app.persistence.turns import Lengths
+from app.persistence.watches import Claim, claim_these
+
+HEAR_SECONDS = 10.0
+"""Headers that say nothing alarming are written down no more often than this."""
+UNASKED_WAIT = 30.0
+"""Seconds that creations stop after a 429 that does not say how long."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a budget stands, for people."""
+
+    name: str
+    limits: Limits
+    tokens: float
+    spent: Mapping[Lane, int]
+    others: int
+    blocked_until: datetime | None
+    creations: int
+    """Creations of the last window."""
+    creations_blocked_until: datetime | None
+    queues: Mapping[Lane, Lengths]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the queue of creations."""
+
+    place: int
+    estimated_at: datetime
+
+
+class Budgets:
+    """All budgets, by name."""
+
+    def __init__(self, database: Database, limits: Limits) -> None:
+        self._database = database
+        self.limits = limits
+        self._heard_at: dict[str, float] = {}
+
+    async def draw(self, name: str, lane: Lane, want: int = 1) -> Draw:
+        """Take up to `want` calls; the draw says how many, and how long to wait for more."""
+        return await self._change(name, lambda b, now: rules.draw(b, self.limits, lane, want, now))
+
+    async def require(self, name: str, lane: Lane, calls: int) -> None:
+        """Take all of `calls`.
+
+        Raises:
+            BudgetSpent: there are not so many to spare.
+        """
+        drawn = await self.draw(name, lane, calls)
+        if drawn.granted < calls:
+            raise BudgetSpent(
+                "The budget of Cloudflare calls has none to spare at the moment.",
+                retry_after=drawn.wait,
+            )
+
+    async def owe(self, name: str, lane: Lane, calls: int = 1) -> None:
+        """Count calls that an act already begun cannot do without."""
+
+        def owing(bucket: Bucket, now: float) -> Draw:
+            return Draw(rules.owe(bucket, self.limits, lane, calls, now), calls)
+
+        await self._change(name, owing)
+
+    async def heard(
+        self,
+        access: ZoneAccess,
+        headers: RateHeaders | None,
+        *,
+        refused_for: float | None,
+        refused: bool,
+        creating: bool,
+    ) -> None:
+        """Take in what an answer of Cloudflare says of its limits.
+
+        `refused` is a 429, `refused_for` the seconds it asks to wait. A 429 on a creation while
+        calls are left, or without a word on them, is the limit of creations alone.
+        """
+        name = access.budget
+        if refused:
+            creations_alone = creating and (headers is None or headers.remaining > 0)
+            seconds = refused_for
+            if seconds is None:
+                seconds = UNASKED_WAIT if creations_alone else self.limits.window
+            log.warning(
+                "cloudflare_rate_limited",
+                budget=name,
+                creations_alone=creations_alone,
+                seconds=round(seconds),
+            )
+            await self._block(name, seconds, creations_alone=creations_alone)
+        elif headers is not None and self._is_news(name, headers):
+            said = headers
+            await self._change(
+                name, lambda b, now: Draw(rules.hear(b, self.limits, said, now), 0)
+            )
+
+    async def take_turn(
+        self, record: CustomHostname, name: str, lane: Lane, *, urgent: bool
+    ) -> float | None:
+        """Take one call for an act on `record`; else give the seconds to wait, having queued it.
+
+        `urgent` acts are those a caller waits for: they are interactive, but a creation keeps to
+        its queue.
+        """
+        async with self._database.transaction() as tx:
+            bucket, now = await lock_bucket(tx, name, self.limits)
+            first_few = await turns.few_of(tx, name, lane, record.tenant)
+            drawn = Draw(bucket, 0)
+            if urgent and lane is not Lane.CREATION:
+                drawn = rules.draw(bucket, self.limits, Lane.INTERACTIVE, 1, now)
+            elif await self._is_next(tx, bucket, name, lane, interactive=first_few):
+                drawn = self._draw_for(bucket, lane, interactive=first_few and urgent, now=now)
+            if drawn.granted:
+                await turns.leave(tx, [record.id])
+                await save_bucket(tx, name, rules.turn_served(drawn.bucket, drawn.bucket.turns))
+                return None
+            await turns.enqueue(
+                tx,
+                name,
+                lane,
+                record_id=record.id,
+                zone_id=record.zone.id,
+                tenant=record.tenant,
+                served=bucket.turns.get(lane, 0),
+                interactive=first_few,
+            )
+            await save_bucket(tx, name, drawn.bucket)
+        return max(drawn.wait, 1.0)
+
+    async def serve(
+        self, tx: Connection, name: str, zones: Sequence[str], *, limit: int
+    ) -> list[Claim]:
+        """Claim those whose turn it is, each with the call it waited for."""
+        if limit <= 0 or not await turns.is_anybody_waiting(tx, name):
+            return []
+        bucket, now = await lock_bucket(tx, name, self.limits)
+        claims: list[Claim] = []
+        for lane in (Lane.CREATION, Lane.VALIDATION):
+            queue = _Queue(tx, name, lane, zones, limit - len(claims))
+            bucket = await self._serve_lane(queue, bucket, now)
+            claimed = await claim_these(tx, queue.served)
+            claims += [replace(claim, turn=lane) for claim in claimed]
+        # One that somebody else holds at this moment keeps its place.
+        await turns.leave(tx, [claim.custom_hostname_id for claim in claims])
+        await save_bucket(tx, name, bucket)
+        return claims
+
+    async def place_of(self, name: str, record_id: str) -> Place | None:
+        """Say when a queued creation may be expected to begin; None when it is not queued."""
+        async with self._database.transaction() as tx:
+            place = await turns.place_of(tx, record_id)
+            if place is None:
+                return None
+            bucket, now = await read_bucket(tx, name, self.limits)
+        wait = rules.expected_wait(bucket, self.limits, place, now)
+        return Place(place, _instant(now) + timedelta(seconds=wait))
+
+    async def standing(self, name: str) -> Standing:
+        """Give all there is to know of one."""
+        async with self._database.transaction() as tx:
+            bucket, now = await read_bucket(tx, name, self.limits)
+            queues = {
+                lane: await turns.lengths(tx, name, lane)
+                for lane in (Lane.CREATION, Lane.VALIDATION)
+            }
+        since = now - self.limits.creation_window
+        return Standing(
+            name=name,
+            limits=self.limits,
+            tokens=rules.tokens_left(bucket, self.limits, now),
+            spent=rules.spent(bucket, self.limits, now),
+            others=bucket.others,
+            blocked_until=_later(bucket.blocked_until, now),
+            creations=sum(at > since for at in bucket.creations),
+            creations_blocked_until=_later(bucket.creations_blocked_until, now),
+            queues=queues,
+        )
+
+    async def _serve_lane(self, queue: _Queue, bucket: Bucket, now: float) -> Bucket:
+        while (head := await queue.head(bucket.served)) is not None:
+            drawn = self._draw_for(bucket, queue.lane, interactive=head.interactive, now=now)
+            bucket = drawn.bucket
+            if not drawn.granted:
+                break
+            queue.take(head)
+            served = {**bucket.turns, queue.lane: max(head.turn, bucket.turns.get(queue.lane, 0))}
+            bucket = rules.turn_served(bucket, served)
+        return bucket
+
+    def _draw_for(self, bucket: Bucket, lane: Lane, *, interactive: bool, now: float) -> Draw:
+        if lane is Lane.CREATION:
+            paying = Lane.INTERACTIVE if interactive else Lane.CREATION
+            return rules.draw_creation(bucket, self.limits, paying, now)
+        return rules.draw(bucket, self.limits, lane, 1, now)
+
+    async def _is_next(
+        self, tx: Connection, bucket: Bucket, name: str, lane: Lane, *, interactive: bool
+    ) -> bool:
+        """Whether nobody waits whose turn comes before that of a newcomer."""
+        waiting = await turns.lengths(tx, name, lane)
+        if interactive and waiting.rest and rules.is_rests_slot(bucket.served):
+            return False
+        return waiting.interactive == 0 and (interactive or waiting.rest == 0)
+
+    def _is_news(self, name: str, headers: RateHeaders) -> bool:
+        alarming = headers.remaining < headers.limit * (1 - self.limits.spend)
+        now = time.monotonic()
+        if not alarming and now - self._heard_at.get(name, -HEAR_SECONDS) < HEAR_SECONDS:
+            return False
+        self._heard_at[name] = now
+        return True
+
+    async def _block(self, name: str, seconds: float, *, creations_alone: bool) -> None:
+        def blocked(bucket: Bucket, now: float) -> Draw:
+            if creations_alone:
+                return Draw(rules.block_creations(bucket, seconds, now), 0)
+            return Draw(rules.block(bucket, self.limits, seconds, now), 0)
+
+        # Shielded: a block that is not written would let every replica run into it.
+        await asyncio.shield(self._change(name, blocked))
+
+    async def _change(self, name: str, change: Callable[[Bucket, float], Draw]) -> Draw:
+        async with self._database.transaction() as tx:
+            bucket, now = await lock_bucket(tx, name, self.limits)
+            drawn = change(bucket, now)
+            await save_bucket(tx, name, drawn.bucket)
+        return drawn
+
+
+class _Queue:
+    """One lane's queue as one transaction serves it."""
+
+    def __init__(
+        self, tx: Connection, name: str, lane: Lane, zones: Sequence[str], limit: int
+    ) -> None:
+        self.lane = lane
+        self.served: list[str] = []
+        self._tx = tx
+        self._name = name
+        self._zones = zones
+        self._limit = limit
+        self._heads: dict[bool, list[turns.Waiting]] = {}
+
+    async def head(self, served: int) -> turns.Waiting | None:
+        """Give who is next: a tenant's first few, but one slot in five goes to the rest."""
+        if len(self.served) >= self._limit:
+            return None
+        for interactive in (True, False):
+            if interactive not in self._heads:
+                self._heads[interactive] = await turns.heads(
+                    self._tx,
+                    self._name,
+                    self.lane,
+                    interactive=interactive,
+                    zones=self._zones,
+                    limit=self._limit,
+                )
+        few, rest = self._heads[True], self._heads[False]
+        chosen = rest if (rest and rules.is_rests_slot(served)) or not few else few
+        return chosen[0] if chosen else None
+
+    def take(self, head: turns.Waiting) -> None:
+        """Serve it."""
+        self._heads[head.interactive].remove(head)
+        self.served.append(head.custom_hostname_id)
+
+
+def _instant(epoch: float) -> datetime:
+    return datetime.fromtimestamp(epoch, UTC)
+
+
+def _later(epoch: float, now: float) -> datetime | None:
+    return _instant(epoch) if epoch > now else None

@@ -1,0 +1,179 @@
+"""Stop work on a whole zone, and let it go on: the breaker, a bad token, an operator."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import structlog
+
+from app.domain.decide import Side, Transition
+from app.domain.errors import Conflict, NotFound
+from app.domain.events import ZoneEvent, ZoneEventType, zone_webhook_body
+from app.domain.pause import (
+    BREAKER_WITHIN,
+    RESUME_OVER,
+    RETRY,
+    Pause,
+    PauseReason,
+    trips,
+)
+from app.persistence import zones as store
+from app.persistence.breaker_counts import count_looks, counts_within, forget_counts
+from app.persistence.clock import read_now
+from app.persistence.database import Connection, Database
+from app.persistence.events import insert_zone_event
+from app.persistence.ids import Prefix, new_id
+from app.persistence.listings import count_live
+from app.persistence.wakeups import Channel, notify
+from app.persistence.watches import spread_due
+from app.persistence.zones import Zone
+
+BREAKER_OFF_FOR = timedelta(hours=2)
+"""How long an operator's `accept_regressions` holds: longer than the due rows are spread over."""
+
+REASON_OF = {
+    Side.DNS: PauseReason.DNS_CONTRADICTS,
+    Side.CLOUDFLARE: PauseReason.CLOUDFLARE_CONTRADICTS,
+}
+
+log = structlog.get_logger(__name__)
+
+
+class Pauses:
+    """What stops a zone, and what lets it go on."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def pause(
+        self, zone_id: str, reason: PauseReason, *, detail: str | None = None
+    ) -> bool:
+        """Stop work on the zone, tell of it, and say whether it was going on until now."""
+        async with self._database.transaction() as tx:
+            return await pause_zone(tx, zone_id, reason, detail=detail)
+
+    async def pause_by_operator(self, zone_id: str, *, detail: str | None) -> Zone:
+        """Stop it by hand.
+
+        Raises:
+            NotFound: there is no zone of this id.
+            Conflict: it is paused already.
+        """
+        async with self._database.transaction() as tx:
+            zone = await _named(tx, zone_id)
+            if not await pause_zone(tx, zone.id, PauseReason.OPERATOR, detail=detail):
+                raise Conflict("The zone is paused already; resume it first.", code="zone_paused")
+            return await _named(tx, zone.id)
+
+    async def resume(self, zone_id: str, *, accept_regressions: bool = False) -> Zone:
+        """Let work go on, what is due spread over an hour.
+
+        With `accept_regressions` the breaker stays off until every name was looked at again: what
+        it stopped is true. Without, every doubt begins anew.
+
+        Raises:
+            NotFound: there is no zone of this id.
+            Conflict: it is not paused.
+        """
+        async with self._database.transaction() as tx:
+            zone = await _named(tx, zone_id)
+            if not await resume_zone(tx, zone.id, accept_regressions=accept_regressions):
+                raise Conflict("The zone is not paused.", code="zone_not_paused")
+            return await _named(tx, zone.id)
+
+
+async def pause_zone(
+    tx: Connection, zone_id: str, reason: PauseReason, *, detail: str | None = None
+) -> bool:
+    """Stop work on the zone in this transaction; False when it is paused already."""
+    zone = await store.lock_zone(tx, zone_id)
+    if zone is None or zone.pause is not None:
+        return False
+    now = await read_now(tx)
+    retry_at = now + RETRY if reason.lifts_itself else None
+    pause = Pause(reason=reason, since=now, detail=detail, retry_at=retry_at)
+    await store.save_pause(tx, zone_id, pause)
+    await _tell(tx, zone_id, ZoneEventType.PAUSED)
+    log.error("zone_paused", zone=zone_id, reason=str(reason), detail=detail)
+    return True
+
+
+async def resume_zone(tx: Connection, zone_id: str, *, accept_regressions: bool) -> bool:
+    """Let work go on in this transaction; False when it was not paused."""
+    zone = await store.lock_zone(tx, zone_id)
+    if zone is None or zone.pause is None:
+        return False
+    now = await read_now(tx)
+    off = BREAKER_OFF_FOR if accept_regressions else None
+    await _tell(tx, zone_id, ZoneEventType.RESUMED, sequence=zone.sequence + 1)
+    await store.end_pause(tx, zone_id, breaker_off_for=off)
+    await forget_counts(tx, zone_id, older_than=timedelta(0))
+    await spread_due(
+        tx,
+        zone_id,
+        over=RESUME_OVER,
+        paused_for=now - zone.pause.since,
+        anew=not accept_regressions,
+    )
+    await notify(tx, Channel.RECONCILE)
+    log.warning("zone_resumed", zone=zone_id, accept_regressions=accept_regressions)
+    return True
+
+
+async def breaker_trips(tx: Connection, zone_id: str, transition: Transition) -> bool:
+    """Count a look, and pause the zone when too many live names contradict at the same time.
+
+    True means that what was seen is not to be recorded.
+    """
+    for side in Side:
+        contradicts = side in transition.contradicted
+        # The sweeps look at every name that Cloudflare serves; those are counted when needed.
+        if side not in transition.looked or (side is Side.CLOUDFLARE and not contradicts):
+            continue
+        await count_looks(tx, zone_id, side, looked=1, contradicted=int(contradicts))
+        if contradicts and await _has_tripped(tx, zone_id, side):
+            return True
+    return False
+
+
+async def _has_tripped(tx: Connection, zone_id: str, side: Side) -> bool:
+    counts = await counts_within(tx, zone_id, side, BREAKER_WITHIN)
+    if not trips(0, counts.contradicted):
+        return False
+    looked = counts.looked
+    if side is Side.CLOUDFLARE:
+        looked = max(looked, await count_live(tx, zone_id))
+    zone = await store.get_zone(tx, zone_id)
+    off = zone.breaker_off_until if zone else None
+    if not trips(looked, counts.contradicted) or (off is not None and off > await read_now(tx)):
+        return False
+    detail = f"{counts.contradicted} of {looked} live hostnames within ten minutes"
+    await pause_zone(tx, zone_id, REASON_OF[side], detail=detail)
+    return True
+
+
+async def _named(tx: Connection, zone_id: str) -> Zone:
+    zone = await store.get_zone(tx, zone_id)
+    if zone is None:
+        raise NotFound("There is no zone with this id.")
+    return zone
+
+
+async def _tell(
+    tx: Connection, zone_id: str, kind: ZoneEventType, *, sequence: int | None = None
+) -> None:
+    zone = await _named(tx, zone_id)
+    pause = zone.pause
+    if pause is None:
+        return
+    event = ZoneEvent(
+        id=new_id(Prefix.EVENT),
+        zone_id=zone_id,
+        sequence=sequence or zone.sequence,
+        type=kind,
+        reason=pause.reason,
+        detail=pause.detail,
+        created_at=await read_now(tx),
+    )
+    await insert_zone_event(tx, event, body=json.dumps(zone_webhook_body(event, name=zone.name)))

@@ -1,0 +1,89 @@
+"""Watch each zone itself: its CNAME target's DNS, its lists, and whether a bad token works again."""
+
+from __future__ import annotations
+
+import structlog
+
+from app.domain.budget import Lane
+from app.domain.errors import CloudflareError
+from app.domain.observation import Absent, Found
+from app.domain.pause import RETRY, TARGET_ABSENCES, TARGET_EVERY, Pause, PauseReason
+from app.domain.sweeps import LISTS, WHOLE, filters
+from app.domain.zone import ZoneAccess
+from app.persistence import zones as store
+from app.persistence.clock import read_now
+from app.persistence.database import Database
+from app.persistence.sweeps import put_lists
+from app.persistence.zones import Zone
+from app.services.budgets import Budgets
+from app.services.pauses import pause_zone, resume_zone
+from app.services.ports import Cipher, CustomHostnameGateway, Dns
+
+log = structlog.get_logger(__name__)
+
+
+class ZoneWatch:
+    """Looks at one zone at a time."""
+
+    def __init__(
+        self,
+        database: Database,
+        cloudflare: CustomHostnameGateway,
+        dns: Dns,
+        cipher: Cipher,
+        budgets: Budgets,
+    ) -> None:
+        self._database = database
+        self._cloudflare = cloudflare
+        self._dns = dns
+        self._cipher = cipher
+        self._budgets = budgets
+
+    async def claim(self, limit: int) -> list[Zone]:
+        """Take the zones that are due to be looked at: each is, every minute."""
+        async with self._database.transaction() as tx:
+            return await store.claim_zone_watches(tx, every=TARGET_EVERY, limit=limit)
+
+    async def look(self, zone: Zone) -> None:
+        """Look at one zone."""
+        await self._look_at_target(zone)
+        async with self._database.transaction() as tx:
+            await put_lists(tx, zone.id, LISTS)
+            now = await read_now(tx)
+        pause = zone.pause
+        if pause is not None and pause.retry_at is not None and pause.retry_at <= now:
+            await self._try_again(zone, pause)
+
+    async def _look_at_target(self, zone: Zone) -> None:
+        seen = await self._dns.addresses(zone.cname_target)
+        if isinstance(seen, Found):
+            standing, absences = "found", 0
+        elif isinstance(seen, Absent):
+            standing, absences = "absent", zone.target_absences + 1
+        else:
+            standing, absences = "unknown", zone.target_absences
+        if standing != zone.target_standing:
+            log.warning("target_standing", zone=zone.id, standing=standing)
+        async with self._database.transaction() as tx:
+            await store.save_target(tx, zone.id, standing=standing, absences=absences)
+            if absences >= TARGET_ABSENCES:
+                detail = f"{zone.cname_target} has no address in DNS"
+                await pause_zone(tx, zone.id, PauseReason.CNAME_TARGET_MISSING, detail=detail)
+
+    async def _try_again(self, zone: Zone, pause: Pause) -> None:
+        """Ask for one page: what works again lifts the pause by itself."""
+        drawn = await self._budgets.draw(zone.budget, Lane.SWEEPS)
+        works = False
+        if drawn.granted:
+            token = self._cipher.decrypt(zone.api_token)
+            access = ZoneAccess(zone.cloudflare_zone_id, token, zone.budget)
+            try:
+                await self._cloudflare.list_page(access, page=1, filters=filters(WHOLE))
+                works = True
+            except CloudflareError as error:
+                log.warning("zone_still_refused", zone=zone.id, code=error.code)
+        async with self._database.transaction() as tx:
+            if works:
+                await resume_zone(tx, zone.id, accept_regressions=False)
+            else:
+                await store.retry_pause_at(tx, zone.id, await read_now(tx) + RETRY)
