@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """What this code needs of `schema_version`; every migration writes the number after its own."""
 
 metadata = MetaData(
@@ -177,6 +177,9 @@ watches = Table(
     _instant("refreshed_at"),
     Column("refreshed_records", JSONB, nullable=False, server_default=text("'[]'")),
     Column("refreshes", SmallInteger, nullable=False, server_default=text("0")),
+    _instant("viewed_at"),
+    _instant("doubted_at"),
+    _instant("followed_from"),
     Index("ix_watches_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
 )
 
