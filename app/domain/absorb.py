@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from app.domain.cloudflare_status import has_progressed
 from app.domain.custom_hostname import (
     CloudflareObject,
     CustomHostname,
@@ -32,8 +33,8 @@ from app.domain.observation import (
     ValidationRecord,
     Values,
 )
-from app.domain.plan import wanted_records
-from app.domain.schedule import Policy, failure_wait
+from app.domain.plan import found_records, wanted_records
+from app.domain.schedule import Policy, failure_wait, next_follow_up
 
 
 def absorb(
@@ -53,11 +54,6 @@ def is_ours(view: CloudflareHostname, record: CustomHostname, skew: timedelta) -
     return view.created_at >= started - skew and view.wildcard is record.hostname.is_wildcard
 
 
-def found_records(record: CustomHostname) -> frozenset[RecordKey]:
-    """The wanted records that DNS has."""
-    return frozenset(r.key for r in wanted_records(record) if r.status is RecordStatus.FOUND)
-
-
 def _absorb_cloudflare(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> CustomHostname:
@@ -65,9 +61,11 @@ def _absorb_cloudflare(
     match observation.cloudflare:
         case Found(view):
             known = record.cloudflare.id is not None
-            watch = _answered(watch)
+            watch = answered(watch)
             if not known and not is_ours(view, record, policy.adoption_skew):
                 return replace(record, cloudflare=CloudflareObject(), watch=watch)
+            if observation.acted is None and _is_news_of_progress(record, view, now):
+                watch = replace(watch, followed_from=now)
             kept = _keep(record.cloudflare, view)
             return replace(record, cloudflare=kept, watch=watch)
         case Absent():
@@ -75,7 +73,7 @@ def _absorb_cloudflare(
             # "It is there" and "there is none" at once: not a thing to repeat at once.
             odd = observation.acted is Act.CREATE
             failures = watch.cloudflare_failures + 1 if odd else 0
-            watch = replace(_answered(watch), cloudflare_failures=failures)
+            watch = replace(answered(watch), cloudflare_failures=failures)
             return replace(record, cloudflare=forgotten, watch=watch)
         case Refused(_, message):
             return _absorb_refusal(record, observation.acted, message)
@@ -93,7 +91,16 @@ def _absorb_cloudflare(
             return record
 
 
-def _answered(watch: Watch) -> Watch:
+def _is_news_of_progress(record: CustomHostname, view: CloudflareHostname, now: datetime) -> bool:
+    """Whether Cloudflare went on with a name that nobody follows."""
+    before = record.cloudflare.seen
+    if record.state is not State.VALIDATING or before is None:
+        return False
+    return has_progressed(before, view) and next_follow_up(record, now) is None
+
+
+def answered(watch: Watch) -> Watch:
+    """Note an answer: the back-off is over."""
     return replace(watch, cloudflare_failures=0, cloudflare_waits_until=None)
 
 
@@ -102,11 +109,11 @@ def _absorb_refusal(record: CustomHostname, acted: Act | None, message: str) -> 
     if acted is Act.DELETE:
         # Asking the same again at once would be refused at once.
         failures = record.watch.cloudflare_failures + 1
-        watch = replace(_answered(record.watch), cloudflare_failures=failures)
+        watch = replace(answered(record.watch), cloudflare_failures=failures)
         return replace(record, cloudflare=known, watch=watch)
     if acted is Act.CREATE:
         known = _without_post(known)
-    return replace(record, cloudflare=known, watch=_answered(record.watch))
+    return replace(record, cloudflare=known, watch=answered(record.watch))
 
 
 def _without_post(known: CloudflareObject) -> CloudflareObject:
@@ -232,5 +239,6 @@ def _absorb_act(record: CustomHostname, observation: Observation, now: datetime)
         refreshed_at=now,
         refreshed_records=record.watch.refreshed_records | found,
         refreshes=record.watch.refreshes + 1 if again else 0,
+        followed_from=now,
     )
     return replace(record, watch=watch)

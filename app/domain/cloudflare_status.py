@@ -87,3 +87,32 @@ def both_active(view: CloudflareHostname | None, *, live: bool) -> bool:
     if hostname is HostnameMeaning.GOING:
         return view.status not in _BEGUN_ANEW and ssl is not CertificateMeaning.ENDED
     return hostname is HostnameMeaning.ACTIVE and ssl is not CertificateMeaning.ENDED
+
+
+_COURSE = (
+    CertificateMeaning.CHECKING,
+    CertificateMeaning.ISSUING,
+    CertificateMeaning.DEPLOYING,
+    CertificateMeaning.ACTIVE,
+)
+
+
+def goes_on_by_itself(view: CloudflareHostname) -> bool:
+    """Whether Cloudflare has what it needs of the tenant, for the one part or the other."""
+    under_way = {CertificateMeaning.ISSUING, CertificateMeaning.DEPLOYING}
+    return (
+        hostname_meaning(view) is HostnameMeaning.ACTIVE or certificate_meaning(view) in under_way
+    )
+
+
+def has_progressed(before: CloudflareHostname, after: CloudflareHostname) -> bool:
+    """Whether either part came further on its way to active."""
+    return any(b < a for b, a in zip(_progress(before), _progress(after), strict=True))
+
+
+def _progress(view: CloudflareHostname) -> tuple[int, int]:
+    certificate = certificate_meaning(view)
+    return (
+        int(hostname_meaning(view) is HostnameMeaning.ACTIVE),
+        _COURSE.index(certificate) if certificate in _COURSE else 0,
+    )

@@ -160,6 +160,13 @@ class Watch:
     """The found records that the refreshes so far were for."""
     refreshes: int = 0
     """Refreshes since the last newly found record."""
+    viewed_at: datetime | None = None
+    """When the last question to Cloudflare that had an answer was sent; a later answer to an
+    earlier question is old news."""
+    doubted_at: datetime | None = None
+    """When Cloudflare first spoke against the hostname, which is believed at a second look."""
+    followed_from: datetime | None = None
+    """From when Cloudflare is looked at closely: a creation, a refresh, or news of progress."""
 
     @property
     def next_check_at(self) -> datetime | None:

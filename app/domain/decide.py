@@ -2,55 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.domain.absorb import absorb, found_records
-from app.domain.cloudflare_status import (
-    CertificateMeaning,
-    HostnameMeaning,
-    both_active,
-    certificate_meaning,
-    hostname_meaning,
-)
-from app.domain.custom_hostname import (
-    GONE,
-    LIVE,
-    CustomHostname,
-    Desired,
-    Purpose,
-    RecordStatus,
-    State,
-)
-from app.domain.errors import CloudflareRateLimited, CloudflareUnauthorized
+from app.domain.absorb import absorb
+from app.domain.acts import begin_creation, must_wait, settle_request, wanted_act
+from app.domain.custom_hostname import GONE, LIVE, CustomHostname, State
+from app.domain.doubt import first_contradicted, looked_at, take_in, weigh
 from app.domain.events import EventType, event_type
-from app.domain.observation import (
-    Absent,
-    Act,
-    CloudflareHostname,
-    Found,
-    NotAsked,
-    Observation,
-    Refused,
-    Unknown,
-)
-from app.domain.plan import is_real_time, records_complete, wanted_records
-from app.domain.reason import Reason
+from app.domain.observation import Act, Found, NotAsked, Observation, Side
 from app.domain.schedule import Policy, cloudflare_due_at, dns_due_at
+from app.domain.standing import Standing, find_standing
 
 UPWARDS = (State.PENDING, State.VALIDATING, State.ACTIVE, State.CNAME_VERIFIED)
 """The order in which a hostname becomes live; none is ever skipped."""
-
-# Cloudflare's codes for a creation that a larger quota would let through.
-QUOTA_CODES = frozenset({1404, 1405})
-
-
-_WHY_NOT_CREATED = {
-    CloudflareUnauthorized.code: Reason.CLOUDFLARE_UNAUTHORIZED,
-    CloudflareRateLimited.code: Reason.CREATION_QUEUED,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +39,10 @@ class Transition:
     record: CustomHostname
     steps: tuple[Step, ...] = ()
     act: Act | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where the hostname stands, and why."""
-
-    state: State
-    reason: Reason
+    looked: frozenset[Side] = frozenset()
+    """Of a hostname that was live: the sides that gave a clear answer."""
+    contradicted: frozenset[Side] = frozenset()
+    """Those of `looked` that contradict it for the first time."""
 
 
 def decide(
@@ -91,13 +53,19 @@ def decide(
     `now` is Postgres's `nameplate_now()`, aware. The record that comes back carries the new state,
     its reason, and the instants of the next looks.
     """
-    seen = absorb(record, observation, now=now, policy=policy)
-    standing = _standing(seen, observation, now=now, policy=policy)
+    known, observation = take_in(record, observation, now=now)
+    looked, contradicted = looked_at(known, observation), first_contradicted(known, observation)
+    known, observation = weigh(known, observation, now=now, policy=policy)
+    seen = absorb(known, observation, now=now, policy=policy)
+    standing = find_standing(seen, observation, now=now, policy=policy)
     steps = tuple(_steps(record.state, standing.state, created=seen.cloudflare.id is not None))
     moved = _arrive(seen, standing, steps, now)
-    act = _act(moved, observation, now=now, policy=policy)
-    begun = _begin_creation(moved, now) if act is Act.CREATE else _settle_request(moved, now)
-    return Transition(_schedule(begun, observation, now=now, policy=policy), steps, act)
+    wanted = wanted_act(moved, now=now, policy=policy) if observation.acted is None else None
+    postponed = wanted is not None and must_wait(moved, observation, now)
+    act = None if postponed else wanted
+    begun = begin_creation(moved, now) if act is Act.CREATE else settle_request(moved, now)
+    kept = _schedule(begun, observation, now=now, policy=policy, postponed=postponed)
+    return Transition(kept, steps, act, looked, contradicted)
 
 
 def needs_thorough_look(
@@ -111,152 +79,6 @@ def needs_thorough_look(
     if known is None or known.points_at_target is not routing.value.points_at_target:
         return True
     return bool(decide(record, observation, now=now, policy=policy).steps)
-
-
-def _standing(
-    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
-) -> Standing:
-    if record.desired is Desired.ABSENT:
-        return _leaving(record)
-    if record.cloudflare.id is None:
-        return _not_at_cloudflare(record, observation)
-    view = record.cloudflare.seen
-    if view is None:
-        return Standing(record.state, record.reason)
-    match hostname_meaning(view):
-        case HostnameMeaning.BLOCKED:
-            return Standing(State.FAILED, _blocked_reason(view))
-        case HostnameMeaning.MOVED:
-            return Standing(State.VALIDATING, _lapsed(record))
-        case HostnameMeaning.ACTIVE | HostnameMeaning.GOING:
-            live = record.state in LIVE
-            if both_active(view, live=live):
-                return _live(record, observation, now=now, policy=policy)
-            return Standing(State.VALIDATING, _missing(record, view))
-
-
-def _leaving(record: CustomHostname) -> Standing:
-    never_tried = record.cloudflare.id is None and record.cloudflare.create_tried_at is None
-    if record.state is State.DELETED or never_tried:
-        return Standing(State.DELETED, Reason.REMOVED)
-    return Standing(State.DELETING, Reason.REMOVAL_REQUESTED)
-
-
-def _not_at_cloudflare(record: CustomHostname, observation: Observation) -> Standing:
-    view = record.cloudflare.seen
-    match observation.cloudflare:
-        case Found():
-            return Standing(State.FAILED, Reason.ALREADY_IN_ZONE)
-        case Refused(code, _) if code in QUOTA_CODES:
-            return Standing(State.FAILED, Reason.QUOTA_EXCEEDED)
-        case Refused():
-            return Standing(State.FAILED, Reason.REFUSED_BY_CLOUDFLARE)
-        case Absent() if view is not None and hostname_meaning(view) is not HostnameMeaning.MOVED:
-            return Standing(State.FAILED, Reason.MISSING_AT_CLOUDFLARE)
-        case _:
-            pass
-    if record.state is State.FAILED:
-        return Standing(State.FAILED, record.reason)
-    if view is None:
-        return Standing(State.PENDING, _creation_reason(record, observation))
-    if hostname_meaning(view) is HostnameMeaning.MOVED:
-        return Standing(State.VALIDATING, _lapsed(record))
-    return Standing(State.FAILED, Reason.MISSING_AT_CLOUDFLARE)
-
-
-def _lapsed(record: CustomHostname) -> Reason:
-    return Reason.MOVED_AWAY if record.has_been_live else Reason.VALIDATION_LAPSED
-
-
-def _creation_reason(record: CustomHostname, observation: Observation) -> Reason:
-    match observation.cloudflare:
-        case Unknown(why):
-            return _WHY_NOT_CREATED.get(why, Reason.CLOUDFLARE_UNREACHABLE)
-        case NotAsked():
-            return record.reason
-        case _:
-            return Reason.CREATING
-
-
-def _blocked_reason(view: CloudflareHostname) -> Reason:
-    held = _mentions(view, r"\bzone\b.*\b(held|hold)\b|\bheld zone\b")
-    return Reason.ZONE_HELD if held else Reason.HOSTNAME_BLOCKED
-
-
-def _live(
-    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
-) -> Standing:
-    routing = record.dns.routing
-    points = routing is not None and routing.points_at_target
-    if points:
-        return Standing(State.CNAME_VERIFIED, Reason.LIVE)
-    # Time alone concludes nothing: it takes a look that finds the name elsewhere.
-    seen = isinstance(observation.dns.routing, Found)
-    lost = seen and _contradicted(record, now, policy)
-    if record.state is State.CNAME_VERIFIED and not lost:
-        return Standing(State.CNAME_VERIFIED, Reason.CNAME_CONTRADICTED)
-    return Standing(State.ACTIVE, _cname_reason(record))
-
-
-def _contradicted(record: CustomHostname, now: datetime, policy: Policy) -> bool:
-    watch = record.watch
-    if watch.contradicted_at is None or watch.contradictions < policy.contradictions:
-        return False
-    return now - watch.contradicted_at >= policy.contradicted_for
-
-
-def _missing(record: CustomHostname, view: CloudflareHostname) -> Reason:
-    """Say what keeps the two statuses from being active, and so whose turn it is."""
-    if _mentions(view, "fallback origin"):
-        return Reason.FALLBACK_ORIGIN_NOT_READY
-    if _mentions(view, "caa_error"):
-        return Reason.CAA_FORBIDS_ISSUANCE
-    if not records_complete(record):
-        return Reason.PREPARING_RECORDS
-    if hostname_meaning(view) is not HostnameMeaning.ACTIVE:
-        return _record_reason(record, Purpose.OWNERSHIP) or Reason.HOSTNAME_CHECK_PENDING
-    match certificate_meaning(view):
-        case CertificateMeaning.ISSUING:
-            return Reason.CERTIFICATE_ISSUING
-        case CertificateMeaning.DEPLOYING:
-            return Reason.CERTIFICATE_DEPLOYING
-        case CertificateMeaning.ENDED:
-            return Reason.CERTIFICATE_EXPIRED
-        case CertificateMeaning.TIMED_OUT:
-            return _record_reason(record, Purpose.CERTIFICATE) or Reason.CERTIFICATE_TIMED_OUT
-        case CertificateMeaning.CHECKING | CertificateMeaning.GOING | CertificateMeaning.ACTIVE:
-            return _record_reason(record, Purpose.CERTIFICATE) or Reason.CERTIFICATE_CHECK_PENDING
-
-
-def _record_reason(record: CustomHostname, purpose: Purpose) -> Reason | None:
-    """Name the record that is still lacking for `purpose`; None when the tenant did all of it."""
-    wanted = wanted_records(record)
-    routed = any(r.purpose is Purpose.ROUTING and r.status is RecordStatus.FOUND for r in wanted)
-    # Once traffic arrives here, hostname and HTTP validation need no token.
-    if routed and not (purpose is Purpose.CERTIFICATE and record.hostname.is_wildcard):
-        return None
-    if is_real_time(record.plan):
-        return _cname_reason(record)
-    statuses = {r.status for r in wanted if r.purpose is purpose}
-    if statuses == {RecordStatus.FOUND}:
-        return None
-    wrong = RecordStatus.WRONG in statuses
-    if purpose is Purpose.OWNERSHIP:
-        return Reason.OWNERSHIP_TXT_WRONG if wrong else Reason.OWNERSHIP_TXT_MISSING
-    return Reason.CERTIFICATE_TXT_WRONG if wrong else Reason.CERTIFICATE_TXT_MISSING
-
-
-def _cname_reason(record: CustomHostname) -> Reason:
-    wrong = any(
-        r.purpose is Purpose.ROUTING and r.status is RecordStatus.WRONG
-        for r in wanted_records(record)
-    )
-    return Reason.CNAME_ELSEWHERE if wrong else Reason.AWAITING_CNAME
-
-
-def _mentions(view: CloudflareHostname, pattern: str) -> bool:
-    texts = (*view.verification_errors, *view.validation_errors)
-    return any(re.search(pattern, text, re.IGNORECASE) for text in texts)
 
 
 def _steps(before: State, after: State, *, created: bool) -> Iterator[Step]:
@@ -311,98 +133,13 @@ def _may_still_point_here(record: CustomHostname, *, newly: bool) -> bool:
     return routing is None or routing.points_at_target
 
 
-def _act(
-    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
-) -> Act | None:
-    if observation.acted is not None:
-        return None
-    if _must_wait(record, observation, now):
-        return None
-    if record.desired is Desired.ABSENT:
-        at_cloudflare = record.cloudflare.id is not None and record.state is State.DELETING
-        return Act.DELETE if at_cloudflare else None
-    if record.cloudflare.id is None:
-        return Act.CREATE if _wants_creation(record) else None
-    return Act.REFRESH if _wants_refresh(record, now, policy) else None
-
-
-def _begin_creation(record: CustomHostname, now: datetime) -> CustomHostname:
-    """Note the beginning before the POST, so that what it makes is known as ours after a crash."""
-    started = record.cloudflare.create_started_at or now
-    begun = replace(record.cloudflare, create_started_at=started, create_tried_at=now)
-    return replace(record, cloudflare=begun)
-
-
-def _settle_request(record: CustomHostname, now: datetime) -> CustomHostname:
-    """Take a person's request as met when there is nothing left to refresh."""
-    if record.cloudflare.id is None or not record.refresh_is_requested:
-        return record
-    if not _needs_nothing(record):
-        return record
-    return replace(record, watch=replace(record.watch, refreshed_at=now))
-
-
-def _must_wait(record: CustomHostname, observation: Observation, now: datetime) -> bool:
-    """After an Unknown, acts wait for the back-off too: a 429 must not be answered with a PATCH."""
-    if isinstance(observation.cloudflare, Unknown):
-        return True
-    watch = record.watch
-    if watch.cloudflare_waits_until is not None and watch.cloudflare_waits_until > now:
-        return True
-    due = watch.cloudflare_due_at
-    return watch.cloudflare_failures > 0 and due is not None and due > now
-
-
-def _wants_creation(record: CustomHostname) -> bool:
-    if record.state is State.PENDING or record.refresh_is_requested:
-        return True
-    routing = record.dns.routing
-    came_back = routing is not None and routing.points_at_target
-    return record.state is State.VALIDATING and came_back
-
-
-def _wants_refresh(record: CustomHostname, now: datetime, policy: Policy) -> bool:
-    view = record.cloudflare.seen
-    if view is None or _needs_nothing(record):
-        return False
-    if record.refresh_is_requested:
-        return True
-    if not _waits_for_records(view):
-        return False
-    watch = record.watch
-    found = found_records(record)
-    if not found:
-        return False
-    if found - watch.refreshed_records:
-        return True
-    waits = policy.refresh_again
-    if watch.refreshed_at is None or watch.refreshes >= len(waits):
-        return False
-    return now - watch.refreshed_at >= waits[watch.refreshes]
-
-
-def _needs_nothing(record: CustomHostname) -> bool:
-    """Whether a refresh could only disturb: a renewal is Cloudflare's affair until it gives up."""
-    view = record.cloudflare.seen
-    if view is None or not both_active(view, live=record.state in LIVE):
-        return False
-    return certificate_meaning(view) is not CertificateMeaning.TIMED_OUT
-
-
-def _waits_for_records(view: CloudflareHostname) -> bool:
-    """Whether looking again at once could help Cloudflare on."""
-    match hostname_meaning(view):
-        case HostnameMeaning.BLOCKED:
-            return False
-        case HostnameMeaning.MOVED | HostnameMeaning.GOING:
-            return True
-        case HostnameMeaning.ACTIVE:
-            waiting = {CertificateMeaning.CHECKING, CertificateMeaning.TIMED_OUT}
-            return certificate_meaning(view) in waiting
-
-
 def _schedule(
-    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
+    record: CustomHostname,
+    observation: Observation,
+    *,
+    now: datetime,
+    policy: Policy,
+    postponed: bool,
 ) -> CustomHostname:
     """Set the next looks; the side that was not asked keeps an earlier appointment."""
     watch = record.watch
@@ -414,9 +151,11 @@ def _schedule(
         known = _later_than(now, watch.cloudflare_due_at)
         kept = known or cloudflare
         cloudflare = kept if watch.cloudflare_failures else _earlier(known, cloudflare)
-    waits_until = watch.cloudflare_waits_until
-    if waits_until is not None and cloudflare is not None:
-        cloudflare = max(cloudflare, waits_until)
+    if postponed and cloudflare is None:
+        cloudflare = now + policy.failure_wait
+    for earliest in (watch.cloudflare_waits_until, observation.held_back):
+        if earliest is not None and cloudflare is not None:
+            cloudflare = max(cloudflare, earliest)
     return replace(record, watch=replace(watch, dns_due_at=dns, cloudflare_due_at=cloudflare))
 
 

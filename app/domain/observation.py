@@ -93,6 +93,13 @@ CloudflareView = Found[CloudflareHostname] | Absent | Unknown | NotAsked | Refus
 """Cloudflare's view of one hostname; `Refused` only ever answers an act."""
 
 
+class Side(StrEnum):
+    """Whom a look asks."""
+
+    DNS = "dns"
+    CLOUDFLARE = "cloudflare"
+
+
 class RoutingKind(StrEnum):
     """By what evidence the tenant's DNS does, or does not, point at us."""
 
@@ -146,3 +153,7 @@ class Observation:
     cloudflare: CloudflareView = NotAsked()
     dns: DnsView = DnsView()
     acted: Act | None = None
+    sent_at: datetime | None = None
+    """When the question to Cloudflare was sent; None means now."""
+    held_back: datetime | None = None
+    """The budget of calls to Cloudflare has none to spare until then: nothing may be done there."""

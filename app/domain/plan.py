@@ -9,6 +9,8 @@ from app.domain.custom_hostname import (
     DnsRecord,
     Plan,
     Purpose,
+    RecordKey,
+    RecordStatus,
     State,
     When,
 )
@@ -80,6 +82,11 @@ def wanted_records(record: CustomHostname) -> tuple[DnsRecord, ...]:
     """The records to add, in the order to add them, each with what DNS last said of it."""
     wanted = (*_before_the_switch(record), _routing(record))
     return tuple(replace(r, status=record.dns.statuses.get(r.key, r.status)) for r in wanted)
+
+
+def found_records(record: CustomHostname) -> frozenset[RecordKey]:
+    """The wanted records that DNS has."""
+    return frozenset(r.key for r in wanted_records(record) if r.status is RecordStatus.FOUND)
 
 
 def records_complete(record: CustomHostname) -> bool:

@@ -53,7 +53,12 @@ class Reason(StrEnum):
     CREATION_QUEUED = (
         "creation_queued",
         WaitingOn.CLOUDFLARE,
-        "Cloudflare takes no more calls at the moment; the creation waits as long as it asked.",
+        "Cloudflare takes only so many creations at a time; this one waits for its turn.",
+    )
+    ZONE_PAUSED = (
+        "zone_paused",
+        WaitingOn.OPERATOR,
+        "Work on this zone is paused; the zone says why.",
     )
     PREPARING_RECORDS = (
         "preparing_records",

@@ -6,19 +6,28 @@ import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from app.domain.cloudflare_status import (
+    CertificateMeaning,
+    certificate_meaning,
+    goes_on_by_itself,
+)
 from app.domain.custom_hostname import LIVE, CustomHostname, State
 from app.domain.observation import Observation, Unknown
-from app.domain.plan import records_complete
+from app.domain.plan import found_records, records_complete
 
 DAY = timedelta(days=1)
 
 DNS_FAILURE_MOST = timedelta(minutes=5)
 
-FOLLOW = (5, 10, 20, 40, *range(60, 601, 60))
-"""Seconds after a creation or refresh at which Cloudflare is looked at: the minutes that matter."""
+FOLLOW = (5, 15, 30, 45, 60, 80, 105, 135, 180, 240, 300, 420, 600)
+"""Seconds after a creation, a refresh or news of progress at which Cloudflare is looked at, where
+what it waited for is there: the minutes in which a certificate is issued and deployed."""
 
 TOKENS = (1, 2, 3, 5, 8, 12, 20, 30, 45, *range(60, 601, 60))
 """The same while Cloudflare still prepares tokens, which takes it some seconds."""
+
+ONCE = (10,)
+"""The same where it is the tenant's turn: what stands in the way of the name shows at once."""
 
 WEBHOOK_RETRIES = (5, 300, 1800, 7200, 18000, 36000, 36000)
 """Seconds between the tries of one delivery; the first try is at once."""
@@ -45,10 +54,10 @@ class Policy:
         timedelta(hours=24),
     )
     """Waits before the no-change PATCH is sent again for the same records."""
-    live_cloudflare: timedelta = timedelta(minutes=30)
-    failed_cloudflare: timedelta = timedelta(hours=1)
-    idle_cloudflare_first_day: timedelta = timedelta(minutes=15)
-    idle_cloudflare: timedelta = timedelta(hours=1)
+    confirm_after: timedelta = timedelta(seconds=60)
+    """When what Cloudflare says against a hostname is looked at again, and then believed."""
+    person_is_believed: timedelta = timedelta(minutes=1)
+    """So soon after a person's refresh it is believed at once."""
     deleting_again: timedelta = timedelta(seconds=10)
     failure_wait: timedelta = timedelta(seconds=5)
     failure_wait_most: timedelta = timedelta(minutes=5)
@@ -70,7 +79,7 @@ def dns_due_at(record: CustomHostname, *, now: datetime, policy: Policy) -> date
 def cloudflare_due_at(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> datetime | None:
-    """When to ask Cloudflare next; None while nothing could follow from it."""
+    """When to ask Cloudflare for this one name; None while the sweeps over all names will do."""
     if record.state is State.DELETED:
         return None
     if isinstance(observation.cloudflare, Unknown):
@@ -81,11 +90,19 @@ def cloudflare_due_at(
     if record.cloudflare.id is None:
         to_create = record.state is State.PENDING or record.refresh_is_requested
         return now + _backed_off(record, policy) if to_create else None
-    if record.state is State.FAILED:
-        return now + policy.failed_cloudflare
-    if record.state in LIVE:
-        return now + policy.live_cloudflare
-    return _validating_due_at(record, now, policy)
+    doubted = record.watch.doubted_at
+    if doubted is not None:
+        return max(doubted + policy.confirm_after, now + policy.failure_wait)
+    return next_follow_up(record, now)
+
+
+def next_follow_up(record: CustomHostname, now: datetime) -> datetime | None:
+    """The next of the close looks that follow a creation, a refresh or news of progress."""
+    began = record.watch.followed_from
+    if began is None:
+        return None
+    steps = (began + timedelta(seconds=seconds) for seconds in _ladder(record))
+    return next((at for at in steps if at > now), None)
 
 
 def webhook_retry_after(attempts: int, *, chance: float) -> timedelta | None:
@@ -141,12 +158,16 @@ def _backed_off(record: CustomHostname, policy: Policy) -> timedelta:
     return min(policy.failure_wait * (1 << doublings), policy.failure_wait_most)
 
 
-def _validating_due_at(record: CustomHostname, now: datetime, policy: Policy) -> datetime:
-    ladder = FOLLOW if records_complete(record) else TOKENS
-    began = record.watch.refreshed_at or record.wanted_at
-    steps = (began + timedelta(seconds=seconds) for seconds in ladder)
-    followed = next((at for at in steps if at > now), None)
-    if followed is not None:
-        return followed
-    fresh = now - record.wanted_at < DAY
-    return now + (policy.idle_cloudflare_first_day if fresh else policy.idle_cloudflare)
+def _ladder(record: CustomHostname) -> tuple[int, ...]:
+    view = record.cloudflare.seen
+    if view is None:
+        return ()
+    if record.state in LIVE:
+        renewing = certificate_meaning(view) is not CertificateMeaning.ACTIVE
+        return FOLLOW if renewing else ()
+    if record.state is not State.VALIDATING:
+        return ()
+    if not records_complete(record):
+        return TOKENS
+    followed = goes_on_by_itself(view) or found_records(record)
+    return FOLLOW if followed else ONCE

@@ -95,6 +95,9 @@ def watch_row(watch: Watch) -> dict[str, Any]:
         "refreshed_at": watch.refreshed_at,
         "refreshed_records": sorted(list(key) for key in watch.refreshed_records),
         "refreshes": watch.refreshes,
+        "viewed_at": watch.viewed_at,
+        "doubted_at": watch.doubted_at,
+        "followed_from": watch.followed_from,
     }
 
 
@@ -173,4 +176,7 @@ def _read_watch(row: Mapping[str, Any]) -> Watch:
         refreshed_at=row["refreshed_at"],
         refreshed_records=frozenset((t, n, v) for t, n, v in row["refreshed_records"]),
         refreshes=row["refreshes"],
+        viewed_at=row["viewed_at"],
+        doubted_at=row["doubted_at"],
+        followed_from=row["followed_from"],
     )

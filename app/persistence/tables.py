@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """What this code needs of `schema_version`; every migration writes the number after its own."""
 
 metadata = MetaData(
@@ -192,6 +192,9 @@ watches = Table(
     _instant("refreshed_at"),
     Column("refreshed_records", JSONB, nullable=False, server_default=text("'[]'")),
     Column("refreshes", SmallInteger, nullable=False, server_default=text("0")),
+    _instant("viewed_at"),
+    _instant("doubted_at"),
+    _instant("followed_from"),
     # What a list of Cloudflare's is compared with, without opening the wide rows.
     Column("hostname_status", Text),
     Column("ssl_status", Text),

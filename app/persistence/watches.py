@@ -175,7 +175,6 @@ async def spread_due(
         "cloudflare_due_at": case(
             (c.cloudflare_due_at <= NOW, somewhere), else_=c.cloudflare_due_at
         ),
-        "waiting_since": c.waiting_since + in_seconds(paused_for.total_seconds()),
     }
     if anew:
         values |= {"contradictions": 0, "contradicted_at": None, "doubted_at": None}

@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import structlog
 
-from app.domain.decide import Side, Transition
+from app.domain.decide import Transition
 from app.domain.errors import Conflict, NotFound
 from app.domain.events import ZoneEvent, ZoneEventType, zone_webhook_body
+from app.domain.observation import Side
 from app.domain.pause import (
     BREAKER_WITHIN,
     RESUME_OVER,

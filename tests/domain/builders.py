@@ -305,6 +305,20 @@ def decided(
     return decide(record, observation, now=at(after), policy=POLICY)
 
 
+def confirmed(
+    record: CustomHostname,
+    *,
+    cloudflare: CloudflareView | CloudflareHostname,
+    dns: DnsView | Routing | None = None,
+    after: float = 0,
+) -> Transition:
+    """Decide on two looks a minute apart that bring the same; the first is not believed."""
+    first = decided(record, cloudflare=cloudflare, dns=dns, after=after)
+    assert first.record.watch.doubted_at == at(after)
+    assert (first.steps, first.act) == ((), None)
+    return decided(first.record, cloudflare=cloudflare, dns=dns, after=after + 60)
+
+
 def path(transition: Transition) -> list[str]:
     """Name the states a transition arrived in, in order."""
     return [str(step.after) for step in transition.steps]

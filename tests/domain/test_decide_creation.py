@@ -14,6 +14,7 @@ from .builders import (
     at,
     checking_view,
     cloudflare_view,
+    confirmed,
     decided,
     failed_record,
     hostname_record,
@@ -285,7 +286,7 @@ def test_first_arrivals_are_noted_and_stay() -> None:
     assert crossed.arrived_at[State.ACTIVE] == at(90)
     assert crossed.arrived_at[State.CNAME_VERIFIED] == at(90)
     assert crossed.arrived_at[State.VALIDATING] == at(0)
-    back = decided(crossed, cloudflare=checking_view(), after=3600).record
+    back = confirmed(crossed, cloudflare=checking_view(), after=3600).record
     again = decided(back, cloudflare=cloudflare_view(), after=7200)
     assert path(again) == ["active", "cname_verified"]
     assert again.record.arrived_at[State.ACTIVE] == at(90)

@@ -22,6 +22,7 @@ from .builders import (
     blocked_record,
     checking_view,
     cloudflare_view,
+    confirmed,
     decided,
     deleting_record,
     dns_view,
@@ -67,12 +68,12 @@ def test_a_person_gets_no_earlier_past_the_wait_cloudflare_named() -> None:
 
 def test_a_lost_name_made_again_keeps_the_wait_cloudflare_named() -> None:
     view = cloudflare_view(status="moved")
-    moved = decided(live_record(), cloudflare=view, dns=ELSEWHERE).record
-    lost = decided(moved, cloudflare=Absent()).record
-    begun = decided(lost, dns=HERE).record
-    limited = decided(begun, cloudflare=LIMITED, acted=Act.CREATE).record
-    first = decided(limited, dns=HERE, after=10)
-    second = decided(first.record, dns=HERE, after=20)
+    moved = confirmed(live_record(), cloudflare=view, dns=ELSEWHERE).record
+    lost = confirmed(moved, cloudflare=Absent(), after=100).record
+    begun = decided(lost, dns=HERE, after=170).record
+    limited = decided(begun, cloudflare=LIMITED, acted=Act.CREATE, after=171).record
+    first = decided(limited, dns=HERE, after=180)
+    second = decided(first.record, dns=HERE, after=190)
     assert (first.act, second.act) == (None, None)
 
 
@@ -136,7 +137,7 @@ def test_a_person_can_refresh_a_live_name_whose_renewal_timed_out(ssl_status: st
 
 def test_a_name_that_comes_back_is_refreshed_on_sight_however_often_it_was_before() -> None:
     worn = Watch(refreshed_at=at(0), refreshed_records=frozenset({CNAME_KEY}), refreshes=4)
-    moved = decided(
+    moved = confirmed(
         live_record(watch=worn),
         cloudflare=cloudflare_view(status="moved"),
         dns=ELSEWHERE,
@@ -183,7 +184,7 @@ def test_tokens_once_seen_stay_when_cloudflare_shows_fewer(
 
 
 def test_a_blocked_name_that_vanished_says_so() -> None:
-    gone = decided(blocked_record(), cloudflare=Absent()).record
+    gone = confirmed(blocked_record(), cloudflare=Absent()).record
     assert gone.reason is Reason.MISSING_AT_CLOUDFLARE
 
 

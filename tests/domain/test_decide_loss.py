@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.domain.custom_hostname import CustomHostname, State
+from app.domain.custom_hostname import LIVE, CustomHostname, State
 from app.domain.decide import Transition, needs_thorough_look
 from app.domain.observation import (
     Absent,
@@ -28,6 +28,7 @@ from .builders import (
     checking_view,
     cloudflare_object,
     cloudflare_view,
+    confirmed,
     decided,
     dns_view,
     failed_record,
@@ -44,8 +45,9 @@ SERVFAIL = dns_view(routing=Unknown("servfail"))
 
 def lost_after_moved(record: CustomHostname) -> CustomHostname:
     """Give the record after Cloudflare said moved, and then that it is not there."""
-    moved = decided(record, cloudflare=MOVED, dns=ELSEWHERE).record
-    return decided(moved, cloudflare=Absent(), after=60).record
+    look = confirmed if record.state in LIVE else decided
+    moved = look(record, cloudflare=MOVED, dns=ELSEWHERE, after=-180).record
+    return confirmed(moved, cloudflare=Absent()).record
 
 
 @pytest.mark.parametrize("status", ["moved", "deleted"])
@@ -58,7 +60,7 @@ def test_a_name_never_validated_that_moved_has_lapsed(status: str) -> None:
 
 @pytest.mark.parametrize("status", ["moved", "deleted"])
 def test_a_live_name_that_moved_is_told_as_lost(status: str) -> None:
-    seen = decided(live_record(), cloudflare=cloudflare_view(status=status), dns=ELSEWHERE)
+    seen = confirmed(live_record(), cloudflare=cloudflare_view(status=status), dns=ELSEWHERE)
     assert (path(seen), told(seen)) == (["validating"], ["cname_lost"])
     assert seen.record.reason is Reason.MOVED_AWAY
     assert seen.record.reason.waiting_on is WaitingOn.TENANT
@@ -107,7 +109,7 @@ def test_a_lost_name_is_looked_at_in_dns_alone() -> None:
     ],
 )
 def test_absent_without_moved_has_failed_until_a_refresh(record: CustomHostname) -> None:
-    gone = decided(record, cloudflare=Absent(), after=60)
+    gone = confirmed(record, cloudflare=Absent())
     assert (path(gone), told(gone), gone.act) == (["failed"], ["failed"], None)
     assert gone.record.reason is Reason.MISSING_AT_CLOUDFLARE
     assert gone.record.reason.waiting_on is WaitingOn.OPERATOR
@@ -136,7 +138,8 @@ def test_a_blocked_name_has_failed(
     record: CustomHostname, errors: tuple[str, ...], reason: Reason, waiting_on: WaitingOn
 ) -> None:
     view = cloudflare_view(status="blocked", verification_errors=errors)
-    seen = decided(record, cloudflare=view, dns=HERE)
+    look = confirmed if record.state in LIVE else decided
+    seen = look(record, cloudflare=view, dns=HERE)
     assert (path(seen), told(seen), seen.act) == (["failed"], ["failed"], None)
     assert seen.record.reason is reason
     assert seen.record.reason.waiting_on is waiting_on
@@ -273,12 +276,12 @@ def test_leaving_cname_verified_downwards_is_told_as_cname_lost_only(
     status: str, ssl_status: str
 ) -> None:
     view = cloudflare_view(status=status, ssl_status=ssl_status)
-    seen = decided(live_record(), cloudflare=view, dns=HERE)
+    seen = confirmed(live_record(), cloudflare=view, dns=HERE)
     assert (path(seen), told(seen)) == (["validating"], ["cname_lost"])
 
 
 def test_an_active_name_that_regresses_is_told_as_validating() -> None:
-    seen = decided(active_record(), cloudflare=checking_view())
+    seen = confirmed(active_record(), cloudflare=checking_view())
     assert (path(seen), told(seen)) == (["validating"], ["validating"])
 
 
@@ -327,9 +330,7 @@ def test_an_object_never_seen_moved_is_missing_even_when_pending_goes_on() -> No
     record = replace(
         pending_record(), state=State.VALIDATING, cloudflare=cloudflare_object(checking_view())
     )
-    assert decided(record, cloudflare=Absent(), after=60).record.reason is (
-        Reason.MISSING_AT_CLOUDFLARE
-    )
+    assert confirmed(record, cloudflare=Absent()).record.reason is (Reason.MISSING_AT_CLOUDFLARE)
 
 
 def test_a_failed_record_keeps_its_reason_whatever_dns_says() -> None:

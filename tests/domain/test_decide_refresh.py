@@ -20,6 +20,7 @@ from .builders import (
     blocked_record,
     checking_view,
     cloudflare_view,
+    confirmed,
     decided,
     dns_view,
     live_record,
@@ -215,5 +216,5 @@ def test_nothing_is_repeated_for_records_that_were_never_seen() -> None:
 def test_a_request_met_by_a_serving_name_does_not_make_it_again_later() -> None:
     asked = replace(live_record(), refresh_requested_at=at(60))
     met = decided(asked, cloudflare=cloudflare_view(), dns=HERE, after=61).record
-    gone = decided(met, cloudflare=Absent(), after=30 * 86400)
+    gone = confirmed(met, cloudflare=Absent(), after=30 * 86400)
     assert (path(gone), gone.act) == (["failed"], None)

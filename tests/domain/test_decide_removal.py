@@ -31,6 +31,7 @@ from .builders import (
     blocked_record,
     checking_view,
     cloudflare_view,
+    confirmed,
     decided,
     deleted_record,
     deleting_record,
@@ -150,7 +151,7 @@ def test_a_creation_answered_after_the_wish_changed_is_removed_next() -> None:
 
 
 def test_a_lost_object_leaves_nothing_to_remove() -> None:
-    missing = decided(live_record(), cloudflare=Absent()).record
+    missing = confirmed(live_record(), cloudflare=Absent()).record
     gone = decided(unwanted(missing))
     assert (path(gone), gone.act) == (["deleting", "deleted"], None)
 

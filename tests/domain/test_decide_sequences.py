@@ -1,13 +1,13 @@
 """Random histories: whatever is seen, and however the acts are answered, these facts hold."""
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain.custom_hostname import CustomHostname, Desired, Plan, State
+from app.domain.custom_hostname import LIVE, CustomHostname, Desired, Plan, State
 from app.domain.decide import Transition, decide
 from app.domain.observation import (
     Absent,
@@ -58,6 +58,7 @@ LEGAL = {
 }
 ORDER = [State.PENDING, State.VALIDATING, State.ACTIVE, State.CNAME_VERIFIED]
 LOOKS_TO_RECOVER = 150
+SWEEP = timedelta(minutes=5)
 
 HOSTNAME_STATUSES = ["pending", "active", "active", "moved", "deleted", "blocked", "invented"]
 CERTIFICATE_STATUSES = [
@@ -129,12 +130,19 @@ class World:
 
     def __init__(self, plan: Plan) -> None:
         self.now = NOW
+        self.swept_at = NOW
         self.record: CustomHostname = hostname_record(plan=plan)
 
     def wait(self, late: float) -> None:
         """Go to the next look, or on by an hour where none is due."""
         due = self.record.watch.next_check_at or self.now + timedelta(hours=1)
+        if self._is_swept():
+            due = min(due, self.swept_at + SWEEP)
         self.now = max(self.now, due) + timedelta(seconds=late)
+
+    def _is_swept(self) -> bool:
+        present = self.record.desired is Desired.PRESENT
+        return present and self.record.cloudflare.id is not None
 
     def person(self, wish: str | None) -> None:
         if wish is None or self.record.desired is Desired.ABSENT:
@@ -149,6 +157,9 @@ class World:
         """Look as the service does: at each side that is due, where there is something to ask."""
         watch, known = self.record.watch, self.record.cloudflare
         cloudflare_due = watch.cloudflare_due_at is not None and watch.cloudflare_due_at <= self.now
+        if self.now >= self.swept_at + SWEEP:
+            self.swept_at = self.now
+            cloudflare_due = cloudflare_due or self._is_swept()
         dns_due = watch.dns_due_at is not None and watch.dns_due_at <= self.now
         leaving = self.record.desired is Desired.ABSENT
         askable = (known.id is not None) is not leaving and self.record.state is not State.DELETED
@@ -172,6 +183,7 @@ class World:
         before = self.record
         transition = decide(before, observation, now=self.now, policy=POLICY)
         check(before, observation, transition)
+        check_doubt(before, observation, transition.record, self.now)
         self.record = transition.record
         return transition
 
@@ -202,15 +214,34 @@ def check(before: CustomHostname, observation: Observation, transition: Transiti
         assert after.cloudflare.id is not None
     if after.state is State.CNAME_VERIFIED:
         assert after.cloudflare.id is not None
+    assert transition.contradicted <= transition.looked
     assert not (after.tombstone and after.state is not State.DELETED)
     assert after.watch.next_check_at is not None or nothing_is_to_come(after)
+
+
+def check_doubt(
+    before: CustomHostname, observation: Observation, after: CustomHostname, now: datetime
+) -> None:
+    """Hold one transition against what is promised of a first answer against a hostname."""
+    asked = before.refresh_requested_at
+    believed = (
+        observation.acted is not None
+        or before.desired is Desired.ABSENT
+        or before.watch.doubted_at is not None
+        or (asked is not None and now - asked < timedelta(minutes=1))
+    )
+    if not believed:
+        assert before.state not in LIVE or after.state in LIVE, "taken down by one answer"
+        assert before.cloudflare.id in {None, after.cloudflare.id}, "forgotten after one answer"
+    if after.watch.doubted_at is not None:
+        assert after.watch.cloudflare_due_at is not None
 
 
 def nothing_is_to_come(record: CustomHostname) -> bool:
     """Whether no look is needed: only a person, or nobody, can move the record on."""
     if record.state is State.DELETED:
         return not record.tombstone
-    return record.state is State.FAILED and record.cloudflare.id is None
+    return record.state is State.FAILED
 
 
 def live_through(plan: Plan, history: list[Turn]) -> World:

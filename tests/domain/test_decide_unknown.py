@@ -142,4 +142,4 @@ def test_unknowns_in_a_row_back_off_and_an_answer_ends_it() -> None:
     assert dues == [at(wait) for wait in (5, 10, 20, 40, 80, 160, 300, 300)]
     answered = decided(record, cloudflare=cloudflare_view(), dns=HERE).record
     assert answered.watch.cloudflare_failures == 0
-    assert answered.watch.cloudflare_due_at == at(1800)
+    assert answered.watch.cloudflare_due_at is None

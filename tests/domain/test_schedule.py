@@ -6,7 +6,16 @@ from itertools import pairwise
 import pytest
 
 from app.domain.custom_hostname import CustomHostname, Plan, Watch
-from app.domain.observation import Found, NotAsked, Observation, Unknown
+from app.domain.observation import (
+    Act,
+    CloudflareHostname,
+    Found,
+    NotAsked,
+    Observation,
+    Routing,
+    Unknown,
+    ValidationRecord,
+)
 from app.domain.schedule import (
     FOLLOW,
     TOKENS,
@@ -16,14 +25,17 @@ from app.domain.schedule import (
 )
 
 from .builders import (
+    CNAME_KEY,
     HERE,
     NOW,
+    NOWHERE,
     POLICY,
     active_record,
     at,
     blocked_record,
     checking_view,
     cloudflare_view,
+    confirmed,
     decided,
     deleted_record,
     deleting_record,
@@ -106,56 +118,135 @@ def test_daily_looks_spread_evenly_over_the_day() -> None:
 
 @pytest.mark.parametrize("now", [0, 40, 90, 599])
 def test_after_a_creation_or_refresh_cloudflare_is_followed_closely(now: float) -> None:
-    record = validating_record(watch=Watch(refreshed_at=at(0)))
     expected = next(step for step in FOLLOW if step > now)
-    assert cloudflare_due(record, after=now) == at(expected)
+    assert cloudflare_due(followed(routing=HERE), after=now) == at(expected)
+
+
+def followed(
+    *,
+    plan: Plan = Plan.SIMPLE,
+    view: CloudflareHostname | None = None,
+    tokens: tuple[ValidationRecord, ...] | None = None,
+    routing: Routing | None = None,
+) -> CustomHostname:
+    """Give a validating record that is followed from NOW."""
+    watch = Watch(refreshed_at=NOW, followed_from=NOW)
+    return validating_record(plan=plan, view=view, tokens=tokens, routing=routing, watch=watch)
 
 
 def follow(record: CustomHostname) -> list[int]:
-    """Look at each due instant and give the instants of the first ten minutes, in seconds."""
-    dues, now = [], 0.0
-    while now < 10 * MINUTE:
-        due = cloudflare_due(record, after=now)
-        assert due is not None
-        now = (due - NOW).total_seconds()
-        dues.append(int(now))
+    """Look at each due instant until none is due, and give the instants in seconds."""
+    dues, due = [], cloudflare_due(record, after=0)
+    while due is not None:
+        dues.append(int((due - NOW).total_seconds()))
+        due = cloudflare_due(record, after=dues[-1])
     return dues
 
 
+MATTER = [5, 15, 30, 45, 60, 80, 105, 135, 180, 240, 300, 420, 600]
+ISSUING = cloudflare_view(ssl_status="pending_issuance")
+
+
 def test_the_minutes_that_matter() -> None:
-    expected = [5, 10, 20, 40, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600]
-    assert follow(validating_record()) == expected == list(FOLLOW)
-
-
-def test_tokens_in_preparation_are_looked_for_more_closely() -> None:
-    expected = [1, 2, 3, 5, 8, 12, 20, 30, 45, *range(60, 601, 60)]
-    bare = validating_record(plan=Plan.ZERO_DOWNTIME, tokens=())
-    assert follow(bare) == expected == list(TOKENS)
-
-
-def test_complete_tokens_are_followed_like_any() -> None:
-    assert follow(validating_record(plan=Plan.ZERO_DOWNTIME)) == list(FOLLOW)
-
-
-def test_without_a_refresh_the_following_counts_from_the_wish() -> None:
-    assert cloudflare_due(validating_record(watch=Watch()), after=7) == at(10)
+    assert follow(followed(routing=HERE)) == MATTER == list(FOLLOW)
 
 
 @pytest.mark.parametrize(
-    ("record", "after", "wait"),
+    ("record", "looks"),
     [
-        pytest.param(validating_record(), 600, 15 * MINUTE, id="idle on the first day"),
-        pytest.param(validating_record(), DAY - 1, 15 * MINUTE, id="to its end"),
-        pytest.param(validating_record(), DAY, HOUR, id="idle after the first day"),
-        pytest.param(active_record(), 0, 30 * MINUTE, id="active"),
-        pytest.param(live_record(), 0, 30 * MINUTE, id="live"),
-        pytest.param(blocked_record(), 0, HOUR, id="failed, but at Cloudflare"),
-        pytest.param(pending_record(), 0, 5, id="pending"),
-        pytest.param(deleting_record(), 0, 10, id="deleting"),
+        pytest.param(followed(routing=NOWHERE), [10], id="one look where it is the tenant's turn"),
+        pytest.param(followed(), [10], id="also before DNS was ever asked"),
+        pytest.param(
+            followed(view=cloudflare_view(ssl_status="pending_validation")),
+            MATTER,
+            id="a hostname that is active goes on without the tenant",
+        ),
+        pytest.param(followed(view=ISSUING), MATTER, id="and so does an issuance"),
+        pytest.param(
+            followed(view=cloudflare_view(status="pending", ssl_status="pending_deployment")),
+            MATTER,
+            id="and a deployment",
+        ),
+        pytest.param(
+            followed(plan=Plan.ZERO_DOWNTIME, tokens=()), list(TOKENS), id="tokens are waited for"
+        ),
+        pytest.param(
+            followed(plan=Plan.ZERO_DOWNTIME), [10], id="and then it is the tenant's turn again"
+        ),
+        pytest.param(validating_record(routing=HERE), [], id="a name that nobody follows"),
     ],
 )
-def test_cloudflare_is_asked_again(record: CustomHostname, after: float, wait: float) -> None:
-    assert cloudflare_due(record, after=after) == at(after + wait)
+def test_what_is_followed(record: CustomHostname, looks: list[int]) -> None:
+    assert follow(record) == looks
+
+
+def test_tokens_in_preparation_are_looked_for_more_closely() -> None:
+    assert list(TOKENS) == [1, 2, 3, 5, 8, 12, 20, 30, 45, *range(60, 601, 60)]
+
+
+@pytest.mark.parametrize(
+    ("record", "wait"),
+    [
+        pytest.param(validating_record(routing=HERE), None, id="validating"),
+        pytest.param(active_record(), None, id="active"),
+        pytest.param(live_record(), None, id="live"),
+        pytest.param(blocked_record(), None, id="failed, but at Cloudflare"),
+        pytest.param(pending_record(), 5, id="pending"),
+        pytest.param(deleting_record(), 10, id="deleting"),
+    ],
+)
+@pytest.mark.parametrize("after", [0, 600, 3 * DAY])
+def test_a_single_look_is_due_only_where_the_sweeps_do_not_serve(
+    record: CustomHostname, after: float, wait: float | None
+) -> None:
+    due = None if wait is None else at(after + wait)
+    assert cloudflare_due(record, after=after) == due
+
+
+def test_a_live_name_is_followed_while_its_certificate_is_mended() -> None:
+    watch = Watch(refreshed_at=NOW, followed_from=NOW)
+    assert follow(live_record(view=ISSUING, watch=watch)) == MATTER
+    assert follow(live_record(watch=watch)) == []
+
+
+@pytest.mark.parametrize("act", [Act.CREATE, Act.REFRESH])
+def test_a_creation_and_a_refresh_begin_the_following(act: Act) -> None:
+    worn = validating_record(routing=HERE, watch=Watch(followed_from=at(-DAY)))
+    answered = decided(worn, cloudflare=checking_view(), acted=act, after=7).record.watch
+    assert (answered.followed_from, answered.cloudflare_due_at) == (at(7), at(12))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "news"),
+    [
+        pytest.param(checking_view(), checking_view(), False, id="the same"),
+        pytest.param(checking_view(), ISSUING, True, id="both parts further"),
+        pytest.param(
+            checking_view(),
+            cloudflare_view(ssl_status="pending_validation"),
+            True,
+            id="the hostname active",
+        ),
+        pytest.param(
+            ISSUING, cloudflare_view(ssl_status="pending_deployment"), True, id="being deployed"
+        ),
+        pytest.param(
+            cloudflare_view(ssl_status="pending_deployment"), ISSUING, False, id="a step back"
+        ),
+    ],
+)
+def test_news_of_progress_begins_the_following(
+    *, before: CloudflareHostname, after: CloudflareHostname, news: bool
+) -> None:
+    idle = validating_record(view=before, routing=HERE, watch=Watch(followed_from=at(-DAY)))
+    seen = decided(idle, cloudflare=after).record.watch
+    assert seen.followed_from == (at(0) if news else at(-DAY))
+    assert seen.cloudflare_due_at == (at(5) if news else None)
+
+
+def test_news_of_progress_of_a_followed_name_changes_nothing() -> None:
+    seen = decided(followed(routing=HERE), cloudflare=ISSUING, after=6).record.watch
+    assert (seen.followed_from, seen.cloudflare_due_at) == (at(0), at(15))
 
 
 @pytest.mark.parametrize("record", [failed_record(), deleted_record()])
@@ -187,23 +278,33 @@ def test_a_failed_look_backs_off(
 
 
 def test_the_side_that_was_not_asked_keeps_an_earlier_appointment() -> None:
-    watch = Watch(refreshed_at=at(-DAY), dns_due_at=at(3), cloudflare_due_at=at(7))
-    record = replace(validating_record(watch=watch), wanted_at=at(-DAY), acted_at=at(-DAY))
+    watch = Watch(
+        refreshed_at=at(-DAY),
+        refreshed_records=frozenset({CNAME_KEY}),
+        refreshes=4,
+        followed_from=at(-40),
+        dns_due_at=at(3),
+        cloudflare_due_at=at(2),
+    )
+    record = validating_record(watch=watch, routing=HERE)
+    record = replace(record, wanted_at=at(-DAY), acted_at=at(-DAY))
     dns_alone = decided(record, dns=HERE).record.watch
     cloudflare_alone = decided(record, cloudflare=checking_view()).record.watch
-    assert (dns_alone.dns_due_at, dns_alone.cloudflare_due_at) == (at(120), at(7))
-    assert (cloudflare_alone.dns_due_at, cloudflare_alone.cloudflare_due_at) == (at(3), at(HOUR))
+    assert (dns_alone.dns_due_at, dns_alone.cloudflare_due_at) == (at(120), at(2))
+    assert (cloudflare_alone.dns_due_at, cloudflare_alone.cloudflare_due_at) == (at(3), at(5))
 
 
 def test_the_side_that_was_not_asked_gives_up_a_later_appointment() -> None:
     watch = Watch(dns_due_at=at(DAY), cloudflare_due_at=at(DAY))
-    looked = decided(live_record(watch=watch), cloudflare=cloudflare_view(status="pending"))
-    assert looked.record.watch.dns_due_at == at(10)
+    looked = confirmed(live_record(watch=watch), cloudflare=cloudflare_view(status="pending"))
+    assert looked.record.watch.dns_due_at == at(70)
 
 
 def test_a_look_at_neither_side_sets_what_was_not_set() -> None:
-    watch = decided(validating_record(watch=Watch()), cloudflare=NotAsked()).record.watch
-    assert (watch.dns_due_at, watch.cloudflare_due_at) == (at(10), at(5))
+    watch = decided(
+        validating_record(watch=Watch(followed_from=NOW)), cloudflare=NotAsked()
+    ).record.watch
+    assert (watch.dns_due_at, watch.cloudflare_due_at) == (at(10), at(10))
 
 
 @pytest.mark.parametrize(
@@ -237,11 +338,6 @@ def test_a_webhook_is_tried_again_after_growing_waits(attempts: int, wait: float
 @pytest.mark.parametrize("attempts", [8, 9, 1000])
 def test_a_webhook_is_given_up_after_the_last_wait(attempts: int) -> None:
     assert webhook_retry_after(attempts, chance=0.5) is None
-
-
-def test_the_following_counts_from_the_last_refresh() -> None:
-    refreshed = validating_record(watch=Watch(refreshed_at=at(5000)))
-    assert cloudflare_due(refreshed, after=5001) == at(5005)
 
 
 def test_no_daily_look_comes_within_an_hour_of_another() -> None:

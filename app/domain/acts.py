@@ -1,0 +1,107 @@
+"""What is to be done at Cloudflare next, and whether it has to wait. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from app.domain.cloudflare_status import (
+    CertificateMeaning,
+    HostnameMeaning,
+    both_active,
+    certificate_meaning,
+    hostname_meaning,
+)
+from app.domain.custom_hostname import LIVE, CustomHostname, Desired, State
+from app.domain.observation import Act, CloudflareHostname, Observation, Unknown
+from app.domain.plan import found_records
+from app.domain.schedule import Policy
+
+
+def wanted_act(record: CustomHostname, *, now: datetime, policy: Policy) -> Act | None:
+    """What is to be done at Cloudflare, were there nothing to wait for."""
+    if record.desired is Desired.ABSENT:
+        at_cloudflare = record.cloudflare.id is not None and record.state is State.DELETING
+        return Act.DELETE if at_cloudflare else None
+    if record.watch.doubted_at is not None:
+        return None
+    if record.cloudflare.id is None:
+        return Act.CREATE if _wants_creation(record) else None
+    return Act.REFRESH if _wants_refresh(record, now, policy) else None
+
+
+def begin_creation(record: CustomHostname, now: datetime) -> CustomHostname:
+    """Note the beginning before the POST, so that what it makes is known as ours after a crash."""
+    started = record.cloudflare.create_started_at or now
+    begun = replace(record.cloudflare, create_started_at=started, create_tried_at=now)
+    return replace(record, cloudflare=begun)
+
+
+def settle_request(record: CustomHostname, now: datetime) -> CustomHostname:
+    """Take a person's request as met when there is nothing left to refresh."""
+    if record.cloudflare.id is None or not record.refresh_is_requested:
+        return record
+    if not _needs_nothing(record):
+        return record
+    return replace(record, watch=replace(record.watch, refreshed_at=now))
+
+
+def must_wait(record: CustomHostname, observation: Observation, now: datetime) -> bool:
+    """After an Unknown, acts wait for the back-off too: a 429 must not be answered with a PATCH."""
+    if observation.held_back is not None:
+        return True
+    if isinstance(observation.cloudflare, Unknown):
+        return True
+    watch = record.watch
+    if watch.cloudflare_waits_until is not None and watch.cloudflare_waits_until > now:
+        return True
+    due = watch.cloudflare_due_at
+    return watch.cloudflare_failures > 0 and due is not None and due > now
+
+
+def _wants_creation(record: CustomHostname) -> bool:
+    if record.state is State.PENDING or record.refresh_is_requested:
+        return True
+    routing = record.dns.routing
+    came_back = routing is not None and routing.points_at_target
+    return record.state is State.VALIDATING and came_back
+
+
+def _wants_refresh(record: CustomHostname, now: datetime, policy: Policy) -> bool:
+    view = record.cloudflare.seen
+    if view is None or _needs_nothing(record):
+        return False
+    if record.refresh_is_requested:
+        return True
+    if not _waits_for_records(view):
+        return False
+    watch = record.watch
+    found = found_records(record)
+    if not found:
+        return False
+    if found - watch.refreshed_records:
+        return True
+    waits = policy.refresh_again
+    if watch.refreshed_at is None or watch.refreshes >= len(waits):
+        return False
+    return now - watch.refreshed_at >= waits[watch.refreshes]
+
+
+def _needs_nothing(record: CustomHostname) -> bool:
+    """Whether a refresh could only disturb: a renewal is Cloudflare's affair until it gives up."""
+    view = record.cloudflare.seen
+    if view is None or not both_active(view, live=record.state in LIVE):
+        return False
+    return certificate_meaning(view) is not CertificateMeaning.TIMED_OUT
+
+
+def _waits_for_records(view: CloudflareHostname) -> bool:
+    """Whether looking again at once could help Cloudflare on."""
+    match hostname_meaning(view):
+        case HostnameMeaning.BLOCKED:
+            return False
+        case HostnameMeaning.MOVED | HostnameMeaning.GOING:
+            return True
+        case HostnameMeaning.ACTIVE:
+            waiting = {CertificateMeaning.CHECKING, CertificateMeaning.TIMED_OUT}
+            return certificate_meaning(view) in waiting

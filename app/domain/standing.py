@@ -1,0 +1,212 @@
+"""Where a hostname stands after a look, and why: the rules of states and reasons. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.domain.cloudflare_status import (
+    CertificateMeaning,
+    HostnameMeaning,
+    both_active,
+    certificate_meaning,
+    hostname_meaning,
+)
+from app.domain.custom_hostname import (
+    LIVE,
+    CustomHostname,
+    Desired,
+    Purpose,
+    RecordStatus,
+    State,
+)
+from app.domain.errors import CloudflareRateLimited, CloudflareUnauthorized
+from app.domain.observation import (
+    Absent,
+    CloudflareHostname,
+    Found,
+    NotAsked,
+    Observation,
+    Refused,
+    Unknown,
+)
+from app.domain.plan import is_real_time, records_complete, wanted_records
+from app.domain.reason import Reason
+from app.domain.schedule import Policy
+
+# Cloudflare's codes for a creation that a larger quota would let through.
+QUOTA_CODES = frozenset({1404, 1405})
+
+_WHY_NOT_CREATED = {
+    CloudflareUnauthorized.code: Reason.CLOUDFLARE_UNAUTHORIZED,
+    CloudflareRateLimited.code: Reason.CREATION_QUEUED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the hostname stands, and why."""
+
+    state: State
+    reason: Reason
+
+
+def find_standing(
+    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
+) -> Standing:
+    """Bring together what is desired and what is known; `record` has taken in `observation`."""
+    if record.desired is Desired.ABSENT:
+        return _leaving(record)
+    if record.cloudflare.id is None:
+        return _not_at_cloudflare(record, observation)
+    view = record.cloudflare.seen
+    if view is None:
+        return Standing(record.state, record.reason)
+    if record.watch.doubted_at is not None and record.state in LIVE:
+        return _in_doubt(record, observation, now=now, policy=policy)
+    match hostname_meaning(view):
+        case HostnameMeaning.BLOCKED:
+            return Standing(State.FAILED, _blocked_reason(view))
+        case HostnameMeaning.MOVED:
+            return Standing(State.VALIDATING, _lapsed(record))
+        case HostnameMeaning.ACTIVE | HostnameMeaning.GOING:
+            live = record.state in LIVE
+            if both_active(view, live=live):
+                return _live(record, observation, now=now, policy=policy)
+            return Standing(State.VALIDATING, _missing(record, view))
+
+
+def _leaving(record: CustomHostname) -> Standing:
+    never_tried = record.cloudflare.id is None and record.cloudflare.create_tried_at is None
+    if record.state is State.DELETED or never_tried:
+        return Standing(State.DELETED, Reason.REMOVED)
+    return Standing(State.DELETING, Reason.REMOVAL_REQUESTED)
+
+
+def _not_at_cloudflare(record: CustomHostname, observation: Observation) -> Standing:
+    view = record.cloudflare.seen
+    match observation.cloudflare:
+        case Found():
+            return Standing(State.FAILED, Reason.ALREADY_IN_ZONE)
+        case Refused(code, _) if code in QUOTA_CODES:
+            return Standing(State.FAILED, Reason.QUOTA_EXCEEDED)
+        case Refused():
+            return Standing(State.FAILED, Reason.REFUSED_BY_CLOUDFLARE)
+        case Absent() if view is not None and hostname_meaning(view) is not HostnameMeaning.MOVED:
+            return Standing(State.FAILED, Reason.MISSING_AT_CLOUDFLARE)
+        case _:
+            pass
+    if record.state is State.FAILED:
+        return Standing(State.FAILED, record.reason)
+    if view is None:
+        return Standing(State.PENDING, _creation_reason(record, observation))
+    if hostname_meaning(view) is HostnameMeaning.MOVED:
+        return Standing(State.VALIDATING, _lapsed(record))
+    return Standing(State.FAILED, Reason.MISSING_AT_CLOUDFLARE)
+
+
+def _lapsed(record: CustomHostname) -> Reason:
+    return Reason.MOVED_AWAY if record.has_been_live else Reason.VALIDATION_LAPSED
+
+
+def _creation_reason(record: CustomHostname, observation: Observation) -> Reason:
+    if observation.held_back is not None:
+        return Reason.CREATION_QUEUED
+    match observation.cloudflare:
+        case Unknown(why):
+            return _WHY_NOT_CREATED.get(why, Reason.CLOUDFLARE_UNREACHABLE)
+        case NotAsked() if record.reason is not Reason.ZONE_PAUSED:
+            return record.reason
+        case _:
+            return Reason.CREATING
+
+
+def _blocked_reason(view: CloudflareHostname) -> Reason:
+    held = _mentions(view, r"\bzone\b.*\b(held|hold)\b|\bheld zone\b")
+    return Reason.ZONE_HELD if held else Reason.HOSTNAME_BLOCKED
+
+
+def _in_doubt(
+    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
+) -> Standing:
+    """What Cloudflare said is not believed yet; DNS may take the name down, but not up."""
+    if record.state is State.ACTIVE:
+        return Standing(State.ACTIVE, record.reason)
+    return _live(record, observation, now=now, policy=policy)
+
+
+def _live(
+    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
+) -> Standing:
+    routing = record.dns.routing
+    points = routing is not None and routing.points_at_target
+    if points:
+        return Standing(State.CNAME_VERIFIED, Reason.LIVE)
+    # Time alone concludes nothing: it takes a look that finds the name elsewhere.
+    seen = isinstance(observation.dns.routing, Found)
+    lost = seen and _contradicted(record, now, policy)
+    if record.state is State.CNAME_VERIFIED and not lost:
+        return Standing(State.CNAME_VERIFIED, Reason.CNAME_CONTRADICTED)
+    return Standing(State.ACTIVE, _cname_reason(record))
+
+
+def _contradicted(record: CustomHostname, now: datetime, policy: Policy) -> bool:
+    watch = record.watch
+    if watch.contradicted_at is None or watch.contradictions < policy.contradictions:
+        return False
+    return now - watch.contradicted_at >= policy.contradicted_for
+
+
+def _missing(record: CustomHostname, view: CloudflareHostname) -> Reason:
+    """Say what keeps the two statuses from being active, and so whose turn it is."""
+    if _mentions(view, "fallback origin"):
+        return Reason.FALLBACK_ORIGIN_NOT_READY
+    if _mentions(view, "caa_error"):
+        return Reason.CAA_FORBIDS_ISSUANCE
+    if not records_complete(record):
+        return Reason.PREPARING_RECORDS
+    if hostname_meaning(view) is not HostnameMeaning.ACTIVE:
+        return _record_reason(record, Purpose.OWNERSHIP) or Reason.HOSTNAME_CHECK_PENDING
+    match certificate_meaning(view):
+        case CertificateMeaning.ISSUING:
+            return Reason.CERTIFICATE_ISSUING
+        case CertificateMeaning.DEPLOYING:
+            return Reason.CERTIFICATE_DEPLOYING
+        case CertificateMeaning.ENDED:
+            return Reason.CERTIFICATE_EXPIRED
+        case CertificateMeaning.TIMED_OUT:
+            return _record_reason(record, Purpose.CERTIFICATE) or Reason.CERTIFICATE_TIMED_OUT
+        case CertificateMeaning.CHECKING | CertificateMeaning.GOING | CertificateMeaning.ACTIVE:
+            return _record_reason(record, Purpose.CERTIFICATE) or Reason.CERTIFICATE_CHECK_PENDING
+
+
+def _record_reason(record: CustomHostname, purpose: Purpose) -> Reason | None:
+    """Name the record that is still lacking for `purpose`; None when the tenant did all of it."""
+    wanted = wanted_records(record)
+    routed = any(r.purpose is Purpose.ROUTING and r.status is RecordStatus.FOUND for r in wanted)
+    # Once traffic arrives here, hostname and HTTP validation need no token.
+    if routed and not (purpose is Purpose.CERTIFICATE and record.hostname.is_wildcard):
+        return None
+    if is_real_time(record.plan):
+        return _cname_reason(record)
+    statuses = {r.status for r in wanted if r.purpose is purpose}
+    if statuses == {RecordStatus.FOUND}:
+        return None
+    wrong = RecordStatus.WRONG in statuses
+    if purpose is Purpose.OWNERSHIP:
+        return Reason.OWNERSHIP_TXT_WRONG if wrong else Reason.OWNERSHIP_TXT_MISSING
+    return Reason.CERTIFICATE_TXT_WRONG if wrong else Reason.CERTIFICATE_TXT_MISSING
+
+
+def _cname_reason(record: CustomHostname) -> Reason:
+    wrong = any(
+        r.purpose is Purpose.ROUTING and r.status is RecordStatus.WRONG
+        for r in wanted_records(record)
+    )
+    return Reason.CNAME_ELSEWHERE if wrong else Reason.AWAITING_CNAME
+
+
+def _mentions(view: CloudflareHostname, pattern: str) -> bool:
+    texts = (*view.verification_errors, *view.validation_errors)
+    return any(re.search(pattern, text, re.IGNORECASE) for text in texts)

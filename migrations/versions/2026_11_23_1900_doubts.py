@@ -1,0 +1,29 @@
+"""Keep what is doubted, followed and already answered of each hostname."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "8c5d0e6f3a17"
+down_revision = "47b2ae1b2028"
+branch_labels = None
+depends_on = None
+
+# The number that `/readyz` compares with what the running code needs.
+SCHEMA_VERSION = 2
+
+INSTANTS = ("viewed_at", "doubted_at", "followed_from")
+
+
+def upgrade() -> None:
+    for name in INSTANTS:
+        op.add_column("watches", sa.Column(name, postgresql.TIMESTAMP(timezone=True)))
+    op.execute(f"UPDATE schema_version SET version = {SCHEMA_VERSION}")
+
+
+def downgrade() -> None:
+    for name in INSTANTS:
+        op.drop_column("watches", name)
+    op.execute(f"UPDATE schema_version SET version = {SCHEMA_VERSION - 1}")

@@ -1,0 +1,110 @@
+"""What a hostname costs of the budget of calls to Cloudflare."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+
+from app.domain.custom_hostname import CustomHostname, State
+from app.domain.decide import decide
+from app.domain.observation import (
+    Act,
+    CloudflareHostname,
+    DnsView,
+    Found,
+    NotAsked,
+    Observation,
+    Routing,
+)
+
+from .builders import (
+    HERE,
+    NOW,
+    NOWHERE,
+    POLICY,
+    checking_view,
+    cloudflare_view,
+    dns_view,
+    pending_record,
+)
+
+SWEEP = timedelta(minutes=5)
+
+
+@dataclass
+class Course:
+    """A name at Cloudflare, whose tenant points it here so late, and how long Cloudflare takes."""
+
+    points_after: timedelta
+    takes: timedelta
+    calls: int = 0
+    validated: timedelta | None = None
+
+    def routing(self, age: timedelta) -> Routing:
+        return HERE if age >= self.points_after else NOWHERE
+
+    def view(self, age: timedelta) -> CloudflareHostname:
+        if self.validated is None:
+            return checking_view()
+        issued = age - self.validated >= self.takes
+        return cloudflare_view(ssl_status="active" if issued else "pending_issuance")
+
+    def act(self, act: Act, age: timedelta) -> CloudflareHostname:
+        assert act is not Act.DELETE
+        self.calls += 1
+        if self.validated is None and age >= self.points_after:
+            self.validated = age
+        return self.view(age)
+
+
+def live_through(course: Course) -> CustomHostname:
+    """Look whenever a look is due, and sweep every five minutes, until the name is live."""
+    record, now, swept = pending_record(), NOW, NOW
+    while record.state is not State.CNAME_VERIFIED:
+        age = now - NOW
+        watch = record.watch
+        single = record.cloudflare.id is not None and (
+            watch.cloudflare_due_at is not None and watch.cloudflare_due_at <= now
+        )
+        course.calls += single
+        sweep = record.cloudflare.id is not None and now - swept >= SWEEP
+        swept = now if sweep else swept
+        asks_dns = watch.dns_due_at is not None and watch.dns_due_at <= now
+        look = Observation(
+            cloudflare=Found(course.view(age)) if single or sweep else NotAsked(),
+            dns=dns_view(routing=course.routing(age)) if asks_dns else DnsView(),
+        )
+        looked = decide(record, look, now=now, policy=POLICY)
+        record = looked.record
+        if looked.act is not None:
+            answer = Observation(cloudflare=Found(course.act(looked.act, age)), acted=looked.act)
+            record = decide(record, answer, now=now, policy=POLICY).record
+        due = record.watch.next_check_at
+        now = max(now + timedelta(seconds=1), min(due or swept + SWEEP, swept + SWEEP))
+    return record
+
+
+@pytest.mark.parametrize(
+    ("points_after", "most"),
+    [
+        pytest.param(timedelta(hours=2), 8, id="two hours after the POST"),
+        pytest.param(timedelta(days=20), 8, id="twenty days after"),
+    ],
+)
+def test_from_post_to_active_a_simple_name_costs_few_calls(
+    points_after: timedelta, most: int
+) -> None:
+    # The median of issuance and deployment.
+    course = Course(points_after, takes=timedelta(seconds=45))
+    live_through(course)
+    assert course.calls <= most
+
+
+@pytest.mark.parametrize("takes", [10, 30, 45, 90, 180, 400, 580])
+def test_a_certificate_is_seen_soon_after_it_is_there(takes: int) -> None:
+    course = Course(timedelta(hours=2), takes=timedelta(seconds=takes))
+    live = live_through(course)
+    assert course.validated is not None
+    there = NOW + course.validated + course.takes
+    late = live.arrived_at[State.ACTIVE] - there
+    assert late <= max(timedelta(seconds=20), 0.5 * course.takes)
