@@ -22,10 +22,13 @@ import pytest
 import pytest_asyncio
 
 from app.local.postgres import embedded_postgres
-from app.local.stack import StackOptions, running_stack
+from app.local.stack import StackLimits, StackOptions, running_stack
 from app.logging import set_up_logging
 from app.persistence.migrations import migrate
 from tests.support import Service
+
+NO_LIMITS = StackLimits(calls=1_000_000, creations=1_000_000)
+"""More than Cloudflare lets anybody call; its limits have tests of their own."""
 
 _SENDING = {"socket.connect", "socket.sendto", "socket.sendmsg"}
 _RESOLVING = {"socket.getaddrinfo", "socket.gethostbyname"}
@@ -114,10 +117,15 @@ async def shared_service(
 @asynccontextmanager
 async def _running(data_dir: Path, database_url: str) -> AsyncIterator[Service]:
     options = StackOptions(
-        data_dir=data_dir, port=0, sandbox_port=0, dns_port=0, receiver_port=0, speed=1000
+        data_dir=data_dir,
+        port=0,
+        sandbox_port=0,
+        dns_port=0,
+        receiver_port=0,
+        speed=1000,
+        limits=NO_LIMITS,
     )
     async with running_stack(options, database_url) as stack, Service.over(stack) as client:
-        # More a minute than Cloudflare lets anybody create; its limits have tests of their own.
         await client.raise_limits()
         yield client
 

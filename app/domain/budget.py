@@ -148,9 +148,7 @@ def draw_creation(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> Dra
     drawn = draw(bucket, limits, lane, 1, now)
     if not drawn.granted:
         return drawn
-    return replace(
-        drawn, bucket=replace(drawn.bucket, creations=(*drawn.bucket.creations, now))
-    )
+    return replace(drawn, bucket=replace(drawn.bucket, creations=(*drawn.bucket.creations, now)))
 
 
 def creation_wait(bucket: Bucket, limits: Limits, now: float) -> float:
@@ -180,7 +178,9 @@ def owe(bucket: Bucket, limits: Limits, lane: Lane, calls: int, now: float) -> B
 def block(bucket: Bucket, limits: Limits, seconds: float, now: float) -> Bucket:
     """Stop every lane: a call was refused for the limit of all calls. Begins empty afterwards."""
     bucket = _refilled(bucket, limits, now)
-    return replace(bucket, tokens=0.0, credits={}, blocked_until=max(bucket.blocked_until, now + seconds))
+    return replace(
+        bucket, tokens=0.0, credits={}, blocked_until=max(bucket.blocked_until, now + seconds)
+    )
 
 
 def block_creations(bucket: Bucket, seconds: float, now: float) -> Bucket:

@@ -27,6 +27,11 @@ class PauseReason(StrEnum):
         member.lifts_itself = lifts_itself
         return member
 
+    @classmethod
+    def of(cls, code: str) -> PauseReason:
+        """Give the reason with this code."""
+        return cls.__members__[code.upper()]
+
     TOKEN_REFUSED = (
         "token_refused",
         "Cloudflare does not accept the zone's API token, or not for this zone.",

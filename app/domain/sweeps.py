@@ -115,4 +115,3 @@ def too_many_missing(missing: int, held: int) -> bool:
     if missing == held and held >= ALL_OF_AT_LEAST:
         return True
     return missing >= MISSING_AT_LEAST and missing > held * MISSING_SHARE
-

@@ -32,6 +32,15 @@ SECRETS_FILE = "keys.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StackLimits:
+    """What the service takes for Cloudflare's limits; those of the sandbox are set beside it."""
+
+    calls: int = 1200
+    window_seconds: float = 300
+    creations: int = 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StackOptions:
     """Where to listen (0: any free port), where to keep things, and how fast the sandbox lives."""
 
@@ -41,6 +50,7 @@ class StackOptions:
     dns_port: int = 8053
     receiver_port: int = 8002
     speed: float = 60.0
+    limits: StackLimits = StackLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +114,25 @@ async def running_stack(
     )
     try:
         async with run_sandbox(sandbox_options) as sandbox:
-            settings = sandbox_settings(sandbox, database_url, kept)
+            settings = sandbox_settings(sandbox, database_url, kept, options.limits)
             async with _service(settings, sock, ended or asyncio.Event()):
                 yield _stack(sandbox, database_url, kept, sock.getsockname()[1])
     finally:
         sock.close()
 
 
-def sandbox_settings(sandbox: RunningSandbox, database_url: str, kept: Secrets) -> Settings:
+def sandbox_settings(
+    sandbox: RunningSandbox,
+    database_url: str,
+    kept: Secrets,
+    limits: StackLimits | None = None,
+) -> Settings:
     """Give the settings of a service that takes the sandbox for Cloudflare and for DNS."""
+    limits = limits or StackLimits()
     said: dict[str, Any] = {
+        "cloudflare_calls": limits.calls,
+        "cloudflare_calls_window": limits.window_seconds,
+        "cloudflare_creations": limits.creations,
         "database_url": database_url,
         "cloudflare_base_url": sandbox.cloudflare_base_url,
         "cloudflare_zone_id": sandbox.cloudflare_zone_id,

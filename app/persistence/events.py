@@ -37,9 +37,7 @@ async def insert_event(tx: Connection, event: Event, *, body: str) -> None:
 
 async def insert_zone_event(tx: Connection, event: ZoneEvent, *, body: str) -> None:
     """Write a zone's event; it is owed to the endpoints that belong to no tenant."""
-    before, after = (
-        ("open", "paused") if event.type is ZoneEventType.PAUSED else ("paused", "open")
-    )
+    before, after = ("open", "paused") if event.type is ZoneEventType.PAUSED else ("paused", "open")
     await tx.execute(
         insert(events).values(
             id=event.id,

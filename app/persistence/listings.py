@@ -1,4 +1,4 @@
-"""What lists of Cloudflare's are compared with: the narrow rows' own columns, no wide row opened."""
+"""What Cloudflare's lists are compared with: the narrow rows' own columns."""
 
 from __future__ import annotations
 
@@ -26,9 +26,7 @@ class Listed:
     viewed_at: datetime | None
 
 
-async def read_listed(
-    tx: Connection, zone_id: str, cloudflare_ids: Sequence[str]
-) -> list[Listed]:
+async def read_listed(tx: Connection, zone_id: str, cloudflare_ids: Sequence[str]) -> list[Listed]:
     """Give what is kept of the hostnames with these ids at Cloudflare."""
     objects, c = cloudflare_objects.c, watches.c
     rows = await tx.execute(
@@ -79,9 +77,7 @@ async def confirm_listed(
 async def note_listed(tx: Connection, ids: Sequence[str], round_number: int) -> None:
     """Note that the round showed these, whatever came of it."""
     await tx.execute(
-        update(watches)
-        .where(watches.c.custom_hostname_id.in_(ids))
-        .values(listed_in=round_number)
+        update(watches).where(watches.c.custom_hostname_id.in_(ids)).values(listed_in=round_number)
     )
 
 

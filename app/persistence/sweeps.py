@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.domain.sweeps import FOLLOWED_EVERY, WHOLE
@@ -130,28 +131,15 @@ async def save_progress(
     )
 
 
-async def read_sweeps(tx: Connection, zone_id: str) -> list[Sweep]:
-    """Give how far every list of a zone is."""
-    rows = await tx.execute(
-        select(*_columns(), NOW).where(sweeps.c.zone_id == zone_id).order_by(sweeps.c.list)
-    )
-    return [_read(row) for row in rows]
-
-
-async def drop_lists(tx: Connection, zone_id: str) -> None:
-    """Begin every list anew."""
-    await tx.execute(delete(sweeps).where(sweeps.c.zone_id == zone_id))
-
-
-def _columns() -> list[object]:
+def _columns() -> list[ColumnElement[Any]]:
     c = sweeps.c
     return [
         c.zone_id, c.list, c.number, c.page, c.pages, c.total, c.started_at, c.lease_token,
     ]  # fmt: skip
 
 
-def _read(row: Sequence[object]) -> Sweep:
+def _read(row: Sequence[Any]) -> Sweep:
     names = (
         "zone_id", "list", "number", "page", "pages", "total", "started_at", "token", "now",
     )  # fmt: skip
-    return Sweep(**dict(zip(names, row, strict=True)))  # type: ignore[arg-type] # rows are untyped
+    return Sweep(**dict(zip(names, row, strict=True)))

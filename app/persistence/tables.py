@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """What this code needs of `schema_version`; every migration writes the number after its own."""
 
 metadata = MetaData(
@@ -47,7 +47,8 @@ OWED = text("status = 'pending'")
 DNS_DUE = text("dns_due_at IS NOT NULL")
 CLOUDFLARE_DUE = text("cloudflare_due_at IS NOT NULL")
 EXCEPTIONAL = text(
-    "hostname_status IS NOT NULL AND (hostname_status <> 'active' OR ssl_status IS DISTINCT FROM 'active')"
+    "hostname_status IS NOT NULL AND "
+    "(hostname_status <> 'active' OR ssl_status IS DISTINCT FROM 'active')"
 )
 
 

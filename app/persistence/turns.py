@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, delete, func, select
+from sqlalchemy import ColumnElement, and_, delete, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.domain.budget import Lane
@@ -146,5 +146,5 @@ async def place_of(tx: Connection, record_id: str) -> int | None:
     return mine + min(waiting.interactive, mine * 4)
 
 
-def _in(budget: str, lane: Lane) -> object:
+def _in(budget: str, lane: Lane) -> ColumnElement[bool]:
     return and_(turns.c.budget == budget, turns.c.lane == str(lane))

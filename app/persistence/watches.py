@@ -72,15 +72,14 @@ async def count_looks(tx: Connection, zone_id: str, *, limit: int, by_lists: boo
     With `by_lists` those that wait for issuance or deployment are left to their lists, but for
     the ones that their list no longer shows.
     """
-    due = select(watches.c.custom_hostname_id).where(*_look_due(zone_id, by_lists)).limit(limit)
+    which = and_(*_look_due(zone_id, by_lists=by_lists))
+    due = select(watches.c.custom_hostname_id).where(which).limit(limit)
     return await tx.scalar(select(func.count()).select_from(due.subquery())) or 0
 
 
-async def claim_looks(
-    tx: Connection, zone_id: str, *, limit: int, by_lists: bool
-) -> list[Claim]:
+async def claim_looks(tx: Connection, zone_id: str, *, limit: int, by_lists: bool) -> list[Claim]:
     """Lease hostnames that Cloudflare is due to be asked of; a call was drawn for each."""
-    which = and_(*_look_due(zone_id, by_lists))
+    which = and_(*_look_due(zone_id, by_lists=by_lists))
     ids = await _due(tx, which, watches.c.cloudflare_due_at, limit)
     return [replace(claim, paid=True) for claim in await claim_these(tx, ids)]
 
@@ -200,12 +199,10 @@ def _dns_due(zone_id: str) -> Any:
 
 
 def _cloudflare_due(zone_id: str) -> Any:
-    return and_(
-        watches.c.zone_id == zone_id, CLOUDFLARE_DUE, watches.c.cloudflare_due_at <= NOW
-    )
+    return and_(watches.c.zone_id == zone_id, CLOUDFLARE_DUE, watches.c.cloudflare_due_at <= NOW)
 
 
-def _look_due(zone_id: str, by_lists: bool) -> list[Any]:
+def _look_due(zone_id: str, *, by_lists: bool) -> list[Any]:
     c, listed = watches.c, sweeps.c
     due = [_cloudflare_due(zone_id), c.hostname_status.is_not(None), is_free()]
     if not by_lists:

@@ -51,7 +51,7 @@ class Zone:
         if self.paused_at is None or self.pause_reason is None:
             return None
         return Pause(
-            reason=PauseReason(self.pause_reason),
+            reason=PauseReason.of(self.pause_reason),
             since=self.paused_at,
             detail=self.pause_detail,
             retry_at=self.pause_retry_at,
@@ -132,7 +132,9 @@ async def open_zones(tx: Connection) -> list[OpenZone]:
 
 async def is_paused(tx: Connection, zone_id: str) -> bool:
     """Whether work on the zone is stopped."""
-    return bool(await tx.scalar(select(zones.c.paused_at.is_not(None)).where(zones.c.id == zone_id)))
+    return bool(
+        await tx.scalar(select(zones.c.paused_at.is_not(None)).where(zones.c.id == zone_id))
+    )
 
 
 async def claim_zone_watches(tx: Connection, *, every: timedelta, limit: int) -> list[Zone]:

@@ -119,9 +119,7 @@ class Budgets:
             await self._block(name, seconds, creations_alone=creations_alone)
         elif headers is not None and self._is_news(name, headers):
             said = headers
-            await self._change(
-                name, lambda b, now: Draw(rules.hear(b, self.limits, said, now), 0)
-            )
+            await self._change(name, lambda b, now: Draw(rules.hear(b, self.limits, said, now), 0))
 
     async def take_turn(
         self, record: CustomHostname, name: str, lane: Lane, *, urgent: bool

@@ -50,9 +50,7 @@ class Claims:
         if not drawn.granted:
             return []
         async with self._database.transaction() as tx:
-            return await watches.claim_looks(
-                tx, zone.id, limit=drawn.granted, by_lists=by_lists
-            )
+            return await watches.claim_looks(tx, zone.id, limit=drawn.granted, by_lists=by_lists)
 
     async def _are_followed_by_lists(self, tx: Connection, zone: OpenZone) -> bool:
         """Whether so many wait for issuance or deployment that two lists are the cheaper look."""

@@ -47,9 +47,7 @@ class Pauses:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def pause(
-        self, zone_id: str, reason: PauseReason, *, detail: str | None = None
-    ) -> bool:
+    async def pause(self, zone_id: str, reason: PauseReason, *, detail: str | None = None) -> bool:
         """Stop work on the zone, tell of it, and say whether it was going on until now."""
         async with self._database.transaction() as tx:
             return await pause_zone(tx, zone_id, reason, detail=detail)

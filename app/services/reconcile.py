@@ -229,7 +229,9 @@ class Reconciler:
     async def _look_at_dns(self, record: CustomHostname, claim: Claim, zone: Zone) -> DnsView:
         if zone.target_standing not in {None, "found"}:
             # What does not point at a target that is not there says nothing of the tenant.
-            return DnsView(routing=Unknown("cname_target_not_found")) if claim.dns_due else DnsView()
+            return (
+                DnsView(routing=Unknown("cname_target_not_found")) if claim.dns_due else DnsView()
+            )
         at_cloudflare = record.cloudflare.id is not None
         leaving = record.desired is Desired.ABSENT and record.state is not State.DELETED
         # Moved and then gone: seeing it point here again is what brings it back.
@@ -319,7 +321,6 @@ class Reconciler:
             )
         return replace(transition, record=record, act=act)
 
-
     async def _is_void(self, tx: Connection, transition: Transition) -> bool:
         zone_id = transition.record.zone.id
         if await is_paused(tx, zone_id):
@@ -343,9 +344,7 @@ def _listing(record: CustomHostname, observation: Observation) -> Listing | None
             return None
 
 
-def _overdue_kept(
-    watch: Watch, before: Watch, claim: Claim, observation: Observation
-) -> Watch:
+def _overdue_kept(watch: Watch, before: Watch, claim: Claim, observation: Observation) -> Watch:
     """Keep a look at Cloudflare due that this tick had no call for."""
     asked = not isinstance(observation.cloudflare, NotAsked) or observation.held_back is not None
     due = before.cloudflare_due_at

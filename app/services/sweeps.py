@@ -77,7 +77,7 @@ class Sweeps:
         """Lease the lists that are due."""
         async with self._database.transaction() as tx:
             zones = [zone.id for zone in await open_zones(tx)]
-            sweeps = []
+            sweeps: list[Sweep] = []
             while len(sweeps) < limit and (sweep := await store.claim_page(tx, zones)):
                 sweeps.append(sweep)
         return sweeps
@@ -90,7 +90,11 @@ class Sweeps:
             total = await store.total_of(tx, sweep.zone_id)
             most = rules.FOLLOWED_AT_MOST
             followed = await listings.count_followed(tx, sweep.zone_id, limit=most + 1) > most
-            if zone is None or zone.pause or not rules.is_read(sweep.list, total, followed=followed):
+            if (
+                zone is None
+                or zone.pause
+                or not rules.is_read(sweep.list, total, followed=followed)
+            ):
                 await store.put_off(tx, sweep, rules.EVERY)
                 return
         drawn = await self._budgets.draw(zone.budget, Lane.SWEEPS)
@@ -173,7 +177,11 @@ class Sweeps:
             new_ids = {each.custom_hostname_id for each in news}
             await listings.confirm_listed(
                 tx,
-                [each.custom_hostname_id for each in known if each.custom_hostname_id not in new_ids],
+                [
+                    each.custom_hostname_id
+                    for each in known
+                    if each.custom_hostname_id not in new_ids
+                ],
                 sent_at=step.sent_at,
                 round_number=step.number if whole else None,
                 next_look_in=rules.FOLLOWED_EVERY * 1.25 if step.followed else None,

@@ -1,4 +1,4 @@
-"""Watch each zone itself: its CNAME target's DNS, its lists, and whether a bad token works again."""
+"""Watch each zone itself: its CNAME target, its lists, and whether a bad token works again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import structlog
 from app.domain.budget import Lane
 from app.domain.errors import CloudflareError
 from app.domain.observation import Absent, Found
-from app.domain.pause import RETRY, TARGET_ABSENCES, TARGET_EVERY, Pause, PauseReason
+from app.domain.pause import RETRY, TARGET_ABSENCES, TARGET_EVERY, PauseReason
 from app.domain.sweeps import LISTS, WHOLE, filters
 from app.domain.zone import ZoneAccess
 from app.persistence import zones as store
@@ -52,7 +52,7 @@ class ZoneWatch:
             now = await read_now(tx)
         pause = zone.pause
         if pause is not None and pause.retry_at is not None and pause.retry_at <= now:
-            await self._try_again(zone, pause)
+            await self._try_again(zone)
 
     async def _look_at_target(self, zone: Zone) -> None:
         seen = await self._dns.addresses(zone.cname_target)
@@ -70,7 +70,7 @@ class ZoneWatch:
                 detail = f"{zone.cname_target} has no address in DNS"
                 await pause_zone(tx, zone.id, PauseReason.CNAME_TARGET_MISSING, detail=detail)
 
-    async def _try_again(self, zone: Zone, pause: Pause) -> None:
+    async def _try_again(self, zone: Zone) -> None:
         """Ask for one page: what works again lifts the pause by itself."""
         drawn = await self._budgets.draw(zone.budget, Lane.SWEEPS)
         works = False

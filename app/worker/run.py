@@ -15,8 +15,8 @@ from app.persistence.watches import Claim
 from app.persistence.zones import Zone
 from app.worker.loop import Loop, Work
 
-SWEEPS_AT_ONCE = 2
-ZONES_AT_ONCE = 4
+SWEEPS = 2
+ZONES = 4
 
 log = structlog.get_logger(__name__)
 
@@ -30,14 +30,15 @@ async def run_worker(services: Services, stop: asyncio.Event, *, concurrency: in
         listening(url, Channel.DELIVER) as owed,
         asyncio.TaskGroup() as loops,
     ):
-        for work, woken, at_once in (
-            (reconcile_work(services), due, concurrency),
-            (sweep_work(services), asyncio.Event(), SWEEPS_AT_ONCE),
-            (zone_work(services), asyncio.Event(), ZONES_AT_ONCE),
-            (send_work(services), owed, concurrency),
-        ):
-            loop = Loop(work, concurrency=at_once, woken=woken, stop=stop)
-            loops.create_task(loop.run(), name=work.name)
+        sweeping, zones = asyncio.Event(), asyncio.Event()
+        runs = (
+            Loop(reconcile_work(services), concurrency=concurrency, woken=due, stop=stop).run(),
+            Loop(sweep_work(services), concurrency=SWEEPS, woken=sweeping, stop=stop).run(),
+            Loop(zone_work(services), concurrency=ZONES, woken=zones, stop=stop).run(),
+            Loop(send_work(services), concurrency=concurrency, woken=owed, stop=stop).run(),
+        )
+        for run in runs:
+            loops.create_task(run)
 
 
 def reconcile_work(services: Services) -> Work[Claim]:

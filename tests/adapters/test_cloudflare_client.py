@@ -45,7 +45,7 @@ VIEW = CloudflareHostname(id="ch1", hostname="www.shop.com", status="pending", s
 CALLS: dict[str, Call] = {
     "create": lambda c: c.create(ACCESS, "www.shop.com", Certificate("txt", wildcard=False)),
     "get": lambda c: c.get(ACCESS, "ch1"),
-    "list_page": lambda c: c.list_page(ACCESS),
+    "list_page": lambda c: c.list_page(ACCESS, page=1, filters={}),
     "find": lambda c: c.find(ACCESS, "www.shop.com"),
     "refresh": lambda c: c.refresh(ACCESS, VIEW),
     "delete": lambda c: c.delete(ACCESS, "ch1"),
@@ -374,11 +374,30 @@ async def test_a_name_that_the_zone_lacks_is_not_found(page: list[Any]) -> None:
     assert await answered(giving(page), CALLS["find"]) is None
 
 
-async def test_a_list_page_passes_cloudflares_filters_on() -> None:
-    request = await asked(
-        lambda client: client.list_page(ACCESS, page=3, hostname_status="moved"), [SEEN]
+def page_of(*entries: Any, total: int | None) -> httpx.Response:
+    answer = success(list(entries)).json()
+    info = {} if total is None else {"result_info": {"page": 1, "total_count": total}}
+    return httpx.Response(200, json=answer | info)
+
+
+async def test_a_list_page_passes_cloudflares_filters_on_and_says_how_long_the_list_is() -> None:
+    requests: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return page_of(SEEN, total=101)
+
+    page = await answered(
+        answer, lambda c: c.list_page(ACCESS, page=3, filters={"hostname_status": "moved"})
     )
+    assert (page.total, [view.id for view in page.hostnames]) == (101, [SEEN["id"]])
+    (request,) = requests
     assert dict(request.url.params) == {"page": "3", "per_page": "50", "hostname_status": "moved"}
+
+
+async def test_a_list_that_does_not_say_how_long_it_is_is_no_answer() -> None:
+    with pytest.raises(CloudflareUnavailable, match="how long"):
+        await answered(lambda _: page_of(SEEN, total=None), CALLS["list_page"])
 
 
 async def test_a_deletion_needs_no_result() -> None:

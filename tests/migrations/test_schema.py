@@ -54,14 +54,16 @@ async def test_the_clock_is_real_time_plus_an_offset_of_zero(database_url: str) 
     await connection.close()
 
 
-async def test_a_claim_by_the_clock_uses_the_index(database_url: str) -> None:
+@pytest.mark.parametrize("side", ["dns", "cloudflare"])
+async def test_a_claim_by_the_clock_uses_the_index(database_url: str, side: str) -> None:
     connection = await asyncpg.connect(database_url)
     await connection.execute("SET enable_seqscan = off")
     plan = await connection.fetch(
-        "EXPLAIN SELECT custom_hostname_id FROM watches WHERE due_at <= nameplate_now() "
-        "ORDER BY due_at LIMIT 10"
+        f"EXPLAIN SELECT custom_hostname_id FROM watches WHERE zone_id = 'zone' "  # noqa: S608
+        f"AND {side}_due_at IS NOT NULL AND {side}_due_at <= nameplate_now() "
+        f"ORDER BY {side}_due_at LIMIT 10"
     )
-    assert any("ix_watches_due_at" in row[0] for row in plan)
+    assert any(f"ix_watches_{side}_due" in row[0] for row in plan)
     assert not any("Filter" in row[0] for row in plan)
     await connection.close()
 

@@ -16,7 +16,7 @@ from app.persistence import watches
 from app.persistence.clock import advance, read_now
 from app.persistence.database import Database, open_database
 from app.persistence.watches import Claim
-from app.persistence.zones import list_zones, put_default_zone
+from app.persistence.zones import list_zones, open_zones, put_default_zone
 
 
 @pytest.fixture
@@ -29,6 +29,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
                 api_token=b"encrypted",
                 cname_target="customers.provider.net",
                 fallback_origin="fallback.provider.net",
+                budget="default",
             )
         yield opened
 
@@ -55,7 +56,8 @@ async def insert(database: Database, name: str) -> CustomHostname:
 
 async def claim_due(database: Database, limit: int = 10) -> list[Claim]:
     async with database.transaction() as tx:
-        return await watches.claim_due(tx, limit=limit)
+        zones = await open_zones(tx)
+        return await watches.claim_free(tx, zones[0].id, limit=limit) if zones else []
 
 
 async def test_what_is_due_is_claimed_once(database: Database) -> None:

@@ -18,6 +18,7 @@ async def put(
             api_token=b"encrypted",
             cname_target=target,
             fallback_origin="fallback.provider.net",
+            budget="default",
         )
 
 

@@ -148,6 +148,7 @@ async def test_a_new_cname_target_is_in_every_document_after_the_next_start(
                 api_token=b"unused",
                 cname_target="clients.nameplate-demo.net",
                 fallback_origin="proxy-fallback.nameplate-demo.net",
+                budget="default",
             )
         await redraw(database, rows[0]["id"])
     for hostname in made:

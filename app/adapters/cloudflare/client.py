@@ -87,9 +87,7 @@ async def nobody_hears(
 class CloudflareClient:
     """One connection pool for all zones; every call names its zone and token."""
 
-    def __init__(
-        self, http: httpx.AsyncClient, base_url: str, heard: Heard = nobody_hears
-    ) -> None:
+    def __init__(self, http: httpx.AsyncClient, base_url: str, heard: Heard = nobody_hears) -> None:
         self._http = http
         self._heard = heard
         self._base_url = base_url.rstrip("/")
@@ -130,22 +128,20 @@ class CloudflareClient:
         self, access: ZoneAccess, *, page: int, filters: Mapping[str, str]
     ) -> HostnamePage:
         """Give one page of at most 50, with Cloudflare's own filters."""
-        params: dict[str, str | int] = {"page": page, "per_page": PER_PAGE, **filters}
-        envelope = await self._ask(access, "GET", "/custom_hostnames", params=params)
-        found = tuple(_read(WireHostname, each).to_domain() for each in _entries(envelope.result))
+        envelope = await self._list(access, page, filters)
         info = envelope.result_info
         if info is None or info.total_count is None:
             raise CloudflareUnavailable("Cloudflare's list does not say how long it is.")
-        return HostnamePage(found, total=info.total_count)
+        return HostnamePage(_hostnames(envelope), total=info.total_count)
 
     async def find(self, access: ZoneAccess, hostname: str) -> CloudflareHostname | None:
         """Look one up by its exact name, however Cloudflare spells its wildcard."""
         for number in range(1, MAX_PAGES + 1):
-            page = await self.list_page(access, page=number, filters={"hostname": hostname})
-            for view in page.hostnames:
+            page = _hostnames(await self._list(access, number, {"hostname": hostname}))
+            for view in page:
                 if view.hostname.removeprefix("*.") == hostname:
                     return view
-            if len(page.hostnames) < PER_PAGE:
+            if len(page) < PER_PAGE:
                 return None
         # The filter matched parts of names, and there are too many to say "none".
         raise CloudflareUnavailable(f"More than {MAX_PAGES} pages of names like {hostname}.")
@@ -239,6 +235,10 @@ class CloudflareClient:
         url = f"{self._base_url}/user/tokens/verify"
         return _read(WireTokenStatus, (await self._send(access, "GET", url)).result).status
 
+    async def _list(self, access: ZoneAccess, page: int, filters: Mapping[str, str]) -> Envelope:
+        params: dict[str, str | int] = {"page": page, "per_page": PER_PAGE, **filters}
+        return await self._ask(access, "GET", "/custom_hostnames", params=params)
+
     async def _call(
         self,
         access: ZoneAccess,
@@ -308,10 +308,9 @@ class CloudflareClient:
 
 def _envelope(response: httpx.Response, absent: int) -> Envelope:
     if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-        raise CloudflareRateLimited(
-            "Cloudflare's rate limit is reached.",
-            retry_after=_retry_after(response) or UNASKED_WAIT,
-        )
+        asked = _retry_after(response)
+        wait = UNASKED_WAIT if asked is None else asked
+        raise CloudflareRateLimited("Cloudflare's rate limit is reached.", retry_after=wait)
     try:
         envelope = Envelope.model_validate_json(response.content)
     except ValidationError as error:
@@ -370,6 +369,10 @@ def _read(wire: type[Wire], result: Any) -> Wire:
         raise CloudflareUnavailable(
             f"Cloudflare's answer lacks what a {wire.__name__} needs."
         ) from error
+
+
+def _hostnames(envelope: Envelope) -> tuple[CloudflareHostname, ...]:
+    return tuple(_read(WireHostname, each).to_domain() for each in _entries(envelope.result))
 
 
 def _entries(result: Any) -> list[Any]:
