@@ -3,22 +3,21 @@
 For whoever drives the sandbox; the emulated Cloudflare and its clients know nothing of it.
 """
 
-import json
-from collections.abc import Awaitable, Callable
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Route
 
 from app.sandbox.clock import rfc3339
+from app.sandbox.control_body import Entry, merged, not_found, routes, unprocessable
 from app.sandbox.dns_zone import DEFAULT_TTL, BadRecordError, Fault, RRset
+from app.sandbox.seed_control import SeedControl
+from app.sandbox.seeds import SeedTakenError
 from app.sandbox.state import Sandbox
 
-_Endpoint = Callable[[Request], Awaitable[JSONResponse]]
-_Model = TypeVar("_Model", bound=BaseModel)
+_IMPOSSIBLE = (ValidationError, BadRecordError, SeedTakenError)
 
 
 class _Records(BaseModel):
@@ -71,7 +70,7 @@ class Control:
     def app(self) -> Starlette:
         """Return the application."""
         hostname = "/control/cloudflare/custom_hostnames/{id}"
-        table: list[tuple[str, Literal["GET", "POST", "PUT", "PATCH", "DELETE"], _Endpoint]] = [
+        table: list[Entry] = [
             ("/control/dns/records", "PUT", self.put_records),
             ("/control/dns/records", "DELETE", self.delete_records),
             ("/control/dns/faults", "PUT", self.put_dns_fault),
@@ -87,10 +86,9 @@ class Control:
             ("/control/receiver/deliveries", "GET", self.get_deliveries),
             ("/control/reset", "POST", self.reset),
         ]
-        routes = [Route(path, endpoint, methods=[method]) for path, method, endpoint in table]
+        table += SeedControl(self._sandbox).table()
         return Starlette(
-            routes=routes,
-            exception_handlers={ValidationError: _unprocessable, BadRecordError: _unprocessable},
+            routes=routes(table), exception_handlers=dict.fromkeys(_IMPOSSIBLE, unprocessable)
         )
 
     async def put_records(self, request: Request) -> JSONResponse:
@@ -137,13 +135,13 @@ class Control:
     async def put_faults(self, request: Request) -> JSONResponse:
         """Let a share of the calls fail."""
         injector = self._sandbox.faults
-        injector.set(await _merged(injector.faults, request))
+        injector.set(await merged(injector.faults, request))
         return JSONResponse(injector.faults.model_dump())
 
     async def put_limits(self, request: Request) -> JSONResponse:
         """Allow more or fewer calls and creations."""
         limits = self._sandbox.limits
-        limits.set_limits(await _merged(limits.limits, request))
+        limits.set_limits(await merged(limits.limits, request))
         return JSONResponse(limits.limits.model_dump())
 
     async def get_calls(self, _: Request) -> JSONResponse:
@@ -166,17 +164,17 @@ class Control:
             hostname=(asked.status, asked.verification_errors),
             certificate=(asked.ssl_status, asked.validation_errors),
         )
-        return JSONResponse(shown) if shown else _not_found()
+        return JSONResponse(shown) if shown else not_found()
 
     async def remove(self, request: Request) -> JSONResponse:
         """Let a custom hostname be gone behind everybody's back."""
         removed = self._sandbox.remove(request.path_params["id"])
-        return JSONResponse({"id": request.path_params["id"]}) if removed else _not_found()
+        return JSONResponse({"id": request.path_params["id"]}) if removed else not_found()
 
     async def put_receiver(self, request: Request) -> JSONResponse:
         """Let the webhook receiver answer otherwise, or know other secrets."""
         receiver = self._sandbox.receiver
-        receiver.configure(await _merged(receiver.config, request))
+        receiver.configure(await merged(receiver.config, request))
         return JSONResponse(receiver.config.model_dump())
 
     async def get_deliveries(self, _: Request) -> JSONResponse:
@@ -187,22 +185,3 @@ class Control:
         """Go back to the state of the first start."""
         await self._sandbox.reset()
         return JSONResponse({"reset": True})
-
-
-async def _merged(current: _Model, request: Request) -> _Model:
-    """Return the settings with those given changed; what is left out stays as it was."""
-    try:
-        given = json.loads(await request.body())
-    except ValueError:
-        raise BadRecordError("the body is no JSON") from None
-    if not isinstance(given, dict):
-        raise BadRecordError("the body is no JSON object")
-    return type(current).model_validate({**current.model_dump(), **given})
-
-
-async def _unprocessable(_: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"error": str(error)}, status_code=422)
-
-
-def _not_found() -> JSONResponse:
-    return JSONResponse({"error": "no such custom hostname"}, status_code=404)

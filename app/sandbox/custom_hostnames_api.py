@@ -71,9 +71,9 @@ class CustomHostnamesApi:
     def list(self, call: Call) -> Reply:
         """GET: find custom hostnames."""
         page = call.page(default=20, smallest=5, largest=50)
-        chosen = hostname_query.select(self._hostnames, call)
-        shown = [views.custom_hostname(row) for row in page.cut(chosen)]
-        return success(shown, info=page.info(len(shown), len(chosen)))
+        rows, total = hostname_query.select(self._hostnames, call, page)
+        shown = [views.custom_hostname(row) for row in rows]
+        return success(shown, info=page.info(len(shown), total))
 
     def get(self, call: Call) -> Reply:
         """GET one."""

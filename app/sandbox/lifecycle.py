@@ -34,7 +34,7 @@ class Lifecycle:
         self._certificate_course = certificate_course
         self.agenda = Agenda(clock, self._run)
         fallback_origin.resume(self.agenda)
-        for hostname in hostnames.all():
+        for hostname in hostnames.kept():
             self._plan(hostname)
 
     def begin(self, hostname: CustomHostname) -> None:

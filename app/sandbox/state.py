@@ -26,6 +26,7 @@ from app.sandbox.lookup import Lookup
 from app.sandbox.model import ZoneRecord
 from app.sandbox.rate_limit import RateLimits
 from app.sandbox.receiver import Receiver
+from app.sandbox.seeding import Seeding
 from app.sandbox.store import Store
 from app.sandbox.tenant_records import TenantRecords
 from app.sandbox.validation import Validator
@@ -126,6 +127,7 @@ class Sandbox:
         self.faults = FaultInjector(store)
         self.receiver = Receiver(self.clock, store)
         self._lifecycle = self._new_lifecycle()
+        self.seeding = Seeding(self.clock, self.hostnames, self._lifecycle)
         self.gateway = self._new_gateway()
         if stored_clock is None:
             self._begin()
