@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from app.sandbox.account_control import AccountControl
 from app.sandbox.clock import rfc3339
 from app.sandbox.control_body import Entry, merged, not_found, routes, unprocessable
 from app.sandbox.dns_zone import DEFAULT_TTL, BadRecordError, Fault, RRset
@@ -86,7 +87,8 @@ class Control:
             ("/control/receiver/deliveries", "GET", self.get_deliveries),
             ("/control/reset", "POST", self.reset),
         ]
-        table += SeedControl(self._sandbox).table()
+        for part in (AccountControl, SeedControl):
+            table += part(self._sandbox).table()
         return Starlette(
             routes=routes(table), exception_handlers=dict.fromkeys(_IMPOSSIBLE, unprocessable)
         )

@@ -11,7 +11,8 @@ from urllib.parse import parse_qsl
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
-from app.sandbox import constants
+from app.sandbox import constants, errors
+from app.sandbox.account import Account
 from app.sandbox.account_api import AccountApi
 from app.sandbox.call import Call
 from app.sandbox.custom_hostnames_api import CustomHostnamesApi, TooManyCreationsError
@@ -74,7 +75,10 @@ class _Routed:
 class Gateway:
     """An ASGI application for everything under `BASE_PATH`."""
 
-    def __init__(self, table: RouteTable, limits: RateLimits, faults: FaultInjector) -> None:
+    def __init__(
+        self, table: RouteTable, account: Account, limits: RateLimits, faults: FaultInjector
+    ) -> None:
+        self._account = account
         self._limits = limits
         self._faults = faults
         self._routed: dict[str, _Routed] = {}
@@ -115,6 +119,7 @@ class Gateway:
         headers = dict(scope["headers"])
         try:
             _check_token(headers.get(b"authorization", b"").decode("latin-1"))
+            self._account.refuse_revoked()
         except ApiError as error:
             return failure(error)
         wait = self._limits.admit_call()
@@ -122,6 +127,7 @@ class Gateway:
 
     def _handle(self, method: str, routed: _Routed | None, call: Call) -> Reply:
         try:
+            self._account.refuse_unreachable(routed.path if routed else "", call.path)
             return _dispatch(method, routed, call)
         except ApiError as error:
             return failure(error)
@@ -143,7 +149,7 @@ def _dispatch(method: str, routed: _Routed | None, call: Call) -> Reply:
     if routed is None:
         raise ApiError(404, 7000, "No route for that URI")
     if call.path.get("zone_id", constants.ZONE_ID) != constants.ZONE_ID:
-        raise ApiError(403, 9109, "Unauthorized to access requested resource")
+        raise errors.unauthorized()
     if method not in routed.handlers:
         raise ApiError(405, 7001, f"Method {method} not available for that URI.")
     return routed.handlers[method](call)
@@ -156,7 +162,7 @@ def _check_token(authorization: str) -> None:
     if scheme.lower() != "bearer" or not token:
         raise ApiError(400, 6003, "Invalid request headers")
     if token != constants.TOKEN:
-        raise ApiError(401, 1000, "Invalid API Token")
+        raise errors.invalid_token()
 
 
 def _is_before_effect(fault: Fault) -> bool:

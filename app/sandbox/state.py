@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from app.sandbox import constants, gateway, identifiers, views
+from app.sandbox.account import Account
 from app.sandbox.account_api import AccountApi
 from app.sandbox.certificate_course import CertificateCourse
 from app.sandbox.clock import Clock, ClockState
@@ -123,6 +124,7 @@ class Sandbox:
         self.zone_records = ZoneRecords(store, self.world)
         self.hostnames = CustomHostnames(store)
         self.fallback = FallbackOriginKeeper(self.clock, store)
+        self.account = Account(store)
         self.limits = RateLimits(self.clock, store)
         self.faults = FaultInjector(store)
         self.receiver = Receiver(self.clock, store)
@@ -157,10 +159,11 @@ class Sandbox:
             self.fallback,
             self.zone_records,
             self.limits,
+            self.account,
         )
-        account = AccountApi(self.clock.state.started_at)
+        account = AccountApi(self.clock.state.started_at, self.account)
         table = gateway.routes(hostnames, DnsRecordsApi(self.clock, self.zone_records), account)
-        return gateway.Gateway(table, self.limits, self.faults)
+        return gateway.Gateway(table, self.account, self.limits, self.faults)
 
     def _set_up_zone(self) -> None:
         """Do what a provider does once: both records and an active fallback origin."""
