@@ -137,7 +137,10 @@ class Control:
     async def put_faults(self, request: Request) -> JSONResponse:
         """Let a share of the calls fail."""
         injector = self._sandbox.faults
-        injector.set(await merged(injector.faults, request))
+        faults = await merged(injector.faults, request)
+        if unknown := set(faults.routes or ()) - self._sandbox.gateway.route_names:
+            raise BadRecordError(f"no such routes: {', '.join(sorted(unknown))}")
+        injector.set(faults)
         return JSONResponse(injector.faults.model_dump())
 
     async def put_limits(self, request: Request) -> JSONResponse:
