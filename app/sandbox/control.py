@@ -158,6 +158,8 @@ class Control:
                 "by_route": dict(limits.by_route),
                 "breaches": limits.breaches,
                 "creations_refused": limits.creations_refused,
+                "most_in_window": limits.most_in_window,
+                "most_creations_in_window": limits.most_creations_in_window,
             }
         )
 
