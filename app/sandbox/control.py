@@ -14,6 +14,7 @@ from app.sandbox.account_control import AccountControl
 from app.sandbox.clock import rfc3339
 from app.sandbox.control_body import Entry, merged, not_found, routes, unprocessable
 from app.sandbox.dns_zone import DEFAULT_TTL, BadRecordError, Fault, RRset
+from app.sandbox.holds_control import HoldsControl
 from app.sandbox.seed_control import SeedControl
 from app.sandbox.seeds import SeedTakenError
 from app.sandbox.state import Sandbox
@@ -87,7 +88,7 @@ class Control:
             ("/control/receiver/deliveries", "GET", self.get_deliveries),
             ("/control/reset", "POST", self.reset),
         ]
-        for part in (AccountControl, SeedControl):
+        for part in (AccountControl, HoldsControl, SeedControl):
             table += part(self._sandbox).table()
         return Starlette(
             routes=routes(table), exception_handlers=dict.fromkeys(_IMPOSSIBLE, unprocessable)

@@ -20,6 +20,7 @@ from app.sandbox.dns_records_api import DnsRecordsApi
 from app.sandbox.dns_zone import World
 from app.sandbox.fallback import FallbackOriginKeeper
 from app.sandbox.faults import FaultInjector
+from app.sandbox.holds import Holds
 from app.sandbox.hostname_course import HostnameCourse
 from app.sandbox.hostnames import CustomHostnames
 from app.sandbox.lifecycle import Lifecycle
@@ -125,6 +126,7 @@ class Sandbox:
         self.hostnames = CustomHostnames(store)
         self.fallback = FallbackOriginKeeper(self.clock, store)
         self.account = Account(store)
+        self.holds = Holds(store)
         self.limits = RateLimits(self.clock, store)
         self.faults = FaultInjector(store)
         self.receiver = Receiver(self.clock, store)
@@ -147,7 +149,7 @@ class Sandbox:
             self.clock,
             self.hostnames,
             self.fallback,
-            HostnameCourse(self.clock, validator, self.fallback),
+            HostnameCourse(self.clock, validator, self.fallback, self.holds),
             CertificateCourse(self.clock, validator, waits),
         )
 
