@@ -13,6 +13,10 @@ _TOKEN_LIFE = {"google": 14 * DAY, "lets_encrypt": 7 * DAY, "ssl_com": 14 * DAY}
 _UNDER_WAY = frozenset({"initializing", "pending_issuance", "pending_deployment"})
 
 
+class NothingToDoError(ValueError):
+    """The certificate is at no point where this could happen to it."""
+
+
 class CertificateCourse:
     """Orders certificates, looks at their proofs and draws the conclusions."""
 
@@ -43,6 +47,14 @@ class CertificateCourse:
         elif certificate.status not in _UNDER_WAY or track.due is None:
             self.order(name, certificate)
 
+    def approve(self, certificate: Certificate) -> None:
+        """Take the approval of the domain's owner by e-mail; raises NothingToDoError."""
+        awaited = certificate.method == "email" and certificate.status == "pending_validation"
+        if not awaited or not certificate.tokens:
+            raise NothingToDoError("no e-mail waits for an approval")
+        certificate.approved = True
+        certificate.track.restart(self._clock.schedule())
+
     async def step(self, hostname: CustomHostname, certificate: Certificate) -> None:
         """Take the step that is due."""
         at = certificate.track.due
@@ -65,7 +77,7 @@ class CertificateCourse:
     async def _try(self, name: str, certificate: Certificate, at: float) -> None:
         epoch = certificate.track.epoch
         verdict = await self._validator.certificate(
-            name, certificate, tries_http=not certificate.wildcard
+            name, certificate, tries_http=_may_use_http(certificate)
         )
         if certificate.track.epoch != epoch:
             return
@@ -86,6 +98,7 @@ class CertificateCourse:
             self._give_tokens(certificate)
 
     def _give_tokens(self, certificate: Certificate) -> None:
+        certificate.approved = False
         count = 2 if certificate.wildcard else 1
         certificate.tokens = tuple(identifiers.new_token() for _ in range(count))
         life = _TOKEN_LIFE[certificate.certificate_authority]
@@ -96,6 +109,10 @@ class CertificateCourse:
         certificate.status = "active"
         certificate.issued = Issued(wall, wall + _LIFE, identifiers.new_serial_number())
         certificate.track.stop()
+
+
+def _may_use_http(certificate: Certificate) -> bool:
+    return not certificate.wildcard and certificate.method != "email"
 
 
 def _natural_status(certificate: Certificate) -> str:

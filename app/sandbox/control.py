@@ -10,16 +10,27 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from app.sandbox import views
 from app.sandbox.account_control import AccountControl
+from app.sandbox.certificate_control import CertificateControl
+from app.sandbox.certificate_course import NothingToDoError
 from app.sandbox.clock import rfc3339
-from app.sandbox.control_body import Entry, merged, not_found, routes, unprocessable
+from app.sandbox.control_body import (
+    Entry,
+    NoSuchHostnameError,
+    found,
+    merged,
+    not_found,
+    routes,
+    unprocessable,
+)
 from app.sandbox.dns_zone import DEFAULT_TTL, BadRecordError, Fault, RRset
 from app.sandbox.holds_control import HoldsControl
 from app.sandbox.seed_control import SeedControl
 from app.sandbox.seeds import SeedTakenError
 from app.sandbox.state import Sandbox
 
-_IMPOSSIBLE = (ValidationError, BadRecordError, SeedTakenError)
+_IMPOSSIBLE = (ValidationError, BadRecordError, NothingToDoError, SeedTakenError)
 
 
 class _Records(BaseModel):
@@ -88,10 +99,14 @@ class Control:
             ("/control/receiver/deliveries", "GET", self.get_deliveries),
             ("/control/reset", "POST", self.reset),
         ]
-        for part in (AccountControl, HoldsControl, SeedControl):
+        for part in (AccountControl, CertificateControl, HoldsControl, SeedControl):
             table += part(self._sandbox).table()
         return Starlette(
-            routes=routes(table), exception_handlers=dict.fromkeys(_IMPOSSIBLE, unprocessable)
+            routes=routes(table),
+            exception_handlers={
+                **dict.fromkeys(_IMPOSSIBLE, unprocessable),
+                NoSuchHostnameError: not_found,
+            },
         )
 
     async def put_records(self, request: Request) -> JSONResponse:
@@ -167,17 +182,19 @@ class Control:
     async def force(self, request: Request) -> JSONResponse:
         """Set statuses and errors of a custom hostname until its next refresh."""
         asked = _Forced.model_validate_json(await request.body())
-        shown = self._sandbox.force(
-            request.path_params["id"],
-            hostname=(asked.status, asked.verification_errors),
-            certificate=(asked.ssl_status, asked.validation_errors),
-        )
-        return JSONResponse(shown) if shown else not_found()
+        hostname = found(self._sandbox.hostnames.get(request.path_params["id"]))
+        lifecycle = self._sandbox.lifecycle
+        if (asked.status, asked.verification_errors) != (None, None):
+            lifecycle.force_hostname(hostname, asked.status, asked.verification_errors)
+        if (asked.ssl_status, asked.validation_errors) != (None, None):
+            lifecycle.force_certificate(hostname, asked.ssl_status, asked.validation_errors)
+        return JSONResponse(views.custom_hostname(hostname))
 
     async def remove(self, request: Request) -> JSONResponse:
         """Let a custom hostname be gone behind everybody's back."""
-        removed = self._sandbox.remove(request.path_params["id"])
-        return JSONResponse({"id": request.path_params["id"]}) if removed else not_found()
+        hostname = found(self._sandbox.hostnames.get(request.path_params["id"]))
+        self._sandbox.lifecycle.remove(hostname)
+        return JSONResponse({"id": hostname.id})
 
     async def put_receiver(self, request: Request) -> JSONResponse:
         """Let the webhook receiver answer otherwise, or know other secrets."""

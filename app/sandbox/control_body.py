@@ -10,10 +10,15 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from app.sandbox.dns_zone import BadRecordError
+from app.sandbox.model import CustomHostname
 
 Endpoint = Callable[[Request], Awaitable[JSONResponse]]
 Entry = tuple[str, Literal["GET", "POST", "PUT", "PATCH", "DELETE"], Endpoint]
 _Model = TypeVar("_Model", bound=BaseModel)
+
+
+class NoSuchHostnameError(LookupError):
+    """No custom hostname has the id of the path."""
 
 
 def routes(table: list[Entry]) -> list[Route]:
@@ -37,6 +42,13 @@ async def unprocessable(_: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"error": str(error)}, status_code=422)
 
 
-def not_found() -> JSONResponse:
+async def not_found(_: Request, __: Exception) -> JSONResponse:
     """Answer that there is no such custom hostname."""
     return JSONResponse({"error": "no such custom hostname"}, status_code=404)
+
+
+def found(hostname: CustomHostname | None) -> CustomHostname:
+    """Return a custom hostname that has to be there."""
+    if hostname is None:
+        raise NoSuchHostnameError
+    return hostname

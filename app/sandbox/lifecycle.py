@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from app.sandbox import fallback
 from app.sandbox.agenda import Agenda, Key
-from app.sandbox.certificate_course import CertificateCourse
+from app.sandbox.certificate_course import CertificateCourse, NothingToDoError
 from app.sandbox.clock import Clock
 from app.sandbox.fallback import FallbackOriginKeeper
 from app.sandbox.hostname_course import HostnameCourse
@@ -85,6 +85,13 @@ class Lifecycle:
         if errors is not None:
             hostname.ssl.validation_errors = list(errors)
         hostname.ssl.track.stop(forced=True)
+        self._save_and_plan(hostname)
+
+    def approve(self, hostname: CustomHostname) -> None:
+        """Let the owner approve the certificate by e-mail; raises NothingToDoError."""
+        if hostname.ssl is None:
+            raise NothingToDoError("there is no certificate")
+        self._certificate_course.approve(hostname.ssl)
         self._save_and_plan(hostname)
 
     async def _run(self, key: Key) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from app.sandbox.backoff import IMMEDIATE
 
-Method = Literal["http", "txt"]
+Method = Literal["http", "txt", "email"]
 
 
 @dataclass(slots=True)
@@ -44,7 +44,10 @@ class Issued:
 
 @dataclass(slots=True)
 class Certificate:
-    """The `ssl` of a custom hostname. `status` is text: the control API may force any."""
+    """The `ssl` of a custom hostname. `status` is text: the control API may force any.
+
+    `approved` says that somebody followed the link in the authority's e-mail.
+    """
 
     id: str
     method: Method
@@ -56,6 +59,7 @@ class Certificate:
     status: str = "initializing"
     tokens: tuple[str, ...] = ()
     tokens_expire_at: float = 0.0
+    approved: bool = False
     validation_errors: list[str] = field(default_factory=list)
     orders: int = 0
     issued: Issued | None = None

@@ -6,11 +6,10 @@ Wires the parts and does what concerns several of them; sockets are `server`.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import TypeAdapter
 
-from app.sandbox import constants, gateway, identifiers, views
+from app.sandbox import constants, gateway, identifiers
 from app.sandbox.account import Account
 from app.sandbox.account_api import AccountApi
 from app.sandbox.certificate_course import CertificateCourse
@@ -37,9 +36,6 @@ from app.sandbox.zone_records import ZoneRecords
 _CLOCK_KIND = "clock"
 _CLOCK = TypeAdapter(ClockState)
 
-Forced = tuple[str | None, Sequence[str] | None]
-"""A status and errors to set; None leaves as is."""
-
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
@@ -63,7 +59,7 @@ class Sandbox:
 
     def start(self) -> None:
         """Let time do its work from now on."""
-        self._agenda_task = asyncio.create_task(self._lifecycle.agenda.serve())
+        self._agenda_task = asyncio.create_task(self.lifecycle.agenda.serve())
 
     async def stop(self) -> None:
         """Let nothing happen any more."""
@@ -82,35 +78,14 @@ class Sandbox:
         """Let wall time pass and do all that falls due by then."""
         self.clock.advance(seconds)
         self._save_clock()
-        self._lifecycle.agenda.wake()
-        await self._lifecycle.agenda.settle()
+        self.lifecycle.agenda.wake()
+        await self.lifecycle.agenda.settle()
 
     def set_speed(self, speed: float) -> None:
         """Run schedule time at another speed."""
         self.clock.set_speed(speed)
         self._save_clock()
-        self._lifecycle.agenda.wake()
-
-    def force(
-        self, hostname_id: str, *, hostname: Forced, certificate: Forced
-    ) -> dict[str, Any] | None:
-        """Set statuses and errors of a custom hostname; None if it does not exist."""
-        found = self.hostnames.get(hostname_id)
-        if found is None:
-            return None
-        if hostname != (None, None):
-            self._lifecycle.force_hostname(found, *hostname)
-        if certificate != (None, None):
-            self._lifecycle.force_certificate(found, *certificate)
-        return views.custom_hostname(found)
-
-    def remove(self, hostname_id: str) -> bool:
-        """Let a custom hostname be gone; False if it does not exist."""
-        found = self.hostnames.get(hostname_id)
-        if found is None:
-            return False
-        self._lifecycle.remove(found)
-        return True
+        self.lifecycle.agenda.wake()
 
     def _restore(self) -> None:
         store, beginning = self._store, self._beginning
@@ -130,8 +105,8 @@ class Sandbox:
         self.limits = RateLimits(self.clock, store)
         self.faults = FaultInjector(store)
         self.receiver = Receiver(self.clock, store)
-        self._lifecycle = self._new_lifecycle()
-        self.seeding = Seeding(self.clock, self.hostnames, self._lifecycle)
+        self.lifecycle = self._new_lifecycle()
+        self.seeding = Seeding(self.clock, self.hostnames, self.lifecycle)
         self.gateway = self._new_gateway()
         if stored_clock is None:
             self._begin()
@@ -157,7 +132,7 @@ class Sandbox:
         hostnames = CustomHostnamesApi(
             self.clock,
             self.hostnames,
-            self._lifecycle,
+            self.lifecycle,
             self.fallback,
             self.zone_records,
             self.limits,
@@ -171,7 +146,7 @@ class Sandbox:
         """Do what a provider does once: both records and an active fallback origin."""
         self._add_record(constants.FALLBACK_ORIGIN, "A", constants.ORIGIN_ADDRESS)
         self._add_record(constants.CNAME_TARGET, "CNAME", constants.FALLBACK_ORIGIN)
-        agenda = self._lifecycle.agenda
+        agenda = self.lifecycle.agenda
         self.fallback.put(constants.FALLBACK_ORIGIN, agenda, status="active")
 
     def _add_record(self, name: str, rrtype: str, content: str) -> None:
