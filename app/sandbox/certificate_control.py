@@ -17,10 +17,19 @@ class CertificateControl:
     def table(self) -> list[Entry]:
         """Return the paths."""
         hostname = "/control/cloudflare/custom_hostnames/{id}"
-        return [(f"{hostname}/approve", "POST", self.approve)]
+        return [
+            (f"{hostname}/approve", "POST", self.approve),
+            (f"{hostname}/renew", "POST", self.renew),
+        ]
 
     async def approve(self, request: Request) -> JSONResponse:
         """Press the button in the authority's e-mail."""
         hostname = found(self._sandbox.hostnames.get(request.path_params["id"]))
         self._sandbox.lifecycle.approve(hostname)
+        return JSONResponse(views.custom_hostname(hostname))
+
+    async def renew(self, request: Request) -> JSONResponse:
+        """Begin to renew a certificate that is not due yet."""
+        hostname = found(self._sandbox.hostnames.get(request.path_params["id"]))
+        self._sandbox.lifecycle.renew(hostname)
         return JSONResponse(views.custom_hostname(hostname))

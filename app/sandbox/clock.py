@@ -54,6 +54,10 @@ class Clock:
         elapsed = self.wall() - self._state.anchor_wall
         return self._state.anchor_schedule + elapsed * self._state.speed
 
+    def wall_at(self, schedule: float) -> float:
+        """Return the wall time at which schedule time was, or will be, so much."""
+        return self.wall() + (schedule - self.schedule()) / self._state.speed
+
     def real_seconds_until(self, due: float) -> float:
         """Return how long to sleep until schedule time reaches `due`."""
         return max(0.0, (due - self.schedule()) / self._state.speed)

@@ -12,7 +12,7 @@ from app.sandbox.clock import Clock
 from app.sandbox.fallback import FallbackOriginKeeper
 from app.sandbox.hostname_course import HostnameCourse
 from app.sandbox.hostnames import CustomHostnames
-from app.sandbox.model import CustomHostname
+from app.sandbox.model import Certificate, CustomHostname
 
 _HOSTNAME, _CERTIFICATE = "hostname", "certificate"
 
@@ -89,9 +89,12 @@ class Lifecycle:
 
     def approve(self, hostname: CustomHostname) -> None:
         """Let the owner approve the certificate by e-mail; raises NothingToDoError."""
-        if hostname.ssl is None:
-            raise NothingToDoError("there is no certificate")
-        self._certificate_course.approve(hostname.ssl)
+        self._certificate_course.approve(_certificate(hostname))
+        self._save_and_plan(hostname)
+
+    def renew(self, hostname: CustomHostname) -> None:
+        """Begin to renew the certificate now; raises NothingToDoError."""
+        self._certificate_course.renew(_certificate(hostname))
         self._save_and_plan(hostname)
 
     async def _run(self, key: Key) -> None:
@@ -125,6 +128,12 @@ class Lifecycle:
         """Only the course that changed: the other may be running, its step not yet taken."""
         track = hostname.track if course == _HOSTNAME else hostname.ssl and hostname.ssl.track
         self.agenda.plan((course, hostname.id), track.due if track else None)
+
+
+def _certificate(hostname: CustomHostname) -> Certificate:
+    if hostname.ssl is None:
+        raise NothingToDoError("there is no certificate")
+    return hostname.ssl
 
 
 def _telling(hostname: CustomHostname) -> tuple[object, ...]:

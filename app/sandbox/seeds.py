@@ -113,7 +113,9 @@ class Seed:
         )
         if status in _HAS_ISSUED:
             serial = (self.family.mark << _NUMBER_BITS) | _SERIAL | number
-            certificate.issued = Issued(self.created_at, self.created_at + _LIFE, str(serial))
+            certificate.issued = Issued(
+                self.created_at, self.created_at + _LIFE, str(serial), self.seeded_at + _LIFE
+            )
         else:
             certificate.tokens = (self.family.uuid(number, _DCV),)
             certificate.tokens_expire_at = self.seeded_at + _TOKENS_LIVE
