@@ -55,8 +55,9 @@ class _Advance(BaseModel):
     seconds: float = Field(ge=0, le=10_000_000_000)
 
 
-class _Speed(BaseModel):
-    speed: float = Field(gt=0, le=10_000_000)
+class _ClockSettings(BaseModel):
+    speed: float | None = Field(default=None, gt=0, le=10_000_000)
+    frozen: bool | None = None
 
 
 class _Forced(BaseModel):
@@ -88,7 +89,7 @@ class Control:
             ("/control/dns/records", "DELETE", self.delete_records),
             ("/control/dns/faults", "PUT", self.put_dns_fault),
             ("/control/clock/advance", "POST", self.advance),
-            ("/control/clock", "PUT", self.put_speed),
+            ("/control/clock", "PUT", self.put_clock),
             ("/control/clock", "GET", self.get_clock),
             ("/control/cloudflare/faults", "PUT", self.put_faults),
             ("/control/cloudflare/limits", "PUT", self.put_limits),
@@ -134,9 +135,10 @@ class Control:
         await self._sandbox.advance(asked.seconds)
         return await self.get_clock(request)
 
-    async def put_speed(self, request: Request) -> JSONResponse:
-        """Run schedule time at another speed."""
-        self._sandbox.set_speed(_Speed.model_validate_json(await request.body()).speed)
+    async def put_clock(self, request: Request) -> JSONResponse:
+        """Run schedule time at another speed, freeze both clocks or let them go."""
+        asked = _ClockSettings.model_validate_json(await request.body())
+        self._sandbox.set_clock(speed=asked.speed, frozen=asked.frozen)
         return await self.get_clock(request)
 
     async def get_clock(self, _: Request) -> JSONResponse:
@@ -147,6 +149,7 @@ class Control:
                 "wall": rfc3339(clock.wall()),
                 "schedule_seconds": clock.schedule(),
                 "speed": clock.state.speed,
+                "frozen": clock.is_frozen,
             }
         )
 

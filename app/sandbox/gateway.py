@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable
 from urllib.parse import parse_qsl
 
+import httpx
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
@@ -18,7 +19,7 @@ from app.sandbox.custom_hostnames_api import CustomHostnamesApi, TooManyCreation
 from app.sandbox.dns_records_api import DnsRecordsApi
 from app.sandbox.envelope import ApiError, Reply, failure, throttled
 from app.sandbox.faults import Fault, FaultInjector
-from app.sandbox.http_server import cut_connection, until_disconnected
+from app.sandbox.http_server import cut_connection, has_connection, until_disconnected
 from app.sandbox.rate_limit import RateLimits
 
 BASE_PATH = "/client/v4"
@@ -182,6 +183,8 @@ def _check_token(authorization: str) -> None:
 
 async def _hold(scope: Scope, receive: Receive) -> None:
     """Answer nothing until the client goes away, for a bounded time."""
+    if not has_connection(scope):
+        raise httpx.ReadTimeout("no answer came")
     try:
         async with asyncio.timeout(HOLD_SECONDS):
             await until_disconnected(receive)

@@ -23,7 +23,7 @@ from app.sandbox.holds import Holds
 from app.sandbox.hostname_course import HostnameCourse
 from app.sandbox.hostnames import CustomHostnames
 from app.sandbox.lifecycle import Lifecycle
-from app.sandbox.lookup import Lookup
+from app.sandbox.lookup import Lookup, in_process, over_sockets
 from app.sandbox.model import ZoneRecord
 from app.sandbox.rate_limit import RateLimits
 from app.sandbox.receiver import Receiver
@@ -39,21 +39,31 @@ _CLOCK = TypeAdapter(ClockState)
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """What a sandbox begins with, at first and after each reset."""
+    """What a sandbox begins with, at first and after each reset.
+
+    With `frozen_at`, a wall time, no real time passes: the clock stands there until advanced.
+    """
 
     speed: float
     set_up: bool
     seed: int
+    frozen_at: float | None = None
 
 
 class Sandbox:
-    """All parts. A reset replaces them, so nobody may keep one across an await."""
+    """All parts. A reset replaces them, so nobody may keep one across an await.
 
-    def __init__(self, store: Store, beginning: Beginning, dns_address: tuple[str, int]) -> None:
+    Without a DNS address Cloudflare's looks ask the world itself, without sockets.
+    """
+
+    def __init__(
+        self, store: Store, beginning: Beginning, dns_address: tuple[str, int] | None
+    ) -> None:
         self._store = store
         self._beginning = beginning
         self.world = World(self._delegated_tokens)
-        self._lookup = Lookup(*dns_address, self.world)
+        exchange = over_sockets(*dns_address) if dns_address else in_process(self.world)
+        self._lookup = Lookup(exchange, self.world)
         self._restore()
         self._agenda_task: asyncio.Task[None] | None = None
 
@@ -69,10 +79,12 @@ class Sandbox:
 
     async def reset(self) -> None:
         """Go back to the beginning."""
+        was_started = self._agenda_task is not None
         await self.stop()
         self._store.clear()
         self._restore()
-        self.start()
+        if was_started:
+            self.start()
 
     async def advance(self, seconds: float) -> None:
         """Let wall time pass and do all that falls due by then."""
@@ -81,9 +93,12 @@ class Sandbox:
         self.lifecycle.agenda.wake()
         await self.lifecycle.agenda.settle()
 
-    def set_speed(self, speed: float) -> None:
-        """Run schedule time at another speed."""
-        self.clock.set_speed(speed)
+    def set_clock(self, *, speed: float | None = None, frozen: bool | None = None) -> None:
+        """Run schedule time at another speed, freeze both clocks or let them go; None: as is."""
+        if speed is not None:
+            self.clock.set_speed(speed)
+        if frozen is not None:
+            (self.clock.freeze if frozen else self.clock.thaw)()
         self._save_clock()
         self.lifecycle.agenda.wake()
 
@@ -91,9 +106,7 @@ class Sandbox:
         store, beginning = self._store, self._beginning
         stored_clock = store.get(_CLOCK_KIND, "")
         self.clock = (
-            Clock(_CLOCK.validate_json(stored_clock))
-            if stored_clock
-            else Clock.started_now(beginning.speed)
+            Clock(_CLOCK.validate_json(stored_clock)) if stored_clock else _new_clock(beginning)
         )
         self.world.clear()
         self.tenant_records = TenantRecords(store, self.world)
@@ -172,3 +185,9 @@ class Sandbox:
 
     def _save_clock(self) -> None:
         self._store.put(_CLOCK_KIND, "", _CLOCK.dump_json(self.clock.state))
+
+
+def _new_clock(beginning: Beginning) -> Clock:
+    if beginning.frozen_at is None:
+        return Clock.started_now(beginning.speed)
+    return Clock.frozen(beginning.speed, beginning.frozen_at)
