@@ -1,8 +1,9 @@
 """The endpoints about the account: zones, tokens, addresses and the delegation's uuid."""
 
-from app.sandbox import constants, identifiers, views
+from app.sandbox import constants, errors, identifiers, views
+from app.sandbox.account import Account
 from app.sandbox.call import Call
-from app.sandbox.envelope import ApiError, Reply, success
+from app.sandbox.envelope import Reply, success
 
 _VERIFIED = {"id": constants.TOKEN_ID, "status": "active"}
 
@@ -10,8 +11,9 @@ _VERIFIED = {"id": constants.TOKEN_ID, "status": "active"}
 class AccountApi:
     """One account with one zone and one token."""
 
-    def __init__(self, zone_created_at: float) -> None:
+    def __init__(self, zone_created_at: float, account: Account) -> None:
         self._zone_created_at = zone_created_at
+        self._account = account
 
     def get_zone(self, _: Call) -> Reply:
         """GET the zone."""
@@ -25,7 +27,10 @@ class AccountApi:
             "account.id": constants.ACCOUNT_ID,
             "status": "active",
         }
-        fits = all(call.query.get(key, value) == value for key, value in expected.items())
+        is_there = self._account.settings.zone == "present"
+        fits = is_there and all(
+            call.query.get(key, value) == value for key, value in expected.items()
+        )
         shown = page.cut([views.zone(self._zone_created_at)] if fits else [])
         return success(shown, info=page.info(len(shown), int(fits)))
 
@@ -36,7 +41,7 @@ class AccountApi:
     def verify_account_token(self, call: Call) -> Reply:
         """GET whether the account's token is good."""
         if call.path["account_id"] != constants.ACCOUNT_ID:
-            raise ApiError(403, 9109, "Unauthorized to access requested resource")
+            raise errors.unauthorized()
         return success(_VERIFIED)
 
     def ips(self, _: Call) -> Reply:

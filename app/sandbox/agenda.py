@@ -21,7 +21,8 @@ class Agenda:
         self._clock = clock
         self._run = run
         self._due: dict[Key, float] = {}
-        self._heap: list[tuple[float, Key]] = []
+        self._heap: list[tuple[float, int, Key]] = []
+        self._planned = 0
         self._running: dict[Key, tuple[float, asyncio.Task[None]]] = {}
         self._places = asyncio.Semaphore(concurrency)
         self._woken = asyncio.Event()
@@ -32,9 +33,7 @@ class Agenda:
             self._due.pop(key, None)
             return
         self._due[key] = due
-        heapq.heappush(self._heap, (due, key))
-        if self._heap[0] == (due, key):
-            self._woken.set()
+        self._push(due, key)
 
     def wake(self) -> None:
         """Look at the clock again: it was moved."""
@@ -79,7 +78,7 @@ class Agenda:
 
     def _start_due(self, horizon: float) -> None:
         while self._heap and self._heap[0][0] <= horizon:
-            due, key = heapq.heappop(self._heap)
+            due, _, key = heapq.heappop(self._heap)
             if self._due.get(key) == due and key not in self._running:
                 del self._due[key]
                 self._running[key] = (due, asyncio.create_task(self._attend(key)))
@@ -91,5 +90,11 @@ class Agenda:
         finally:
             del self._running[key]
             if key in self._due:  # planned anew while it ran
-                heapq.heappush(self._heap, (self._due[key], key))
-                self._woken.set()
+                self._push(self._due[key], key)
+
+    def _push(self, due: float, key: Key) -> None:
+        """Of two that are due at once, the one planned first comes first."""
+        self._planned += 1
+        heapq.heappush(self._heap, (due, self._planned, key))
+        if self._heap[0][1] == self._planned:
+            self._woken.set()

@@ -18,16 +18,18 @@ def wait_before(attempt: int) -> float:
     return float(min(int(60 * growth**attempt), int(4 * HOUR)))
 
 
-def next_try(attempt: int, looked_at: float, now: float) -> tuple[int, float]:
+def next_try(
+    attempt: int, looked_at: float, now: float, *, tries: float = TRIES
+) -> tuple[int, float]:
     """Return the next try and its time after a failed look at try `attempt`.
 
     One look stands for all tries that fell due before `now`: they would have seen the same.
-    Try `TRIES` is never made: its time is when the last one failed.
+    Try `tries` is never made: its time is when the last one failed.
     """
     due = looked_at
     while due <= now:
         attempt += 1
-        if attempt == TRIES:
+        if attempt >= tries:
             return attempt, due
         due += wait_before(attempt)
     return attempt, due

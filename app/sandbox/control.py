@@ -3,22 +3,34 @@
 For whoever drives the sandbox; the emulated Cloudflare and its clients know nothing of it.
 """
 
-import json
-from collections.abc import Awaitable, Callable
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Route
 
+from app.sandbox import views
+from app.sandbox.account_control import AccountControl
+from app.sandbox.certificate_control import CertificateControl
+from app.sandbox.certificate_course import NothingToDoError
 from app.sandbox.clock import rfc3339
+from app.sandbox.control_body import (
+    Entry,
+    NoSuchHostnameError,
+    found,
+    merged,
+    not_found,
+    routes,
+    unprocessable,
+)
 from app.sandbox.dns_zone import DEFAULT_TTL, BadRecordError, Fault, RRset
+from app.sandbox.holds_control import HoldsControl
+from app.sandbox.seed_control import SeedControl
+from app.sandbox.seeds import SeedTakenError
 from app.sandbox.state import Sandbox
 
-_Endpoint = Callable[[Request], Awaitable[JSONResponse]]
-_Model = TypeVar("_Model", bound=BaseModel)
+_IMPOSSIBLE = (ValidationError, BadRecordError, NothingToDoError, SeedTakenError)
 
 
 class _Records(BaseModel):
@@ -43,8 +55,9 @@ class _Advance(BaseModel):
     seconds: float = Field(ge=0, le=10_000_000_000)
 
 
-class _Speed(BaseModel):
-    speed: float = Field(gt=0, le=10_000_000)
+class _ClockSettings(BaseModel):
+    speed: float | None = Field(default=None, gt=0, le=10_000_000)
+    frozen: bool | None = None
 
 
 class _Forced(BaseModel):
@@ -71,12 +84,12 @@ class Control:
     def app(self) -> Starlette:
         """Return the application."""
         hostname = "/control/cloudflare/custom_hostnames/{id}"
-        table: list[tuple[str, Literal["GET", "POST", "PUT", "PATCH", "DELETE"], _Endpoint]] = [
+        table: list[Entry] = [
             ("/control/dns/records", "PUT", self.put_records),
             ("/control/dns/records", "DELETE", self.delete_records),
             ("/control/dns/faults", "PUT", self.put_dns_fault),
             ("/control/clock/advance", "POST", self.advance),
-            ("/control/clock", "PUT", self.put_speed),
+            ("/control/clock", "PUT", self.put_clock),
             ("/control/clock", "GET", self.get_clock),
             ("/control/cloudflare/faults", "PUT", self.put_faults),
             ("/control/cloudflare/limits", "PUT", self.put_limits),
@@ -87,10 +100,14 @@ class Control:
             ("/control/receiver/deliveries", "GET", self.get_deliveries),
             ("/control/reset", "POST", self.reset),
         ]
-        routes = [Route(path, endpoint, methods=[method]) for path, method, endpoint in table]
+        for part in (AccountControl, CertificateControl, HoldsControl, SeedControl):
+            table += part(self._sandbox).table()
         return Starlette(
-            routes=routes,
-            exception_handlers={ValidationError: _unprocessable, BadRecordError: _unprocessable},
+            routes=routes(table),
+            exception_handlers={
+                **dict.fromkeys(_IMPOSSIBLE, unprocessable),
+                NoSuchHostnameError: not_found,
+            },
         )
 
     async def put_records(self, request: Request) -> JSONResponse:
@@ -118,9 +135,10 @@ class Control:
         await self._sandbox.advance(asked.seconds)
         return await self.get_clock(request)
 
-    async def put_speed(self, request: Request) -> JSONResponse:
-        """Run schedule time at another speed."""
-        self._sandbox.set_speed(_Speed.model_validate_json(await request.body()).speed)
+    async def put_clock(self, request: Request) -> JSONResponse:
+        """Run schedule time at another speed, freeze both clocks or let them go."""
+        asked = _ClockSettings.model_validate_json(await request.body())
+        self._sandbox.set_clock(speed=asked.speed, frozen=asked.frozen)
         return await self.get_clock(request)
 
     async def get_clock(self, _: Request) -> JSONResponse:
@@ -131,19 +149,23 @@ class Control:
                 "wall": rfc3339(clock.wall()),
                 "schedule_seconds": clock.schedule(),
                 "speed": clock.state.speed,
+                "frozen": clock.is_frozen,
             }
         )
 
     async def put_faults(self, request: Request) -> JSONResponse:
         """Let a share of the calls fail."""
         injector = self._sandbox.faults
-        injector.set(await _merged(injector.faults, request))
+        faults = await merged(injector.faults, request)
+        if unknown := set(faults.routes or ()) - self._sandbox.gateway.route_names:
+            raise BadRecordError(f"no such routes: {', '.join(sorted(unknown))}")
+        injector.set(faults)
         return JSONResponse(injector.faults.model_dump())
 
     async def put_limits(self, request: Request) -> JSONResponse:
         """Allow more or fewer calls and creations."""
         limits = self._sandbox.limits
-        limits.set_limits(await _merged(limits.limits, request))
+        limits.set_limits(await merged(limits.limits, request))
         return JSONResponse(limits.limits.model_dump())
 
     async def get_calls(self, _: Request) -> JSONResponse:
@@ -155,28 +177,32 @@ class Control:
                 "by_route": dict(limits.by_route),
                 "breaches": limits.breaches,
                 "creations_refused": limits.creations_refused,
+                "most_in_window": limits.most_in_window,
+                "most_creations_in_window": limits.most_creations_in_window,
             }
         )
 
     async def force(self, request: Request) -> JSONResponse:
         """Set statuses and errors of a custom hostname until its next refresh."""
         asked = _Forced.model_validate_json(await request.body())
-        shown = self._sandbox.force(
-            request.path_params["id"],
-            hostname=(asked.status, asked.verification_errors),
-            certificate=(asked.ssl_status, asked.validation_errors),
-        )
-        return JSONResponse(shown) if shown else _not_found()
+        hostname = found(self._sandbox.hostnames.get(request.path_params["id"]))
+        lifecycle = self._sandbox.lifecycle
+        if (asked.status, asked.verification_errors) != (None, None):
+            lifecycle.force_hostname(hostname, asked.status, asked.verification_errors)
+        if (asked.ssl_status, asked.validation_errors) != (None, None):
+            lifecycle.force_certificate(hostname, asked.ssl_status, asked.validation_errors)
+        return JSONResponse(views.custom_hostname(hostname))
 
     async def remove(self, request: Request) -> JSONResponse:
         """Let a custom hostname be gone behind everybody's back."""
-        removed = self._sandbox.remove(request.path_params["id"])
-        return JSONResponse({"id": request.path_params["id"]}) if removed else _not_found()
+        hostname = found(self._sandbox.hostnames.get(request.path_params["id"]))
+        self._sandbox.lifecycle.remove(hostname)
+        return JSONResponse({"id": hostname.id})
 
     async def put_receiver(self, request: Request) -> JSONResponse:
         """Let the webhook receiver answer otherwise, or know other secrets."""
         receiver = self._sandbox.receiver
-        receiver.configure(await _merged(receiver.config, request))
+        receiver.configure(await merged(receiver.config, request))
         return JSONResponse(receiver.config.model_dump())
 
     async def get_deliveries(self, _: Request) -> JSONResponse:
@@ -187,22 +213,3 @@ class Control:
         """Go back to the state of the first start."""
         await self._sandbox.reset()
         return JSONResponse({"reset": True})
-
-
-async def _merged(current: _Model, request: Request) -> _Model:
-    """Return the settings with those given changed; what is left out stays as it was."""
-    try:
-        given = json.loads(await request.body())
-    except ValueError:
-        raise BadRecordError("the body is no JSON") from None
-    if not isinstance(given, dict):
-        raise BadRecordError("the body is no JSON object")
-    return type(current).model_validate({**current.model_dump(), **given})
-
-
-async def _unprocessable(_: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"error": str(error)}, status_code=422)
-
-
-def _not_found() -> JSONResponse:
-    return JSONResponse({"error": "no such custom hostname"}, status_code=404)

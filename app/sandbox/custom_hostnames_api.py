@@ -7,6 +7,7 @@ import uuid
 from typing import Any
 
 from app.sandbox import constants, errors, hostname_query, identifiers, naming, ssl_request, views
+from app.sandbox.account import Account
 from app.sandbox.call import Call
 from app.sandbox.clock import Clock
 from app.sandbox.envelope import ApiError, Reply, success
@@ -17,8 +18,6 @@ from app.sandbox.model import Certificate, CustomHostname
 from app.sandbox.rate_limit import RateLimits
 from app.sandbox.zone_records import ZoneRecords
 
-ALLOCATED = 100
-HARD_CAP = 50_000
 _UNBRANDED_LENGTH = 64
 _EDITABLE = ("custom_metadata", "custom_origin_server", "custom_origin_sni")
 
@@ -34,6 +33,7 @@ class CustomHostnamesApi:
         fallback: FallbackOriginKeeper,
         records: ZoneRecords,
         limits: RateLimits,
+        account: Account,
     ) -> None:
         self._clock = clock
         self._hostnames = hostnames
@@ -41,16 +41,19 @@ class CustomHostnamesApi:
         self._fallback = fallback
         self._records = records
         self._limits = limits
+        self._account = account
 
     def create(self, call: Call) -> Reply:
         """POST: take in a custom hostname and order its certificate."""
         body = call.json()
+        self._account.refuse_unentitled(body)
         name, starred = naming.custom_hostname(body.get("hostname"))
         self._refuse_own_names(name)
         ssl = self._new_certificate(name, body.get("ssl"), starred=starred)
         edits = self._edits(body)
         if self._hostnames.named(name):
             raise errors.duplicate()
+        self._account.refuse_past_quota(len(self._hostnames), self._hostnames.seeded)
         wait = self._limits.admit_creation()
         if wait is not None:
             raise TooManyCreationsError(wait)
@@ -71,9 +74,9 @@ class CustomHostnamesApi:
     def list(self, call: Call) -> Reply:
         """GET: find custom hostnames."""
         page = call.page(default=20, smallest=5, largest=50)
-        chosen = hostname_query.select(self._hostnames, call)
-        shown = [views.custom_hostname(row) for row in page.cut(chosen)]
-        return success(shown, info=page.info(len(shown), len(chosen)))
+        rows, total = hostname_query.select(self._hostnames, call, page)
+        shown = [views.custom_hostname(row) for row in rows]
+        return success(shown, info=page.info(len(shown), total))
 
     def get(self, call: Call) -> Reply:
         """GET one."""
@@ -83,6 +86,7 @@ class CustomHostnamesApi:
         """PATCH: edit; with `ssl.method` and `ssl.type` also look again at once."""
         hostname = self._found(call)
         body = call.json()
+        self._account.refuse_unentitled(body)
         edits = self._edits(body)
         asked = self._asked_ssl(hostname, body)
         for key, value in edits.items():
@@ -107,13 +111,13 @@ class CustomHostnamesApi:
 
     def quota(self, _: Call) -> Reply:
         """GET how many there are and how many there may be."""
-        used = len(self._hostnames)
+        used, allocated = len(self._hostnames), self._account.settings.quota_allocated
         return success(
             {
-                "allocated": ALLOCATED,
+                "allocated": allocated,
                 "used": used,
-                "exceeded": used > ALLOCATED,
-                "hard_cap": HARD_CAP,
+                "exceeded": used > allocated,
+                "hard_cap": self._account.hard_cap(self._hostnames.seeded),
             }
         )
 

@@ -20,6 +20,7 @@ from app.sandbox.dns_zone import World
 _PLAIN_UDP = 512
 _HEADER_LENGTH = 12
 _MAX_UDP = 4096
+_MAX_TCP = 65_535
 _TCP_IDLE_SECONDS = 10.0
 
 
@@ -34,7 +35,7 @@ def _reply(world: World, wire: bytes, *, udp: bool) -> bytes | None:
     if response is None:
         return None
     if not udp:
-        return response.to_wire()
+        return response.to_wire(max_size=_MAX_TCP)
     limit = min(max(query.payload, _PLAIN_UDP), _MAX_UDP) if query.edns >= 0 else _PLAIN_UDP
     try:
         return response.to_wire(max_size=limit)

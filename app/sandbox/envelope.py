@@ -4,10 +4,13 @@ Shapes only; which error is due when is decided where the call is handled.
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
+
+_THROTTLED = "Please wait and consider throttling your request speed"
 
 
 @dataclass(slots=True)
@@ -76,6 +79,13 @@ def failure(error: ApiError) -> Reply:
         "messages": [],
     }
     return Reply(error.status, encode(content))
+
+
+def throttled(wait: float) -> Reply:
+    """Refuse a call until a wait is over."""
+    reply = failure(ApiError(HTTPStatus.TOO_MANY_REQUESTS, 971, _THROTTLED))
+    reply.headers["retry-after"] = str(max(1, math.ceil(wait)))
+    return reply
 
 
 def encode(content: object) -> bytes:

@@ -98,3 +98,50 @@ def needs_branding() -> ApiError:
 def bad_parameter(name: str) -> ApiError:
     """A query parameter has an impossible value."""
     return ApiError(400, 1437, f"Invalid {name} query parameter. {_CHECK}")
+
+
+def no_quota() -> ApiError:
+    """The account has no custom hostnames at all."""
+    return ApiError(403, 1404, "No custom hostname quota has been allocated for this zone.")
+
+
+def quota_exceeded() -> ApiError:
+    """There are as many custom hostnames as there may be."""
+    return ApiError(403, 1405, "The custom hostname quota of this zone has been exceeded.")
+
+
+def no_custom_metadata() -> ApiError:
+    """The plan has no custom metadata."""
+    return ApiError(403, 1413, "Access to custom metadata has not been granted for this zone.")
+
+
+def no_custom_origin() -> ApiError:
+    """The plan has no custom origins."""
+    return ApiError(403, 1414, "Access to custom origin servers has not been granted.")
+
+
+def no_choice_of_authority() -> ApiError:
+    """The plan does not choose the certificate authority. Status and code are a reading."""
+    return ApiError(403, 1459, "Access to choosing a certificate authority has not been granted.")
+
+
+def wildcard_not_allowed() -> ApiError:
+    """The plan has no wildcards."""
+    return ApiError(400, 1448, "Custom hostnames with wildcards are not supported for this zone.")
+
+
+def unauthorized() -> ApiError:
+    """The token may not touch this resource."""
+    return ApiError(403, 9109, "Unauthorized to access requested resource")
+
+
+def invalid_token() -> ApiError:
+    """No such token, or no longer."""
+    return ApiError(401, 1000, "Invalid API Token")
+
+
+def no_such_zone(path: str) -> ApiError:
+    """The zone is not in any account that the token can see."""
+    return ApiError(
+        404, 7003, f"Could not route to {path}, perhaps your object identifier is invalid?"
+    )

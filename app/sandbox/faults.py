@@ -11,16 +11,29 @@ from pydantic import BaseModel, Field
 
 from app.sandbox.store import Store
 
-Kind = Literal[429, 500, 503, "timeout", "reset"]
+Kind = Literal[
+    429,
+    500,
+    503,
+    "timeout",
+    "reset",
+    "not_found",
+    "unauthorized",
+    "forbidden",
+    "truncated",
+    "html",
+    "unsuccessful",
+]
 _FAULT_KIND = "cloudflare_faults"
 
 
 class Faults(BaseModel):
-    """How often calls fail, in which ways, and the seed they are drawn by."""
+    """How often calls fail, in which ways, the seed they are drawn by, and which (None: all)."""
 
     rate: float = Field(default=0.0, ge=0, le=1)
     kinds: list[Kind] = [429, 500, 503, "timeout", "reset"]
     seed: int = 0
+    routes: list[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +61,10 @@ class FaultInjector:
         self._store.put(_FAULT_KIND, "config", faults.model_dump_json().encode())
         self._store.put(_FAULT_KIND, "drawn", b"0")
 
-    def draw(self) -> Fault | None:
-        """Return what befalls the next call."""
-        if not self.faults.rate or not self.faults.kinds:
+    def draw(self, route: str) -> Fault | None:
+        """Return what befalls the next call; calls of other routes are not drawn for."""
+        faults = self.faults
+        if not faults.rate or not faults.kinds or route not in (faults.routes or [route]):
             return None
         self._drawn += 1
         self._store.put(_FAULT_KIND, "drawn", str(self._drawn).encode())

@@ -4,26 +4,26 @@ Speaks ASGI; handlers see a `Call` and return a `Reply`.
 """
 
 import asyncio
-import math
 from collections.abc import Callable
 from urllib.parse import parse_qsl
 
+import httpx
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
-from app.sandbox import constants
+from app.sandbox import constants, errors, fault_replies
+from app.sandbox.account import Account
 from app.sandbox.account_api import AccountApi
 from app.sandbox.call import Call
 from app.sandbox.custom_hostnames_api import CustomHostnamesApi, TooManyCreationsError
 from app.sandbox.dns_records_api import DnsRecordsApi
-from app.sandbox.envelope import ApiError, Reply, failure
+from app.sandbox.envelope import ApiError, Reply, failure, throttled
 from app.sandbox.faults import Fault, FaultInjector
-from app.sandbox.http_server import cut_connection, until_disconnected
+from app.sandbox.http_server import cut_connection, has_connection, until_disconnected
 from app.sandbox.rate_limit import RateLimits
 
 BASE_PATH = "/client/v4"
 HOLD_SECONDS = 120.0
-_THROTTLED = "Please wait and consider throttling your request speed"
 
 Handler = Callable[[Call], Reply]
 RouteTable = dict[tuple[str, str], Handler]
@@ -74,25 +74,36 @@ class _Routed:
 class Gateway:
     """An ASGI application for everything under `BASE_PATH`."""
 
-    def __init__(self, table: RouteTable, limits: RateLimits, faults: FaultInjector) -> None:
+    def __init__(
+        self, table: RouteTable, account: Account, limits: RateLimits, faults: FaultInjector
+    ) -> None:
+        self._account = account
         self._limits = limits
         self._faults = faults
         self._routed: dict[str, _Routed] = {}
         for (method, path), handler in table.items():
             self._routed.setdefault(path, _Routed(path)).handlers[method] = handler
 
+    @property
+    def route_names(self) -> frozenset[str]:
+        """The names that routes are counted by."""
+        return frozenset(
+            f"{method} {routed.path}"
+            for routed in self._routed.values()
+            for method in routed.handlers
+        )
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or do to it what its fault says."""
         body = await _body(receive)
         routed, path = self._match(scope)
-        self._limits.count_route(f"{scope['method']} {routed.path if routed else 'unknown'}")
+        route = f"{scope['method']} {routed.path if routed else 'unknown'}"
+        self._limits.count_route(route)
         reply = self._refusal(scope)
-        fault = None if reply else self._faults.draw()
-        if fault and _is_before_effect(fault):
-            reply = _fault_reply(fault)
-        elif reply is None:
+        fault = None if reply else self._faults.draw(route)
+        if reply is None:
             call = Call(path, dict(parse_qsl(scope["query_string"].decode("latin-1"))), body)
-            reply = self._handle(scope["method"], routed, call)
+            reply = self._answer(scope["method"], routed, call, fault)
         if fault and fault.kind == "reset":
             await cut_connection(scope, receive)
         elif fault and fault.kind == "timeout":
@@ -115,18 +126,29 @@ class Gateway:
         headers = dict(scope["headers"])
         try:
             _check_token(headers.get(b"authorization", b"").decode("latin-1"))
+            self._account.refuse_revoked()
         except ApiError as error:
             return failure(error)
         wait = self._limits.admit_call()
-        return None if wait is None else _too_many(wait)
+        return None if wait is None else throttled(wait)
+
+    def _answer(
+        self, method: str, routed: _Routed | None, call: Call, fault: Fault | None
+    ) -> Reply:
+        """Return the handler's answer, or what its fault makes of it."""
+        if fault is None:
+            return self._handle(method, routed, call)
+        reply = fault_replies.instead(fault, method, routed.path if routed else "", call)
+        return fault_replies.afterwards(fault, reply or self._handle(method, routed, call))
 
     def _handle(self, method: str, routed: _Routed | None, call: Call) -> Reply:
         try:
+            self._account.refuse_unreachable(routed.path if routed else "", call.path)
             return _dispatch(method, routed, call)
         except ApiError as error:
             return failure(error)
         except TooManyCreationsError as error:
-            return _too_many(error.retry_after)
+            return throttled(error.retry_after)
 
     def _add_limit_headers(self, reply: Reply) -> None:
         standing = self._limits.standing()
@@ -143,7 +165,7 @@ def _dispatch(method: str, routed: _Routed | None, call: Call) -> Reply:
     if routed is None:
         raise ApiError(404, 7000, "No route for that URI")
     if call.path.get("zone_id", constants.ZONE_ID) != constants.ZONE_ID:
-        raise ApiError(403, 9109, "Unauthorized to access requested resource")
+        raise errors.unauthorized()
     if method not in routed.handlers:
         raise ApiError(405, 7001, f"Method {method} not available for that URI.")
     return routed.handlers[method](call)
@@ -156,34 +178,13 @@ def _check_token(authorization: str) -> None:
     if scheme.lower() != "bearer" or not token:
         raise ApiError(400, 6003, "Invalid request headers")
     if token != constants.TOKEN:
-        raise ApiError(401, 1000, "Invalid API Token")
-
-
-def _is_before_effect(fault: Fault) -> bool:
-    return isinstance(fault.kind, int) or (fault.kind == "reset" and fault.variant)
-
-
-def _fault_reply(fault: Fault) -> Reply:
-    match fault.kind:
-        case 429:
-            return _too_many(fault.retry_after)
-        case 500 | 503 as status if fault.variant:
-            page = f"<html><head><title>{status}</title></head><body>cloudflare</body></html>"
-            return Reply(status, page.encode(), {"content-type": "text/html; charset=UTF-8"})
-        case 500 | 503 as status:
-            return failure(ApiError(status, 1500, "Internal Server Error"))
-        case "timeout" | "reset":
-            return Reply(0, b"")  # never sent: the connection is cut
-
-
-def _too_many(wait: float) -> Reply:
-    reply = failure(ApiError(429, 971, _THROTTLED))
-    reply.headers["retry-after"] = str(max(1, math.ceil(wait)))
-    return reply
+        raise errors.invalid_token()
 
 
 async def _hold(scope: Scope, receive: Receive) -> None:
     """Answer nothing until the client goes away, for a bounded time."""
+    if not has_connection(scope):
+        raise httpx.ReadTimeout("no answer came")
     try:
         async with asyncio.timeout(HOLD_SECONDS):
             await until_disconnected(receive)

@@ -1,4 +1,4 @@
-"""The course of a hostname: pending, active, moved, deleted.
+"""The course of a hostname: pending, active, moved, deleted, or blocked.
 
 Takes one step at a time; when steps are due is on the hostname's track.
 """
@@ -8,6 +8,7 @@ import math
 from app.sandbox import backoff
 from app.sandbox.clock import DAY, HOUR, Clock
 from app.sandbox.fallback import FallbackOriginKeeper
+from app.sandbox.holds import Holds
 from app.sandbox.model import CustomHostname
 from app.sandbox.validation import NO_CNAME, Routing, Validator, Verdict
 
@@ -22,10 +23,13 @@ MOVED_FOR = 7 * DAY
 class HostnameCourse:
     """Looks at hostnames and draws the conclusions."""
 
-    def __init__(self, clock: Clock, validator: Validator, fallback: FallbackOriginKeeper) -> None:
+    def __init__(
+        self, clock: Clock, validator: Validator, fallback: FallbackOriginKeeper, holds: Holds
+    ) -> None:
         self._clock = clock
         self._validator = validator
         self._fallback = fallback
+        self._holds = holds
 
     def begin(self, hostname: CustomHostname) -> None:
         """Look at once, then on the schedule. A hostname that is live stays so meanwhile."""
@@ -35,16 +39,19 @@ class HostnameCourse:
             hostname.status = "pending"
             hostname.has_pointed_here = False
         hostname.track.restart(self._clock.schedule())
+        self._block_if_held(hostname)
 
     async def step(self, hostname: CustomHostname) -> None:
         """Take the step that is due."""
         if hostname.track.due is None:
             return
-        if hostname.status in LIVE:
-            await self._recheck(hostname, hostname.track.due)
-        elif hostname.status == "moved":
+        if hostname.status == "moved":
             hostname.status = "deleted"
             hostname.track.stop()
+        elif self._block_if_held(hostname):
+            return
+        elif hostname.status in LIVE:
+            await self._recheck(hostname, hostname.track.due)
         else:
             await self._try(hostname, hostname.track.due)
 
@@ -80,6 +87,16 @@ class HostnameCourse:
             hostname.has_pointed_here = True
         elif hostname.has_pointed_here and routing is not Routing.UNKNOWN:
             self._move(hostname, at)
+
+    def _block_if_held(self, hostname: CustomHostname) -> bool:
+        """Block a hostname that is held or flagged: it stays so until a refresh."""
+        error = self._holds.error(hostname.hostname)
+        if error is None:
+            return False
+        hostname.status = "blocked"
+        hostname.verification_errors = [error]
+        hostname.track.stop()
+        return True
 
     def _move(self, hostname: CustomHostname, at: float) -> None:
         hostname.status = "moved"

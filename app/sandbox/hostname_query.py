@@ -1,14 +1,22 @@
-"""The filters, order and page of a list of custom hostnames."""
+"""The filters, order and page of a list of custom hostnames.
 
-from collections.abc import Callable, Iterable
+By statuses alone a list costs about its page; every other filter reads all that could fit.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 from app.sandbox import errors
 from app.sandbox.call import Call
+from app.sandbox.envelope import Page
 from app.sandbox.hostnames import CustomHostnames
 from app.sandbox.model import CustomHostname
 from app.sandbox.naming import MAX_LENGTH
+from app.sandbox.sorted_numbers import SortedNumbers
+from app.sandbox.status_index import ANY
 
 _Test = Callable[[CustomHostname], bool]
+_Found = tuple[Sequence[CustomHostname], int]
 _NAME_FILTERS = ("hostname", "hostname.exact", "hostname.contain", "hostname.startsWith")
 _FILTERS = (
     *_NAME_FILTERS,
@@ -21,47 +29,77 @@ _FILTERS = (
 )
 
 
-def select(hostnames: CustomHostnames, call: Call) -> list[CustomHostname]:
-    """Return the custom hostnames asked for, in the order asked for."""
+def select(hostnames: CustomHostnames, call: Call, page: Page) -> _Found:
+    """Return a page of the custom hostnames asked for, and how many they are in all."""
     query = call.query
     if "id" in query:
         if any(name in query for name in _FILTERS):
             raise errors.id_alone()
-        found = hostnames.get(query["id"])
-        return [found] if found else []
+        return _one(hostnames.get(query["id"]), [], page)
     if sum(name in query for name in _NAME_FILTERS) > 1:
         raise errors.bad_parameter("hostname")
     tests = _tests(call)
-    chosen = [row for row in _candidates(hostnames, call) if all(test(row) for test in tests)]
-    _order(chosen, call)
-    return chosen
-
-
-def _candidates(hostnames: CustomHostnames, call: Call) -> Iterable[CustomHostname]:
-    """Return the smallest indexed set that holds all matches."""
-    query = call.query
+    order = call.choice("order", ("ssl", "ssl_status"))
+    descending = call.choice("direction", ("asc", "desc")) == "desc"
     exact = query.get("hostname", query.get("hostname.exact"))
     if exact is not None:
         found = hostnames.named(exact.lower().removeprefix("*."))
-        return [found] if found else []
-    if "hostname_status" in query:
-        return hostnames.with_status(query["hostname_status"])
-    if "ssl_status" in query:
-        return hostnames.with_ssl_status(query["ssl_status"])
-    return hostnames.all()
+        return _one(found, [*tests, *_status_tests(call)], page)
+    groups = _groups(hostnames, call, by_ssl_status=order == "ssl_status")
+    if not tests and order != "ssl":
+        return _cut(hostnames, groups, page, descending=descending)
+    rows = [
+        row for row in hostnames.at(chain.from_iterable(groups)) if all(test(row) for test in tests)
+    ]
+    if order == "ssl":
+        rows.sort(key=lambda row: row.ssl is not None)
+    if descending:
+        rows.reverse()
+    return page.cut(rows), len(rows)
+
+
+def _one(found: CustomHostname | None, tests: list[_Test], page: Page) -> _Found:
+    rows = [found] if found and all(test(found) for test in tests) else []
+    return page.cut(rows), len(rows)
+
+
+def _groups(hostnames: CustomHostnames, call: Call, *, by_ssl_status: bool) -> list[SortedNumbers]:
+    """Return all that have the statuses asked for, in the order asked for."""
+    status = call.query.get("hostname_status", ANY)
+    ssl_status = call.query.get("ssl_status", ANY)
+    if by_ssl_status and ssl_status is ANY:
+        return hostnames.index.by_ssl_status(status)
+    return [hostnames.index.of(status, ssl_status)]
+
+
+def _cut(
+    hostnames: CustomHostnames, groups: list[SortedNumbers], page: Page, *, descending: bool
+) -> _Found:
+    total = sum(len(group) for group in groups)
+    start = (page.number - 1) * page.size
+    stop = min(start + page.size, total)
+    if not descending:
+        return list(hostnames.at(_positions(groups, start, stop))), total
+    rows = list(hostnames.at(_positions(groups, total - stop, total - start)))
+    return rows[::-1], total
+
+
+def _positions(groups: list[SortedNumbers], start: int, stop: int) -> Iterator[int]:
+    for group in groups:
+        if stop > 0 and start < len(group):
+            yield from group.cut(start, stop)
+        start -= len(group)
+        stop -= len(group)
 
 
 def _tests(call: Call) -> list[_Test]:
+    """Return the tests that no index makes needless."""
     query = call.query
     tests: list[_Test] = []
     if part := _name_part(query.get("hostname.contain"), "hostname.contain"):
         tests.append(lambda row: part in row.hostname)
     if start := _name_part(query.get("hostname.startsWith"), "hostname.startsWith"):
         tests.append(lambda row: row.hostname.startswith(start))
-    if status := query.get("hostname_status"):
-        tests.append(lambda row: row.status == status)
-    if ssl_status := query.get("ssl_status"):
-        tests.append(lambda row: row.ssl_status == ssl_status)
     if authority := query.get("certificate_authority"):
         tests.append(lambda row: bool(row.ssl and row.ssl.certificate_authority == authority))
     if origin := query.get("custom_origin_server"):
@@ -74,18 +112,17 @@ def _tests(call: Call) -> list[_Test]:
     return tests
 
 
+def _status_tests(call: Call) -> list[_Test]:
+    query = call.query
+    tests: list[_Test] = []
+    if (status := query.get("hostname_status")) is not None:
+        tests.append(lambda row: row.status == status)
+    if (ssl_status := query.get("ssl_status")) is not None:
+        tests.append(lambda row: row.ssl_status == ssl_status)
+    return tests
+
+
 def _name_part(value: str | None, parameter: str) -> str | None:
     if value is not None and len(value) > MAX_LENGTH:
         raise errors.bad_parameter(parameter)
     return value and value.lower()
-
-
-def _order(chosen: list[CustomHostname], call: Call) -> None:
-    """Sort by creation, or by what `order` says and then by creation."""
-    order = call.choice("order", ("ssl", "ssl_status"))
-    descending = call.choice("direction", ("asc", "desc")) == "desc"
-    chosen.sort(key=lambda row: row.sequence, reverse=descending)
-    if order == "ssl":
-        chosen.sort(key=lambda row: row.ssl is not None, reverse=descending)
-    elif order == "ssl_status":
-        chosen.sort(key=lambda row: row.ssl_status or "", reverse=descending)

@@ -8,6 +8,7 @@ import asyncio
 import socket
 import struct
 
+import httpx
 from starlette.types import ASGIApp, Receive, Scope
 from typing_extensions import override
 from uvicorn import Config
@@ -29,13 +30,23 @@ class _Protocol(HttpToolsProtocol):
 
 
 async def cut_connection(scope: Scope, receive: Receive) -> None:
-    """Reset the client's connection without an answer."""
-    transport: asyncio.Transport = scope["state"][_TRANSPORT]
+    """Reset the client's connection without an answer.
+
+    A client in the same process has none: it meets the error that it would raise itself.
+    """
+    transport: asyncio.Transport | None = scope.get("state", {}).get(_TRANSPORT)
+    if transport is None:
+        raise httpx.ReadError("the connection was reset")
     sock = transport.get_extra_info("socket")
     if sock is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
     transport.abort()
     await until_disconnected(receive)
+
+
+def has_connection(scope: Scope) -> bool:
+    """Say whether a call came over a socket."""
+    return _TRANSPORT in scope.get("state", {})
 
 
 async def until_disconnected(receive: Receive) -> None:

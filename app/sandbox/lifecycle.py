@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from app.sandbox import fallback
 from app.sandbox.agenda import Agenda, Key
-from app.sandbox.certificate_course import CertificateCourse
+from app.sandbox.certificate_course import CertificateCourse, NothingToDoError
 from app.sandbox.clock import Clock
 from app.sandbox.fallback import FallbackOriginKeeper
 from app.sandbox.hostname_course import HostnameCourse
 from app.sandbox.hostnames import CustomHostnames
-from app.sandbox.model import CustomHostname
+from app.sandbox.model import Certificate, CustomHostname
 
 _HOSTNAME, _CERTIFICATE = "hostname", "certificate"
 
@@ -34,7 +34,7 @@ class Lifecycle:
         self._certificate_course = certificate_course
         self.agenda = Agenda(clock, self._run)
         fallback_origin.resume(self.agenda)
-        for hostname in hostnames.all():
+        for hostname in hostnames.kept():
             self._plan(hostname)
 
     def begin(self, hostname: CustomHostname) -> None:
@@ -87,6 +87,16 @@ class Lifecycle:
         hostname.ssl.track.stop(forced=True)
         self._save_and_plan(hostname)
 
+    def approve(self, hostname: CustomHostname) -> None:
+        """Let the owner approve the certificate by e-mail; raises NothingToDoError."""
+        self._certificate_course.approve(_certificate(hostname))
+        self._save_and_plan(hostname)
+
+    def renew(self, hostname: CustomHostname) -> None:
+        """Begin to renew the certificate now; raises NothingToDoError."""
+        self._certificate_course.renew(_certificate(hostname))
+        self._save_and_plan(hostname)
+
     async def _run(self, key: Key) -> None:
         course, hostname_id = key
         if key == fallback.KEY:
@@ -118,6 +128,12 @@ class Lifecycle:
         """Only the course that changed: the other may be running, its step not yet taken."""
         track = hostname.track if course == _HOSTNAME else hostname.ssl and hostname.ssl.track
         self.agenda.plan((course, hostname.id), track.due if track else None)
+
+
+def _certificate(hostname: CustomHostname) -> Certificate:
+    if hostname.ssl is None:
+        raise NothingToDoError("there is no certificate")
+    return hostname.ssl
 
 
 def _telling(hostname: CustomHostname) -> tuple[object, ...]:

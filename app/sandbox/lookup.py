@@ -1,9 +1,11 @@
 """Cloudflare's side of DNS: really asking the sandbox's server over its sockets.
 
-Asks with recursion desired, as a resolver's client does, and keeps answers as a resolver does,
-but never longer than they are true; judges nothing.
+A simulation in one process asks what answers there, without sockets. Asks with recursion
+desired, as a resolver's client does, and keeps answers as a resolver does, but never longer
+than they are true; judges nothing.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import dns.asyncquery
@@ -14,6 +16,7 @@ import dns.rdata
 import dns.rdatatype
 from dns.rdtypes.ANY.TXT import TXT
 
+from app.sandbox.dns_answer import answer
 from app.sandbox.dns_zone import World
 
 _TIMEOUT_SECONDS = 1.5
@@ -46,12 +49,41 @@ class Answer:
         )
 
 
+Exchange = Callable[[dns.message.Message], Awaitable[dns.message.Message]]
+
+
+def over_sockets(address: str, port: int) -> Exchange:
+    """Return how to ask a server: UDP, and TCP for what is cut."""
+
+    async def exchange(query: dns.message.Message) -> dns.message.Message:
+        try:
+            response, _ = await dns.asyncquery.udp_with_fallback(
+                query, address, timeout=_TIMEOUT_SECONDS, port=port
+            )
+        except (dns.exception.DNSException, EOFError, OSError) as error:
+            raise LookupFailedError(str(error)) from error
+        return response
+
+    return exchange
+
+
+def in_process(world: World) -> Exchange:
+    """Return how to ask a world itself for what its server would answer."""
+
+    async def exchange(query: dns.message.Message) -> dns.message.Message:
+        response = answer(world, query)
+        if response is None:
+            raise LookupFailedError("no answer")
+        return response
+
+    return exchange
+
+
 class Lookup:
     """A stub resolver for one server, with a cache that the server's world invalidates."""
 
-    def __init__(self, address: str, port: int, world: World) -> None:
-        self._address = address
-        self._port = port
+    def __init__(self, exchange: Exchange, world: World) -> None:
+        self._exchange = exchange
         self._world = world
         self._kept: dict[tuple[str, str], tuple[Answer, list[int | None]]] = {}
 
@@ -61,20 +93,15 @@ class Lookup:
         if kept and self._changes(kept[0]) == kept[1]:
             return kept[0]
         revision = self._world.revision
-        answer = await self._asked(name, rrtype)
-        changes = self._changes(answer)
+        found = await self._asked(name, rrtype)
+        changes = self._changes(found)
         if revision == self._world.revision and None not in changes:
-            self._keep((name, rrtype), answer, changes)
-        return answer
+            self._keep((name, rrtype), found, changes)
+        return found
 
     async def _asked(self, name: str, rrtype: str) -> Answer:
         query = dns.message.make_query(name, rrtype, use_edns=True)
-        try:
-            response, _ = await dns.asyncquery.udp_with_fallback(
-                query, self._address, timeout=_TIMEOUT_SECONDS, port=self._port
-            )
-        except (dns.exception.DNSException, OSError) as error:
-            raise LookupFailedError(str(error)) from error
+        response = await self._exchange(query)
         if response.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
             raise LookupFailedError(dns.rcode.to_text(response.rcode()))
         return _answer(response)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from app.sandbox.backoff import IMMEDIATE
 
-Method = Literal["http", "txt"]
+Method = Literal["http", "txt", "email"]
 
 
 @dataclass(slots=True)
@@ -35,16 +35,24 @@ class Track:
 
 @dataclass(slots=True)
 class Issued:
-    """A certificate that a certificate authority signed."""
+    """A certificate that a certificate authority signed.
+
+    `ends_at` is its end on the schedule clock, which all waits run on.
+    """
 
     uploaded_on: float
     expires_on: float
     serial_number: str
+    ends_at: float | None = None
 
 
 @dataclass(slots=True)
 class Certificate:
-    """The `ssl` of a custom hostname. `status` is text: the control API may force any."""
+    """The `ssl` of a custom hostname. `status` is text: the control API may force any.
+
+    `approved` says that somebody followed the link in the authority's e-mail; while it is
+    `renewing`, the certificate `issued` before still serves.
+    """
 
     id: str
     method: Method
@@ -56,6 +64,8 @@ class Certificate:
     status: str = "initializing"
     tokens: tuple[str, ...] = ()
     tokens_expire_at: float = 0.0
+    approved: bool = False
+    renewing: bool = False
     validation_errors: list[str] = field(default_factory=list)
     orders: int = 0
     issued: Issued | None = None

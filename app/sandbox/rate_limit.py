@@ -29,11 +29,15 @@ class Limits(BaseModel):
 
 @dataclass(slots=True)
 class _Gate:
-    """One limit over one sliding window, kept in buckets so that it stays small."""
+    """One limit over one sliding window, kept in buckets so that it stays small.
+
+    `most` is the largest number that ever stood in the window since limits were set.
+    """
 
     name: str
     blocked_until: float = 0.0
     refused: int = 0
+    most: int = 0
     buckets: dict[int, int] = field(default_factory=dict)
 
 
@@ -72,12 +76,22 @@ class RateLimits:
         """How many creations were refused for the limit of creations."""
         return self._creations.refused
 
+    @property
+    def most_in_window(self) -> int:
+        """The largest number of calls in one window since the limits were set."""
+        return self._calls.most
+
+    @property
+    def most_creations_in_window(self) -> int:
+        """The largest number of creations in one window since the limits were set."""
+        return self._creations.most
+
     def set_limits(self, limits: Limits) -> None:
         """Allow more or less from now on; windows and blocks start anew."""
         self.limits = limits
         self._store.put(_LIMITS_KIND, "", limits.model_dump_json().encode())
         for gate in (self._calls, self._creations):
-            gate.blocked_until = 0.0
+            gate.blocked_until, gate.most = 0.0, 0
             self._empty(gate)
 
     def count_route(self, route: str) -> None:
@@ -142,6 +156,10 @@ class RateLimits:
         gate.buckets[bucket] = gate.buckets.get(bucket, 0) + 1
         count = str(gate.buckets[bucket]).encode()
         self._store.put(_BUCKET_KIND, f"{gate.name}/{bucket}", count)
+        used = self._used(gate, window)
+        if used > gate.most:
+            gate.most = used
+            self._save(gate)
 
     def _empty(self, gate: _Gate) -> None:
         for bucket in gate.buckets:
@@ -150,7 +168,7 @@ class RateLimits:
         self._save(gate)
 
     def _save(self, gate: _Gate) -> None:
-        row = _Gate(gate.name, gate.blocked_until, gate.refused)
+        row = _Gate(gate.name, gate.blocked_until, gate.refused, gate.most)
         self._store.put(_GATE_KIND, gate.name, _GATE.dump_json(row))
 
     def _restored(self, name: str) -> _Gate:

@@ -13,8 +13,8 @@ from pathlib import Path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.sandbox import constants
-from app.sandbox.control import Control
 from app.sandbox.dns_server import DnsServer
+from app.sandbox.front import front
 from app.sandbox.gateway import BASE_PATH
 from app.sandbox.http_server import HttpServer
 from app.sandbox.state import Beginning, Sandbox
@@ -82,7 +82,7 @@ async def run_sandbox(options: SandboxOptions) -> AsyncIterator[RunningSandbox]:
         await dns_server.start(udp, tcp)
         sandbox.start()
         stack.push_async_callback(sandbox.stop)
-        for app, sock in ((_front(sandbox), http), (_receiver(sandbox), receiver)):
+        for app, sock in ((front(sandbox), http), (_receiver(sandbox), receiver)):
             server = HttpServer(app)
             stack.push_async_callback(server.close)
             await server.start(sock)
@@ -91,18 +91,6 @@ async def run_sandbox(options: SandboxOptions) -> AsyncIterator[RunningSandbox]:
             dns=f"{_LOOPBACK}:{_port(udp)}",
             receiver=f"http://{_LOOPBACK}:{_port(receiver)}",
         )
-
-
-def _front(sandbox: Sandbox) -> ASGIApp:
-    control = Control(sandbox).app()
-
-    async def front(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(f"{BASE_PATH}/"):
-            await sandbox.gateway(scope, receive, send)
-        else:
-            await control(scope, receive, send)
-
-    return front
 
 
 def _receiver(sandbox: Sandbox) -> ASGIApp:

@@ -74,7 +74,7 @@ def _method(ssl: dict[str, Any], *, needed: bool) -> Method | None:
         return None
     if method is None or kind is None:
         raise errors.method_and_type()
-    if method not in ("http", "txt"):
+    if method not in ("http", "txt", "email"):
         raise errors.bad_method()
     if kind != "dv":
         raise errors.bad_type()

@@ -6,11 +6,11 @@ Wires the parts and does what concerns several of them; sockets are `server`.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import TypeAdapter
 
-from app.sandbox import constants, gateway, identifiers, views
+from app.sandbox import constants, gateway, identifiers
+from app.sandbox.account import Account
 from app.sandbox.account_api import AccountApi
 from app.sandbox.certificate_course import CertificateCourse
 from app.sandbox.clock import Clock, ClockState
@@ -19,13 +19,15 @@ from app.sandbox.dns_records_api import DnsRecordsApi
 from app.sandbox.dns_zone import World
 from app.sandbox.fallback import FallbackOriginKeeper
 from app.sandbox.faults import FaultInjector
+from app.sandbox.holds import Holds
 from app.sandbox.hostname_course import HostnameCourse
 from app.sandbox.hostnames import CustomHostnames
 from app.sandbox.lifecycle import Lifecycle
-from app.sandbox.lookup import Lookup
+from app.sandbox.lookup import Lookup, in_process, over_sockets
 from app.sandbox.model import ZoneRecord
 from app.sandbox.rate_limit import RateLimits
 from app.sandbox.receiver import Receiver
+from app.sandbox.seeding import Seeding
 from app.sandbox.store import Store
 from app.sandbox.tenant_records import TenantRecords
 from app.sandbox.validation import Validator
@@ -34,33 +36,40 @@ from app.sandbox.zone_records import ZoneRecords
 _CLOCK_KIND = "clock"
 _CLOCK = TypeAdapter(ClockState)
 
-Forced = tuple[str | None, Sequence[str] | None]
-"""A status and errors to set; None leaves as is."""
-
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """What a sandbox begins with, at first and after each reset."""
+    """What a sandbox begins with, at first and after each reset.
+
+    With `frozen_at`, a wall time, no real time passes: the clock stands there until advanced.
+    """
 
     speed: float
     set_up: bool
     seed: int
+    frozen_at: float | None = None
 
 
 class Sandbox:
-    """All parts. A reset replaces them, so nobody may keep one across an await."""
+    """All parts. A reset replaces them, so nobody may keep one across an await.
 
-    def __init__(self, store: Store, beginning: Beginning, dns_address: tuple[str, int]) -> None:
+    Without a DNS address Cloudflare's looks ask the world itself, without sockets.
+    """
+
+    def __init__(
+        self, store: Store, beginning: Beginning, dns_address: tuple[str, int] | None
+    ) -> None:
         self._store = store
         self._beginning = beginning
         self.world = World(self._delegated_tokens)
-        self._lookup = Lookup(*dns_address, self.world)
+        exchange = over_sockets(*dns_address) if dns_address else in_process(self.world)
+        self._lookup = Lookup(exchange, self.world)
         self._restore()
         self._agenda_task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Let time do its work from now on."""
-        self._agenda_task = asyncio.create_task(self._lifecycle.agenda.serve())
+        self._agenda_task = asyncio.create_task(self.lifecycle.agenda.serve())
 
     async def stop(self) -> None:
         """Let nothing happen any more."""
@@ -70,62 +79,47 @@ class Sandbox:
 
     async def reset(self) -> None:
         """Go back to the beginning."""
+        was_started = self._agenda_task is not None
         await self.stop()
         self._store.clear()
         self._restore()
-        self.start()
+        if was_started:
+            self.start()
 
     async def advance(self, seconds: float) -> None:
         """Let wall time pass and do all that falls due by then."""
         self.clock.advance(seconds)
         self._save_clock()
-        self._lifecycle.agenda.wake()
-        await self._lifecycle.agenda.settle()
+        self.lifecycle.agenda.wake()
+        await self.lifecycle.agenda.settle()
 
-    def set_speed(self, speed: float) -> None:
-        """Run schedule time at another speed."""
-        self.clock.set_speed(speed)
+    def set_clock(self, *, speed: float | None = None, frozen: bool | None = None) -> None:
+        """Run schedule time at another speed, freeze both clocks or let them go; None: as is."""
+        if speed is not None:
+            self.clock.set_speed(speed)
+        if frozen is not None:
+            (self.clock.freeze if frozen else self.clock.thaw)()
         self._save_clock()
-        self._lifecycle.agenda.wake()
-
-    def force(
-        self, hostname_id: str, *, hostname: Forced, certificate: Forced
-    ) -> dict[str, Any] | None:
-        """Set statuses and errors of a custom hostname; None if it does not exist."""
-        found = self.hostnames.get(hostname_id)
-        if found is None:
-            return None
-        if hostname != (None, None):
-            self._lifecycle.force_hostname(found, *hostname)
-        if certificate != (None, None):
-            self._lifecycle.force_certificate(found, *certificate)
-        return views.custom_hostname(found)
-
-    def remove(self, hostname_id: str) -> bool:
-        """Let a custom hostname be gone; False if it does not exist."""
-        found = self.hostnames.get(hostname_id)
-        if found is None:
-            return False
-        self._lifecycle.remove(found)
-        return True
+        self.lifecycle.agenda.wake()
 
     def _restore(self) -> None:
         store, beginning = self._store, self._beginning
         stored_clock = store.get(_CLOCK_KIND, "")
         self.clock = (
-            Clock(_CLOCK.validate_json(stored_clock))
-            if stored_clock
-            else Clock.started_now(beginning.speed)
+            Clock(_CLOCK.validate_json(stored_clock)) if stored_clock else _new_clock(beginning)
         )
         self.world.clear()
         self.tenant_records = TenantRecords(store, self.world)
         self.zone_records = ZoneRecords(store, self.world)
         self.hostnames = CustomHostnames(store)
         self.fallback = FallbackOriginKeeper(self.clock, store)
+        self.account = Account(store)
+        self.holds = Holds(store)
         self.limits = RateLimits(self.clock, store)
         self.faults = FaultInjector(store)
         self.receiver = Receiver(self.clock, store)
-        self._lifecycle = self._new_lifecycle()
+        self.lifecycle = self._new_lifecycle()
+        self.seeding = Seeding(self.clock, self.hostnames, self.lifecycle)
         self.gateway = self._new_gateway()
         if stored_clock is None:
             self._begin()
@@ -143,7 +137,7 @@ class Sandbox:
             self.clock,
             self.hostnames,
             self.fallback,
-            HostnameCourse(self.clock, validator, self.fallback),
+            HostnameCourse(self.clock, validator, self.fallback, self.holds),
             CertificateCourse(self.clock, validator, waits),
         )
 
@@ -151,20 +145,21 @@ class Sandbox:
         hostnames = CustomHostnamesApi(
             self.clock,
             self.hostnames,
-            self._lifecycle,
+            self.lifecycle,
             self.fallback,
             self.zone_records,
             self.limits,
+            self.account,
         )
-        account = AccountApi(self.clock.state.started_at)
+        account = AccountApi(self.clock.state.started_at, self.account)
         table = gateway.routes(hostnames, DnsRecordsApi(self.clock, self.zone_records), account)
-        return gateway.Gateway(table, self.limits, self.faults)
+        return gateway.Gateway(table, self.account, self.limits, self.faults)
 
     def _set_up_zone(self) -> None:
         """Do what a provider does once: both records and an active fallback origin."""
         self._add_record(constants.FALLBACK_ORIGIN, "A", constants.ORIGIN_ADDRESS)
         self._add_record(constants.CNAME_TARGET, "CNAME", constants.FALLBACK_ORIGIN)
-        agenda = self._lifecycle.agenda
+        agenda = self.lifecycle.agenda
         self.fallback.put(constants.FALLBACK_ORIGIN, agenda, status="active")
 
     def _add_record(self, name: str, rrtype: str, content: str) -> None:
@@ -190,3 +185,9 @@ class Sandbox:
 
     def _save_clock(self) -> None:
         self._store.put(_CLOCK_KIND, "", _CLOCK.dump_json(self.clock.state))
+
+
+def _new_clock(beginning: Beginning) -> Clock:
+    if beginning.frozen_at is None:
+        return Clock.started_now(beginning.speed)
+    return Clock.frozen(beginning.speed, beginning.frozen_at)

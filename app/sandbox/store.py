@@ -32,17 +32,21 @@ class DataDirInUseError(RuntimeError):
 class Store:
     """Rows of bytes by kind and key."""
 
-    def __init__(self, data_dir: Path) -> None:
-        data_dir.mkdir(parents=True, exist_ok=True)
+    def __init__(self, data_dir: Path | None) -> None:
+        """Open the file in a directory; without one, remember until closed."""
+        if data_dir:
+            data_dir.mkdir(parents=True, exist_ok=True)
         self._connection = sqlite3.connect(
-            data_dir / "sandbox.sqlite3", isolation_level=None, timeout=_LOCK_SECONDS
+            data_dir / "sandbox.sqlite3" if data_dir else ":memory:",
+            isolation_level=None,
+            timeout=_LOCK_SECONDS,
         )
         try:
             for statement in (*_PRAGMAS, _SCHEMA):
                 self._connection.execute(statement).close()
         except sqlite3.OperationalError as error:
             self._connection.close()
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or data_dir is None:
                 raise
             raise DataDirInUseError(data_dir) from None
 

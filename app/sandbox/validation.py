@@ -89,7 +89,8 @@ class Validator:
     ) -> Verdict:
         """Judge the proof for the certificate: DCV first, then CAA, as an authority does."""
         by_http = tries_http and await self.routing(name) is Routing.HERE
-        if not by_http and not await self._has_dcv_tokens(name, certificate):
+        proven = by_http or certificate.approved
+        if not proven and not await self._has_dcv_tokens(name, certificate):
             return Verdict(passed=False)
         if not await self._caa_allows(name, certificate):
             return Verdict(passed=False, errors=(f"caa_error: {name}",))

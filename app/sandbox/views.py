@@ -4,6 +4,7 @@ from typing import Any
 
 from app.sandbox import constants
 from app.sandbox.clock import rfc3339
+from app.sandbox.dns_zone import zone_of
 from app.sandbox.model import Certificate, CustomHostname, FallbackOrigin, Issued, ZoneRecord
 
 _VALIDATING = frozenset({"pending_validation", "validation_timed_out"})
@@ -12,6 +13,7 @@ _ISSUERS = {
     "lets_encrypt": "LetsEncrypt",
     "ssl_com": "SSLCorporation",
 }
+_POSTMASTERS = ("admin", "administrator", "hostmaster", "postmaster", "webmaster")
 _PROXIABLE = frozenset({"A", "AAAA", "CNAME"})
 
 
@@ -66,12 +68,19 @@ def certificate(name: str, ssl: Certificate) -> dict[str, Any]:
             }
         ]
     if ssl.tokens and ssl.status in _VALIDATING:
-        shown["validation_records"] = [_record(name, ssl, token) for token in ssl.tokens]
+        shown["validation_records"] = _records(name, ssl)
     if ssl.validation_errors:
         shown["validation_errors"] = [{"message": text} for text in ssl.validation_errors]
     if ssl.issued:
         shown |= _issued(name, ssl, ssl.issued)
     return shown
+
+
+def _records(name: str, ssl: Certificate) -> list[dict[str, Any]]:
+    if ssl.method == "email":
+        domain = zone_of(name)
+        return [{"status": "pending", "emails": [f"{user}@{domain}" for user in _POSTMASTERS]}]
+    return [_record(name, ssl, token) for token in ssl.tokens]
 
 
 def _record(name: str, ssl: Certificate, token: str) -> dict[str, str]:

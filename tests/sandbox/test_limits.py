@@ -81,3 +81,38 @@ async def test_calls_with_a_wrong_token_are_not_the_users(sandbox: Driver) -> No
 async def test_impossible_limits_are_refused(sandbox: Driver, body: object) -> None:
     answer = await sandbox.control.put("/control/cloudflare/limits", json=body)
     assert answer.status_code == 422
+
+
+async def test_a_refused_creation_leaves_calls_a_block_leaves_none_and_only_that_is_a_breach(
+    sandbox: Driver,
+) -> None:
+    await sandbox.order("PUT", "/control/cloudflare/limits", {"calls": 4, "creations": 1})
+    await sandbox.create("a.acme.com")
+    body = {"hostname": "b.acme.com", "ssl": DV_HTTP}
+    refused = await sandbox.api.post(sandbox.hostnames, json=body)
+    assert refused.status_code == 429
+    assert refused.headers["x-ratelimit-remaining"] == "2"
+    assert refused.headers["ratelimit"].startswith('"default";r=2;')
+    assert 28 <= int(refused.headers["retry-after"]) <= 30
+    assert (await sandbox.order("GET", "/control/cloudflare/calls"))["breaches"] == 0
+    statuses = [(await sandbox.api.get("/zones")).status_code for _ in range(3)]
+    assert statuses == [200, 200, 429]
+    blocked = await sandbox.api.post(sandbox.hostnames, json=body)
+    assert (blocked.status_code, blocked.headers["x-ratelimit-remaining"]) == (429, "0")
+    assert int(blocked.headers["retry-after"]) > 290
+    calls = await sandbox.order("GET", "/control/cloudflare/calls")
+    assert (calls["breaches"], calls["creations_refused"]) == (2, 1)
+
+
+async def test_the_fullest_window_since_the_limits_were_set_is_told(sandbox: Driver) -> None:
+    await sandbox.order("PUT", "/control/cloudflare/limits", {"calls": 7})
+    for waits in (3, 3, 400, 1):
+        for _ in range(waits if waits < 10 else 1):
+            await sandbox.api.get("/zones")
+        await sandbox.advance(waits)
+    await sandbox.create("a.acme.com")
+    calls = await sandbox.order("GET", "/control/cloudflare/calls")
+    assert (calls["most_in_window"], calls["most_creations_in_window"]) == (7, 1)
+    await sandbox.order("PUT", "/control/cloudflare/limits", {"calls": 100})
+    calls = await sandbox.order("GET", "/control/cloudflare/calls")
+    assert (calls["most_in_window"], calls["most_creations_in_window"]) == (0, 0)

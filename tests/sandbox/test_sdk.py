@@ -115,6 +115,20 @@ async def test_edit_returns_202_and_delete_makes_the_name_free_again(
     await created(sdk, zone, "shop.acme.com")
 
 
+async def test_the_addresses_of_email_dcv_parse(
+    sdk: AsyncCloudflare, zone: str, sandbox: Driver
+) -> None:
+    hostname = there(
+        await sdk.custom_hostnames.create(
+            zone_id=zone, hostname="shop.acme.com", ssl={"method": "email", "type": "dv"}
+        )
+    )
+    await sandbox.advance(10)
+    seen = there(await sdk.custom_hostnames.get(hostname.id, zone_id=zone))
+    (record,) = there(there(seen.ssl).validation_records)
+    assert there(record.emails)[0] == "admin@acme.com"
+
+
 async def test_a_list_is_paged_and_counted(
     sdk: AsyncCloudflare, zone: str, sandbox: Driver
 ) -> None:
@@ -231,7 +245,7 @@ async def test_a_wildcard_and_its_base_are_one_object(sdk: AsyncCloudflare, zone
     [
         ({"ssl": {"method": "http"}}, 1440),
         ({"ssl": {"type": "dv"}}, 1440),
-        ({"ssl": {"method": "email", "type": "dv"}}, 1432),
+        ({"ssl": {"method": "dns", "type": "dv"}}, 1432),
         ({"ssl": {"method": "http", "type": "ev"}}, 1433),
         ({"ssl": "dv"}, 1434),
         ({"ssl": {"method": "http", "type": "dv", "wildcard": True}}, 1448),
