@@ -36,6 +36,8 @@ app = typer.Typer(
 )
 keys = typer.Typer(no_args_is_help=True, help="API keys, and keys for encryption at rest.")
 app.add_typer(keys, name="keys")
+zones = typer.Typer(no_args_is_help=True, help="Stop work on a zone, and let it go on.")
+app.add_typer(zones, name="zones")
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 means any free one.")]
@@ -236,6 +238,48 @@ def keys_secret() -> None:
     from cryptography.fernet import Fernet
 
     typer.echo(Fernet.generate_key().decode())
+
+
+Zone = Annotated[str, typer.Argument(help="A zone's id; `default` names the default one.")]
+
+
+@zones.command("pause")
+def zones_pause(
+    zone: Zone = "default",
+    detail: Annotated[str | None, typer.Option(help="Why, for those who ask.")] = None,
+) -> None:
+    """Ask Cloudflare nothing, and conclude nothing, until the zone is resumed."""
+    paused = _with_pauses(lambda pauses: pauses.pause_by_operator(zone, detail=detail))
+    typer.echo(f"{paused.id} is paused.")
+
+
+@zones.command("resume")
+def zones_resume(
+    zone: Zone = "default",
+    *,
+    accept_regressions: Annotated[
+        bool, typer.Option("--accept-regressions", help="What stopped it is true: tell tenants.")
+    ] = False,
+) -> None:
+    """Go on, what fell due meanwhile spread over an hour."""
+    resumed = _with_pauses(
+        lambda pauses: pauses.resume(zone, accept_regressions=accept_regressions)
+    )
+    typer.echo(f"{resumed.id} goes on.")
+
+
+def _with_pauses(change: Callable[[Any], Awaitable[Any]]) -> Any:
+    from app.persistence.database import open_database
+    from app.services.pauses import Pauses
+
+    settings = load_database_settings()
+    _reach(settings.database_url, settings.database_tries)
+
+    async def run_change() -> Any:
+        async with open_database(settings.database_url, connections=1) as database:
+            return await change(Pauses(database))
+
+    return asyncio.run(run_change())
 
 
 async def _work(settings: Settings, stop: asyncio.Event) -> None:

@@ -25,10 +25,11 @@ from app.api.schemas import (
     RecordsOut,
     Tenant,
 )
+from app.bootstrap import Services
 from app.domain.custom_hostname import CustomHostname, State
 from app.domain.errors import InvalidInput
 from app.domain.events import event_document
-from app.domain.representation import add_next_check, represent
+from app.domain.representation import add_moment, represent
 from app.persistence.custom_hostnames import HostnameFilter
 from app.services.custom_hostnames import Registration
 from app.web.cursor import decode_cursor, page
@@ -66,7 +67,7 @@ async def create(wanted: CustomHostnameCreate, services: ServicesDep) -> JSONRes
             metadata=wanted.metadata,
         )
     )
-    return _answer(record, 201 if is_new else 200)
+    return await _answer(services, record, 201 if is_new else 200)
 
 
 @router.get(
@@ -101,7 +102,8 @@ async def list_page(
 )
 async def delete(id: IdDep, revision: RevisionDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
     """Wish it gone; it is `deleted` once Cloudflare confirms."""
-    return _answer(await services.custom_hostnames.remove(id, revision=revision), 202)
+    removed = await services.custom_hostnames.remove(id, revision=revision)
+    return await _answer(services, removed, 202)
 
 
 @router.post(
@@ -113,7 +115,8 @@ async def delete(id: IdDep, revision: RevisionDep, services: ServicesDep) -> JSO
 )
 async def refresh(id: IdDep, revision: RevisionDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
     """Look at DNS and Cloudflare now, make Cloudflare look again, and revive what failed."""
-    return _answer(await services.custom_hostnames.refresh(id, revision=revision), 200)
+    refreshed = await services.custom_hostnames.refresh(id, revision=revision)
+    return await _answer(services, refreshed, 200)
 
 
 @router.get(
@@ -161,9 +164,18 @@ def _sequence(cursor: str | None) -> int:
     return int(cursor)
 
 
-def _answer(record: CustomHostname, status: int) -> JSONResponse:
-    shown: dict[str, Any] = add_next_check(represent(record), record.watch.next_check_at)
+async def _answer(services: Services, record: CustomHostname, status: int) -> JSONResponse:
     headers = {"ETag": f'"{record.revision}.{record.sequence}.{record.view}"'}
     if status == 201:  # noqa: PLR2004
         headers["Location"] = f"{PATH}/{record.id}"
-    return JSONResponse(shown, status, headers)
+    return JSONResponse(await present(services, record), status, headers)
+
+
+async def present(services: Services, record: CustomHostname) -> dict[str, Any]:
+    """Show a record with its place in the queue, if it waits in one."""
+    place = await services.custom_hostnames.place_of(record)
+    return add_moment(
+        represent(record),
+        next_check_at=record.watch.next_check_at,
+        queue=(place.place, place.estimated_at) if place else None,
+    )

@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from starlette.datastructures import Headers
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.custom_hostnames import PATH
+from app.api.custom_hostnames import PATH, present
 from app.api.dependencies import ID, problems
 from app.bootstrap import Services
 from app.domain.errors import NameplateError, NotFound
+from app.domain.reason import Reason
 from app.persistence.hot_reads import read_document
 from app.services.api_keys import Scope as KeyScope
 from app.web.caller import authenticate
@@ -49,13 +50,16 @@ class HotReads:
         row = await read_document(self._services.database, record_id) if found else None
         if row is None:
             raise NotFound("There is no custom hostname with this id.")
-        document, revision, sequence, view, due_at = row
+        document, revision, sequence, view, due_at, reason = row
         etag = f'"{revision}.{sequence}.{view}"'
         tagged = {"etag": etag, "cache-control": "private, no-cache"}
         if _matches(headers.get("if-none-match"), etag):
             return Response(status_code=304, headers=tagged)
+        if reason == Reason.CREATION_QUEUED:
+            record = await self._services.custom_hostnames.get(record_id)
+            return JSONResponse(await present(self._services, record), headers=tagged)
         due = f'"{due_at.isoformat()}"' if due_at else "null"
-        body = f'{document[:-1]},"next_check_at":{due}}}'
+        body = f'{document[:-1]},"queue":null,"next_check_at":{due}}}'
         return Response(body, media_type="application/json", headers=tagged)
 
 

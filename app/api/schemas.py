@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.domain.custom_hostname import State
 from app.domain.events import EventType
+from app.domain.pause import PauseReason
 from app.domain.reason import Reason, WaitingOn
 
 MAX_METADATA = 8192
@@ -152,8 +153,16 @@ EXAMPLE_HOSTNAME: dict[str, Any] = {
     "updated_at": "2026-11-23T10:00:01+00:00",
     "activated_at": None,
     "verified_at": None,
+    "queue": None,
     "next_check_at": "2026-11-23T10:00:11+00:00",
 }
+
+
+class QueueOut(_Strict):
+    """A place in the queue of creations."""
+
+    place: int = Field(ge=1)
+    estimated_at: datetime = Field(description="When the creation may be expected to begin.")
 
 
 class CustomHostnameOut(_Strict):
@@ -183,6 +192,9 @@ class CustomHostnameOut(_Strict):
     updated_at: datetime
     activated_at: datetime | None = Field(description="First arrival in `active`.")
     verified_at: datetime | None = Field(description="First arrival in `cname_verified`.")
+    queue: QueueOut | None = Field(
+        description="Where its creation waits for its turn: its place; in lists always null."
+    )
     next_check_at: datetime | None
 
 
@@ -360,6 +372,8 @@ EXAMPLE_ZONE: dict[str, Any] = {
     "is_default": True,
     "cname_target": "customers.provider.com",
     "fallback_origin": "proxy-fallback.provider.com",
+    "budget": "default",
+    "paused": None,
     "created_at": "2026-11-23T10:00:00+00:00",
 }
 
@@ -392,6 +406,16 @@ EXAMPLE_STANDING: dict[str, Any] = {
 }
 
 
+class PauseOut(_Strict):
+    """Why work on the zone is stopped."""
+
+    reason: str = Field(json_schema_extra={"enum": [str(reason) for reason in PauseReason]})
+    message: str
+    detail: str | None
+    since: datetime
+    retry_at: datetime | None = Field(description="When it is tried again; null: by hand alone.")
+
+
 class ZoneOut(_Strict):
     """A zone of the provider's at Cloudflare."""
 
@@ -403,6 +427,8 @@ class ZoneOut(_Strict):
     is_default: bool
     cname_target: str
     fallback_origin: str
+    budget: str = Field(description="The budget of Cloudflare calls that it draws on.")
+    paused: PauseOut | None
     created_at: datetime
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
 from app.api.dependencies import Admin, IdDep, Read, ServicesDep, problems
-from app.api.schemas import ZonePage, ZoneSetUp, ZoneStandingOut
+from app.api.schemas import ZoneOut, ZonePage, ZoneSetUp, ZoneStandingOut
+from app.api.zone_schemas import BudgetOut, ZonePauseIn, ZoneResumeIn
+from app.domain.budget import Lane
 from app.persistence.zones import Zone
+from app.services.budgets import Standing
 from app.services.zones import Part, ZoneStanding
 
 router = APIRouter(prefix="/v1/zones", tags=["zones"])
@@ -61,6 +65,52 @@ async def set_up(
     return JSONResponse(_standing(await services.zones.set_up(id, origin=origin)))
 
 
+@router.get(
+    "/{id}/budget",
+    dependencies=[Read],
+    summary="Get the budget of Cloudflare calls that a zone draws on",
+    response_model=BudgetOut,
+    responses=problems(404),
+)
+async def budget(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
+    """Say what was spent on what, what is left, and who waits; asks Cloudflare nothing."""
+    return JSONResponse(_budget(await services.zones.budget(id)))
+
+
+@router.post(
+    "/{id}/pause",
+    dependencies=[Admin],
+    summary="Stop work on a zone",
+    response_model=ZoneOut,
+    responses=problems(400, 404, 409),
+)
+async def pause(
+    id: IdDep,  # noqa: A002
+    services: ServicesDep,
+    wanted: ZonePauseIn | None = None,
+) -> JSONResponse:
+    """Ask Cloudflare nothing, and conclude nothing, until the zone is resumed."""
+    detail = wanted.detail if wanted else None
+    return JSONResponse(_shown(await services.pauses.pause_by_operator(id, detail=detail)))
+
+
+@router.post(
+    "/{id}/resume",
+    dependencies=[Admin],
+    summary="Let work on a zone go on",
+    response_model=ZoneOut,
+    responses=problems(400, 404, 409),
+)
+async def resume(
+    id: IdDep,  # noqa: A002
+    services: ServicesDep,
+    wanted: ZoneResumeIn | None = None,
+) -> JSONResponse:
+    """Go on, what fell due meanwhile spread over an hour."""
+    accept = wanted.accept_regressions if wanted else False
+    return JSONResponse(_shown(await services.pauses.resume(id, accept_regressions=accept)))
+
+
 def _shown(zone: Zone) -> dict[str, Any]:
     return {
         "id": zone.id,
@@ -69,8 +119,55 @@ def _shown(zone: Zone) -> dict[str, Any]:
         "is_default": zone.is_default,
         "cname_target": zone.cname_target,
         "fallback_origin": zone.fallback_origin,
+        "budget": zone.budget,
+        "paused": _pause(zone),
         "created_at": zone.created_at.isoformat(),
     }
+
+
+def _pause(zone: Zone) -> dict[str, Any] | None:
+    pause = zone.pause
+    if pause is None:
+        return None
+    return {
+        "reason": str(pause.reason),
+        "message": pause.reason.message,
+        "detail": pause.detail,
+        "since": pause.since.isoformat(),
+        "retry_at": _instant(pause.retry_at),
+    }
+
+
+def _budget(standing: Standing) -> dict[str, Any]:
+    limits = standing.limits
+    return {
+        "name": standing.name,
+        "limit": limits.calls,
+        "ours": int(limits.ours),
+        "window_seconds": limits.window,
+        "available": max(0, int(standing.tokens)),
+        "spent": {**{str(lane): standing.spent[lane] for lane in Lane}, "others": standing.others},
+        "blocked_until": _instant(standing.blocked_until),
+        "creations": {
+            "limit": limits.creations,
+            "ours": limits.our_creations,
+            "window_seconds": limits.creation_window,
+            "spent": standing.creations,
+            "blocked_until": _instant(standing.creations_blocked_until),
+        },
+        "queues": {
+            str(lane): {
+                "waiting": queue.lengths.total,
+                "first_few": queue.lengths.interactive,
+                "estimated_empty_at": _instant(queue.empty_at),
+            }
+            for lane, queue in standing.queues.items()
+        },
+    }
+
+
+def _instant(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
 
 
 def _standing(standing: ZoneStanding) -> dict[str, Any]:

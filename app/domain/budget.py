@@ -133,8 +133,8 @@ def draw(bucket: Bucket, limits: Limits, lane: Lane, want: int, now: float) -> D
         bucket = replace(bucket, refused_at={**bucket.refused_at, lane: now})
     if granted <= 0:
         return Draw(bucket, 0, _wait(bucket, limits, lane, now))
-    credits = {**bucket.credits, lane: max(bucket.credits.get(lane, 0.0) - granted, 0.0)}
-    taken = replace(bucket, tokens=bucket.tokens - granted, credits=credits)
+    saved = {**bucket.credits, lane: max(bucket.credits.get(lane, 0.0) - granted, 0.0)}
+    taken = replace(bucket, tokens=bucket.tokens - granted, credits=saved)
     wait = _wait(taken, limits, lane, now) if granted < want else 0.0
     return Draw(_count(taken, limits, lane, granted, now), granted, wait)
 
@@ -237,12 +237,12 @@ def _refilled(bucket: Bucket, limits: Limits, now: float) -> Bucket:
     gained = slow * bucket.slow_rate + (now - began - slow) * limits.rate
     # No lane saves up more than the part of the burst that all of them share.
     most = max(limits.burst - limits.reserve, 1.0)
-    credits = {
+    saved = {
         lane: min(bucket.credits.get(lane, 0.0) + gained * share, most)
         for lane, share in SHARES.items()
     }
     tokens = min(bucket.tokens + gained, limits.burst)
-    return replace(bucket, at=now, tokens=tokens, credits=credits)
+    return replace(bucket, at=now, tokens=tokens, credits=saved)
 
 
 def _affordable(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> int:

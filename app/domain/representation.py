@@ -1,7 +1,7 @@
 """A custom hostname as the API and the webhooks show it: plain JSON values.
 
 `next_check_at` is not in it: it changes with every look, and an unchanged look must leave the
-document as it was. `add_next_check` puts it in where the document is shown.
+document as it was. `add_moment` puts it in where the document is shown.
 """
 
 from __future__ import annotations
@@ -56,9 +56,15 @@ def represent_record(record: DnsRecord) -> dict[str, Any]:
     }
 
 
-def add_next_check(document: dict[str, Any], next_check_at: datetime | None) -> dict[str, Any]:
-    """Give the document with the instant of the next look."""
-    return {**document, "next_check_at": _instant(next_check_at)}
+def add_moment(
+    document: dict[str, Any],
+    *,
+    next_check_at: datetime | None,
+    queue: tuple[int, datetime] | None = None,
+) -> dict[str, Any]:
+    """Give the document with what is true of this moment: the next look, the place in a queue."""
+    place = {"place": queue[0], "estimated_at": queue[1].isoformat()} if queue else None
+    return {**document, "queue": place, "next_check_at": _instant(next_check_at)}
 
 
 def _cloudflare(record: CustomHostname) -> dict[str, Any]:

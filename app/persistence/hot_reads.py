@@ -10,12 +10,12 @@ import asyncpg
 from app.persistence.database import Database
 
 CUSTOM_HOSTNAME = """
-SELECT h.document::text AS document, h.revision, h.sequence, h.view, w.due_at
+SELECT h.document::text AS document, h.revision, h.sequence, h.view, w.due_at, h.reason
 FROM custom_hostnames h JOIN watches w ON w.custom_hostname_id = h.id
 WHERE h.id = $1
 """
 
 
 async def read_document(database: Database, record_id: str) -> asyncpg.Record | None:
-    """Give `document` (JSON text), `revision`, `sequence`, `view` and `due_at`, or None."""
+    """Give `document` (JSON text), its versions, `due_at` and `reason`, or None."""
     return await database.fetch_row(CUSTOM_HOSTNAME, record_id)

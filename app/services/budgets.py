@@ -33,6 +33,14 @@ UNASKED_WAIT = 30.0
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Who waits in one lane, and when the last of them may be expected to be served."""
+
+    lengths: Lengths
+    empty_at: datetime | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """How a budget stands, for people."""
@@ -46,7 +54,7 @@ class Standing:
     creations: int
     """Creations of the last window."""
     creations_blocked_until: datetime | None
-    queues: Mapping[Lane, Lengths]
+    queues: Mapping[Lane, Queue]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +195,7 @@ class Budgets:
         async with self._database.transaction() as tx:
             bucket, now = await read_bucket(tx, name, self.limits)
             queues = {
-                lane: await turns.lengths(tx, name, lane)
+                lane: self._queue(bucket, lane, await turns.lengths(tx, name, lane), now)
                 for lane in (Lane.CREATION, Lane.VALIDATION)
             }
         since = now - self.limits.creation_window
@@ -202,6 +210,15 @@ class Budgets:
             creations_blocked_until=_later(bucket.creations_blocked_until, now),
             queues=queues,
         )
+
+    def _queue(self, bucket: Bucket, lane: Lane, lengths: Lengths, now: float) -> Queue:
+        if not lengths.total:
+            return Queue(lengths, None)
+        if lane is Lane.CREATION:
+            wait = rules.expected_wait(bucket, self.limits, lengths.total, now)
+        else:
+            wait = lengths.total / (self.limits.rate * rules.SHARES[lane])
+        return Queue(lengths, _instant(now) + timedelta(seconds=wait))
 
     async def _serve_lane(self, queue: _Queue, bucket: Bucket, now: float) -> Bucket:
         while (head := await queue.head(bucket.served)) is not None:

@@ -43,7 +43,7 @@ from app.domain.hostname import (
 )
 from app.domain.plan import parse_plan
 from app.domain.reason import Reason
-from app.domain.representation import add_next_check
+from app.domain.representation import add_moment
 from app.persistence import custom_hostnames as store
 from app.persistence import turns, watches
 from app.persistence.clock import read_now
@@ -142,7 +142,7 @@ class CustomHostnames:
         """Give documents, newest first."""
         async with self._database.transaction() as tx:
             rows = await store.list_documents(tx, wanted, after=after, limit=limit)
-        return [add_next_check(row["document"], row["due_at"]) for row in rows]
+        return [add_moment(row["document"], next_check_at=row["due_at"]) for row in rows]
 
     async def events(self, record_id: str, *, after: int, limit: int) -> list[Event]:
         """Give a hostname's events in order.

@@ -25,6 +25,9 @@ ROUTES = [
     ("GET", "/v1/zones", "read"),
     ("GET", "/v1/zones/x", "read"),
     ("POST", "/v1/zones/x/setup", "admin"),
+    ("GET", "/v1/zones/x/budget", "read"),
+    ("POST", "/v1/zones/x/pause", "admin"),
+    ("POST", "/v1/zones/x/resume", "admin"),
 ]
 SCOPES = ["read", "write", "admin"]
 

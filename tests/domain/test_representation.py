@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.custom_hostname import CustomHostname, Plan, State
 from app.domain.observation import Refused, Routing, RoutingKind
-from app.domain.representation import add_next_check, represent
+from app.domain.representation import add_moment, represent
 
 from .builders import (
     ELSEWHERE,
@@ -39,7 +39,7 @@ STATES = [pytest.param(r, id=f"{number}-{r.state}") for number, r in enumerate(e
 
 @pytest.mark.parametrize("record", STATES)
 def test_the_document_has_every_promised_field_as_plain_json(record: CustomHostname) -> None:
-    document = add_next_check(represent(record), NOW)
+    document = add_moment(represent(record), next_check_at=NOW)
     assert set(document) >= FIELDS | {"next_check_at"}
     assert set(document["cloudflare"]) >= {"id", "hostname_status", "ssl_status"}
     assert set(document["dns"]) == {"points_at_target", "evidence"}
@@ -201,8 +201,8 @@ def test_the_next_check_is_put_in_where_it_is_shown(
     due: datetime | None, shown: str | None
 ) -> None:
     document = represent(live_record())
-    whole = add_next_check(document, due)
-    assert whole == document | {"next_check_at": shown}
+    whole = add_moment(document, next_check_at=due)
+    assert whole == document | {"queue": None, "next_check_at": shown}
     assert "next_check_at" not in document
 
 
