@@ -53,11 +53,11 @@ class CertificateCourse:
         elif certificate.status not in _UNDER_WAY or track.due is None:
             self.order(name, certificate)
 
-    def renew(self, certificate: Certificate) -> None:
+    def renew(self, name: str, certificate: Certificate) -> None:
         """Begin a renewal now; raises NothingToDoError."""
         if certificate.issued is None or certificate.status == "expired":
             raise NothingToDoError("no certificate serves that could be renewed")
-        self._begin_renewal(certificate, self._clock.schedule())
+        self._begin_renewal(name, certificate, self._clock.schedule())
 
     def approve(self, certificate: Certificate) -> None:
         """Take the approval of the domain's owner by e-mail; raises NothingToDoError."""
@@ -86,7 +86,7 @@ class CertificateCourse:
         elif certificate.status == "pending_deployment":
             self._deploy(certificate, at)
         else:
-            self._begin_renewal(certificate, at)
+            self._begin_renewal(hostname.hostname, certificate, at)
 
     async def _try(self, hostname: CustomHostname, certificate: Certificate, at: float) -> None:
         if at >= certificate.tokens_expire_at:
@@ -135,14 +135,17 @@ class CertificateCourse:
         certificate.issued = Issued(wall, wall + _LIFE, serial_number, ends_at=at + _LIFE)
         _rest(certificate)
 
-    def _begin_renewal(self, certificate: Certificate, at: float) -> None:
-        """Order the next certificate; the one before serves until its end."""
+    def _begin_renewal(self, name: str, certificate: Certificate, at: float) -> None:
+        """Order the next certificate; the one before serves until its end.
+
+        Its tokens are there at once, the first look at them comes some seconds later.
+        """
         certificate.orders += 1
         certificate.renewing = True
         certificate.validation_errors = []
         certificate.status = "pending_validation"
         self._give_tokens(certificate, at)
-        certificate.track.restart(at)
+        certificate.track.restart(at + self._waits.tokens(name, certificate.orders))
 
 
 def _rest(certificate: Certificate) -> None:
