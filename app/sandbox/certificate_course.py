@@ -5,9 +5,10 @@ Takes one step at a time; when steps are due is on the certificate's track.
 
 import math
 
-from app.sandbox import backoff, identifiers
+from app.sandbox import backoff
 from app.sandbox.clock import DAY, Clock
 from app.sandbox.hostname_course import LIVE
+from app.sandbox.identifiers import Identifiers, Waits
 from app.sandbox.model import Certificate, CustomHostname, Issued
 from app.sandbox.validation import Validator
 
@@ -24,10 +25,13 @@ class NothingToDoError(ValueError):
 class CertificateCourse:
     """Orders certificates, looks at their proofs and draws the conclusions."""
 
-    def __init__(self, clock: Clock, validator: Validator, waits: identifiers.Waits) -> None:
+    def __init__(
+        self, clock: Clock, validator: Validator, waits: Waits, identifiers: Identifiers
+    ) -> None:
         self._clock = clock
         self._validator = validator
         self._waits = waits
+        self._identifiers = identifiers
 
     def order(self, name: str, certificate: Certificate) -> None:
         """Order a new certificate; its tokens come some seconds later."""
@@ -125,12 +129,12 @@ class CertificateCourse:
     def _give_tokens(self, certificate: Certificate, at: float) -> None:
         certificate.approved = False
         count = 2 if certificate.wildcard else 1
-        certificate.tokens = tuple(identifiers.new_token() for _ in range(count))
+        certificate.tokens = tuple(self._identifiers.token() for _ in range(count))
         certificate.tokens_expire_at = at + _TOKEN_LIFE[certificate.certificate_authority]
 
     def _deploy(self, certificate: Certificate, at: float) -> None:
         wall = self._clock.wall_at(at)
-        serial_number = identifiers.new_serial_number()
+        serial_number = self._identifiers.serial_number()
         certificate.status = "active"
         certificate.issued = Issued(wall, wall + _LIFE, serial_number, ends_at=at + _LIFE)
         _rest(certificate)
