@@ -5,9 +5,10 @@ Takes one step at a time; when steps are due is on the certificate's track.
 
 import math
 
-from app.sandbox import backoff, identifiers
+from app.sandbox import backoff
 from app.sandbox.clock import DAY, Clock
 from app.sandbox.hostname_course import LIVE
+from app.sandbox.identifiers import Identifiers, Waits
 from app.sandbox.model import Certificate, CustomHostname, Issued
 from app.sandbox.validation import Validator
 
@@ -24,10 +25,13 @@ class NothingToDoError(ValueError):
 class CertificateCourse:
     """Orders certificates, looks at their proofs and draws the conclusions."""
 
-    def __init__(self, clock: Clock, validator: Validator, waits: identifiers.Waits) -> None:
+    def __init__(
+        self, clock: Clock, validator: Validator, waits: Waits, identifiers: Identifiers
+    ) -> None:
         self._clock = clock
         self._validator = validator
         self._waits = waits
+        self._identifiers = identifiers
 
     def order(self, name: str, certificate: Certificate) -> None:
         """Order a new certificate; its tokens come some seconds later."""
@@ -53,11 +57,11 @@ class CertificateCourse:
         elif certificate.status not in _UNDER_WAY or track.due is None:
             self.order(name, certificate)
 
-    def renew(self, certificate: Certificate) -> None:
+    def renew(self, name: str, certificate: Certificate) -> None:
         """Begin a renewal now; raises NothingToDoError."""
         if certificate.issued is None or certificate.status == "expired":
             raise NothingToDoError("no certificate serves that could be renewed")
-        self._begin_renewal(certificate, self._clock.schedule())
+        self._begin_renewal(name, certificate, self._clock.schedule())
 
     def approve(self, certificate: Certificate) -> None:
         """Take the approval of the domain's owner by e-mail; raises NothingToDoError."""
@@ -86,7 +90,7 @@ class CertificateCourse:
         elif certificate.status == "pending_deployment":
             self._deploy(certificate, at)
         else:
-            self._begin_renewal(certificate, at)
+            self._begin_renewal(hostname.hostname, certificate, at)
 
     async def _try(self, hostname: CustomHostname, certificate: Certificate, at: float) -> None:
         if at >= certificate.tokens_expire_at:
@@ -125,24 +129,27 @@ class CertificateCourse:
     def _give_tokens(self, certificate: Certificate, at: float) -> None:
         certificate.approved = False
         count = 2 if certificate.wildcard else 1
-        certificate.tokens = tuple(identifiers.new_token() for _ in range(count))
+        certificate.tokens = tuple(self._identifiers.token() for _ in range(count))
         certificate.tokens_expire_at = at + _TOKEN_LIFE[certificate.certificate_authority]
 
     def _deploy(self, certificate: Certificate, at: float) -> None:
         wall = self._clock.wall_at(at)
-        serial_number = identifiers.new_serial_number()
+        serial_number = self._identifiers.serial_number()
         certificate.status = "active"
         certificate.issued = Issued(wall, wall + _LIFE, serial_number, ends_at=at + _LIFE)
         _rest(certificate)
 
-    def _begin_renewal(self, certificate: Certificate, at: float) -> None:
-        """Order the next certificate; the one before serves until its end."""
+    def _begin_renewal(self, name: str, certificate: Certificate, at: float) -> None:
+        """Order the next certificate; the one before serves until its end.
+
+        Its tokens are there at once, the first look at them comes some seconds later.
+        """
         certificate.orders += 1
         certificate.renewing = True
         certificate.validation_errors = []
         certificate.status = "pending_validation"
         self._give_tokens(certificate, at)
-        certificate.track.restart(at)
+        certificate.track.restart(at + self._waits.tokens(name, certificate.orders))
 
 
 def _rest(certificate: Certificate) -> None:

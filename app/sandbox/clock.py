@@ -6,6 +6,7 @@ Not a timer: `agenda` decides what runs when; this file only says what time it i
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 SECOND = 1.0
 MINUTE = 60.0
@@ -102,6 +103,7 @@ class Clock:
         self._state.speed = speed
 
 
+@lru_cache(maxsize=4096)
 def rfc3339(wall: float) -> str:
     """Write a wall time the way Cloudflare writes its timestamps."""
     stamp = datetime.fromtimestamp(wall, UTC)

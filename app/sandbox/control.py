@@ -3,22 +3,17 @@
 For whoever drives the sandbox; the emulated Cloudflare and its clients know nothing of it.
 """
 
-from typing import Any
-
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from app.sandbox import views
 from app.sandbox.account_control import AccountControl
-from app.sandbox.certificate_control import CertificateControl
 from app.sandbox.certificate_course import NothingToDoError
 from app.sandbox.clock import rfc3339
 from app.sandbox.control_body import (
     Entry,
     NoSuchHostnameError,
-    found,
     merged,
     not_found,
     routes,
@@ -26,6 +21,7 @@ from app.sandbox.control_body import (
 )
 from app.sandbox.dns_zone import DEFAULT_TTL, BadRecordError, Fault, RRset
 from app.sandbox.holds_control import HoldsControl
+from app.sandbox.hostname_control import HostnameControl
 from app.sandbox.seed_control import SeedControl
 from app.sandbox.seeds import SeedTakenError
 from app.sandbox.state import Sandbox
@@ -60,21 +56,6 @@ class _ClockSettings(BaseModel):
     frozen: bool | None = None
 
 
-class _Forced(BaseModel):
-    status: str | None = None
-    ssl_status: str | None = None
-    verification_errors: list[str] | None = None
-    validation_errors: list[str] | None = None
-
-    @field_validator("validation_errors", mode="before")
-    @classmethod
-    def _texts(cls, errors: Any) -> Any:
-        """Take Cloudflare's own shape, objects with a message, as well as texts."""
-        if not isinstance(errors, list):
-            return errors
-        return [item.get("message") if isinstance(item, dict) else item for item in errors]
-
-
 class Control:
     """The endpoints under /control."""
 
@@ -83,7 +64,6 @@ class Control:
 
     def app(self) -> Starlette:
         """Return the application."""
-        hostname = "/control/cloudflare/custom_hostnames/{id}"
         table: list[Entry] = [
             ("/control/dns/records", "PUT", self.put_records),
             ("/control/dns/records", "DELETE", self.delete_records),
@@ -94,13 +74,11 @@ class Control:
             ("/control/cloudflare/faults", "PUT", self.put_faults),
             ("/control/cloudflare/limits", "PUT", self.put_limits),
             ("/control/cloudflare/calls", "GET", self.get_calls),
-            (hostname, "PATCH", self.force),
-            (hostname, "DELETE", self.remove),
             ("/control/receiver", "PUT", self.put_receiver),
             ("/control/receiver/deliveries", "GET", self.get_deliveries),
             ("/control/reset", "POST", self.reset),
         ]
-        for part in (AccountControl, CertificateControl, HoldsControl, SeedControl):
+        for part in (AccountControl, HostnameControl, HoldsControl, SeedControl):
             table += part(self._sandbox).table()
         return Starlette(
             routes=routes(table),
@@ -181,23 +159,6 @@ class Control:
                 "most_creations_in_window": limits.most_creations_in_window,
             }
         )
-
-    async def force(self, request: Request) -> JSONResponse:
-        """Set statuses and errors of a custom hostname until its next refresh."""
-        asked = _Forced.model_validate_json(await request.body())
-        hostname = found(self._sandbox.hostnames.get(request.path_params["id"]))
-        lifecycle = self._sandbox.lifecycle
-        if (asked.status, asked.verification_errors) != (None, None):
-            lifecycle.force_hostname(hostname, asked.status, asked.verification_errors)
-        if (asked.ssl_status, asked.validation_errors) != (None, None):
-            lifecycle.force_certificate(hostname, asked.ssl_status, asked.validation_errors)
-        return JSONResponse(views.custom_hostname(hostname))
-
-    async def remove(self, request: Request) -> JSONResponse:
-        """Let a custom hostname be gone behind everybody's back."""
-        hostname = found(self._sandbox.hostnames.get(request.path_params["id"]))
-        self._sandbox.lifecycle.remove(hostname)
-        return JSONResponse({"id": hostname.id})
 
     async def put_receiver(self, request: Request) -> JSONResponse:
         """Let the webhook receiver answer otherwise, or know other secrets."""

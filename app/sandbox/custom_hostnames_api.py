@@ -6,13 +6,14 @@ Reads calls, changes state through the lifecycle and shows it; limits and faults
 import uuid
 from typing import Any
 
-from app.sandbox import constants, errors, hostname_query, identifiers, naming, ssl_request, views
+from app.sandbox import constants, errors, hostname_query, naming, ssl_request, views
 from app.sandbox.account import Account
 from app.sandbox.call import Call
 from app.sandbox.clock import Clock
 from app.sandbox.envelope import ApiError, Reply, success
 from app.sandbox.fallback import FallbackOriginKeeper
 from app.sandbox.hostnames import CustomHostnames
+from app.sandbox.identifiers import Identifiers
 from app.sandbox.lifecycle import Lifecycle
 from app.sandbox.model import Certificate, CustomHostname
 from app.sandbox.rate_limit import RateLimits
@@ -23,7 +24,7 @@ _EDITABLE = ("custom_metadata", "custom_origin_server", "custom_origin_sni")
 
 
 class CustomHostnamesApi:
-    """Custom hostnames, the fallback origin and the quota of the one zone."""
+    """Custom hostnames and the quota of the one zone."""
 
     def __init__(
         self,
@@ -34,6 +35,7 @@ class CustomHostnamesApi:
         records: ZoneRecords,
         limits: RateLimits,
         account: Account,
+        identifiers: Identifiers,
     ) -> None:
         self._clock = clock
         self._hostnames = hostnames
@@ -42,6 +44,7 @@ class CustomHostnamesApi:
         self._records = records
         self._limits = limits
         self._account = account
+        self._identifiers = identifiers
 
     def create(self, call: Call) -> Reply:
         """POST: take in a custom hostname and order its certificate."""
@@ -59,11 +62,11 @@ class CustomHostnamesApi:
             raise TooManyCreationsError(wait)
         hostname = CustomHostname(
             sequence=self._hostnames.next_sequence(),
-            id=identifiers.new_uuid(),
+            id=self._identifiers.uuid(),
             hostname=name,
             created_at=self._clock.wall(),
-            ownership_token=identifiers.new_uuid(),
-            http_token=identifiers.new_uuid(),
+            ownership_token=self._identifiers.uuid(),
+            http_token=self._identifiers.uuid(),
             ssl=ssl,
             **edits,
         )
@@ -95,7 +98,7 @@ class CustomHostnamesApi:
             self._lifecycle.save(hostname)
             return success(views.custom_hostname(hostname), status=202)
         is_new = hostname.ssl is None
-        hostname.ssl = hostname.ssl or Certificate(identifiers.new_uuid(), "http")
+        hostname.ssl = hostname.ssl or Certificate(self._identifiers.uuid(), "http")
         new_order = asked.apply(hostname.ssl) or is_new
         if asked.method is None and not new_order:
             self._lifecycle.save(hostname)
@@ -121,31 +124,6 @@ class CustomHostnamesApi:
             }
         )
 
-    def get_fallback_origin(self, _: Call) -> Reply:
-        """GET the fallback origin."""
-        if self._fallback.current is None:
-            raise _no_fallback_origin()
-        return success(views.fallback_origin(self._fallback.current))
-
-    def put_fallback_origin(self, call: Call) -> Reply:
-        """PUT the fallback origin, which must be a proxied record of the zone."""
-        origin = naming.custom_origin(call.json().get("origin"))
-        if not self._records.is_proxied(origin):
-            raise ApiError(
-                400,
-                1421,
-                "DNS records are not setup correctly. Origin should be a proxied A/AAAA/CNAME "
-                "dns record.",
-            )
-        return success(views.fallback_origin(self._fallback.put(origin, self._lifecycle.agenda)))
-
-    def delete_fallback_origin(self, _: Call) -> Reply:
-        """DELETE the fallback origin."""
-        current = self._fallback.delete(self._lifecycle.agenda)
-        if current is None:
-            raise _no_fallback_origin()
-        return success(views.fallback_origin(current))
-
     def _found(self, call: Call) -> CustomHostname:
         hostname_id = call.path["custom_hostname_id"]
         hostname = self._hostnames.get(hostname_id)
@@ -166,7 +144,7 @@ class CustomHostnamesApi:
         if ssl is None:
             return None
         asked = ssl_request.read(ssl, method_needed=True)
-        certificate = Certificate(identifiers.new_uuid(), asked.method or "http")
+        certificate = Certificate(self._identifiers.uuid(), asked.method or "http")
         asked.apply(certificate)
         certificate.wildcard = certificate.wildcard or starred
         _refuse_impossible(name, certificate)
@@ -217,7 +195,3 @@ def _refuse_impossible(name: str, certificate: Certificate) -> None:
         raise errors.no_wildcard()
     if len(name) > _UNBRANDED_LENGTH and not certificate.cloudflare_branding:
         raise errors.needs_branding()
-
-
-def _no_fallback_origin() -> ApiError:
-    return ApiError(404, 1551, "Resource not found: no fallback origin is set.")

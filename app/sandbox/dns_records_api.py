@@ -3,11 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
-from app.sandbox import constants, identifiers, views
+from app.sandbox import constants, views
 from app.sandbox.call import Call
 from app.sandbox.clock import Clock
 from app.sandbox.dns_zone import BadRecordError, normal
 from app.sandbox.envelope import ApiError, Reply, success
+from app.sandbox.identifiers import Identifiers
 from app.sandbox.model import ZoneRecord
 from app.sandbox.zone_records import ZoneRecords
 
@@ -22,16 +23,17 @@ _MATCHERS = ("exact", "contains", "startswith", "endswith")
 class DnsRecordsApi:
     """DNS records of the one zone."""
 
-    def __init__(self, clock: Clock, records: ZoneRecords) -> None:
+    def __init__(self, clock: Clock, records: ZoneRecords, identifiers: Identifiers) -> None:
         self._clock = clock
         self._records = records
+        self._identifiers = identifiers
 
     def create(self, call: Call) -> Reply:
         """POST a record."""
         wall = self._clock.wall()
         blank = ZoneRecord(
             sequence=self._records.next_sequence(),
-            id=identifiers.new_hex(),
+            id=self._identifiers.hex(),
             type="",
             name="",
             content="",

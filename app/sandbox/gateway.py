@@ -4,7 +4,6 @@ Speaks ASGI; handlers see a `Call` and return a `Reply`.
 """
 
 import asyncio
-from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 import httpx
@@ -13,53 +12,16 @@ from starlette.types import Receive, Scope, Send
 
 from app.sandbox import constants, errors, fault_replies
 from app.sandbox.account import Account
-from app.sandbox.account_api import AccountApi
 from app.sandbox.call import Call
-from app.sandbox.custom_hostnames_api import CustomHostnamesApi, TooManyCreationsError
-from app.sandbox.dns_records_api import DnsRecordsApi
+from app.sandbox.custom_hostnames_api import TooManyCreationsError
 from app.sandbox.envelope import ApiError, Reply, failure, throttled
 from app.sandbox.faults import Fault, FaultInjector
 from app.sandbox.http_server import cut_connection, has_connection, until_disconnected
 from app.sandbox.rate_limit import RateLimits
+from app.sandbox.route_table import Handler, RouteTable
 
 BASE_PATH = "/client/v4"
 HOLD_SECONDS = 120.0
-
-Handler = Callable[[Call], Reply]
-RouteTable = dict[tuple[str, str], Handler]
-
-
-def routes(
-    hostnames: CustomHostnamesApi, records: DnsRecordsApi, account: AccountApi
-) -> RouteTable:
-    """Return all routes; of two that fit, the earlier one is taken."""
-    zone = "/zones/{zone_id}"
-    fallback = f"{zone}/custom_hostnames/fallback_origin"
-    hostname = f"{zone}/custom_hostnames/{{custom_hostname_id}}"
-    record = f"{zone}/dns_records/{{dns_record_id}}"
-    return {
-        ("GET", "/zones"): account.list_zones,
-        ("GET", zone): account.get_zone,
-        ("GET", "/user/tokens/verify"): account.verify_user_token,
-        ("GET", "/accounts/{account_id}/tokens/verify"): account.verify_account_token,
-        ("GET", "/ips"): account.ips,
-        ("GET", f"{zone}/dcv_delegation/uuid"): account.dcv_delegation_uuid,
-        ("GET", f"{zone}/custom_hostnames/quota"): hostnames.quota,
-        ("GET", fallback): hostnames.get_fallback_origin,
-        ("PUT", fallback): hostnames.put_fallback_origin,
-        ("DELETE", fallback): hostnames.delete_fallback_origin,
-        ("POST", f"{zone}/custom_hostnames"): hostnames.create,
-        ("GET", f"{zone}/custom_hostnames"): hostnames.list,
-        ("GET", hostname): hostnames.get,
-        ("PATCH", hostname): hostnames.edit,
-        ("DELETE", hostname): hostnames.delete,
-        ("POST", f"{zone}/dns_records"): records.create,
-        ("GET", f"{zone}/dns_records"): records.list,
-        ("GET", record): records.get,
-        ("PATCH", record): records.edit,
-        ("PUT", record): records.update,
-        ("DELETE", record): records.delete,
-    }
 
 
 class _Routed:

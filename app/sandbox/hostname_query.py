@@ -16,6 +16,7 @@ from app.sandbox.sorted_numbers import SortedNumbers
 from app.sandbox.status_index import ANY
 
 _Test = Callable[[CustomHostname], bool]
+_NameTest = Callable[[str], bool]
 _Found = tuple[Sequence[CustomHostname], int]
 _NAME_FILTERS = ("hostname", "hostname.exact", "hostname.contain", "hostname.startsWith")
 _FILTERS = (
@@ -38,7 +39,7 @@ def select(hostnames: CustomHostnames, call: Call, page: Page) -> _Found:
         return _one(hostnames.get(query["id"]), [], page)
     if sum(name in query for name in _NAME_FILTERS) > 1:
         raise errors.bad_parameter("hostname")
-    tests = _tests(call)
+    name_tests, tests = _name_tests(call), _tests(call)
     order = call.choice("order", ("ssl", "ssl_status"))
     descending = call.choice("direction", ("asc", "desc")) == "desc"
     exact = query.get("hostname", query.get("hostname.exact"))
@@ -46,11 +47,14 @@ def select(hostnames: CustomHostnames, call: Call, page: Page) -> _Found:
         found = hostnames.named(exact.lower().removeprefix("*."))
         return _one(found, [*tests, *_status_tests(call)], page)
     groups = _groups(hostnames, call, by_ssl_status=order == "ssl_status")
-    if not tests and order != "ssl":
+    if not (name_tests or tests) and order != "ssl":
         return _cut(hostnames, groups, page, descending=descending)
-    rows = [
-        row for row in hostnames.at(chain.from_iterable(groups)) if all(test(row) for test in tests)
-    ]
+    fitting = (
+        number
+        for number in chain.from_iterable(groups)
+        if all(test(hostnames.name_at(number)) for test in name_tests)
+    )
+    rows = [row for row in hostnames.at(fitting) if all(test(row) for test in tests)]
     if order == "ssl":
         rows.sort(key=lambda row: row.ssl is not None)
     if descending:
@@ -92,14 +96,20 @@ def _positions(groups: list[SortedNumbers], start: int, stop: int) -> Iterator[i
         stop -= len(group)
 
 
+def _name_tests(call: Call) -> list[_NameTest]:
+    query = call.query
+    tests: list[_NameTest] = []
+    if part := _name_part(query.get("hostname.contain"), "hostname.contain"):
+        tests.append(lambda name: part in name)
+    if start := _name_part(query.get("hostname.startsWith"), "hostname.startsWith"):
+        tests.append(lambda name: name.startswith(start))
+    return tests
+
+
 def _tests(call: Call) -> list[_Test]:
-    """Return the tests that no index makes needless."""
+    """Return the tests of all but names that no index makes needless."""
     query = call.query
     tests: list[_Test] = []
-    if part := _name_part(query.get("hostname.contain"), "hostname.contain"):
-        tests.append(lambda row: part in row.hostname)
-    if start := _name_part(query.get("hostname.startsWith"), "hostname.startsWith"):
-        tests.append(lambda row: row.hostname.startswith(start))
     if authority := query.get("certificate_authority"):
         tests.append(lambda row: bool(row.ssl and row.ssl.certificate_authority == authority))
     if origin := query.get("custom_origin_server"):

@@ -64,6 +64,11 @@ class CustomHostnames:
         for sequence in sequences:
             yield self._by_sequence.get(sequence) or self._made_up(sequence)
 
+    def name_at(self, sequence: int) -> str:
+        """Return the name at a sequence number that there is."""
+        kept = self._by_sequence.get(sequence)
+        return kept.hostname if kept else self._seed_at(sequence).name_at(sequence)
+
     def kept(self) -> Iterable[CustomHostname]:
         """Return all but the seeded ones that nobody touched: no course of those runs."""
         return self._by_id.values()
@@ -132,10 +137,16 @@ class CustomHostnames:
         return next((number for number in sequences if self.index.statuses(number)), None)
 
     def _made_up(self, sequence: int) -> CustomHostname:
-        seed, statuses = self._seeds.at(sequence), self.index.statuses(sequence)
-        if seed is None or statuses is None:
+        statuses = self.index.statuses(sequence)
+        if statuses is None:
             raise LookupError(f"no custom hostname at {sequence}")
-        return seed.row(sequence, *statuses)
+        return self._seed_at(sequence).row(sequence, *statuses)
+
+    def _seed_at(self, sequence: int) -> Seed:
+        seed = self._seeds.at(sequence)
+        if seed is None:
+            raise LookupError(f"nothing was seeded at {sequence}")
+        return seed
 
     def _remember(self, hostname: CustomHostname) -> None:
         self._by_id[hostname.id] = hostname

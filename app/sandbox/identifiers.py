@@ -1,37 +1,55 @@
 """Identifiers, tokens and random waits that look like Cloudflare's.
 
-Waits are drawn by seed and name, so that a run can be repeated; identifiers never repeat.
+Waits are drawn by seed and name, so that a run can be repeated; identifiers never repeat but in
+a simulation.
 """
 
+import base64
 import hashlib
 import math
 import random
-import secrets
-import uuid
+from typing import Self
+from uuid import UUID
 
 _ISSUE_MEDIAN_SECONDS = 45.0
 _ISSUE_SIGMA = 0.7
 _TOKENS_LATE = (2.0, 5.0)
 
 
-def new_uuid() -> str:
-    """Return an identifier of the form custom hostnames and certificates have."""
-    return str(uuid.uuid4())
+class Identifiers:
+    """Identifiers and tokens, drawn from a source of randomness."""
 
+    def __init__(self, source: random.Random) -> None:
+        self._source = source
 
-def new_hex() -> str:
-    """Return an identifier of the form DNS records have."""
-    return uuid.uuid4().hex
+    @classmethod
+    def unique(cls) -> Self:
+        """Return identifiers that never repeat."""
+        return cls(random.SystemRandom())
 
+    @classmethod
+    def repeatable(cls, seed: int) -> Self:
+        """Return the same identifiers in every run of a seed."""
+        return cls(random.Random(f"{seed}:identifiers"))  # noqa: S311 - no secret
 
-def new_token() -> str:
-    """Return a DCV token of the form certificate authorities give out."""
-    return secrets.token_urlsafe(32)
+    def uuid(self) -> str:
+        """Return an identifier of the form custom hostnames and certificates have."""
+        return str(self._uuid())
 
+    def hex(self) -> str:
+        """Return an identifier of the form DNS records have."""
+        return self._uuid().hex
 
-def new_serial_number() -> str:
-    """Return a certificate's serial number in decimal digits."""
-    return str(secrets.randbits(126) | 1 << 125)
+    def token(self) -> str:
+        """Return a DCV token of the form certificate authorities give out."""
+        return base64.urlsafe_b64encode(self._source.randbytes(32)).rstrip(b"=").decode()
+
+    def serial_number(self) -> str:
+        """Return a certificate's serial number in decimal digits."""
+        return str(self._source.getrandbits(126) | 1 << 125)
+
+    def _uuid(self) -> UUID:
+        return UUID(int=self._source.getrandbits(128), version=4)
 
 
 def etag(text: str) -> str:

@@ -94,7 +94,7 @@ class Lifecycle:
 
     def renew(self, hostname: CustomHostname) -> None:
         """Begin to renew the certificate now; raises NothingToDoError."""
-        self._certificate_course.renew(_certificate(hostname))
+        self._certificate_course.renew(hostname.hostname, _certificate(hostname))
         self._save_and_plan(hostname)
 
     async def _run(self, key: Key) -> None:

@@ -92,6 +92,10 @@ class Seed:
         parsed = Family.parse(name)
         return parsed is not None and parsed[0] == self.family and parsed[1] in self.numbers
 
+    def name_at(self, sequence: int) -> str:
+        """Return the name at a sequence number, without all the rest."""
+        return self.family.name(self.start + sequence - self.first_sequence)
+
     def row(self, sequence: int, status: str, ssl_status: str | None) -> CustomHostname:
         """Return the custom hostname at a sequence number: no course of it runs."""
         family, number = self.family, self.start + sequence - self.first_sequence

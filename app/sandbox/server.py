@@ -13,11 +13,12 @@ from pathlib import Path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.sandbox import constants
+from app.sandbox.beginning import Beginning
 from app.sandbox.dns_server import DnsServer
 from app.sandbox.front import front
 from app.sandbox.gateway import BASE_PATH
 from app.sandbox.http_server import HttpServer
-from app.sandbox.state import Beginning, Sandbox
+from app.sandbox.state import Sandbox
 from app.sandbox.store import Store
 
 _LOOPBACK = "127.0.0.1"

@@ -17,15 +17,16 @@ them, so take them from the sandbox each time. Do not call `start`: `advance` al
 due, `advance(0)` what is due at once, such as the first look at a new name. Injected `timeout` and
 `reset` faults are raised as `httpx.ReadTimeout` and `httpx.ReadError`.
 
-The same seed, names, order of calls and advances give the same statuses at the same times. Only
-identifiers and tokens differ from run to run.
+The same seed, calls and advances in the same order give the same answers, identifiers and tokens
+included.
 """
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
+from app.sandbox.beginning import Beginning
 from app.sandbox.gateway import BASE_PATH
-from app.sandbox.state import Beginning, Sandbox
+from app.sandbox.state import Sandbox
 from app.sandbox.store import Store
 
 BASE_URL = f"http://cloudflare.sandbox{BASE_PATH}"

@@ -5,23 +5,26 @@ Wires the parts and does what concerns several of them; sockets are `server`.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
-from app.sandbox import constants, gateway, identifiers
+from app.sandbox import constants, route_table
 from app.sandbox.account import Account
 from app.sandbox.account_api import AccountApi
+from app.sandbox.beginning import Beginning
 from app.sandbox.certificate_course import CertificateCourse
 from app.sandbox.clock import Clock, ClockState
 from app.sandbox.custom_hostnames_api import CustomHostnamesApi
 from app.sandbox.dns_records_api import DnsRecordsApi
 from app.sandbox.dns_zone import World
 from app.sandbox.fallback import FallbackOriginKeeper
+from app.sandbox.fallback_api import FallbackApi
 from app.sandbox.faults import FaultInjector
+from app.sandbox.gateway import Gateway
 from app.sandbox.holds import Holds
 from app.sandbox.hostname_course import HostnameCourse
 from app.sandbox.hostnames import CustomHostnames
+from app.sandbox.identifiers import Waits
 from app.sandbox.lifecycle import Lifecycle
 from app.sandbox.lookup import Lookup, in_process, over_sockets
 from app.sandbox.model import ZoneRecord
@@ -35,19 +38,6 @@ from app.sandbox.zone_records import ZoneRecords
 
 _CLOCK_KIND = "clock"
 _CLOCK = TypeAdapter(ClockState)
-
-
-@dataclass(frozen=True, slots=True)
-class Beginning:
-    """What a sandbox begins with, at first and after each reset.
-
-    With `frozen_at`, a wall time, no real time passes: the clock stands there until advanced.
-    """
-
-    speed: float
-    set_up: bool
-    seed: int
-    frozen_at: float | None = None
 
 
 class Sandbox:
@@ -106,8 +96,9 @@ class Sandbox:
         store, beginning = self._store, self._beginning
         stored_clock = store.get(_CLOCK_KIND, "")
         self.clock = (
-            Clock(_CLOCK.validate_json(stored_clock)) if stored_clock else _new_clock(beginning)
+            Clock(_CLOCK.validate_json(stored_clock)) if stored_clock else beginning.clock()
         )
+        self._identifiers = beginning.identifiers()
         self.world.clear()
         self.tenant_records = TenantRecords(store, self.world)
         self.zone_records = ZoneRecords(store, self.world)
@@ -132,16 +123,16 @@ class Sandbox:
 
     def _new_lifecycle(self) -> Lifecycle:
         validator = Validator(self._lookup, self.world)
-        waits = identifiers.Waits(self._beginning.seed)
+        waits = Waits(self._beginning.seed)
         return Lifecycle(
             self.clock,
             self.hostnames,
             self.fallback,
             HostnameCourse(self.clock, validator, self.fallback, self.holds),
-            CertificateCourse(self.clock, validator, waits),
+            CertificateCourse(self.clock, validator, waits, self._identifiers),
         )
 
-    def _new_gateway(self) -> gateway.Gateway:
+    def _new_gateway(self) -> Gateway:
         hostnames = CustomHostnamesApi(
             self.clock,
             self.hostnames,
@@ -150,10 +141,13 @@ class Sandbox:
             self.zone_records,
             self.limits,
             self.account,
+            self._identifiers,
         )
         account = AccountApi(self.clock.state.started_at, self.account)
-        table = gateway.routes(hostnames, DnsRecordsApi(self.clock, self.zone_records), account)
-        return gateway.Gateway(table, self.account, self.limits, self.faults)
+        records = DnsRecordsApi(self.clock, self.zone_records, self._identifiers)
+        fallback = FallbackApi(self.fallback, self.zone_records, self.lifecycle.agenda)
+        table = route_table.routes(hostnames, fallback, records, account)
+        return Gateway(table, self.account, self.limits, self.faults)
 
     def _set_up_zone(self) -> None:
         """Do what a provider does once: both records and an active fallback origin."""
@@ -167,7 +161,7 @@ class Sandbox:
         self.zone_records.save(
             ZoneRecord(
                 sequence=self.zone_records.next_sequence(),
-                id=identifiers.new_hex(),
+                id=self._identifiers.hex(),
                 type=rrtype,
                 name=name,
                 content=content,
@@ -185,9 +179,3 @@ class Sandbox:
 
     def _save_clock(self) -> None:
         self._store.put(_CLOCK_KIND, "", _CLOCK.dump_json(self.clock.state))
-
-
-def _new_clock(beginning: Beginning) -> Clock:
-    if beginning.frozen_at is None:
-        return Clock.started_now(beginning.speed)
-    return Clock.frozen(beginning.speed, beginning.frozen_at)

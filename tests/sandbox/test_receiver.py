@@ -71,3 +71,18 @@ async def test_it_answers_late_or_otherwise_or_not_at_all(sandbox: Driver) -> No
     deliveries = await sandbox.order("GET", "/control/receiver/deliveries")
     assert [delivery["status"] for delivery in deliveries] == [503, 200, None]
     assert all(delivery["verified"] for delivery in deliveries)
+
+
+async def test_while_the_clock_is_frozen_its_time_is_good_too(sandbox: Driver) -> None:
+    await sandbox.order("PUT", "/control/receiver", {"secrets": [SECRET]})
+    await sandbox.order("PUT", "/control/clock", {"frozen": True})
+    await sandbox.advance(86_400)
+    frozen = datetime.fromisoformat((await sandbox.order("GET", "/control/clock"))["wall"])
+    await deliver(sandbox, signed(SECRET, at=frozen))
+    await deliver(sandbox, signed(SECRET))
+    await deliver(sandbox, signed(OTHER, at=frozen))
+    await deliver(sandbox, signed(SECRET, at=frozen - timedelta(hours=1)))
+    await deliver(sandbox, {**signed(SECRET, at=frozen), "webhook-signature": "v1,%%%"})
+    await deliver(sandbox, {})
+    deliveries = await sandbox.order("GET", "/control/receiver/deliveries")
+    assert [row["verified"] for row in deliveries] == [True, True, False, False, False, False]

@@ -72,9 +72,9 @@ async def test_a_renewal_goes_through_all_statuses_while_the_old_certificate_ser
     begun = await order(sandbox, hostname_id, "renew")
     assert begun["ssl"]["status"] == "pending_validation"
     assert begun["ssl"]["validation_records"]
-    statuses: list[str] = []
+    statuses = list[str]()
     for _ in range(300):
-        await sandbox.advance(2)
+        await sandbox.advance(1)
         seen = await sandbox.get(hostname_id)
         if not statuses or statuses[-1] != seen["ssl"]["status"]:
             statuses.append(seen["ssl"]["status"])
@@ -82,7 +82,9 @@ async def test_a_renewal_goes_through_all_statuses_while_the_old_certificate_ser
             break
         assert expires_on(seen) == expires_on(before)
         assert seen["status"] == "active"
-    assert statuses == ["pending_issuance", "pending_deployment", "active"]
+    validation, *others = statuses
+    assert validation == "pending_validation"
+    assert others == ["pending_issuance", "pending_deployment", "active"]
     assert expires_on(seen) > expires_on(before)
 
 
