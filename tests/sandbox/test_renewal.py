@@ -1,9 +1,10 @@
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .driver import DV_HTTP, DV_TXT, TARGET, Driver
+from .driver import DV_HTTP, DV_TXT, TARGET, Driver, driven
 
 HOUR, DAY = 3600, 86_400
 ISSUED = 1000
@@ -176,3 +177,18 @@ async def test_only_a_certificate_that_serves_can_be_renewed(sandbox: Driver) ->
     assert (await sandbox.control.post(path)).status_code == 422
     missing = path.replace(created["id"], "00000000-0000-4000-8000-000000000000")
     assert (await sandbox.control.post(missing)).status_code == 404
+
+
+async def test_a_restart_forgets_no_renewal_and_a_frozen_clock_stands_meanwhile(
+    tmp_path: Path,
+) -> None:
+    async with driven(tmp_path) as sandbox:
+        hostname_id = await live(sandbox, "shop.acme.com")
+        first = await sandbox.get(hostname_id)
+        frozen = await sandbox.order("PUT", "/control/clock", {"frozen": True})
+    async with driven(tmp_path) as sandbox:
+        assert await sandbox.order("GET", "/control/clock") == frozen
+        await sandbox.advance(60.5 * DAY)
+        renewed = await sandbox.get(hostname_id)
+        assert renewed["ssl"]["status"] == "active"
+        assert expires_on(renewed) > expires_on(first)
