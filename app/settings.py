@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     """Needs SSL and Certificates: Edit, DNS: Edit, Zone: Read."""
     cloudflare_budget: str = Field(default="default", pattern="^[a-z0-9_.-]{1,64}$")
     """Zones whose tokens belong to one Cloudflare user share one rate limit, and so one name."""
-    cloudflare_calls: int = Field(default=1200, ge=4)
+    cloudflare_calls: int = Field(default=1200, ge=60)
     """Calls that Cloudflare takes from this user within a window."""
     cloudflare_calls_window: Annotated[timedelta, BeforeValidator(_seconds)] = timedelta(
         seconds=300

@@ -113,7 +113,7 @@ def raising(error: Exception) -> Handler:
     [
         (refusal(404, 1436), CloudflareNotFound),
         (refusal(404, 0), CloudflareUnavailable),
-        (refusal(404, 7003), CloudflareUnavailable),
+        (refusal(404, 7003), CloudflareUnauthorized),
         (httpx.Response(404, text=HTML), CloudflareUnavailable),
         (httpx.Response(404), CloudflareUnavailable),
         (httpx.Response(404, json={"error": "not found"}), CloudflareUnavailable),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -104,6 +105,82 @@ class Service:
         hostname = await self.create(name, tenant)
         await self.point_here(hostname)
         return await self.follow(hostname["id"], "cname_verified")
+
+    async def live_fleet(self, count: int) -> list[dict[str, Any]]:
+        """Take many new hostnames to `cname_verified`, each its tenant's only one."""
+
+        async def begin(number: int) -> dict[str, Any]:
+            hostname = await self.create(f"shop.fleet-{number}.com", f"tenant-{number}")
+            await self.point_here(hostname)
+            return hostname
+
+        begun = [await begin(number) for number in range(count)]
+        return [await self.follow(hostname["id"], "cname_verified") for hostname in begun]
+
+    async def sweep(self, rounds: int = 1) -> None:
+        """Let the zone's lists be read from beginning to end."""
+        for _ in range(rounds):
+            before = await self._rounds()
+            await self.advance(minutes=5, seconds=1)
+            await self.eventually(partial(self._has_swept, before))
+
+    async def eventually(self, accept: Callable[[], Awaitable[bool]]) -> None:
+        """Wait for something to become true."""
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                while not await accept():
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError("it never became true") from None
+
+    async def zone(self) -> dict[str, Any]:
+        (zone,) = (await self.http.get("/v1/zones")).json()["data"]
+        return dict(zone)
+
+    async def until_paused(self, reason: str, *, step_seconds: float = 20) -> dict[str, Any]:
+        """Move the clocks on until the zone is paused."""
+        for _ in range(60):
+            zone = await self.zone()
+            if zone["paused"]:
+                assert zone["paused"]["reason"] == reason, zone
+                return zone
+            await self.advance(seconds=step_seconds)
+            await asyncio.sleep(0.4)
+        raise AssertionError("the zone was never paused")
+
+    async def remove_provider_record(self, name: str) -> None:
+        """Delete a record of the provider's own zone, as somebody would in the dashboard."""
+        stack = self.stack
+        records = f"{stack.cloudflare_base_url}/zones/{stack.cloudflare_zone_id}/dns_records"
+        headers = {"Authorization": f"Bearer {stack.cloudflare_token}"}
+        found = await self.http.get(records, params={"name": name}, headers=headers)
+        for record in found.json()["result"]:
+            await self.http.delete(f"{records}/{record['id']}", headers=headers)
+
+    async def received(self, event_type: str) -> bool:
+        """Whether the receiver got a verified webhook of this type."""
+        return any(
+            delivery["verified"] and delivery["body"]["type"] == event_type
+            for delivery in await self.world.deliveries()
+        )
+
+    async def told(self, *types: str) -> list[str]:
+        """Give the types of all events that are among `types`, of every hostname."""
+        rows = await self.sql.fetch(
+            "SELECT type FROM events WHERE type = ANY($1::text[])",
+            [f"custom_hostname.{each}" for each in types],
+        )
+        return [row["type"] for row in rows]
+
+    async def _rounds(self) -> int:
+        found = await self.sql.fetchval("SELECT number FROM sweeps WHERE list = 'all'")
+        return int(found or 0)
+
+    async def _has_swept(self, before: int) -> bool:
+        done = await self.sql.fetchval(
+            "SELECT number FROM sweeps WHERE list = 'all' AND page IS NULL"
+        )
+        return done is not None and int(done) > before
 
     async def remove_dns(self, name: str, rdtype: str = "CNAME") -> None:
         await self.world.control("DELETE", "/dns/records", name=name, type=rdtype)

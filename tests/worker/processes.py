@@ -44,6 +44,9 @@ class Processes:
             "NAMEPLATE_DNS_AUTHORITATIVE": "off",
             "NAMEPLATE_WEBHOOKS_ALLOW_LOOPBACK": "on",
             "NAMEPLATE_LOG_FORMAT": "console",
+            # More than Cloudflare lets anybody call; its limits have tests of their own.
+            "NAMEPLATE_CLOUDFLARE_CALLS": "1000000",
+            "NAMEPLATE_CLOUDFLARE_CREATIONS": "1000000",
         }
 
     @property

@@ -1,0 +1,140 @@
+"""The budget against the running stack: nobody runs into Cloudflare's limits, and everybody's turn
+comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.local.stack import StackLimits, StackOptions, running_stack
+from tests.support import Service
+
+CREATE = "POST /zones/{zone_id}/custom_hostnames"
+LIMITS = StackLimits(calls=1200, creations=3)
+"""Two creations a minute are ours then."""
+
+
+@pytest.fixture
+async def limited(database_url: str, tmp_path: Path) -> AsyncIterator[Service]:
+    """Run the stack with few creations a minute; the sandbox allows just as many."""
+    options = StackOptions(
+        data_dir=tmp_path,
+        port=0,
+        sandbox_port=0,
+        dns_port=0,
+        receiver_port=0,
+        speed=1000,
+        limits=LIMITS,
+    )
+    async with running_stack(options, database_url) as stack, Service.over(stack) as client:
+        await client.world.control("PUT", "/cloudflare/limits", creations=LIMITS.creations)
+        yield client
+
+
+async def budget(service: Service) -> dict[str, Any]:
+    return dict((await service.http.get("/v1/zones/default/budget")).json())
+
+
+async def is_created(service: Service, hostname: dict[str, Any]) -> bool:
+    return bool((await service.get(hostname["id"]))["state"] == "validating")
+
+
+async def test_a_creation_beyond_the_minutes_few_waits_with_its_place_and_is_made_in_its_turn(
+    limited: Service,
+) -> None:
+    for number in range(2):
+        assert (await limited.create(f"shop.first-{number}.com"))["state"] == "validating"
+    waiting = [await limited.create(f"shop.later-{number}.com") for number in range(3)]
+    assert [each["reason"] for each in waiting] == ["creation_queued"] * 3
+    assert [each["queue"]["place"] for each in waiting] == [1, 2, 3]
+    estimates = [datetime.fromisoformat(each["queue"]["estimated_at"]) for each in waiting]
+    assert estimates == sorted(estimates)
+    shown = await limited.get(waiting[2]["id"])
+    assert shown["queue"]["place"] == 3
+    said = await budget(limited)
+    assert said["queues"]["creation"]["waiting"] == 3
+    assert (said["creations"]["spent"], said["creations"]["ours"]) == (2, 2)
+    for hostname in waiting:
+        while not await is_created(limited, hostname):
+            await limited.advance(seconds=15)
+            await asyncio.sleep(0.2)
+        assert (await limited.get(hostname["id"]))["queue"] is None
+    calls = await limited.calls()
+    assert (calls["breaches"], calls["creations_refused"]) == (0, 0)
+
+
+async def test_one_tenants_crowd_does_not_keep_another_tenant_waiting(limited: Service) -> None:
+    crowd = [await limited.create(f"shop.crowd-{n}.com", "big") for n in range(12)]
+    single = await limited.create("shop.single-shop.com", "small")
+    assert single["reason"] == "creation_queued"
+    assert single["queue"]["place"] <= 4
+    while not await is_created(limited, single):
+        await limited.advance(seconds=15)
+        await asyncio.sleep(0.2)
+    left = [each for each in crowd if not await is_created(limited, each)]
+    assert len(left) >= 6
+
+
+async def test_a_queued_hostname_that_is_wished_gone_gives_up_its_place(limited: Service) -> None:
+    for number in range(2):
+        await limited.create(f"shop.first-{number}.com")
+    waiting = await limited.create("shop.given-up.com")
+    await limited.http.delete(f"/v1/custom-hostnames/{waiting['id']}")
+    await limited.until_state(waiting["id"], "deleted")
+    assert (await budget(limited))["queues"]["creation"]["waiting"] == 0
+    made = (await limited.calls())["by_route"][CREATE]
+    assert made == 2
+
+
+async def test_a_refusal_for_all_calls_stops_every_call_until_it_ends(service: Service) -> None:
+    hostname = await service.create("shop.front-door.com")
+    # Somebody else has used the limit up, unseen by us.
+    await service.world.control("PUT", "/cloudflare/limits", calls=1)
+    for _ in range(3):
+        await service.refresh(hostname["id"])
+    said = await budget(service)
+    assert said["blocked_until"] is not None
+    assert said["available"] == 0
+    breaches = (await service.calls())["breaches"]
+    assert breaches == 1
+    others = [await service.create(f"shop.side-door-{n}.com") for n in range(3)]
+    assert {each["reason"] for each in others} == {"creation_queued"}
+    await service.advance(seconds=120)
+    await asyncio.sleep(1.5)
+    assert (await service.calls())["breaches"] == breaches
+    await service.raise_limits()
+    for each in others:
+        while not await is_created(service, each):
+            await service.advance(seconds=30)
+            await asyncio.sleep(0.2)
+
+
+async def test_a_refusal_of_creations_alone_stops_nothing_else(service: Service) -> None:
+    await service.world.control("PUT", "/cloudflare/limits", creations=1)
+    first = await service.create("shop.front-door.com")
+    second = await service.create("shop.side-door.com")
+    assert second["reason"] == "creation_queued"
+    said = await budget(service)
+    assert said["blocked_until"] is None
+    assert said["creations"]["blocked_until"] is not None
+    refreshes = "PATCH /zones/{zone_id}/custom_hostnames/{custom_hostname_id}"
+    before = (await service.calls())["by_route"].get(refreshes, 0)
+    await service.refresh(first["id"])
+    assert (await service.calls())["by_route"][refreshes] == before + 1
+    while not await is_created(service, second):
+        await service.advance(seconds=31)
+        await asyncio.sleep(0.2)
+
+
+async def test_what_is_spent_is_told_by_lane(service: Service) -> None:
+    await service.live_fleet(1)
+    await service.sweep()
+    spent = (await budget(service))["spent"]
+    assert spent["interactive"] >= 2
+    assert spent["sweeps"] >= 1

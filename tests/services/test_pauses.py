@@ -1,0 +1,139 @@
+"""What concerns the whole zone stops work on it, and no tenant hears of a loss that is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support import Service
+
+COUNT = 25
+LOSSES = ("cname_lost", "failed")
+TARGET = "customers.nameplate-demo.net"
+
+
+async def resume(service: Service, **how: Any) -> None:
+    response = await service.http.post("/v1/zones/default/resume", json=how or None)
+    assert response.status_code == 200, response.text
+    assert response.json()["paused"] is None
+
+
+async def test_cloudflare_that_finds_nothing_pauses_the_zone_and_no_tenant_hears_of_it(
+    service: Service,
+) -> None:
+    await service.live_fleet(COUNT)
+    await service.world.control("PUT", "/cloudflare/faults", rate=1, kinds=["not_found"], seed=1)
+    zone = await service.until_paused("hostnames_missing", step_seconds=60)
+    assert str(COUNT) in zone["paused"]["detail"]
+    await service.advance(hours=2)
+    assert await service.told(*LOSSES) == []
+    await service.world.control("PUT", "/cloudflare/faults", rate=0, kinds=[], seed=1)
+    await resume(service)
+    await service.sweep()
+    assert (await service.zone())["paused"] is None
+    assert await service.told(*LOSSES) == []
+
+
+async def test_a_cname_target_that_is_gone_pauses_the_zone_and_no_tenant_hears_of_it(
+    service: Service,
+) -> None:
+    await service.world.add_webhook()
+    (hostname, *_) = await service.live_fleet(3)
+    await service.remove_provider_record(TARGET)
+    await service.until_paused("cname_target_missing")
+    await service.advance(hours=3)
+    assert await service.told(*LOSSES) == []
+    shown = await service.get(hostname["id"])
+    assert (shown["state"], shown["serving"]) == ("cname_verified", True)
+    await service.eventually(lambda: service.received("zone.paused"))
+
+
+@pytest.mark.parametrize("broken", [{"token": "revoked"}, {"zone": "gone"}])
+async def test_a_token_that_is_refused_pauses_the_zone_and_lifts_itself(
+    service: Service, broken: dict[str, str]
+) -> None:
+    (hostname,) = await service.live_fleet(1)
+    await service.world.control("PUT", "/cloudflare/account", **broken)
+    pending = await service.create("shop.early-bird.com")
+    assert (pending["state"], pending["waiting_on"]) == ("pending", "operator")
+    zone = await service.until_paused("token_refused")
+    assert zone["paused"]["retry_at"] is not None
+    calls = (await service.calls())["total"]
+    await service.advance(minutes=4)
+    assert (await service.calls())["total"] == calls
+    await service.world.control("PUT", "/cloudflare/account", token="active", zone="present")
+
+    async def is_open() -> bool:
+        await service.advance(minutes=2)
+        return (await service.zone())["paused"] is None
+
+    await service.eventually(is_open)
+    await service.advance(hours=1)
+    await service.follow(pending["id"], "validating")
+    assert (await service.get(hostname["id"]))["state"] == "cname_verified"
+    assert await service.told(*LOSSES) == []
+
+
+async def test_many_names_that_move_at_once_pause_the_zone_until_an_operator_accepts_it(
+    service: Service,
+) -> None:
+    fleet = await service.live_fleet(COUNT)
+    for hostname in fleet:
+        await service.set_statuses(hostname, status="moved")
+    await service.until_paused("cloudflare_contradicts", step_seconds=60)
+    assert await service.told(*LOSSES) == []
+    again = await service.http.post("/v1/zones/default/pause", json={"detail": "again"})
+    assert (again.status_code, again.json()["code"]) == (409, "zone_paused")
+    await resume(service, accept_regressions=True)
+
+    async def all_told() -> bool:
+        await service.advance(minutes=2)
+        return len(await service.told("cname_lost")) == COUNT
+
+    await service.eventually(all_told)
+
+
+async def test_many_names_that_lead_elsewhere_at_once_pause_the_zone(service: Service) -> None:
+    fleet = await service.live_fleet(COUNT)
+    for hostname in fleet:
+        await service.world.control(
+            "PUT",
+            "/dns/records",
+            name=hostname["hostname"],
+            type="CNAME",
+            values=["elsewhere.other-host.com"],
+            ttl=60,
+        )
+        await service.remove_dns(hostname["hostname"])
+    await service.sql.execute("UPDATE watches SET dns_due_at = nameplate_now()")
+    await service.until_paused("dns_contradicts")
+    await service.advance(hours=1)
+    assert await service.told(*LOSSES) == []
+
+
+async def test_an_operator_pauses_a_zone_and_creations_wait_until_it_goes_on(
+    service: Service,
+) -> None:
+    paused = await service.http.post("/v1/zones/default/pause", json={"detail": "an incident"})
+    assert paused.json()["paused"]["reason"] == "operator"
+    calls = (await service.calls())["total"]
+    hostname = await service.create("shop.slow-snail.com")
+    assert (hostname["state"], hostname["reason"]) == ("pending", "zone_paused")
+    await service.advance(hours=1)
+    assert (await service.calls())["total"] == calls
+    await resume(service)
+    await service.advance(hours=1)
+    await service.until_state(hostname["id"], "validating")
+
+
+async def test_a_name_wished_gone_in_a_paused_zone_is_removed_when_it_goes_on(
+    service: Service,
+) -> None:
+    (hostname,) = await service.live_fleet(1)
+    await service.http.post("/v1/zones/default/pause")
+    removed = await service.http.delete(f"/v1/custom-hostnames/{hostname['id']}")
+    assert removed.status_code == 202
+    await resume(service)
+    await service.advance(hours=1)
+    await service.until_state(hostname["id"], "deleted")
