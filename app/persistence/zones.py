@@ -130,11 +130,11 @@ async def open_zones(tx: Connection) -> list[OpenZone]:
     return [OpenZone(*row) for row in rows]
 
 
-async def is_paused(tx: Connection, zone_id: str) -> bool:
-    """Whether work on the zone is stopped."""
-    return bool(
-        await tx.scalar(select(zones.c.paused_at.is_not(None)).where(zones.c.id == zone_id))
-    )
+async def standing_of(tx: Connection, zone_id: str) -> tuple[bool, str | None]:
+    """Whether work on the zone is stopped, and what DNS last said of its CNAME target."""
+    columns = select(zones.c.paused_at.is_not(None), zones.c.target_standing)
+    paused, target = (await tx.execute(columns.where(zones.c.id == zone_id))).one()
+    return bool(paused), target
 
 
 async def claim_zone_watches(tx: Connection, *, every: timedelta, limit: int) -> list[Zone]:

@@ -142,7 +142,7 @@ async def _has_tripped(tx: Connection, zone_id: str, side: Side) -> bool:
         return False
     looked = counts.looked
     if side is Side.CLOUDFLARE:
-        looked = max(looked, await count_live(tx, zone_id))
+        looked = max(looked, await count_live(tx, zone_id) + counts.contradicted)
     zone = await store.get_zone(tx, zone_id)
     off = zone.breaker_off_until if zone else None
     if not trips(looked, counts.contradicted) or (off is not None and off > await read_now(tx)):

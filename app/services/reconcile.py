@@ -19,7 +19,7 @@ from typing import TypeVar
 import structlog
 
 from app.domain.budget import Lane
-from app.domain.custom_hostname import CustomHostname, Desired, State, Watch
+from app.domain.custom_hostname import LIVE, CustomHostname, Desired, State, Watch
 from app.domain.decide import Transition, decide, needs_thorough_look
 from app.domain.errors import (
     CloudflareDuplicate,
@@ -48,7 +48,7 @@ from app.domain.zone import ZoneAccess
 from app.persistence.custom_hostnames import get_hostname, save_hostname
 from app.persistence.database import Connection, Database
 from app.persistence.watches import Claim, Listing, hold, keep, let_go, release
-from app.persistence.zones import Zone, get_zone, is_paused
+from app.persistence.zones import Zone, get_zone, standing_of
 from app.services.budgets import Budgets
 from app.services.pauses import Pauses, breaker_trips
 from app.services.ports import Cipher, CustomHostnameGateway, Dns
@@ -59,6 +59,9 @@ T = TypeVar("T")
 Checkpoint = Callable[[str], None]
 """Called between the parts of a tick with the name of what was just done."""
 
+TARGET_FINE = frozenset({None, "found"})
+"""What DNS may say of the CNAME target; None before it was asked."""
+VOID_SECONDS = timedelta(minutes=1)
 TICK_SECONDS = 45.0
 """A tick ends well before its lease does."""
 
@@ -227,7 +230,7 @@ class Reconciler:
         return await _view(call())
 
     async def _look_at_dns(self, record: CustomHostname, claim: Claim, zone: Zone) -> DnsView:
-        if zone.target_standing not in {None, "found"}:
+        if zone.target_standing not in TARGET_FINE:
             # What does not point at a target that is not there says nothing of the tenant.
             return (
                 DnsView(routing=Unknown("cname_target_not_found")) if claim.dns_due else DnsView()
@@ -297,8 +300,9 @@ class Reconciler:
             before = await get_hostname(tx, claim.custom_hostname_id)
             if before is None:
                 return None
-            if observation.acted is None and await self._is_void(tx, transition):
-                await let_go(tx, claim)
+            if observation.acted is None and await _is_void(tx, transition):
+                again = clock.now() + VOID_SECONDS
+                await release(tx, claim, replace(before.watch, cloudflare_due_at=again))
                 return None
             record = _with_present_wishes(transition.record, before)
             record = await _tell(tx, record, transition, now)
@@ -321,11 +325,19 @@ class Reconciler:
             )
         return replace(transition, record=record, act=act)
 
-    async def _is_void(self, tx: Connection, transition: Transition) -> bool:
-        zone_id = transition.record.zone.id
-        if await is_paused(tx, zone_id):
-            return True
-        return await breaker_trips(tx, zone_id, transition)
+
+async def _is_void(tx: Connection, transition: Transition) -> bool:
+    """Whether what was seen is not to be written: it says more of the zone than of the name."""
+    zone_id = transition.record.zone.id
+    paused, target = await standing_of(tx, zone_id)
+    if paused or (target not in TARGET_FINE and _takes_down(transition)):
+        return True
+    return await breaker_trips(tx, zone_id, transition)
+
+
+def _takes_down(transition: Transition) -> bool:
+    worse = {State.VALIDATING, State.ACTIVE, State.FAILED}
+    return any(step.before in LIVE and step.after in worse for step in transition.steps)
 
 
 def listing_of(view: CloudflareHostname) -> Listing:

@@ -157,6 +157,12 @@ class Service:
         for record in found.json()["result"]:
             await self.http.delete(f"{records}/{record['id']}", headers=headers)
 
+    async def call_as_somebody_else(self) -> None:
+        """Make one call of Cloudflare's API past the service."""
+        stack = self.stack
+        headers = {"Authorization": f"Bearer {stack.cloudflare_token}"}
+        await self.http.get(f"{stack.cloudflare_base_url}/ips", headers=headers)
+
     async def received(self, event_type: str) -> bool:
         """Whether the receiver got a verified webhook of this type."""
         return any(
@@ -206,6 +212,11 @@ class Service:
 
     async def calls(self) -> dict[str, Any]:
         return dict(await self.world.control("GET", "/cloudflare/calls"))
+
+    async def let_pass(self, **by: float) -> None:
+        """Move the clocks on and give everybody time to act: leases end by the same clock."""
+        await self.advance(**by)
+        await asyncio.sleep(0.7)
 
     async def advance(self, **by: float) -> None:
         """Move both clocks, the service's and the sandbox's, and wake who waits for an instant."""
