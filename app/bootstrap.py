@@ -103,6 +103,7 @@ def _assemble(
     custom_hostnames = CustomHostnames(
         database,
         reconciler,
+        dns_look,
         public_suffix,
         inline_deadline=settings.inline_deadline,
         # Half the connections: the other half answers.
@@ -164,6 +165,7 @@ async def _write_settings(database: Database, settings: Settings, cipher: Cipher
             api_token=cipher.encrypt(settings.cloudflare_api_token.get_secret_value()),
             cname_target=settings.cname_target.lower().rstrip("."),
             fallback_origin=settings.fallback_origin.lower().rstrip("."),
+            apex_prefixes=settings.apex_prefixes,
         )
         if settings.bootstrap_api_key is not None:
             await put_bootstrap_key(tx, digest(settings.bootstrap_api_key.get_secret_value()))

@@ -6,6 +6,7 @@ import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from app.domain.cloudflare_status import CertificateMeaning, certificate_meaning
 from app.domain.custom_hostname import LIVE, CustomHostname, State
 from app.domain.observation import Observation, Unknown
 from app.domain.plan import records_complete
@@ -84,7 +85,7 @@ def cloudflare_due_at(
     if record.state is State.FAILED:
         return now + policy.failed_cloudflare
     if record.state in LIVE:
-        return now + policy.live_cloudflare
+        return _edited_due_at(record, now) or now + policy.live_cloudflare
     return _validating_due_at(record, now, policy)
 
 
@@ -141,11 +142,23 @@ def _backed_off(record: CustomHostname, policy: Policy) -> timedelta:
     return min(policy.failure_wait * (1 << doublings), policy.failure_wait_most)
 
 
-def _validating_due_at(record: CustomHostname, now: datetime, policy: Policy) -> datetime:
+def _edited_due_at(record: CustomHostname, now: datetime) -> datetime | None:
+    """Follow the new certificate that an edit of a live name ordered."""
+    view = record.cloudflare.seen
+    ordered = view is not None and certificate_meaning(view) is not CertificateMeaning.ACTIVE
+    return _followed(record, now) if ordered else None
+
+
+def _followed(record: CustomHostname, now: datetime) -> datetime | None:
+    """Give the next of the looks that follow a creation, an edit or a refresh."""
     ladder = FOLLOW if records_complete(record) else TOKENS
     began = record.watch.refreshed_at or record.wanted_at
     steps = (began + timedelta(seconds=seconds) for seconds in ladder)
-    followed = next((at for at in steps if at > now), None)
+    return next((at for at in steps if at > now), None)
+
+
+def _validating_due_at(record: CustomHostname, now: datetime, policy: Policy) -> datetime:
+    followed = _followed(record, now)
     if followed is not None:
         return followed
     fresh = now - record.wanted_at < DAY
