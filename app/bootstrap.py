@@ -126,6 +126,7 @@ def _assemble(
         database,
         reconciler,
         budgets,
+        dns_look,
         public_suffix,
         inline_deadline=settings.inline_deadline,
         # Half the connections: the other half answers.
@@ -203,6 +204,7 @@ async def _write_settings(database: Database, settings: Settings, cipher: Cipher
             cname_target=settings.cname_target.lower().rstrip("."),
             fallback_origin=settings.fallback_origin.lower().rstrip("."),
             budget=settings.cloudflare_budget,
+            apex_prefixes=settings.apex_prefixes,
         )
         if settings.bootstrap_api_key is not None:
             await put_bootstrap_key(tx, digest(settings.bootstrap_api_key.get_secret_value()))

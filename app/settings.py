@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from datetime import timedelta
 from functools import cached_property
@@ -20,6 +21,14 @@ def _seconds(value: object) -> object:
         return timedelta(seconds=float(str(value)))
     except ValueError:
         return value
+
+
+def _is_prefix(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 class SettingsError(Exception):
@@ -60,6 +69,8 @@ class Settings(BaseSettings):
     """The proxied name tenants point at, e.g. customers.provider.com."""
     fallback_origin: str
     """The proxied name Cloudflare sends traffic to, e.g. proxy-fallback.provider.com."""
+    apex_prefixes: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses and prefixes (CIDR) that tenants may point an apex at; empty: no apex proxying."""
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode]
     """Fernet keys, newest first, separated by commas."""
     bootstrap_api_key: SecretStr | None = None
@@ -83,7 +94,7 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _split_lists(cls, values: dict[str, object]) -> dict[str, object]:
-        for name in ("secret_keys", "dns_resolvers"):
+        for name in ("secret_keys", "dns_resolvers", "apex_prefixes"):
             value = values.get(name)
             if isinstance(value, str):
                 parts = tuple(part.strip() for part in value.split(",") if part.strip())
@@ -94,6 +105,9 @@ class Settings(BaseSettings):
     def _agree(self) -> Self:
         if not _ZONE_ID.fullmatch(self.cloudflare_zone_id):
             raise ValueError("CLOUDFLARE_ZONE_ID must be 32 hexadecimal digits")
+        for prefix in self.apex_prefixes:
+            if not _is_prefix(prefix):
+                raise ValueError(f"APEX_PREFIXES: {prefix!r} is no address and no prefix")
         if not self.secret_keys:
             raise ValueError("SECRET_KEYS needs at least one key")
         if self.cname_target == self.fallback_origin:

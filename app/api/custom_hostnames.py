@@ -20,6 +20,7 @@ from app.api.dependencies import (
 from app.api.schemas import (
     CustomHostnameCreate,
     CustomHostnameOut,
+    CustomHostnameUpdate,
     EventPage,
     HostnamePage,
     RecordsOut,
@@ -65,6 +66,7 @@ async def create(wanted: CustomHostnameCreate, services: ServicesDep) -> JSONRes
             plan=wanted.plan,
             zone=wanted.zone,
             metadata=wanted.metadata,
+            options=wanted.model_dump(exclude_unset=True),
         )
     )
     return await _answer(services, record, 201 if is_new else 200)
@@ -90,6 +92,25 @@ async def list_page(
         wanted, after=decode_cursor(cursor), limit=limit + 1
     )
     return JSONResponse(page(rows, limit))
+
+
+@router.patch(
+    "/{id}",
+    dependencies=[Write],
+    summary="Change plan, options or metadata",
+    response_model=CustomHostnameOut,
+    responses=problems(400, 404, 409, 412, 413),
+)
+async def update(
+    id: IdDep,  # noqa: A002
+    wanted: CustomHostnameUpdate,
+    revision: RevisionDep,
+    services: ServicesDep,
+) -> JSONResponse:
+    """Change what is wanted; a live name stays live meanwhile, a failed one is tried again."""
+    said = wanted.model_dump(exclude_unset=True)
+    edited = await services.custom_hostnames.edit(id, said, revision=revision)
+    return await _answer(services, edited, 200)
 
 
 @router.delete(

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from app.domain.custom_hostname import State
 from app.domain.events import EventType
@@ -60,7 +61,49 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class CustomHostnameCreate(_Strict):
+class TlsIn(_Strict):
+    """Settings of the edge certificate; null or left out: Cloudflare's default."""
+
+    min_tls_version: Literal["1.0", "1.1", "1.2", "1.3"] | None = None
+    tls_1_3: Literal["on", "off"] | None = None
+    http2: Literal["on", "off"] | None = None
+    early_hints: Literal["on", "off"] | None = None
+    ciphers: list[Annotated[PlainText, Field(min_length=1, max_length=64)]] | None = Field(
+        None, max_length=50, description="Cloudflare's names, the preferred first."
+    )
+
+
+Json = Annotated[dict[str, Any], AfterValidator(plain_json)]
+
+
+class _Choices(_Strict):
+    """What a caller may choose; null is the default."""
+
+    plan: Annotated[PlainText, Field(max_length=64)] | None = Field(
+        None,
+        description="`simple`, `zero_downtime`, `delegated` or `custom`. Left out: `simple`, and "
+        "`delegated` for a wildcard.",
+    )
+    dcv_method: Literal["http", "txt", "email"] | None = Field(
+        None, description="How the certificate is proved; plan `custom` alone chooses it."
+    )
+    ownership_method: Literal["realtime", "txt", "http"] | None = Field(
+        None, description="How the hostname is proved; plan `custom` alone chooses it."
+    )
+    certificate_authority: Literal["google", "lets_encrypt", "ssl_com"] | None = None
+    custom_origin_server: Annotated[PlainText, Field(min_length=1, max_length=253)] | None = Field(
+        None, description="A proxied name of the zone, instead of the fallback origin."
+    )
+    custom_origin_sni: Annotated[PlainText, Field(min_length=1, max_length=253)] | None = Field(
+        None, description="The name sent to the origin; `:request_host_header:` or a name."
+    )
+    tls: TlsIn | None = None
+    custom_metadata: Json | None = Field(
+        None, description="For Cloudflare's Workers and rules, up to 4,096 bytes."
+    )
+
+
+class CustomHostnameCreate(_Choices):
     """A tenant wants its own domain on your product."""
 
     model_config = ConfigDict(
@@ -69,24 +112,41 @@ class CustomHostnameCreate(_Strict):
 
     hostname: str = Field(description="The name, with at most one leading `*.`.")
     tenant: Tenant = Field(description="Your own id of the tenant.")
-    plan: PlainText = Field("simple", max_length=64, description="`simple` or `zero_downtime`.")
     zone: PlainText = Field(
         "default", max_length=64, description="A zone's id; default: `default`."
     )
-    metadata: Annotated[dict[str, Any], AfterValidator(plain_json)] = Field(
+    metadata: Json = Field(
         default_factory=dict, description="Anything of yours, up to 8,192 characters."
     )
+
+
+class CustomHostnameUpdate(_Choices):
+    """What shall be different: left out stays, null resets to the default."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"plan": "delegated", "tls": {"min_tls_version": "1.2"}}]}
+    )
+
+    metadata: Json | None = Field(None, description="Replaces what is there.")
+    hostname: SkipJsonSchema[Any] = None
+    tenant: SkipJsonSchema[Any] = None
+    zone: SkipJsonSchema[Any] = None
 
 
 class DnsRecordOut(_Strict):
     """A record the tenant is asked to add."""
 
-    type: Literal["CNAME", "TXT"]
+    type: Literal["CNAME", "A", "AAAA", "TXT", "HTTP", "EMAIL"] = Field(
+        description="HTTP: serve `value` at the URL `name`. EMAIL: answer the mail to `value`."
+    )
     name: str
     value: str
-    purpose: Literal["routing", "ownership", "certificate"]
-    when: Literal["before", "with"] = Field(description="Before the switch, or the switch itself.")
+    purpose: Literal["routing", "ownership", "certificate", "delegation"]
+    when: Literal["before", "with", "after"] = Field(
+        description="Before the switch, or the switch itself; none is for after it today."
+    )
     status: Literal["missing", "wrong", "found", "unknown"]
+    note: str | None = Field(description="How long to keep it, or what stands in its way.")
 
 
 class CloudflareOut(_Strict):
@@ -96,12 +156,15 @@ class CloudflareOut(_Strict):
     hostname_status: str | None
     ssl_status: str | None
     errors: list[str]
+    custom_metadata: Literal["none", "sent", "kept_back"] = Field(
+        description="`kept_back`: the Cloudflare plan takes none."
+    )
 
 
 class EvidenceOut(_Strict):
     """By what the name's DNS does or does not point at the target."""
 
-    kind: Literal["cname", "flattened", "elsewhere", "absent"]
+    kind: Literal["cname", "apex", "flattened", "elsewhere", "absent"]
     chain: list[str]
     addresses: list[str]
 
@@ -119,6 +182,19 @@ EXAMPLE_HOSTNAME: dict[str, Any] = {
     "tenant": "customer-42",
     "zone": "zone_01kb2r7k0000000000000000aa",
     "plan": "simple",
+    "dcv_method": "http",
+    "ownership_method": "realtime",
+    "certificate_authority": None,
+    "custom_origin_server": None,
+    "custom_origin_sni": None,
+    "tls": {
+        "min_tls_version": None,
+        "tls_1_3": None,
+        "http2": None,
+        "early_hints": None,
+        "ciphers": None,
+    },
+    "custom_metadata": {},
     "state": "validating",
     "reason": "awaiting_cname",
     "message": Reason.AWAITING_CNAME.message,
@@ -133,15 +209,18 @@ EXAMPLE_HOSTNAME: dict[str, Any] = {
             "purpose": "routing",
             "when": "with",
             "status": "missing",
+            "note": None,
         }
     ],
     "records_complete": True,
+    "next": 0,
     "warning": None,
     "cloudflare": {
         "id": "0d89c70d-ad9f-4843-b99f-6cc0252067e9",
         "hostname_status": "pending",
         "ssl_status": "pending_validation",
         "errors": [],
+        "custom_metadata": "none",
     },
     "dns": {
         "points_at_target": False,
@@ -175,6 +254,13 @@ class CustomHostnameOut(_Strict):
     tenant: str
     zone: str
     plan: str
+    dcv_method: str = Field(description="What the plan does, or what was chosen.")
+    ownership_method: str
+    certificate_authority: str | None
+    custom_origin_server: str | None
+    custom_origin_sni: str | None
+    tls: TlsIn
+    custom_metadata: dict[str, Any]
     state: State
     reason: str = Field(json_schema_extra={"enum": [str(reason) for reason in Reason]})
     message: str
@@ -183,6 +269,9 @@ class CustomHostnameOut(_Strict):
     serving: bool = Field(description="Traffic flows: the hostname is live.")
     records: list[DnsRecordOut]
     records_complete: bool = Field(description="False while Cloudflare still prepares tokens.")
+    next: int | None = Field(
+        description="The place in `records` of the one to add now; null: nothing to add now."
+    )
     warning: str | None
     cloudflare: CloudflareOut
     dns: DnsOut
@@ -235,6 +324,7 @@ class RecordsOut(_Strict):
                 {
                     "records": EXAMPLE_HOSTNAME["records"],
                     "records_complete": True,
+                    "next": 0,
                     "switch_safe": True,
                     "warning": None,
                 }
@@ -244,6 +334,7 @@ class RecordsOut(_Strict):
 
     records: list[DnsRecordOut]
     records_complete: bool
+    next: int | None
     switch_safe: bool
     warning: str | None
 

@@ -33,8 +33,12 @@ from app.domain.observation import (
     ValidationRecord,
     Values,
 )
-from app.domain.plan import found_records, wanted_records
+from app.domain.plan import found_records, wanted_records, wanted_shape
 from app.domain.schedule import Policy, failure_wait, next_follow_up
+from app.domain.shape import RefusedEdit
+
+NO_CUSTOM_METADATA = 1413
+"""Cloudflare's code: the zone's plan takes no custom metadata."""
 
 
 def absorb(
@@ -51,7 +55,9 @@ def is_ours(view: CloudflareHostname, record: CustomHostname, skew: timedelta) -
     started = record.cloudflare.create_started_at
     if started is None or view.created_at is None:
         return False
-    return view.created_at >= started - skew and view.wildcard is record.hostname.is_wildcard
+    sent = record.cloudflare.sending, record.cloudflare.applied, wanted_shape(record)
+    wildcard = {shape.wildcard for shape in sent if shape is not None}
+    return view.created_at >= started - skew and view.wildcard in wildcard
 
 
 def _absorb_cloudflare(
@@ -66,7 +72,8 @@ def _absorb_cloudflare(
                 return replace(record, cloudflare=CloudflareObject(), watch=watch)
             if observation.acted is None and _is_news_of_progress(record, view, now):
                 watch = replace(watch, followed_from=now)
-            kept = _keep(record.cloudflare, view)
+            sent = _confirm(record) if observation.acted is Act.EDIT else record.cloudflare
+            kept = _keep(sent, view)
             return replace(record, cloudflare=kept, watch=watch)
         case Absent():
             forgotten = _forget(record.cloudflare, now, policy)
@@ -75,8 +82,8 @@ def _absorb_cloudflare(
             failures = watch.cloudflare_failures + 1 if odd else 0
             watch = replace(answered(watch), cloudflare_failures=failures)
             return replace(record, cloudflare=forgotten, watch=watch)
-        case Refused(_, message):
-            return _absorb_refusal(record, observation.acted, message)
+        case Refused() as refused:
+            return _absorb_refusal(record, observation.acted, refused)
         case Unknown() as unknown:
             failed = replace(watch, cloudflare_failures=watch.cloudflare_failures + 1)
             if unknown.retry_after is not None:
@@ -104,8 +111,14 @@ def answered(watch: Watch) -> Watch:
     return replace(watch, cloudflare_failures=0, cloudflare_waits_until=None)
 
 
-def _absorb_refusal(record: CustomHostname, acted: Act | None, message: str) -> CustomHostname:
-    known = replace(record.cloudflare, refusal=message)
+def _absorb_refusal(record: CustomHostname, acted: Act | None, refused: Refused) -> CustomHostname:
+    known = replace(record.cloudflare, refusal=refused.message)
+    if acted in {Act.CREATE, Act.EDIT} and keeps_metadata_back(record, refused):
+        # The whole zone leaves it out from now on: what is wanted is another shape.
+        record = replace(record, zone=replace(record.zone, takes_custom_metadata=False))
+        known = replace(known, refusal=None)
+    if acted is Act.EDIT:
+        return _absorb_refused_edit(record, refused)
     if acted is Act.DELETE:
         # Asking the same again at once would be refused at once.
         failures = record.watch.cloudflare_failures + 1
@@ -114,6 +127,31 @@ def _absorb_refusal(record: CustomHostname, acted: Act | None, message: str) -> 
     if acted is Act.CREATE:
         known = _without_post(known)
     return replace(record, cloudflare=known, watch=answered(record.watch))
+
+
+def keeps_metadata_back(record: CustomHostname, refused: Refused) -> bool:
+    """Whether the refusal is of the custom metadata alone, and leaving it out will help."""
+    return refused.code == NO_CUSTOM_METADATA and bool(wanted_shape(record).custom_metadata)
+
+
+def _absorb_refused_edit(record: CustomHostname, refused: Refused) -> CustomHostname:
+    """Nothing was changed: the former shape stays, and this one is not sent again by itself."""
+    known = record.cloudflare
+    wanted = known.sending or wanted_shape(record)
+    refusal = RefusedEdit(wanted=wanted, code=refused.code, message=refused.message)
+    known = replace(known, sending=None, refused_edit=refusal)
+    return replace(record, cloudflare=known, watch=answered(record.watch))
+
+
+def _confirm(record: CustomHostname) -> CloudflareObject:
+    """Note that Cloudflare took the shape; a new order has new tokens, and the old ones go."""
+    known = record.cloudflare
+    wanted = known.sending or wanted_shape(record)
+    same_order = known.applied is None or known.applied.order == wanted.order
+    tokens = known.validation_records if same_order else ()
+    return replace(
+        known, applied=wanted, sending=None, refused_edit=None, validation_records=tokens
+    )
 
 
 def _without_post(known: CloudflareObject) -> CloudflareObject:
@@ -143,6 +181,8 @@ def _keep(known: CloudflareObject, view: CloudflareHostname) -> CloudflareObject
         seen=replace(view, validation_records=()),
         validation_records=tokens,
         ownership=proof,
+        ownership_http=view.ownership_http or known.ownership_http,
+        delegation=view.delegation or known.delegation,
         refusal=None,
     )
 
@@ -194,7 +234,7 @@ def _statuses(
     statuses = {}
     for record in wanted:
         status = (
-            _routing_status(view)
+            _routing_status(record, view)
             if record.purpose is Purpose.ROUTING
             else _value_status(record, view.records.get((record.type, record.name)))
         )
@@ -204,8 +244,11 @@ def _statuses(
     return statuses
 
 
-def _routing_status(view: DnsView) -> RecordStatus | None:
+def _routing_status(record: DnsRecord, view: DnsView) -> RecordStatus | None:
     match view.routing:
+        case Found(routing) if routing.kind is RoutingKind.APEX and record.type != "CNAME":
+            there = record.value in routing.addresses
+            return RecordStatus.FOUND if there else RecordStatus.MISSING
         case Found(routing) if routing.points_at_target:
             return RecordStatus.FOUND
         case Found(routing):
@@ -225,11 +268,22 @@ def _value_status(record: DnsRecord, values: Values | None) -> RecordStatus | No
             return None
 
 
+def is_to_be_sent_again(record: CustomHostname, observation: Observation) -> bool:
+    """Whether an act was refused for its custom metadata, which a next one leaves out."""
+    answer, known = observation.cloudflare, record.cloudflare
+    if not isinstance(answer, Refused) or answer.code != NO_CUSTOM_METADATA:
+        return False
+    if observation.acted is Act.EDIT:
+        return known.refused_edit is None or known.refused_edit.wanted != wanted_shape(record)
+    return known.refusal is None
+
+
 def _absorb_act(record: CustomHostname, observation: Observation, now: datetime) -> CustomHostname:
-    """Note a creation or refresh that was answered; one without an answer is still to be done."""
-    if observation.acted not in {Act.CREATE, Act.REFRESH}:
+    """Note an act that was answered, each a refresh too; one without an answer is to be done."""
+    if observation.acted not in {Act.CREATE, Act.REFRESH, Act.EDIT}:
         return record
     vanished = observation.acted is Act.CREATE and isinstance(observation.cloudflare, Absent)
+    vanished = vanished or is_to_be_sent_again(record, observation)
     if vanished or isinstance(observation.cloudflare, Unknown | NotAsked):
         return record
     found = found_records(record)

@@ -14,7 +14,7 @@ from app.domain.cloudflare_status import (
 )
 from app.domain.custom_hostname import LIVE, CustomHostname, Desired, State
 from app.domain.observation import Act, CloudflareHostname, Observation, Unknown
-from app.domain.plan import found_records
+from app.domain.plan import found_records, has_drifted, wanted_shape
 from app.domain.schedule import Policy
 
 
@@ -27,17 +27,45 @@ def wanted_act(record: CustomHostname, *, now: datetime, policy: Policy) -> Act 
         return None
     if record.cloudflare.id is None:
         return Act.CREATE if _wants_creation(record) else None
+    if _wants_edit(record):
+        return Act.EDIT
     return Act.REFRESH if _wants_refresh(record, now, policy) else None
 
 
-def begin_creation(record: CustomHostname, now: datetime) -> CustomHostname:
-    """Note the beginning before the POST, so that what it makes is known as ours after a crash."""
-    started = record.cloudflare.create_started_at or now
-    begun = replace(record.cloudflare, create_started_at=started, create_tried_at=now)
+def begin(act: Act | None, record: CustomHostname, now: datetime) -> CustomHostname:
+    """Note the beginning of an act before its call."""
+    match act:
+        case Act.CREATE:
+            return _begin_creation(record, now)
+        case Act.EDIT:
+            sending = wanted_shape(record)
+            begun = replace(record, cloudflare=replace(record.cloudflare, sending=sending))
+            return _settle_request(begun, now)
+        case _:
+            return _settle_request(record, now)
+
+
+def _begin_creation(record: CustomHostname, now: datetime) -> CustomHostname:
+    """Note the beginning before the POST, so that what it makes is known as ours after a crash.
+
+    Where an earlier POST may have made another shape, both are kept: an edit will tell.
+    """
+    known, wanted = record.cloudflare, wanted_shape(record)
+    started = known.create_started_at or now
+    applied = wanted if known.create_started_at is None else known.applied or wanted
+    sending = wanted if applied != wanted else known.sending
+    begun = replace(
+        known,
+        create_started_at=started,
+        create_tried_at=now,
+        applied=applied,
+        sending=sending,
+        refused_edit=None,
+    )
     return replace(record, cloudflare=begun)
 
 
-def settle_request(record: CustomHostname, now: datetime) -> CustomHostname:
+def _settle_request(record: CustomHostname, now: datetime) -> CustomHostname:
     """Take a person's request as met when there is nothing left to refresh."""
     if record.cloudflare.id is None or not record.refresh_is_requested:
         return record
@@ -65,6 +93,16 @@ def _wants_creation(record: CustomHostname) -> bool:
     routing = record.dns.routing
     came_back = routing is not None and routing.points_at_target
     return record.state is State.VALIDATING and came_back
+
+
+def _wants_edit(record: CustomHostname) -> bool:
+    known = record.cloudflare
+    if known.seen is None or not has_drifted(record):
+        return False
+    refused = known.refused_edit
+    if refused is None or refused.wanted != wanted_shape(record):
+        return True
+    return record.refresh_is_requested
 
 
 def _wants_refresh(record: CustomHostname, now: datetime, policy: Policy) -> bool:

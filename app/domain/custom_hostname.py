@@ -10,7 +10,9 @@ from typing import Any
 
 from app.domain.hostname import Hostname
 from app.domain.observation import CloudflareHostname, Routing, ValidationRecord
+from app.domain.options import Options
 from app.domain.reason import Reason
+from app.domain.shape import RefusedEdit, Shape
 
 
 class Desired(StrEnum):
@@ -50,6 +52,10 @@ class Plan(StrEnum):
     """Real-time hostname validation and HTTP DCV: the CNAME is all."""
     ZERO_DOWNTIME = "zero_downtime"
     """Ownership TXT and TXT DCV first, the CNAME when both are active."""
+    DELEGATED = "delegated"
+    """A CNAME at `_acme-challenge` for ever, so that renewals never need the tenant again."""
+    CUSTOM = "custom"
+    """Any pair of methods that can work, chosen by `Options`."""
 
 
 class Purpose(StrEnum):
@@ -58,13 +64,18 @@ class Purpose(StrEnum):
     ROUTING = "routing"
     OWNERSHIP = "ownership"
     CERTIFICATE = "certificate"
+    DELEGATION = "delegation"
+    """Hands domain control validation over to Cloudflare, renewals included."""
 
 
 class When(StrEnum):
-    """When the tenant adds the record: before the switch, or as the switch itself."""
+    """When the tenant adds the record, seen from the switch."""
 
     BEFORE = "before"
     WITH = "with"
+    """It is the switch itself."""
+    AFTER = "after"
+    """Part of the API; no plan has such a record today."""
 
 
 class RecordStatus(StrEnum):
@@ -90,6 +101,8 @@ class DnsRecord:
     purpose: Purpose
     when: When
     status: RecordStatus = RecordStatus.UNKNOWN
+    note: str | None = None
+    """What the tenant should know of this record: how long to keep it, what stands in its way."""
 
     @property
     def key(self) -> RecordKey:
@@ -104,6 +117,12 @@ class ZoneTargets:
     id: str
     cname_target: str
     accepted_targets: tuple[str, ...] = ()
+    apex_prefixes: tuple[str, ...] = ()
+    """Addresses and prefixes that tenants may point an apex at; empty: no apex proxying."""
+    dcv_uuid: str | None = None
+    """The zone's label under dcv.cloudflare.com; None until it was needed."""
+    takes_custom_metadata: bool | None = None
+    """False once Cloudflare refused custom metadata here (1413); None while nobody tried."""
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -127,8 +146,17 @@ class CloudflareObject:
     """Kept: Cloudflare stops showing them once they served."""
     ownership: tuple[str, str] | None = None
     """Name and value of the ownership TXT, kept likewise."""
+    ownership_http: tuple[str, str] | None = None
+    """URL and body of the ownership token over HTTP, kept likewise."""
+    delegation: tuple[str, str] | None = None
+    """Name and target of the DCV delegation, kept likewise."""
     refusal: str | None = None
     """Cloudflare's own words, where it refused to create the hostname."""
+    applied: Shape | None = None
+    """The shape last sent, as far as Cloudflare confirmed it; None: not known, taken as wanted."""
+    sending: Shape | None = None
+    """The shape of an edit that began; it may have taken effect while it had no answer."""
+    refused_edit: RefusedEdit | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +214,9 @@ class CustomHostname:
     desired: Desired = Desired.PRESENT
     state: State = State.PENDING
     reason: Reason = Reason.CREATING
+    options: Options = field(default_factory=Options)
+    is_apex: bool = False
+    """The name is its own registrable domain: a CNAME cannot stand there."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     cloudflare: CloudflareObject = field(default_factory=CloudflareObject)
     dns: DnsSeen = field(default_factory=DnsSeen)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.domain.absorb import absorb
-from app.domain.acts import begin_creation, must_wait, settle_request, wanted_act
+from app.domain.absorb import absorb, is_to_be_sent_again
+from app.domain.acts import begin, must_wait, wanted_act
 from app.domain.custom_hostname import GONE, LIVE, CustomHostname, State
 from app.domain.doubt import first_contradicted, looked_at, take_in, weigh
 from app.domain.events import EventType, event_type
@@ -63,7 +63,7 @@ def decide(
     wanted = wanted_act(moved, now=now, policy=policy) if observation.acted is None else None
     postponed = wanted is not None and must_wait(moved, observation, now)
     act = None if postponed else wanted
-    begun = begin_creation(moved, now) if act is Act.CREATE else settle_request(moved, now)
+    begun = begin(act, moved, now)
     kept = _schedule(begun, observation, now=now, policy=policy, postponed=postponed)
     return Transition(kept, steps, act, looked, contradicted)
 
@@ -151,6 +151,8 @@ def _schedule(
         known = _later_than(now, watch.cloudflare_due_at)
         kept = known or cloudflare
         cloudflare = kept if watch.cloudflare_failures else _earlier(known, cloudflare)
+    if is_to_be_sent_again(record, observation):
+        cloudflare = now
     if postponed and cloudflare is None:
         cloudflare = now + policy.failure_wait
     for earliest in (watch.cloudflare_waits_until, observation.held_back):

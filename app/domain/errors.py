@@ -3,7 +3,7 @@
 NameplateError
 ├── InvalidInput                 what was sent cannot be accepted as it is
 │   ├── InvalidHostname
-│   └── PlanNotAvailable
+│   └── PlanNotAvailable / OptionNotAvailable
 ├── NotFound
 ├── Conflict                     right in itself, but not now or not beside what exists
 │   └── HostnameTaken / ProofRequired / StillDeleting
@@ -63,6 +63,13 @@ class PlanNotAvailable(InvalidInput):
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail, code="plan_not_available", field="/plan")
+
+
+class OptionNotAvailable(InvalidInput):
+    """An option does not exist with this plan, hostname or zone."""
+
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__(detail, code="option_not_available", field=field)
 
 
 class NotFound(NameplateError):

@@ -77,6 +77,13 @@ class CloudflareHostname:
     validation_errors: tuple[str, ...] = ()
     ownership_name: str | None = None
     ownership_value: str | None = None
+    ownership_http: tuple[str, str] | None = None
+    """URL and body of the ownership token that is served by hand."""
+    delegation: tuple[str, str] | None = None
+    """`_acme-challenge` of the name, and where its CNAME has to lead for delegated DCV."""
+    custom_origin_server: str | None = None
+    custom_origin_sni: str | None = None
+    custom_metadata: Mapping[str, Any] | None = None
     validation_records: tuple[ValidationRecord, ...] = ()
     created_at: datetime | None = None
 
@@ -104,6 +111,8 @@ class RoutingKind(StrEnum):
     """By what evidence the tenant's DNS does, or does not, point at us."""
 
     CNAME = "cname"
+    APEX = "apex"
+    """All its addresses are those of our apex proxying."""
     FLATTENED = "flattened"
     ELSEWHERE = "elsewhere"
     ABSENT = "absent"
@@ -120,7 +129,7 @@ class Routing:
     @property
     def points_at_target(self) -> bool:
         """Whether traffic for the name arrives at the CNAME target."""
-        return self.kind in {RoutingKind.CNAME, RoutingKind.FLATTENED}
+        return self.kind in {RoutingKind.CNAME, RoutingKind.APEX, RoutingKind.FLATTENED}
 
 
 RRsetKey = tuple[str, str]
@@ -143,6 +152,8 @@ class Act(StrEnum):
 
     CREATE = "create"
     REFRESH = "refresh"
+    EDIT = "edit"
+    """Send the wanted shape, which differs from the one last sent."""
     DELETE = "delete"
 
 

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from app.domain.cloudflare_status import (
+    CertificateMeaning,
+    HostnameMeaning,
+    certificate_meaning,
+    hostname_meaning,
+)
 from app.domain.custom_hostname import (
+    GONE,
     CustomHostname,
     DnsRecord,
     Plan,
@@ -14,73 +23,101 @@ from app.domain.custom_hostname import (
     State,
     When,
 )
-from app.domain.errors import PlanNotAvailable
-from app.domain.hostname import MAX_LENGTH, Hostname
+from app.domain.hostname import Hostname
+from app.domain.options import DcvMethod, Options, OwnershipMethod
 from app.domain.reason import Reason
+from app.domain.shape import Shape
 
 PRE_VALIDATION_WARNING = (
     "Switch the CNAME only after both the hostname status and the certificate status are active: "
     "earlier, visitors would meet errors until they are."
 )
 
-
 LONGEST_COMMON_NAME = 64
-LONGEST_PROVABLE = MAX_LENGTH - len("_cf-custom-hostname.")
+DCV_SUFFIX = "dcv.cloudflare.com"
+
+KEEP_FOR_EVER = "Keep it: every renewal of the certificate needs it."
+REMOVABLE = "May be removed once the hostname is active."
+RENEWED = "May be removed once the certificate is active; a renewal may ask for a new value."
+SERVED_BY_HAND = "Serve the value at this URL over HTTP, from where the name leads now."
+ANSWER_THE_MAIL = "The certificate authority writes to these addresses; follow the link it sends."
+APEX_NOTE = (
+    "No CNAME can stand at an apex: the DNS provider has to flatten it (it may call the record "
+    "ALIAS or ANAME)."
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
-    """The `ssl` object of a creation: domain control validation by `method`, always `type` dv."""
+class Methods:
+    """The two proofs: for the certificate, and for the hostname."""
 
-    method: str
-    wildcard: bool
-    cloudflare_branding: bool = False
-    """A certificate's common name has at most 64 characters; longer names need this (1469)."""
-    type: str = "dv"
-
-
-def parse_plan(text: str, hostname: Hostname) -> Plan:
-    """Read the caller's choice.
-
-    Raises:
-        PlanNotAvailable: naming what to choose instead.
-    """
-    try:
-        plan = Plan(text)
-    except ValueError:
-        available = ", ".join(f"`{plan}`" for plan in Plan)
-        raise PlanNotAvailable(f"No plan {text[:64]!r} here; choose one of {available}.") from None
-    if hostname.is_wildcard and plan is Plan.SIMPLE:
-        raise PlanNotAvailable(
-            "A wildcard cannot be validated over HTTP, which plan `simple` does; "
-            "choose `zero_downtime`."
-        )
-    if plan is Plan.ZERO_DOWNTIME and len(hostname.base) > LONGEST_PROVABLE:
-        raise PlanNotAvailable(
-            "The name is too long for its proofs, which stand at names even longer; choose "
-            "`simple`."
-        )
-    return plan
+    dcv: DcvMethod
+    ownership: OwnershipMethod
+    is_delegated: bool = False
+    """The DCV tokens are Cloudflare's affair, found through a CNAME."""
 
 
-def is_real_time(plan: Plan) -> bool:
+_METHODS = {
+    Plan.SIMPLE: Methods(DcvMethod.HTTP, OwnershipMethod.REALTIME),
+    Plan.ZERO_DOWNTIME: Methods(DcvMethod.TXT, OwnershipMethod.TXT),
+    Plan.DELEGATED: Methods(DcvMethod.TXT, OwnershipMethod.REALTIME, is_delegated=True),
+    Plan.CUSTOM: Methods(DcvMethod.HTTP, OwnershipMethod.REALTIME),
+}
+# Nothing can be fetched from a wildcard, and its own record says nothing of the name Cloudflare
+# checks, which is the base: there the ownership token is asked for.
+_WILDCARD_METHODS = {
+    Plan.DELEGATED: Methods(DcvMethod.TXT, OwnershipMethod.TXT, is_delegated=True),
+    Plan.CUSTOM: Methods(DcvMethod.TXT, OwnershipMethod.TXT),
+}
+
+
+def methods_of(plan: Plan, hostname: Hostname, options: Options) -> Methods:
+    """Give the proofs that this choice leads to."""
+    own = _METHODS[plan]
+    if hostname.is_wildcard:
+        own = _WILDCARD_METHODS.get(plan, own)
+    if plan is not Plan.CUSTOM:
+        return own
+    return Methods(options.dcv_method or own.dcv, options.ownership_method or own.ownership)
+
+
+def methods(record: CustomHostname) -> Methods:
+    """Give a record's proofs."""
+    return methods_of(record.plan, record.hostname, record.options)
+
+
+def is_real_time(record: CustomHostname) -> bool:
     """Whether the routing record itself proves the hostname, so that it may be switched at once."""
-    return plan is Plan.SIMPLE
+    return methods(record).ownership is OwnershipMethod.REALTIME
 
 
-def certificate(plan: Plan, hostname: Hostname) -> Certificate:
-    """What to ask Cloudflare for."""
-    method = "http" if plan is Plan.SIMPLE else "txt"
-    return Certificate(
-        method=method,
-        wildcard=hostname.is_wildcard,
-        cloudflare_branding=len(hostname.base) > LONGEST_COMMON_NAME,
+def wanted_shape(record: CustomHostname) -> Shape:
+    """What the object at Cloudflare shall be."""
+    options = record.options
+    authority = options.certificate_authority
+    kept_back = record.zone.takes_custom_metadata is False
+    return Shape(
+        method=str(methods(record).dcv),
+        wildcard=record.hostname.is_wildcard,
+        cloudflare_branding=len(record.hostname.base) > LONGEST_COMMON_NAME,
+        certificate_authority=str(authority) if authority else None,
+        settings=options.tls.settings(),
+        custom_origin_server=options.custom_origin_server,
+        custom_origin_sni=options.custom_origin_sni,
+        custom_metadata={} if kept_back else dict(options.custom_metadata),
     )
+
+
+def has_drifted(record: CustomHostname) -> bool:
+    """Whether Cloudflare may hold another shape than the one wanted now."""
+    known = record.cloudflare
+    wanted = wanted_shape(record)
+    return any(sent is not None and sent != wanted for sent in (known.applied, known.sending))
 
 
 def wanted_records(record: CustomHostname) -> tuple[DnsRecord, ...]:
     """The records to add, in the order to add them, each with what DNS last said of it."""
-    wanted = (*_before_the_switch(record), _routing(record))
+    wanted = (*_ownership(record), *_certificate(record), *_routing(record))
     return tuple(replace(r, status=record.dns.statuses.get(r.key, r.status)) for r in wanted)
 
 
@@ -91,16 +128,44 @@ def found_records(record: CustomHostname) -> frozenset[RecordKey]:
 
 def records_complete(record: CustomHostname) -> bool:
     """Whether `wanted_records` is the whole list: Cloudflare prepares tokens some seconds late."""
-    if is_real_time(record.plan):
-        return True
-    tokens = [r for r in record.cloudflare.validation_records if r.txt_name and r.txt_value]
-    needed = 2 if record.hostname.is_wildcard else 1
-    return record.cloudflare.ownership is not None and len(tokens) >= needed
+    used = methods(record)
+    proof = used.ownership is OwnershipMethod.REALTIME or bool([*_ownership(record)])
+    needs_token = used.dcv is not DcvMethod.HTTP or used.ownership is not OwnershipMethod.REALTIME
+    needed = 0
+    if needs_token:
+        two = used.dcv is DcvMethod.TXT and not used.is_delegated and wanted_shape(record).wildcard
+        needed = 2 if two else 1
+    return proof and len([*_certificate(record)]) >= needed
 
 
-def warning(plan: Plan) -> str | None:
+def next_record(record: CustomHostname, *, safe: bool) -> int | None:
+    """Which of the wanted records is to be added first now; None when nothing is to be added."""
+    if record.state in {State.PENDING, State.FAILED, *GONE}:
+        return None
+    done = _proved(record)
+    for number, wanted in enumerate(wanted_records(record)):
+        lacking = wanted.status is not RecordStatus.FOUND and wanted.purpose not in done
+        if lacking and (wanted.when is When.BEFORE or safe):
+            return number
+        if lacking:
+            return None
+    return None
+
+
+def _proved(record: CustomHostname) -> frozenset[Purpose]:
+    """What Cloudflare confirmed already: its record need not be there any more."""
+    view = record.cloudflare.seen
+    done: set[Purpose] = set()
+    if view is not None and hostname_meaning(view) is HostnameMeaning.ACTIVE:
+        done.add(Purpose.OWNERSHIP)
+    if view is not None and certificate_meaning(view) is CertificateMeaning.ACTIVE:
+        done.add(Purpose.CERTIFICATE)
+    return frozenset(done)
+
+
+def warning(record: CustomHostname) -> str | None:
     """What the tenant must be told besides the records."""
-    return None if is_real_time(plan) else PRE_VALIDATION_WARNING
+    return None if is_real_time(record) else PRE_VALIDATION_WARNING
 
 
 def switch_safe(record: CustomHostname, *, both_active: bool) -> bool:
@@ -109,27 +174,75 @@ def switch_safe(record: CustomHostname, *, both_active: bool) -> bool:
         return False
     if record.reason is Reason.FALLBACK_ORIGIN_NOT_READY:
         return False
-    return both_active or is_real_time(record.plan)
+    return both_active or is_real_time(record)
 
 
-def _before_the_switch(record: CustomHostname) -> tuple[DnsRecord, ...]:
-    if is_real_time(record.plan):
-        return ()
-    ownership = record.cloudflare.ownership
-    proof = (
-        [DnsRecord("TXT", ownership[0], ownership[1], Purpose.OWNERSHIP, When.BEFORE)]
-        if ownership
-        else []
-    )
-    tokens = [
-        DnsRecord("TXT", token.txt_name, token.txt_value, Purpose.CERTIFICATE, When.BEFORE)
-        for token in record.cloudflare.validation_records
-        if token.txt_name and token.txt_value
-    ]
-    return (*proof, *tokens)
+def needs_dcv_uuid(record: CustomHostname) -> bool:
+    """Whether the delegation's target is known neither from the object nor from the zone."""
+    known = record.cloudflare
+    unknown = known.delegation is None and record.zone.dcv_uuid is None
+    return unknown and known.seen is not None and methods(record).is_delegated
 
 
-def _routing(record: CustomHostname) -> DnsRecord:
-    return DnsRecord(
-        "CNAME", record.hostname.name, record.zone.cname_target, Purpose.ROUTING, When.WITH
-    )
+def _ownership(record: CustomHostname) -> Iterator[DnsRecord]:
+    known = record.cloudflare
+    match methods(record).ownership:
+        case OwnershipMethod.TXT if known.ownership:
+            yield _before("TXT", *known.ownership, Purpose.OWNERSHIP, REMOVABLE)
+        case OwnershipMethod.HTTP if known.ownership_http:
+            yield _before("HTTP", *known.ownership_http, Purpose.OWNERSHIP, SERVED_BY_HAND)
+        case _:
+            return
+
+
+def _certificate(record: CustomHostname) -> Iterator[DnsRecord]:
+    used = methods(record)
+    tokens = record.cloudflare.validation_records
+    purpose = Purpose.CERTIFICATE
+    if used.is_delegated:
+        delegation = _delegation(record)
+        if delegation:
+            yield _before("CNAME", *delegation, Purpose.DELEGATION, KEEP_FOR_EVER)
+        return
+    for token in tokens:
+        match used.dcv:
+            case DcvMethod.TXT if token.txt_name and token.txt_value:
+                yield _before("TXT", token.txt_name, token.txt_value, purpose, RENEWED)
+            case DcvMethod.EMAIL if token.emails:
+                mails = ", ".join(token.emails)
+                yield _before("EMAIL", record.hostname.base, mails, purpose, ANSWER_THE_MAIL)
+            # In real time Cloudflare serves this token itself, once the name leads there.
+            case DcvMethod.HTTP if token.http_url and token.http_body and not is_real_time(record):
+                yield _before("HTTP", token.http_url, token.http_body, purpose, SERVED_BY_HAND)
+            case _:
+                continue
+
+
+def _delegation(record: CustomHostname) -> tuple[str, str] | None:
+    shown, uuid = record.cloudflare.delegation, record.zone.dcv_uuid
+    if shown is not None or uuid is None:
+        return shown
+    base = record.hostname.base
+    return (f"_acme-challenge.{base}", f"{base}.{uuid}.{DCV_SUFFIX}")
+
+
+def _before(type_: str, name: str, value: str, purpose: Purpose, note: str) -> DnsRecord:
+    return DnsRecord(type_, name, value, purpose, When.BEFORE, note=note)
+
+
+def _routing(record: CustomHostname) -> Iterator[DnsRecord]:
+    name, zone = record.hostname.name, record.zone
+    if record.is_apex and zone.apex_prefixes:
+        for address in apex_addresses(zone.apex_prefixes):
+            kind = "AAAA" if ":" in address else "A"
+            yield DnsRecord(kind, name, address, Purpose.ROUTING, When.WITH)
+        return
+    note = APEX_NOTE if record.is_apex else None
+    yield DnsRecord("CNAME", name, zone.cname_target, Purpose.ROUTING, When.WITH, note=note)
+
+
+def apex_addresses(prefixes: tuple[str, ...]) -> tuple[str, ...]:
+    """Give the addresses to show: those named one by one, or the first host of each prefix."""
+    networks = [ipaddress.ip_network(prefix) for prefix in prefixes]
+    single = [n for n in networks if n.num_addresses == 1]
+    return tuple(str(next(iter(n.hosts()))) for n in single or networks)

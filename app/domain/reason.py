@@ -85,6 +85,31 @@ class Reason(StrEnum):
         WaitingOn.TENANT,
         "The TXT record at _acme-challenge lacks a value the certificate authority asks for.",
     )
+    OWNERSHIP_HTTP_AWAITED = (
+        "ownership_http_awaited",
+        WaitingOn.TENANT,
+        "Serve the ownership token at its URL; Cloudflare has yet to fetch it.",
+    )
+    CERTIFICATE_HTTP_AWAITED = (
+        "certificate_http_awaited",
+        WaitingOn.TENANT,
+        "Serve the certificate token at its URL; the certificate authority has yet to fetch it.",
+    )
+    CERTIFICATE_EMAIL_AWAITED = (
+        "certificate_email_awaited",
+        WaitingOn.TENANT,
+        "Follow the link in the e-mail that the certificate authority sent.",
+    )
+    DELEGATION_MISSING = (
+        "delegation_missing",
+        WaitingOn.TENANT,
+        "Add the CNAME at _acme-challenge, which hands the certificate's proofs to Cloudflare.",
+    )
+    DELEGATION_WRONG = (
+        "delegation_wrong",
+        WaitingOn.TENANT,
+        "The CNAME at _acme-challenge leads elsewhere; give it the target asked for.",
+    )
     AWAITING_CNAME = (
         "awaiting_cname",
         WaitingOn.TENANT,
@@ -188,6 +213,38 @@ class Reason(StrEnum):
         "quota_exceeded",
         WaitingOn.OPERATOR,
         "The zone's quota of custom hostnames is used up; raise it, then refresh.",
+    )
+    CUSTOM_ORIGIN_UNAVAILABLE = (
+        "custom_origin_unavailable",
+        WaitingOn.OPERATOR,
+        (
+            "The Cloudflare plan has no custom origins; take `custom_origin_server` out by PATCH, "
+            "or have the plan extended and refresh."
+        ),
+    )
+    CUSTOM_ORIGIN_REFUSED = (
+        "custom_origin_refused",
+        WaitingOn.OPERATOR,
+        (
+            "Cloudflare does not take this custom origin: it has to be a proxied record of the "
+            "zone. Add the record and refresh, or change `custom_origin_server` by PATCH."
+        ),
+    )
+    CERTIFICATE_AUTHORITY_UNAVAILABLE = (
+        "certificate_authority_unavailable",
+        WaitingOn.OPERATOR,
+        (
+            "The Cloudflare plan does not let this certificate authority be chosen; change or "
+            "reset `certificate_authority` by PATCH."
+        ),
+    )
+    EDIT_REFUSED = (
+        "edit_refused",
+        WaitingOn.OPERATOR,
+        (
+            "Cloudflare refused the last change and keeps the former settings; its own words say "
+            "why. Change it by PATCH, or mend the cause and refresh."
+        ),
     )
     REFUSED_BY_CLOUDFLARE = (
         "refused_by_cloudflare",

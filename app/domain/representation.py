@@ -12,27 +12,38 @@ from typing import Any
 from app.domain.cloudflare_status import both_active
 from app.domain.custom_hostname import LIVE, CustomHostname, DnsRecord, State
 from app.domain.observation import Routing
-from app.domain.plan import records_complete, switch_safe, wanted_records, warning
+from app.domain.plan import (
+    has_drifted,
+    methods,
+    next_record,
+    records_complete,
+    switch_safe,
+    wanted_records,
+    warning,
+)
 
 
 def represent(record: CustomHostname) -> dict[str, Any]:
     """Build the document."""
     active = both_active(record.cloudflare.seen, live=record.state in LIVE)
+    safe = switch_safe(record, both_active=active)
     return {
         "id": record.id,
         "hostname": record.hostname.name,
         "tenant": record.tenant,
         "zone": record.zone.id,
         "plan": str(record.plan),
+        **_options(record),
         "state": str(record.state),
         "reason": str(record.reason),
         "message": record.reason.message,
         "waiting_on": str(record.reason.waiting_on),
-        "switch_safe": switch_safe(record, both_active=active),
+        "switch_safe": safe,
         "serving": record.state is State.CNAME_VERIFIED,
         "records": [represent_record(r) for r in wanted_records(record)],
         "records_complete": records_complete(record),
-        "warning": warning(record.plan),
+        "next": next_record(record, safe=safe),
+        "warning": warning(record),
         "cloudflare": _cloudflare(record),
         "dns": _dns(record.dns.routing),
         "metadata": dict(record.metadata),
@@ -53,6 +64,23 @@ def represent_record(record: DnsRecord) -> dict[str, Any]:
         "purpose": str(record.purpose),
         "when": str(record.when),
         "status": str(record.status),
+        "note": record.note,
+    }
+
+
+def _options(record: CustomHostname) -> dict[str, Any]:
+    """What was chosen; the methods are shown as they are, also where the plan chose them."""
+    used, options = methods(record), record.options
+    authority = options.certificate_authority
+    tls = dict.fromkeys(("min_tls_version", "tls_1_3", "http2", "early_hints", "ciphers"))
+    return {
+        "dcv_method": str(used.dcv),
+        "ownership_method": str(used.ownership),
+        "certificate_authority": str(authority) if authority else None,
+        "custom_origin_server": options.custom_origin_server,
+        "custom_origin_sni": options.custom_origin_sni,
+        "tls": tls | options.tls.settings(),
+        "custom_metadata": dict(options.custom_metadata),
     }
 
 
@@ -73,12 +101,27 @@ def _cloudflare(record: CustomHostname) -> dict[str, Any]:
     errors = [*seen.verification_errors, *seen.validation_errors] if seen else []
     if known.refusal:
         errors.append(known.refusal)
+    if known.refused_edit is not None and has_drifted(record):
+        errors.append(known.refused_edit.message)
     return {
         "id": known.id,
         "hostname_status": seen.status if seen else None,
         "ssl_status": seen.ssl_status if seen else None,
         "errors": errors,
+        "custom_metadata": _custom_metadata(record),
     }
+
+
+def _custom_metadata(record: CustomHostname) -> str:
+    """Whether Cloudflare has the custom metadata: a plan may lack the option (1413)."""
+    wanted, applied = record.options.custom_metadata, record.cloudflare.applied
+    if not wanted:
+        return "none"
+    if record.zone.takes_custom_metadata is False:
+        return "kept_back"
+    if record.cloudflare.id is None or applied is None:
+        return "none"
+    return "sent" if applied.custom_metadata == wanted else "none"
 
 
 def _dns(routing: Routing | None) -> dict[str, Any]:

@@ -163,8 +163,9 @@ def _ladder(record: CustomHostname) -> tuple[int, ...]:
     if view is None:
         return ()
     if record.state in LIVE:
-        renewing = certificate_meaning(view) is not CertificateMeaning.ACTIVE
-        return FOLLOW if renewing else ()
+        if certificate_meaning(view) is CertificateMeaning.ACTIVE:
+            return ()
+        return FOLLOW if records_complete(record) else TOKENS
     if record.state is not State.VALIDATING:
         return ()
     if not records_complete(record):

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.domain.absorb import is_to_be_sent_again
 from app.domain.cloudflare_status import (
     CertificateMeaning,
     HostnameMeaning,
@@ -31,16 +32,47 @@ from app.domain.observation import (
     Refused,
     Unknown,
 )
-from app.domain.plan import is_real_time, records_complete, wanted_records
+from app.domain.plan import records_complete, wanted_records, wanted_shape
 from app.domain.reason import Reason
 from app.domain.schedule import Policy
 
 # Cloudflare's codes for a creation that a larger quota would let through.
 QUOTA_CODES = frozenset({1404, 1405})
 
+# Why a creation or an edit is refused for good, by Cloudflare's code (its page "Status codes -
+# Custom hostnames"). For a certificate authority that the plan lacks there is none: its text says.
+_REFUSALS = {
+    **dict.fromkeys(QUOTA_CODES, Reason.QUOTA_EXCEEDED),
+    1414: Reason.CUSTOM_ORIGIN_UNAVAILABLE,
+    **dict.fromkeys(range(1415, 1422), Reason.CUSTOM_ORIGIN_REFUSED),
+}
+_SPEAKS_OF_AUTHORITY = re.compile(r"certificate[ _]authority", re.IGNORECASE)
+
 _WHY_NOT_CREATED = {
     CloudflareUnauthorized.code: Reason.CLOUDFLARE_UNAUTHORIZED,
     CloudflareRateLimited.code: Reason.CREATION_QUEUED,
+}
+
+
+_PROVED_BY = {
+    Purpose.OWNERSHIP: {Purpose.OWNERSHIP},
+    Purpose.CERTIFICATE: {Purpose.CERTIFICATE, Purpose.DELEGATION},
+}
+
+# What a record that is asked for is called while it is missing, and while it is wrong.
+_LACKING = {
+    (Purpose.OWNERSHIP, "TXT"): (Reason.OWNERSHIP_TXT_MISSING, Reason.OWNERSHIP_TXT_WRONG),
+    (Purpose.OWNERSHIP, "HTTP"): (Reason.OWNERSHIP_HTTP_AWAITED, Reason.OWNERSHIP_HTTP_AWAITED),
+    (Purpose.CERTIFICATE, "TXT"): (Reason.CERTIFICATE_TXT_MISSING, Reason.CERTIFICATE_TXT_WRONG),
+    (Purpose.CERTIFICATE, "HTTP"): (
+        Reason.CERTIFICATE_HTTP_AWAITED,
+        Reason.CERTIFICATE_HTTP_AWAITED,
+    ),
+    (Purpose.CERTIFICATE, "EMAIL"): (
+        Reason.CERTIFICATE_EMAIL_AWAITED,
+        Reason.CERTIFICATE_EMAIL_AWAITED,
+    ),
+    (Purpose.DELEGATION, "CNAME"): (Reason.DELEGATION_MISSING, Reason.DELEGATION_WRONG),
 }
 
 
@@ -60,6 +92,12 @@ def find_standing(
         return _leaving(record)
     if record.cloudflare.id is None:
         return _not_at_cloudflare(record, observation)
+    return _with_refused_edit(record, _there(record, observation, now=now, policy=policy))
+
+
+def _there(
+    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
+) -> Standing:
     view = record.cloudflare.seen
     if view is None:
         return Standing(record.state, record.reason)
@@ -89,10 +127,11 @@ def _not_at_cloudflare(record: CustomHostname, observation: Observation) -> Stan
     match observation.cloudflare:
         case Found():
             return Standing(State.FAILED, Reason.ALREADY_IN_ZONE)
-        case Refused(code, _) if code in QUOTA_CODES:
-            return Standing(State.FAILED, Reason.QUOTA_EXCEEDED)
-        case Refused():
-            return Standing(State.FAILED, Reason.REFUSED_BY_CLOUDFLARE)
+        case Refused() if is_to_be_sent_again(record, observation):
+            return Standing(record.state, record.reason)
+        case Refused(code, message):
+            why = _refusal_reason(record, code, message)
+            return Standing(State.FAILED, why or Reason.REFUSED_BY_CLOUDFLARE)
         case Absent() if view is not None and hostname_meaning(view) is not HostnameMeaning.MOVED:
             return Standing(State.FAILED, Reason.MISSING_AT_CLOUDFLARE)
         case _:
@@ -104,6 +143,24 @@ def _not_at_cloudflare(record: CustomHostname, observation: Observation) -> Stan
     if hostname_meaning(view) is HostnameMeaning.MOVED:
         return Standing(State.VALIDATING, _lapsed(record))
     return Standing(State.FAILED, Reason.MISSING_AT_CLOUDFLARE)
+
+
+def _refusal_reason(record: CustomHostname, code: int, message: str) -> Reason | None:
+    chosen = record.options.certificate_authority is not None
+    if chosen and _SPEAKS_OF_AUTHORITY.search(message):
+        return Reason.CERTIFICATE_AUTHORITY_UNAVAILABLE
+    return _REFUSALS.get(code)
+
+
+def _with_refused_edit(record: CustomHostname, standing: Standing) -> Standing:
+    """Say that what is wanted now was refused; a live name stays live with what it has."""
+    refused = record.cloudflare.refused_edit
+    if refused is None or refused.wanted != wanted_shape(record):
+        return standing
+    why = _refusal_reason(record, refused.code, refused.message) or Reason.EDIT_REFUSED
+    if standing.state is State.VALIDATING:
+        return Standing(State.FAILED, why)
+    return Standing(standing.state, why if standing.reason is Reason.LIVE else standing.reason)
 
 
 def _lapsed(record: CustomHostname) -> Reason:
@@ -185,18 +242,18 @@ def _record_reason(record: CustomHostname, purpose: Purpose) -> Reason | None:
     """Name the record that is still lacking for `purpose`; None when the tenant did all of it."""
     wanted = wanted_records(record)
     routed = any(r.purpose is Purpose.ROUTING and r.status is RecordStatus.FOUND for r in wanted)
-    # Once traffic arrives here, hostname and HTTP validation need no token.
-    if routed and not (purpose is Purpose.CERTIFICATE and record.hostname.is_wildcard):
+    # Once traffic arrives here, hostname and HTTP validation need no token; but what arrives by a
+    # wildcard says nothing of the name itself, which is the one Cloudflare checks.
+    if routed and not wanted_shape(record).wildcard:
         return None
-    if is_real_time(record.plan):
-        return _cname_reason(record)
-    statuses = {r.status for r in wanted if r.purpose is purpose}
+    lacking = [r for r in wanted if r.purpose in _PROVED_BY[purpose]]
+    if not lacking:
+        return None if routed else _cname_reason(record)
+    statuses = {r.status for r in lacking}
     if statuses == {RecordStatus.FOUND}:
         return None
-    wrong = RecordStatus.WRONG in statuses
-    if purpose is Purpose.OWNERSHIP:
-        return Reason.OWNERSHIP_TXT_WRONG if wrong else Reason.OWNERSHIP_TXT_MISSING
-    return Reason.CERTIFICATE_TXT_WRONG if wrong else Reason.CERTIFICATE_TXT_MISSING
+    missing, wrong = _LACKING[lacking[0].purpose, lacking[0].type]
+    return wrong if RecordStatus.WRONG in statuses else missing
 
 
 def _cname_reason(record: CustomHostname) -> Reason:

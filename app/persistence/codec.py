@@ -20,9 +20,14 @@ from app.domain.custom_hostname import (
 )
 from app.domain.hostname import Hostname
 from app.domain.observation import CloudflareHostname, Routing, ValidationRecord
+from app.domain.options import Options
 from app.domain.reason import Reason
 from app.domain.representation import represent
+from app.domain.shape import RefusedEdit, Shape
 
+_OPTIONS = TypeAdapter(Options)
+_SHAPE = TypeAdapter(Shape)
+_REFUSED_EDIT = TypeAdapter(RefusedEdit)
 _SEEN = TypeAdapter(CloudflareHostname)
 _ROUTING = TypeAdapter(Routing)
 _TOKENS = TypeAdapter(tuple[ValidationRecord, ...])
@@ -46,6 +51,8 @@ def wide_row(record: CustomHostname) -> dict[str, Any]:
         "tenant": record.tenant,
         "zone_id": record.zone.id,
         "plan": str(record.plan),
+        "options": _OPTIONS.dump_python(record.options, mode="json"),
+        "is_apex": record.is_apex,
         "desired": str(record.desired),
         "state": str(record.state),
         "reason": str(record.reason),
@@ -78,7 +85,16 @@ def object_row(record: CustomHostname) -> dict[str, Any]:
         "seen": _SEEN.dump_python(known.seen, mode="json") if known.seen else None,
         "validation_records": _TOKENS.dump_python(known.validation_records, mode="json"),
         "ownership": list(known.ownership) if known.ownership else None,
+        "ownership_http": list(known.ownership_http) if known.ownership_http else None,
+        "delegation": list(known.delegation) if known.delegation else None,
         "refusal": known.refusal,
+        "applied": _SHAPE.dump_python(known.applied, mode="json") if known.applied else None,
+        "sending": _SHAPE.dump_python(known.sending, mode="json") if known.sending else None,
+        "refused_edit": (
+            _REFUSED_EDIT.dump_python(known.refused_edit, mode="json")
+            if known.refused_edit
+            else None
+        ),
     }
 
 
@@ -111,8 +127,13 @@ def read_record(row: Mapping[str, Any]) -> CustomHostname:
             id=row["zone_id"],
             cname_target=row["cname_target"],
             accepted_targets=tuple(row["accepted_targets"]),
+            apex_prefixes=tuple(row["apex_prefixes"]),
+            dcv_uuid=row["dcv_uuid"],
+            takes_custom_metadata=row["takes_custom_metadata"],
         ),
         plan=Plan(row["plan"]),
+        options=_OPTIONS.validate_python(row["options"]),
+        is_apex=row["is_apex"],
         desired=Desired(row["desired"]),
         state=State(row["state"]),
         reason=Reason.of(row["reason"]),
@@ -152,16 +173,29 @@ def _read_dns(column: Mapping[str, Any]) -> DnsSeen:
 
 
 def _read_object(row: Mapping[str, Any]) -> CloudflareObject:
-    seen, ownership = row["seen"], row["ownership"]
+    seen, refused = row["seen"], row["refused_edit"]
     return CloudflareObject(
         id=row["cloudflare_id"],
         create_started_at=row["create_started_at"],
         create_tried_at=row["create_tried_at"],
         seen=_SEEN.validate_python(seen) if seen else None,
         validation_records=_TOKENS.validate_python(row["validation_records"] or ()),
-        ownership=(ownership[0], ownership[1]) if ownership else None,
+        ownership=_pair(row["ownership"]),
+        ownership_http=_pair(row["ownership_http"]),
+        delegation=_pair(row["delegation"]),
         refusal=row["refusal"],
+        applied=_read_shape(row["applied"]),
+        sending=_read_shape(row["sending"]),
+        refused_edit=_REFUSED_EDIT.validate_python(refused) if refused else None,
     )
+
+
+def _pair(column: list[str] | None) -> tuple[str, str] | None:
+    return (column[0], column[1]) if column else None
+
+
+def _read_shape(column: Mapping[str, Any] | None) -> Shape | None:
+    return _SHAPE.validate_python(column) if column else None
 
 
 def _read_watch(row: Mapping[str, Any]) -> Watch:

@@ -34,7 +34,7 @@ async def insert_hostname(
     inserted = await tx.execute(
         upsert(custom_hostnames)
         .values(wide_row(record))
-        .on_conflict_do_nothing(index_elements=["base"], index_where=NOT_DELETED)
+        .on_conflict_do_nothing(index_elements=["hostname"], index_where=NOT_DELETED)
         .returning(custom_hostnames.c.id)
     )
     if inserted.first() is None:
@@ -170,4 +170,7 @@ def _records() -> Select[Any]:
         *(c for c in watches.c if c.name not in {"custom_hostname_id", "zone_id"}),
         zones.c.cname_target,
         zones.c.accepted_targets,
+        zones.c.apex_prefixes,
+        zones.c.dcv_uuid,
+        zones.c.takes_custom_metadata,
     ).select_from(joined)

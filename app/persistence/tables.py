@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """What this code needs of `schema_version`; every migration writes the number after its own."""
 
 metadata = MetaData(
@@ -98,6 +98,9 @@ zones = Table(
     Column("target_standing", Text),
     Column("target_absences", SmallInteger, nullable=False, server_default=text("0")),
     _instant("watch_due_at"),
+    Column("apex_prefixes", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("dcv_uuid", Text),
+    Column("takes_custom_metadata", Boolean),
     _instant("created_at", required=True),
     _instant("updated_at", required=True),
     Index("uq_zones_default", "is_default", unique=True, postgresql_where=text("is_default")),
@@ -112,6 +115,8 @@ custom_hostnames = Table(
     Column("tenant", Text, nullable=False),
     Column("zone_id", Text, ForeignKey("zones.id"), nullable=False),
     Column("plan", Text, nullable=False),
+    Column("options", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("is_apex", Boolean, nullable=False, server_default=text("false")),
     Column("desired", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("reason", Text, nullable=False),
@@ -135,8 +140,9 @@ custom_hostnames = Table(
     _instant("failed_at"),
     _instant("deleting_at"),
     _instant("deleted_at"),
-    # `x.com` and `*.x.com` are one object at Cloudflare, so the base is what must be unique.
-    Index("uq_custom_hostnames_base", "base", unique=True, postgresql_where=NOT_DELETED),
+    Index("uq_custom_hostnames_hostname", "hostname", unique=True, postgresql_where=NOT_DELETED),
+    # `x.com` and `*.x.com` are one object at Cloudflare: the one finds the other by their base.
+    Index("ix_custom_hostnames_base", "base", postgresql_where=NOT_DELETED),
     Index("ix_custom_hostnames_tombstones", "base", postgresql_where=text("tombstone")),
     Index("ix_custom_hostnames_tenant", "tenant", "id"),
     Index("ix_custom_hostnames_state", "state", "id"),
@@ -160,8 +166,14 @@ cloudflare_objects = Table(
     Column("seen", JSONB(none_as_null=True)),
     Column("validation_records", JSONB, nullable=False, server_default=text("'[]'")),
     Column("ownership", JSONB(none_as_null=True)),
+    Column("ownership_http", JSONB(none_as_null=True)),
+    Column("delegation", JSONB(none_as_null=True)),
     Column("refusal", Text),
-    UniqueConstraint("zone_id", "cloudflare_id"),
+    Column("applied", JSONB(none_as_null=True)),
+    Column("sending", JSONB(none_as_null=True)),
+    Column("refused_edit", JSONB(none_as_null=True)),
+    # No constraint: a name and its wildcard are two rows that lead to one object.
+    Index("ix_cloudflare_objects_cloudflare_id", "zone_id", "cloudflare_id"),
 )
 
 watches = Table(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import false, func, insert, or_, select, update
 
 from app.domain.pause import Pause, PauseReason
 from app.persistence.database import NOW, Connection, in_seconds
@@ -42,6 +42,9 @@ class Zone:
     """What DNS last said of the CNAME target: `found`, `absent`, `unknown`; None before that."""
     target_absences: int
     watch_due_at: datetime | None
+    apex_prefixes: tuple[str, ...]
+    dcv_uuid: str | None
+    takes_custom_metadata: bool | None
     created_at: datetime
     updated_at: datetime
 
@@ -74,10 +77,11 @@ async def put_default_zone(
     cname_target: str,
     fallback_origin: str,
     budget: str,
+    apex_prefixes: tuple[str, ...] = (),
 ) -> str | None:
     """Bring the default zone's row to what the settings say; processes that start at once queue.
 
-    Gives the zone's id when its CNAME target is another than before. The former one stays
+    Gives the zone's id when tenants are to point elsewhere than before. A former target stays
     accepted: tenants who point there are served as long as its record is kept.
     """
     await tx.execute(select(func.pg_advisory_xact_lock(SETTINGS_LOCK)))
@@ -94,6 +98,7 @@ async def put_default_zone(
         "cname_target": cname_target,
         "fallback_origin": fallback_origin,
         "budget": budget,
+        "apex_prefixes": list(apex_prefixes),
         "updated_at": NOW,
     }
     if former is None:
@@ -106,6 +111,7 @@ async def put_default_zone(
         accepted = {*former["accepted_targets"], former["cname_target"]} - {cname_target}
         said["accepted_targets"] = sorted(accepted)
     await tx.execute(update(zones).where(zones.c.id == former["id"]).values(said))
+    moved = moved or tuple(former["apex_prefixes"]) != apex_prefixes
     return str(former["id"]) if moved else None
 
 
@@ -216,13 +222,25 @@ async def end_pause(
 
 
 async def name_zone(tx: Connection, zone_id: str, *, name: str, account_id: str | None) -> None:
-    """Note what Cloudflare calls the zone, and whose it is."""
-    await tx.execute(
-        update(zones)
-        .where(zones.c.id == zone_id)
-        .values(name=name, account_id=account_id, updated_at=NOW)
-    )
+    """Note what Cloudflare calls the zone, and whose it is.
+
+    The set-up does so, after which custom metadata is tried again: the plan may have been extended.
+    """
+    said = {"name": name, "account_id": account_id, "takes_custom_metadata": None}
+    await tx.execute(update(zones).where(zones.c.id == zone_id).values(**said, updated_at=NOW))
+
+
+async def note_dcv_uuid(tx: Connection, zone_id: str, uuid: str) -> None:
+    """Keep the zone's label under dcv.cloudflare.com; it never changes."""
+    await tx.execute(update(zones).where(zones.c.id == zone_id).values(dcv_uuid=uuid))
+
+
+async def note_metadata_refused(tx: Connection, zone_id: str) -> None:
+    """Keep that Cloudflare takes no custom metadata in this zone (1413)."""
+    which = (zones.c.id == zone_id, zones.c.takes_custom_metadata.is_distinct_from(false()))
+    await tx.execute(update(zones).where(*which).values(takes_custom_metadata=False))
 
 
 def _read(row: dict[str, Any]) -> Zone:
-    return Zone(**{**row, "accepted_targets": tuple(row["accepted_targets"])})
+    lists = {name: tuple(row[name]) for name in ("accepted_targets", "apex_prefixes")}
+    return Zone(**{**row, **lists})

@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 import structlog
 
+from app.domain.choices import (
+    FLATTENING,
+    Choice,
+    changed_choice,
+    check_choice,
+    is_at_cloudflare,
+    parse_plan,
+    refuse_fixed,
+)
 from app.domain.custom_hostname import (
     GONE,
     CustomHostname,
@@ -29,6 +38,7 @@ from app.domain.errors import (
     HostnameTaken,
     InvalidInput,
     NotFound,
+    PlanNotAvailable,
     PreconditionFailed,
     ProofRequired,
     StillDeleting,
@@ -41,7 +51,8 @@ from app.domain.hostname import (
     refuse_own_names,
     registrable_domain,
 )
-from app.domain.plan import parse_plan
+from app.domain.observation import Found, Unknown
+from app.domain.options import Options, merge_options
 from app.domain.reason import Reason
 from app.domain.representation import add_moment
 from app.persistence import custom_hostnames as store
@@ -54,8 +65,12 @@ from app.persistence.ids import Prefix, new_id
 from app.persistence.watches import LEASE_SECONDS, Claim
 from app.persistence.zones import Zone, get_zone
 from app.services.budgets import Budgets, Place
+from app.services.ports import Dns
 from app.services.reconcile import Checkpoint, Reconciler
 from app.services.telling import tell
+
+NAME_SERVERS_SECONDS = 2.0
+"""A request waits no longer than that to hear whose name servers an apex has."""
 
 log = structlog.get_logger(__name__)
 
@@ -66,9 +81,12 @@ class Registration:
 
     hostname: str
     tenant: str
-    plan: str = Plan.SIMPLE
+    plan: str | None = None
+    """None: the one that asks least of the tenant."""
     zone: str = "default"
     metadata: Mapping[str, Any]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `Options` by name; those left out are at their defaults."""
 
 
 class CustomHostnames:
@@ -79,6 +97,7 @@ class CustomHostnames:
         database: Database,
         reconciler: Reconciler,
         budgets: Budgets,
+        dns: Dns,
         public_suffix: PublicSuffix,
         *,
         inline_deadline: timedelta,
@@ -88,6 +107,7 @@ class CustomHostnames:
         self._database = database
         self._reconciler = reconciler
         self._budgets = budgets
+        self._dns = dns
         self._public_suffix = public_suffix
         self._deadline = inline_deadline.total_seconds()
         self._checkpoint = checkpoint
@@ -98,13 +118,14 @@ class CustomHostnames:
         """Accept a hostname; the second value is False when this tenant had it already.
 
         Raises:
-            InvalidInput: hostname, plan or zone cannot be accepted.
+            InvalidInput: hostname, plan, an option or zone cannot be accepted.
             HostnameTaken: another record holds the name, or its wildcard.
             ProofRequired: another tenant had it and its DNS may still point here.
             StillDeleting: its former record is on its way out.
         """
         hostname = parse_hostname(wanted.hostname, self._public_suffix)
         plan = parse_plan(wanted.plan, hostname)
+        choice = Choice(plan, hostname, merge_options(Options(), wanted.options))
         async with self._database.transaction() as tx:
             zone = await get_zone(tx, wanted.zone)
             if zone is None:
@@ -114,10 +135,12 @@ class CustomHostnames:
                     field="/zone",
                 )
             self._refuse_own(hostname, zone)
+            choice = self._check(choice, zone.name)
             held = await self._held(tx, hostname, wanted.tenant)
             if held is not None:
                 return held, False
-        return await self._insert(hostname, plan, zone, wanted)
+        await self._refuse_apex(choice, zone.apex_prefixes)
+        return await self._insert(choice, zone, wanted)
 
     async def get(self, record_id: str) -> CustomHostname:
         """Give one.
@@ -163,12 +186,37 @@ class CustomHostnames:
         """
         async with self._database.transaction() as tx:
             record = await _present(tx, record_id, revision)
-            if record.desired is Desired.ABSENT:
-                gone = record.state is State.DELETED
-                said = "The hostname is removed; add it anew." if gone else "It is being removed."
-                raise Conflict(said, code="is_deleted" if gone else "is_deleting")
+            _refuse_leaving(record)
             now = await read_now(tx)
             wished = replace(record, refresh_requested_at=now, acted_at=now, updated_at=now)
+            wished, claim = await self._wish(tx, record, wished)
+        return await self._inline(wished, claim)
+
+    async def edit(
+        self, record_id: str, said: Mapping[str, Any], *, revision: int | None = None
+    ) -> CustomHostname:
+        """Change plan, options or metadata: left out stays, None resets; revives what failed.
+
+        Raises:
+            NotFound, PreconditionFailed: as their names say.
+            InvalidInput: the choice that would result cannot work; nothing was changed.
+            Conflict: the hostname is being removed.
+        """
+        refuse_fixed(said)
+        async with self._database.transaction() as tx:
+            _, choice = await self._chosen(tx, await _existing(tx, record_id), said)
+            zone = (await _existing(tx, record_id)).zone
+        await self._refuse_apex(choice, zone.apex_prefixes)
+        async with self._database.transaction() as tx:
+            record = await _present(tx, record_id, revision)
+            _refuse_leaving(record)
+            wished, choice = await self._chosen(tx, record, said)
+            if wished == record and record.state is not State.FAILED:
+                return record
+            now = await read_now(tx)
+            wished = replace(wished, acted_at=now, wanted_at=now, updated_at=now)
+            if record.state is State.FAILED:
+                wished = replace(wished, refresh_requested_at=now)
             wished, claim = await self._wish(tx, record, wished)
         return await self._inline(wished, claim)
 
@@ -203,6 +251,39 @@ class CustomHostnames:
         name = zone.name or registrable_domain(zone.cname_target, self._public_suffix)
         refuse_own_names(hostname, zone_name=name, own=own)
 
+    def _is_apex(self, hostname: Hostname) -> bool:
+        return registrable_domain(hostname.name, self._public_suffix) == hostname.name
+
+    def _check(self, choice: Choice, zone_name: str | None) -> Choice:
+        return check_choice(choice, zone_name=zone_name, public_suffix=self._public_suffix)
+
+    async def _chosen(
+        self, tx: Connection, record: CustomHostname, said: Mapping[str, Any]
+    ) -> tuple[CustomHostname, Choice]:
+        """Give the record as it is wished, with the choice that makes it so."""
+        zone = await get_zone(tx, record.zone.id)
+        before = Choice(record.plan, record.hostname, record.options)
+        choice = self._check(changed_choice(before, said), zone.name if zone else None)
+        metadata = (said["metadata"] or {}) if "metadata" in said else record.metadata
+        wished = replace(record, plan=choice.plan, options=choice.options, metadata=metadata)
+        return wished, choice
+
+    async def _refuse_apex(self, choice: Choice, apex_prefixes: tuple[str, ...]) -> None:
+        """Refuse `simple` for an apex, where no CNAME can stand.
+
+        With apex proxying the tenant adds addresses instead, and a domain whose servers are
+        Cloudflare's may have the CNAME: they flatten it (Cloudflare DNS, "CNAME flattening").
+        """
+        if choice.plan is not Plan.SIMPLE or apex_prefixes or not self._is_apex(choice.hostname):
+            return
+        try:
+            async with asyncio.timeout(NAME_SERVERS_SECONDS):
+                seen = await self._dns.name_servers(choice.hostname.name)
+        except TimeoutError:
+            seen = Unknown("timeout")
+        if not isinstance(seen, Found) or not is_at_cloudflare(seen.value):
+            raise PlanNotAvailable(FLATTENING)
+
     async def _held(self, tx: Connection, hostname: Hostname, tenant: str) -> CustomHostname | None:
         """Give the record that already answers the wish; refuse where another is in the way."""
         held = await store.find_by_base(tx, hostname.base)
@@ -220,8 +301,9 @@ class CustomHostnames:
         return held
 
     async def _insert(
-        self, hostname: Hostname, plan: Plan, zone: Zone, wanted: Registration
+        self, choice: Choice, zone: Zone, wanted: Registration
     ) -> tuple[CustomHostname, bool]:
+        hostname = choice.hostname
         await self._refuse_tombstones(hostname, wanted.tenant)
         async with self._database.transaction() as tx:
             now = await read_now(tx)
@@ -229,12 +311,10 @@ class CustomHostnames:
                 id=new_id(Prefix.CUSTOM_HOSTNAME),
                 hostname=hostname,
                 tenant=wanted.tenant,
-                zone=ZoneTargets(
-                    id=zone.id,
-                    cname_target=zone.cname_target,
-                    accepted_targets=zone.accepted_targets,
-                ),
-                plan=plan,
+                zone=_targets(zone),
+                plan=choice.plan,
+                options=choice.options,
+                is_apex=self._is_apex(hostname),
                 reason=Reason.ZONE_PAUSED if zone.pause else Reason.CREATING,
                 metadata=wanted.metadata,
                 sequence=1,
@@ -304,6 +384,24 @@ class CustomHostnames:
         except Exception:
             # Accepted is accepted: the worker takes the hostname up when the lease has ended.
             log.exception("inline_reconcile_failed", custom_hostname=claim.custom_hostname_id)
+
+
+def _targets(zone: Zone) -> ZoneTargets:
+    return ZoneTargets(
+        id=zone.id,
+        cname_target=zone.cname_target,
+        accepted_targets=zone.accepted_targets,
+        apex_prefixes=zone.apex_prefixes,
+        dcv_uuid=zone.dcv_uuid,
+        takes_custom_metadata=zone.takes_custom_metadata,
+    )
+
+
+def _refuse_leaving(record: CustomHostname) -> None:
+    if record.desired is Desired.ABSENT:
+        gone = record.state is State.DELETED
+        said = "The hostname is removed; add it anew." if gone else "It is being removed."
+        raise Conflict(said, code="is_deleted" if gone else "is_deleting")
 
 
 async def _existing(tx: Connection, record_id: str) -> CustomHostname:

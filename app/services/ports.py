@@ -8,16 +8,14 @@ from typing import Protocol
 from app.domain.attempt import Attempt
 from app.domain.custom_hostname import CustomHostname
 from app.domain.observation import CloudflareHostname, DnsView, HostnamePage, Values
-from app.domain.plan import Certificate
+from app.domain.shape import Shape
 from app.domain.zone import CloudflareZone, FallbackOrigin, Quota, ZoneAccess, ZoneRecord
 
 
 class CustomHostnameGateway(Protocol):
     """Custom hostnames at Cloudflare. Every method may raise a `CloudflareError`."""
 
-    async def create(
-        self, access: ZoneAccess, hostname: str, certificate: Certificate
-    ) -> CloudflareHostname:
+    async def create(self, access: ZoneAccess, hostname: str, wanted: Shape) -> CloudflareHostname:
         """Create one; `CloudflareDuplicate` when the zone has it."""
 
     async def get(self, access: ZoneAccess, cloudflare_id: str) -> CloudflareHostname:
@@ -33,6 +31,19 @@ class CustomHostnameGateway(Protocol):
 
     async def refresh(self, access: ZoneAccess, view: CloudflareHostname) -> CloudflareHostname:
         """Make Cloudflare look again now, changing nothing."""
+
+    async def edit(
+        self,
+        access: ZoneAccess,
+        view: CloudflareHostname,
+        wanted: Shape,
+        *,
+        applied: Shape | None = None,
+    ) -> CloudflareHostname:
+        """Send another shape than `applied`; `CloudflareRefused` leaves what was there."""
+
+    async def dcv_delegation_uuid(self, access: ZoneAccess) -> str:
+        """Give the zone's label under dcv.cloudflare.com."""
 
     async def delete(self, access: ZoneAccess, cloudflare_id: str) -> None:
         """Remove one; `CloudflareNotFound` when it is gone already."""
@@ -76,6 +87,9 @@ class Dns(Protocol):
 
     async def addresses(self, name: str) -> Values:
         """Give a name's addresses, as all servers that answer say; never raises."""
+
+    async def name_servers(self, domain: str) -> Values:
+        """Give the domain's name servers; never raises."""
 
 
 class WebhookTransport(Protocol):

@@ -42,13 +42,19 @@ from app.domain.observation import (
     Unknown,
 )
 from app.domain.pause import PauseReason
-from app.domain.plan import certificate
+from app.domain.plan import needs_dcv_uuid, wanted_shape
 from app.domain.schedule import Policy
 from app.domain.zone import ZoneAccess
 from app.persistence.custom_hostnames import get_hostname, save_hostname
 from app.persistence.database import Connection, Database
 from app.persistence.watches import Claim, Listing, hold, keep, let_go, release
-from app.persistence.zones import Zone, get_zone, standing_of
+from app.persistence.zones import (
+    Zone,
+    get_zone,
+    note_dcv_uuid,
+    note_metadata_refused,
+    standing_of,
+)
 from app.services.budgets import Budgets
 from app.services.pauses import Pauses, breaker_trips
 from app.services.ports import Cipher, CustomHostnameGateway, Dns
@@ -116,6 +122,7 @@ class Reconciler:
             return
         token = self._cipher.decrypt(zone.api_token)
         access = ZoneAccess(zone.cloudflare_zone_id, token, zone.budget)
+        record = await self._with_dcv_uuid(record, access)
         observation = given or await self._observe(record, claim, zone, access, clock)
         self._checkpoint("observed")
         transition = self._decide(record, observation, clock)
@@ -175,6 +182,20 @@ class Reconciler:
         if zone is None:
             raise LookupError(record.zone.id)
         return record, zone
+
+    async def _with_dcv_uuid(self, record: CustomHostname, access: ZoneAccess) -> CustomHostname:
+        """Ask for the zone's delegation label where no answer about the hostname brought it."""
+        if not needs_dcv_uuid(record):
+            return record
+        await self._budgets.owe(access.budget, Lane.VALIDATION)
+        try:
+            uuid = await self._cloudflare.dcv_delegation_uuid(access)
+        except CloudflareError as error:
+            log.warning("cloudflare_not_asked", code=error.code, detail=error.detail)
+            return record
+        async with self._database.transaction() as tx:
+            await note_dcv_uuid(tx, record.zone.id, uuid)
+        return replace(record, zone=replace(record.zone, dcv_uuid=uuid))
 
     async def _observe(
         self,
@@ -252,11 +273,13 @@ class Reconciler:
                 return await _view(self._create(record, access))
             case Act.REFRESH:
                 return await _view(self._refresh(record, access))
+            case Act.EDIT:
+                return await _view(self._edit(record, access))
             case Act.DELETE:
                 return await _view(self._delete(record, access))
 
     async def _create(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
-        wanted = certificate(record.plan, record.hostname)
+        wanted = wanted_shape(record)
         try:
             view = await self._cloudflare.create(access, record.hostname.base, wanted)
         except CloudflareDuplicate:
@@ -276,6 +299,14 @@ class Reconciler:
         if record.cloudflare.seen is None:
             raise CloudflareUnavailable("Nothing was seen yet that could be repeated.")
         return await self._cloudflare.refresh(access, record.cloudflare.seen)
+
+    async def _edit(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
+        known = record.cloudflare
+        if known.seen is None:
+            raise CloudflareUnavailable("Nothing was seen yet that could be edited.")
+        return await self._cloudflare.edit(
+            access, known.seen, known.sending or wanted_shape(record), applied=known.applied
+        )
 
     async def _delete(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
         if record.cloudflare.id is None:
@@ -310,6 +341,8 @@ class Reconciler:
             record = await save_hostname(tx, replace(record, updated_at=updated_at), before=before)
             act = None if _is_moot(transition.act, record) else transition.act
             watch = _overdue_kept(record.watch, before.watch, claim, observation)
+            if record.zone.takes_custom_metadata is False is not before.zone.takes_custom_metadata:
+                await note_metadata_refused(tx, record.zone.id)
             if act is None:
                 await release(tx, claim, watch, _listing(record, observation))
             else:
@@ -399,6 +432,8 @@ def _with_present_wishes(record: CustomHostname, present: CustomHostname) -> Cus
     return replace(
         record,
         desired=present.desired,
+        plan=present.plan,
+        options=present.options,
         metadata=present.metadata,
         revision=present.revision,
         sequence=present.sequence,

@@ -22,7 +22,7 @@ from app.domain.errors import (
     CloudflareUnavailable,
 )
 from app.domain.observation import CloudflareHostname, ValidationRecord
-from app.domain.plan import Certificate
+from app.domain.shape import Shape
 from app.domain.zone import CloudflareZone, FallbackOrigin, Quota, ZoneAccess, ZoneRecord
 
 TOKEN = "v1.0-a-token-nobody-may-see"
@@ -43,11 +43,12 @@ SEEN: dict[str, Any] = {
 VIEW = CloudflareHostname(id="ch1", hostname="www.shop.com", status="pending", ssl_method="txt")
 
 CALLS: dict[str, Call] = {
-    "create": lambda c: c.create(ACCESS, "www.shop.com", Certificate("txt", wildcard=False)),
+    "create": lambda c: c.create(ACCESS, "www.shop.com", Shape(method="txt")),
     "get": lambda c: c.get(ACCESS, "ch1"),
     "list_page": lambda c: c.list_page(ACCESS, page=1, filters={}),
     "find": lambda c: c.find(ACCESS, "www.shop.com"),
     "refresh": lambda c: c.refresh(ACCESS, VIEW),
+    "edit": lambda c: c.edit(ACCESS, VIEW, Shape(method="txt")),
     "delete": lambda c: c.delete(ACCESS, "ch1"),
     "put_fallback_origin": lambda c: c.put_fallback_origin(ACCESS, "origin.provider.net"),
     "records_at": lambda c: c.records_at(ACCESS, "origin.provider.net"),
@@ -238,7 +239,7 @@ async def test_a_429_says_how_long_to_wait(headers: dict[str, str], wait: float)
         {**SEEN, "created_at": "yesterday"},
     ],
 )
-@pytest.mark.parametrize("name", ["create", "get", "refresh"])
+@pytest.mark.parametrize("name", ["create", "get", "refresh", "edit"])
 async def test_a_hostname_of_the_wrong_shape_is_unavailable(name: str, result: Any) -> None:
     error = await error_of(giving(result), CALLS[name])
     assert type(error) is CloudflareUnavailable
@@ -478,3 +479,102 @@ def test_the_token_is_not_in_the_repr_of_an_access() -> None:
     assert TOKEN not in repr(ACCESS)
     assert TOKEN not in str(ACCESS)
     assert "zone0123" in repr(ACCESS)
+
+
+FULL = Shape(
+    method="txt",
+    wildcard=True,
+    cloudflare_branding=True,
+    certificate_authority="ssl_com",
+    settings={"http2": "on"},
+    custom_origin_server="eu.provider.net",
+    custom_origin_sni="sni.provider.net",
+    custom_metadata={"tier": "gold"},
+)
+FULL_SSL = {
+    "method": "txt",
+    "type": "dv",
+    "wildcard": True,
+    "cloudflare_branding": True,
+    "certificate_authority": "ssl_com",
+    "settings": {"http2": "on"},
+}
+FULL_BESIDE = {
+    "custom_origin_server": "eu.provider.net",
+    "custom_origin_sni": "sni.provider.net",
+    "custom_metadata": {"tier": "gold"},
+}
+
+
+async def test_a_creation_says_all_that_is_wanted() -> None:
+    request = await asked(lambda client: client.create(ACCESS, "shop.com", FULL), SEEN)
+    assert json.loads(request.content) == {"hostname": "shop.com", "ssl": FULL_SSL, **FULL_BESIDE}
+
+
+async def test_what_stands_beside_ssl_is_read_and_repeated_by_a_refresh() -> None:
+    result = {
+        **SEEN,
+        **FULL_BESIDE,
+        "ownership_verification_http": {"http_url": "http://www.shop.com/x", "http_body": "b"},
+        "ssl": {
+            **SEEN["ssl"],
+            "dcv_delegation_records": [{"cname": "_acme-challenge.x", "cname_target": "x.1.dcv"}],
+        },
+    }
+    view = await answered(giving(result), CALLS["get"])
+    assert view.ownership_http == ("http://www.shop.com/x", "b")
+    assert view.delegation == ("_acme-challenge.x", "x.1.dcv")
+    assert view.custom_metadata == {"tier": "gold"}
+    request = await asked(lambda client: client.refresh(ACCESS, view), SEEN)
+    assert json.loads(request.content) == {"ssl": {"method": "txt", "type": "dv"}, **FULL_BESIDE}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "applied", "expected"),
+    [
+        (FULL, None, {"ssl": FULL_SSL, **FULL_BESIDE}),
+        (
+            Shape(method="http"),
+            Shape(method="txt"),
+            {"ssl": {"method": "http", "type": "dv", "wildcard": False}},
+        ),
+        (
+            Shape(method="txt"),
+            FULL,
+            {
+                "ssl": {
+                    "method": "txt",
+                    "type": "dv",
+                    "wildcard": False,
+                    "certificate_authority": "",
+                },
+                "custom_origin_server": None,
+                "custom_origin_sni": None,
+                "custom_metadata": None,
+            },
+        ),
+    ],
+    ids=["all of it", "another method", "nothing any more"],
+)
+async def test_an_edit_says_what_is_wanted_and_resets_what_is_so_no_longer(
+    wanted: Shape, applied: Shape | None, expected: dict[str, Any]
+) -> None:
+    call: Call = lambda client: client.edit(ACCESS, VIEW, wanted, applied=applied)  # noqa: E731
+    request = await asked(call, SEEN)
+    assert (request.method, str(request.url)) == ("PATCH", f"{CUSTOM_HOSTNAMES}/ch1")
+    assert json.loads(request.content) == expected
+
+
+async def test_an_edit_repeats_what_was_never_ours_to_say() -> None:
+    ssl = {
+        **SEEN["ssl"],
+        "certificate_authority": "google",
+        "settings": {"http2": "on", "new": {"x": 1}, "early_hints": "on"},
+    }
+    view = await answered(giving({**SEEN, "ssl": ssl}), CALLS["get"])
+    applied = Shape(method="txt", settings={"early_hints": "on"})
+    wanted = Shape(method="txt", settings={"min_tls_version": "1.2"})
+    request = await asked(lambda c: c.edit(ACCESS, view, wanted, applied=applied), SEEN)
+    said = json.loads(request.content)["ssl"]
+    assert said["settings"] == {"http2": "on", "new": {"x": 1}, "min_tls_version": "1.2"}
+    assert said["certificate_authority"] == "google"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
 from app.adapters.dns.look import DnsLook
 from app.adapters.dns.query import Server
-from app.domain.custom_hostname import CustomHostname
+from app.domain.custom_hostname import CustomHostname, Plan
 from app.domain.observation import (
     Absent,
     DnsView,
@@ -361,3 +362,46 @@ async def test_damage_to_an_answer_never_raises() -> None:
 async def test_a_server_set_is_cut_to_four() -> None:
     servers = [Server("127.0.0.1", port) for port in range(1, 8)]
     assert len(DnsLook(servers)._resolvers) == 4
+
+
+@pytest.mark.parametrize(
+    ("zone_file", "kind"),
+    [
+        ("www.shop.com A 192.0.2.7", RoutingKind.APEX),
+        ("www.shop.com A 192.0.2.7\nwww.shop.com A 198.51.100.9", RoutingKind.APEX),
+        ("www.shop.com AAAA 2001:db8:7::1", RoutingKind.APEX),
+        ("www.shop.com A 192.0.2.7\nwww.shop.com AAAA 2001:db8:7::1", RoutingKind.APEX),
+        ("www.shop.com A 192.0.2.7\nwww.shop.com A 203.0.113.9", RoutingKind.ELSEWHERE),
+        ("www.shop.com A 192.0.2.7\nwww.shop.com AAAA 2001:db8:8::1", RoutingKind.ELSEWHERE),
+        ("www.shop.com A 192.0.2.8", RoutingKind.ELSEWHERE),
+        (f"www.shop.com CNAME {TARGET}", RoutingKind.CNAME),
+    ],
+)
+async def test_all_addresses_have_to_be_those_of_apex_proxying(
+    zone_file: str, kind: RoutingKind
+) -> None:
+    record = a_record()
+    prefixes = ("192.0.2.7", "198.51.100.0/24", "2001:db8:7::/48")
+    record = replace(record, zone=replace(record.zone, apex_prefixes=prefixes))
+    async with scripted_dns(PROVIDER + zone_file) as resolver:
+        seen = (await look(resolver, record=record)).routing
+    assert isinstance(seen, Found)
+    assert seen.value.kind is kind
+
+
+async def test_a_delegation_is_read_without_being_followed() -> None:
+    target = "www.shop.com.0123.dcv.cloudflare.com"
+    record = replace(a_record(), plan=Plan.DELEGATED)
+    record = replace(record, zone=replace(record.zone, dcv_uuid="0123"))
+    async with scripted_dns(f"_acme-challenge.www.shop.com CNAME {target}") as resolver:
+        view = await look(resolver, record=record)
+    assert view.records["CNAME", "_acme-challenge.www.shop.com"] == Found((target,))
+
+
+async def test_name_servers_are_given_or_unknown() -> None:
+    async with scripted_dns("shop.com NS ada.ns.cloudflare.com") as resolver:
+        asked = DnsLook([resolver.server])
+        assert await asked.name_servers("shop.com") == Found(("ada.ns.cloudflare.com",))
+        assert await asked.name_servers("other.com") == Absent()
+    async with scripted_dns("", faults={"shop.com": "servfail"}) as resolver:
+        assert await DnsLook([resolver.server]).name_servers("shop.com") == Unknown("servfail")

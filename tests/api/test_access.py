@@ -14,6 +14,7 @@ ROUTES = [
     ("GET", "/v1/custom-hostnames", "read"),
     ("POST", "/v1/custom-hostnames", "write"),
     ("GET", "/v1/custom-hostnames/x", "read"),
+    ("PATCH", "/v1/custom-hostnames/x", "write"),
     ("DELETE", "/v1/custom-hostnames/x", "write"),
     ("POST", "/v1/custom-hostnames/x/refresh", "write"),
     ("GET", "/v1/custom-hostnames/x/records", "read"),

@@ -34,6 +34,8 @@ from app.domain.observation import (
     ValidationRecord,
     Values,
 )
+from app.domain.options import Options
+from app.domain.plan import wanted_shape
 from app.domain.reason import Reason
 from app.domain.schedule import Policy
 
@@ -136,13 +138,19 @@ def hostname_record(
     acted_at: datetime = NOW,
     refresh_requested_at: datetime | None = None,
     arrived: tuple[State, ...] = (State.PENDING,),
+    options: Options | None = None,
+    is_apex: bool = False,
+    zone: ZoneTargets | None = None,
 ) -> CustomHostname:
-    return CustomHostname(
+    """Give a record; what is at Cloudflare has the shape that is wanted."""
+    record = CustomHostname(
         id="record-1",
         hostname=Hostname(name),
         tenant="tenant-1",
-        zone=ZoneTargets(id="zone-1", cname_target=TARGET),
+        zone=zone or ZoneTargets(id="zone-1", cname_target=TARGET),
         plan=plan,
+        options=options or Options(),
+        is_apex=is_apex,
         desired=desired,
         state=state,
         reason=reason,
@@ -157,6 +165,9 @@ def hostname_record(
         refresh_requested_at=refresh_requested_at,
         arrived_at=dict.fromkeys(arrived, NOW),
     )
+    if record.cloudflare.id is None or record.cloudflare.applied is not None:
+        return record
+    return replace(record, cloudflare=replace(record.cloudflare, applied=wanted_shape(record)))
 
 
 def cloudflare_object(

@@ -2,26 +2,37 @@ from dataclasses import replace
 
 import pytest
 
+from app.domain.choices import parse_plan
 from app.domain.custom_hostname import (
+    CloudflareObject,
+    CustomHostname,
     DnsRecord,
     DnsSeen,
     Plan,
     Purpose,
     RecordStatus,
     When,
+    ZoneTargets,
 )
 from app.domain.errors import PlanNotAvailable
 from app.domain.hostname import Hostname
 from app.domain.observation import ValidationRecord
+from app.domain.options import DcvMethod, Options, OwnershipMethod
 from app.domain.plan import (
+    APEX_NOTE,
+    KEEP_FOR_EVER,
     PRE_VALIDATION_WARNING,
-    Certificate,
-    certificate,
+    REMOVABLE,
+    RENEWED,
     is_real_time,
-    parse_plan,
+    needs_dcv_uuid,
+    next_record,
+    records_complete,
     wanted_records,
+    wanted_shape,
     warning,
 )
+from app.domain.shape import Shape
 
 from .builders import (
     ACME,
@@ -31,15 +42,18 @@ from .builders import (
     SECOND_TOKEN,
     TARGET,
     TOKEN,
+    active_record,
+    blocked_record,
+    deleting_record,
     hostname_record,
     validating_record,
 )
 
 PLAIN, WILDCARD = Hostname(NAME), Hostname(f"*.{NAME}")
 CNAME = DnsRecord("CNAME", NAME, TARGET, Purpose.ROUTING, When.WITH)
-PROOF = DnsRecord("TXT", *OWNERSHIP, Purpose.OWNERSHIP, When.BEFORE)
-DCV = DnsRecord("TXT", ACME, "certificate-token", Purpose.CERTIFICATE, When.BEFORE)
-DCV_TOO = DnsRecord("TXT", ACME, "wildcard-token", Purpose.CERTIFICATE, When.BEFORE)
+PROOF = DnsRecord("TXT", *OWNERSHIP, Purpose.OWNERSHIP, When.BEFORE, note=REMOVABLE)
+DCV = DnsRecord("TXT", ACME, "certificate-token", Purpose.CERTIFICATE, When.BEFORE, note=RENEWED)
+DCV_TOO = replace(DCV, value="wildcard-token")
 
 
 @pytest.mark.parametrize(
@@ -48,9 +62,14 @@ DCV_TOO = DnsRecord("TXT", ACME, "wildcard-token", Purpose.CERTIFICATE, When.BEF
         ("simple", PLAIN, Plan.SIMPLE),
         ("zero_downtime", PLAIN, Plan.ZERO_DOWNTIME),
         ("zero_downtime", WILDCARD, Plan.ZERO_DOWNTIME),
+        ("delegated", PLAIN, Plan.DELEGATED),
+        ("delegated", WILDCARD, Plan.DELEGATED),
+        ("custom", WILDCARD, Plan.CUSTOM),
+        (None, PLAIN, Plan.SIMPLE),
+        (None, WILDCARD, Plan.DELEGATED),
     ],
 )
-def test_a_plan_is_read(text: str, hostname: Hostname, plan: Plan) -> None:
+def test_a_plan_is_read(text: str | None, hostname: Hostname, plan: Plan) -> None:
     assert parse_plan(text, hostname) is plan
 
 
@@ -63,31 +82,32 @@ def test_an_unknown_plan_is_refused_with_those_there_are(text: str) -> None:
 
 
 def test_a_wildcard_is_refused_the_plan_that_validates_over_http() -> None:
-    with pytest.raises(PlanNotAvailable, match="choose `zero_downtime`"):
+    with pytest.raises(PlanNotAvailable, match="choose `delegated`"):
         parse_plan("simple", WILDCARD)
 
 
 @pytest.mark.parametrize(
     ("plan", "hostname", "expected"),
     [
-        (Plan.SIMPLE, PLAIN, Certificate(method="http", wildcard=False, type="dv")),
-        (Plan.ZERO_DOWNTIME, PLAIN, Certificate(method="txt", wildcard=False, type="dv")),
-        (Plan.ZERO_DOWNTIME, WILDCARD, Certificate(method="txt", wildcard=True, type="dv")),
+        (Plan.SIMPLE, PLAIN, Shape(method="http")),
+        (Plan.ZERO_DOWNTIME, PLAIN, Shape(method="txt")),
+        (Plan.ZERO_DOWNTIME, WILDCARD, Shape(method="txt", wildcard=True)),
+        (Plan.DELEGATED, PLAIN, Shape(method="txt")),
+        (Plan.DELEGATED, WILDCARD, Shape(method="txt", wildcard=True)),
+        (Plan.CUSTOM, PLAIN, Shape(method="http")),
+        (Plan.CUSTOM, WILDCARD, Shape(method="txt", wildcard=True)),
     ],
 )
-def test_what_a_plan_asks_cloudflare_for(
-    plan: Plan, hostname: Hostname, expected: Certificate
-) -> None:
-    assert certificate(plan, hostname) == expected
-
-
-def test_only_the_simple_plan_validates_in_real_time() -> None:
-    assert [plan for plan in Plan if is_real_time(plan)] == [Plan.SIMPLE]
+def test_what_a_plan_asks_cloudflare_for(plan: Plan, hostname: Hostname, expected: Shape) -> None:
+    assert wanted_shape(hostname_record(name=hostname.name, plan=plan)) == expected
 
 
 def test_only_a_plan_that_validates_first_warns() -> None:
-    assert warning(Plan.SIMPLE) is None
-    assert warning(Plan.ZERO_DOWNTIME) == PRE_VALIDATION_WARNING
+    first = {plan for plan in Plan if not is_real_time(hostname_record(plan=plan))}
+    assert first == {Plan.ZERO_DOWNTIME}
+    for plan in Plan:
+        said = PRE_VALIDATION_WARNING if plan in first else None
+        assert warning(hostname_record(plan=plan)) == said
 
 
 def test_the_simple_plan_wants_the_cname_alone() -> None:
@@ -135,3 +155,148 @@ def test_each_record_carries_what_dns_last_said_of_it() -> None:
 
 def test_two_values_at_one_name_are_two_records() -> None:
     assert DCV.key != DCV_TOO.key
+
+
+DELEGATION = (ACME, f"{NAME}.0123.dcv.cloudflare.com")
+BY_HAND = ("http://shop.tenant.com/.well-known/cf-custom-hostname-challenge/1", "body")
+TOKENS = {
+    "http": ValidationRecord(http_url="http://shop.tenant.com/x", http_body="b"),
+    "txt": TOKEN,
+    "email": ValidationRecord(emails=("admin@tenant.com", "webmaster@tenant.com")),
+}
+
+
+def custom_record(dcv: str, ownership: str) -> CustomHostname:
+    """Give a record of which Cloudflare showed every token there is."""
+    record = validating_record(plan=Plan.ZERO_DOWNTIME, tokens=(TOKENS[dcv],))
+    known = replace(record.cloudflare, ownership_http=BY_HAND, delegation=DELEGATION)
+    options = Options(dcv_method=DcvMethod(dcv), ownership_method=OwnershipMethod(ownership))
+    return replace(record, plan=Plan.CUSTOM, options=options, cloudflare=known)
+
+
+@pytest.mark.parametrize(
+    ("dcv", "ownership", "expected"),
+    [
+        ("http", "realtime", []),
+        ("http", "txt", ["TXT ownership", "HTTP certificate"]),
+        ("http", "http", ["HTTP ownership", "HTTP certificate"]),
+        ("txt", "realtime", ["TXT certificate"]),
+        ("txt", "txt", ["TXT ownership", "TXT certificate"]),
+        ("txt", "http", ["HTTP ownership", "TXT certificate"]),
+        ("email", "realtime", ["EMAIL certificate"]),
+        ("email", "txt", ["TXT ownership", "EMAIL certificate"]),
+        ("email", "http", ["HTTP ownership", "EMAIL certificate"]),
+    ],
+)
+def test_each_pair_of_methods_has_its_records(
+    dcv: str, ownership: str, expected: list[str]
+) -> None:
+    record = custom_record(dcv, ownership)
+    shown = [f"{r.type} {r.purpose}" for r in wanted_records(record)]
+    assert shown == [*expected, "CNAME routing"]
+    assert records_complete(record)
+    assert [r.when for r in wanted_records(record)] == [*[When.BEFORE] * len(expected), When.WITH]
+    bare = replace(record, cloudflare=CloudflareObject(id="cf-1"))
+    assert records_complete(bare) is not bool(expected)
+
+
+def test_records_by_hand_name_url_and_body_or_the_addresses_written_to() -> None:
+    by_hand, _, _ = wanted_records(custom_record("http", "http"))
+    mail, _ = wanted_records(custom_record("email", "realtime"))
+    assert (by_hand.name, by_hand.value) == BY_HAND
+    assert (mail.name, mail.value) == (NAME, "admin@tenant.com, webmaster@tenant.com")
+
+
+def delegated_record(*, name: str = NAME, uuid: str | None = None) -> CustomHostname:
+    record = validating_record(name=name, plan=Plan.DELEGATED)
+    return replace(record, zone=replace(record.zone, dcv_uuid=uuid))
+
+
+def test_delegation_is_one_cname_for_ever_before_the_switch() -> None:
+    shown = delegated_record()
+    shown = replace(shown, cloudflare=replace(shown.cloudflare, delegation=DELEGATION))
+    delegation, routing = wanted_records(shown)
+    assert (delegation.type, delegation.name, delegation.value) == ("CNAME", *DELEGATION)
+    assert (delegation.purpose, delegation.when) == (Purpose.DELEGATION, When.BEFORE)
+    assert delegation.note == KEEP_FOR_EVER
+    assert routing == CNAME
+
+
+def test_delegation_is_known_from_the_zone_where_no_answer_showed_it() -> None:
+    assert wanted_records(delegated_record(uuid="0123")) == wanted_records(
+        replace(
+            delegated_record(),
+            cloudflare=replace(delegated_record().cloudflare, delegation=DELEGATION),
+        )
+    )
+    assert not needs_dcv_uuid(delegated_record(uuid="0123"))
+
+
+def test_a_delegation_that_nobody_knows_yet_leaves_the_list_incomplete() -> None:
+    assert wanted_records(delegated_record()) == (CNAME,)
+    assert not records_complete(delegated_record())
+    assert needs_dcv_uuid(delegated_record())
+
+
+def test_a_delegated_wildcard_proves_the_name_by_txt() -> None:
+    record = delegated_record(name=f"*.{NAME}", uuid="0123")
+    shown = [(r.type, r.name) for r in wanted_records(record)]
+    assert shown == [("TXT", OWNERSHIP[0]), ("CNAME", ACME), ("CNAME", f"*.{NAME}")]
+
+
+PREFIXES = ("192.0.2.7", "2001:db8::7", "198.51.100.0/24")
+
+
+@pytest.mark.parametrize(
+    ("prefixes", "shown"),
+    [
+        (PREFIXES, ["A 192.0.2.7", "AAAA 2001:db8::7"]),
+        (("198.51.100.0/24", "2001:db8::/64"), ["A 198.51.100.1", "AAAA 2001:db8::1"]),
+        (("192.0.2.7/32",), ["A 192.0.2.7"]),
+    ],
+)
+def test_apex_proxying_asks_for_addresses(prefixes: tuple[str, ...], shown: list[str]) -> None:
+    zone = ZoneTargets(id="zone-1", cname_target=TARGET, apex_prefixes=prefixes)
+    record = hostname_record(is_apex=True, zone=zone)
+    assert [f"{r.type} {r.value}" for r in wanted_records(record)] == shown
+    below = hostname_record(zone=zone)
+    assert wanted_records(below) == (CNAME,)
+
+
+def test_an_apex_without_apex_proxying_is_told_what_its_provider_must_do() -> None:
+    (routing,) = wanted_records(hostname_record(is_apex=True, plan=Plan.DELEGATED))
+    assert routing == replace(CNAME, note=APEX_NOTE)
+
+
+FOUND, MISSING = RecordStatus.FOUND, RecordStatus.MISSING
+
+
+@pytest.mark.parametrize(
+    ("statuses", "safe", "expected"),
+    [
+        ([MISSING, MISSING, MISSING], False, 0),
+        ([FOUND, MISSING, MISSING], False, 1),
+        ([FOUND, FOUND, MISSING], False, None),
+        ([FOUND, FOUND, MISSING], True, 2),
+        ([MISSING, FOUND, FOUND], True, 0),
+        ([FOUND, FOUND, FOUND], True, None),
+    ],
+)
+def test_the_next_record_is_the_first_that_may_be_added_now(
+    *, statuses: list[RecordStatus], safe: bool, expected: int | None
+) -> None:
+    record = validating_record(plan=Plan.ZERO_DOWNTIME)
+    keys = [r.key for r in wanted_records(record)]
+    seen = DnsSeen(statuses=dict(zip(keys, statuses, strict=True)))
+    assert next_record(replace(record, dns=seen), safe=safe) == expected
+
+
+def test_what_cloudflare_confirmed_is_not_asked_for_again() -> None:
+    record = replace(active_record(), plan=Plan.ZERO_DOWNTIME)
+    known = replace(record.cloudflare, ownership=OWNERSHIP, validation_records=(TOKEN,))
+    assert next_record(replace(record, cloudflare=known), safe=True) == 2
+
+
+@pytest.mark.parametrize("record", [hostname_record(), blocked_record(), deleting_record()])
+def test_nothing_is_next_while_it_is_not_the_tenants_turn(record: CustomHostname) -> None:
+    assert next_record(record, safe=True) is None

@@ -54,6 +54,19 @@ def test_a_live_record_as_it_is_shown() -> None:
         "tenant": "tenant-1",
         "zone": "zone-1",
         "plan": "simple",
+        "dcv_method": "http",
+        "ownership_method": "realtime",
+        "certificate_authority": None,
+        "custom_origin_server": None,
+        "custom_origin_sni": None,
+        "tls": {
+            "min_tls_version": None,
+            "tls_1_3": None,
+            "http2": None,
+            "early_hints": None,
+            "ciphers": None,
+        },
+        "custom_metadata": {},
         "state": "cname_verified",
         "reason": "live",
         "message": "The hostname is live.",
@@ -68,15 +81,18 @@ def test_a_live_record_as_it_is_shown() -> None:
                 "purpose": "routing",
                 "when": "with",
                 "status": "found",
+                "note": None,
             }
         ],
         "records_complete": True,
+        "next": None,
         "warning": None,
         "cloudflare": {
             "id": "cf-1",
             "hostname_status": "active",
             "ssl_status": "active",
             "errors": [],
+            "custom_metadata": "none",
         },
         "dns": {
             "points_at_target": True,
@@ -166,7 +182,13 @@ def test_what_cloudflare_says_is_shown_in_its_own_words() -> None:
 
 def test_an_object_that_is_gone_shows_no_status() -> None:
     shown = represent(deleted_record())["cloudflare"]
-    assert shown == {"id": None, "hostname_status": None, "ssl_status": None, "errors": []}
+    assert shown == {
+        "id": None,
+        "hostname_status": None,
+        "ssl_status": None,
+        "errors": [],
+        "custom_metadata": "none",
+    }
 
 
 def test_a_name_never_active_has_no_time_of_it() -> None:

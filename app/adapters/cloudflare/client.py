@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from app.adapters.cloudflare import bodies
 from app.adapters.cloudflare.wire import (
     Envelope,
     WireFallbackOrigin,
@@ -37,7 +38,7 @@ from app.domain.errors import (
     CloudflareUnavailable,
 )
 from app.domain.observation import CloudflareHostname, HostnamePage
-from app.domain.plan import Certificate
+from app.domain.shape import Shape
 from app.domain.zone import CloudflareZone, FallbackOrigin, Quota, ZoneAccess, ZoneRecord
 
 Wire = TypeVar("Wire", bound=BaseModel)
@@ -92,9 +93,7 @@ class CloudflareClient:
         self._heard = heard
         self._base_url = base_url.rstrip("/")
 
-    async def create(
-        self, access: ZoneAccess, hostname: str, certificate: Certificate
-    ) -> CloudflareHostname:
+    async def create(self, access: ZoneAccess, hostname: str, wanted: Shape) -> CloudflareHostname:
         """Create a custom hostname.
 
         Raises:
@@ -102,16 +101,7 @@ class CloudflareClient:
             CloudflareRefused: a permanent no.
             CloudflareUnavailable: no usable answer; it may have been created all the same.
         """
-        body: dict[str, Any] = {
-            "hostname": hostname,
-            "ssl": {
-                "method": certificate.method,
-                "type": certificate.type,
-                "wildcard": certificate.wildcard,
-            },
-        }
-        if certificate.cloudflare_branding:
-            body["ssl"]["cloudflare_branding"] = True
+        body = bodies.creation(hostname, wanted)
         result = await self._call(access, "POST", "/custom_hostnames", json=body)
         return _read(WireHostname, result).to_domain()
 
@@ -147,25 +137,30 @@ class CloudflareClient:
         raise CloudflareUnavailable(f"More than {MAX_PAGES} pages of names like {hostname}.")
 
     async def refresh(self, access: ZoneAccess, view: CloudflareHostname) -> CloudflareHostname:
-        """Ask Cloudflare to look again now: a PATCH that changes nothing.
+        """Ask Cloudflare to look again now: a PATCH that changes nothing."""
+        return await self._patch(access, view.id, bodies.refresh(view))
 
-        It repeats method, type and all settings as last seen, or it would change them
-        (Cloudflare for SaaS, "Refresh validation").
+    async def edit(
+        self,
+        access: ZoneAccess,
+        view: CloudflareHostname,
+        wanted: Shape,
+        *,
+        applied: Shape | None = None,
+    ) -> CloudflareHostname:
+        """Send another shape; `applied` is the one sent before it.
+
+        Raises:
+            CloudflareRefused: a permanent no; what was there stays as it was.
+            CloudflareUnavailable: no usable answer; it may have taken effect all the same.
         """
-        if view.ssl_method is None:
-            raise CloudflareUnavailable("The hostname shows no certificate that could be repeated.")
-        ssl: dict[str, Any] = {"method": view.ssl_method, "type": view.ssl_type or "dv"}
-        if view.cloudflare_branding:
-            ssl["cloudflare_branding"] = True
-        if view.ssl_settings:
-            ssl["settings"] = dict(view.ssl_settings)
-        if view.certificate_authority:
-            ssl["certificate_authority"] = view.certificate_authority
-        if view.wildcard:
-            ssl["wildcard"] = True
-        path = f"/custom_hostnames/{view.id}"
-        result = await self._call(access, "PATCH", path, json={"ssl": ssl})
-        return _read(WireHostname, result).to_domain()
+        return await self._patch(access, view.id, bodies.edit(view, wanted, applied))
+
+    async def _patch(
+        self, access: ZoneAccess, cloudflare_id: str, body: Mapping[str, Any]
+    ) -> CloudflareHostname:
+        path = f"/custom_hostnames/{cloudflare_id}"
+        return _read(WireHostname, await self._call(access, "PATCH", path, json=body)).to_domain()
 
     async def delete(self, access: ZoneAccess, cloudflare_id: str) -> None:
         """Remove one, with its certificates.

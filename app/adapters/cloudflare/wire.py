@@ -51,6 +51,11 @@ class _Token(BaseModel):
         )
 
 
+class _Delegation(BaseModel):
+    cname: str | None = None
+    cname_target: str | None = None
+
+
 class _ValidationError(BaseModel):
     message: str = ""
 
@@ -64,12 +69,18 @@ class _Ssl(BaseModel):
     certificate_authority: str | None = None
     settings: dict[str, Any] | None = None
     validation_records: list[_Token] | None = None
+    dcv_delegation_records: list[_Delegation] | None = None
     validation_errors: list[_ValidationError] | None = None
 
 
 class _Ownership(BaseModel):
     name: str | None = None
     value: str | None = None
+
+
+class _OwnershipHttp(BaseModel):
+    http_url: str | None = None
+    http_body: str | None = None
 
 
 class WireHostname(BaseModel):
@@ -80,12 +91,18 @@ class WireHostname(BaseModel):
     status: str = "pending"
     ssl: _Ssl | None = None
     ownership_verification: _Ownership | None = None
+    ownership_verification_http: _OwnershipHttp | None = None
+    custom_origin_server: str | None = None
+    custom_origin_sni: str | None = None
+    custom_metadata: dict[str, Any] | None = None
     verification_errors: list[str] | None = None
     created_at: datetime | None = None
 
     def to_domain(self) -> CloudflareHostname:
         """Give the view that the domain reasons about."""
         ssl, ownership = self.ssl or _Ssl(), self.ownership_verification or _Ownership()
+        by_http = self.ownership_verification_http or _OwnershipHttp()
+        handed = ssl.dcv_delegation_records or ()
         return CloudflareHostname(
             id=self.id,
             hostname=self.hostname,
@@ -101,9 +118,18 @@ class WireHostname(BaseModel):
             validation_errors=tuple(e.message for e in ssl.validation_errors or ()),
             ownership_name=ownership.name,
             ownership_value=ownership.value,
+            ownership_http=_pair(by_http.http_url, by_http.http_body),
+            delegation=next(filter(None, (_pair(d.cname, d.cname_target) for d in handed)), None),
+            custom_origin_server=self.custom_origin_server or None,
+            custom_origin_sni=self.custom_origin_sni or None,
+            custom_metadata=self.custom_metadata,
             validation_records=tuple(t.to_domain() for t in ssl.validation_records or ()),
             created_at=self.created_at,
         )
+
+
+def _pair(first: str | None, second: str | None) -> tuple[str, str] | None:
+    return (first, second) if first and second else None
 
 
 class WireFallbackOrigin(BaseModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from dns.rdatatype import RdataType
 from app.adapters.dns.chain import Way, follow
 from app.adapters.dns.query import CouldNotAsk, Questions, Server
 from app.adapters.dns.servers import MAX_SERVERS, AuthoritativeServers
-from app.domain.custom_hostname import CustomHostname, Purpose
+from app.domain.custom_hostname import CustomHostname, Purpose, ZoneTargets
 from app.domain.observation import (
     Absent,
     DnsView,
@@ -84,18 +85,27 @@ class DnsLook:
         absent = next((look for look in looks if isinstance(look, Absent)), None)
         return absent or next(iter(looks), Unknown("no_server"))
 
+    async def name_servers(self, domain: str) -> Values:
+        """Give the domain's name servers. Never raises."""
+        questions = Questions(wait=self._wait, clock=self._clock)
+        try:
+            answer = await questions.ask_first(self._resolvers, domain, RdataType.NS)
+        except CouldNotAsk as error:
+            return Unknown(error.why)
+        return Found(answer.values) if answer.values else Absent()
+
     async def _routing(
         self, questions: Questions, record: CustomHostname, *, thorough: bool
     ) -> Found[Routing] | Unknown:
-        name, targets = _routed_name(record), record.zone.targets
+        name, zone = _routed_name(record), record.zone
         ways = await self._ways(questions, record.hostname.base)
         if not thorough:
-            return await _first_look(questions, ways, name, targets)
+            return await _first_look(questions, ways, name, zone)
         resolvers = [way for way in ways if way.server.zone is None]
         groups = [[way] for way in ways if way.server.zone is not None]
         # Resolvers check on one another only where there is nobody better to ask.
         groups += [[way] for way in resolvers] if self._authoritative is None else [resolvers]
-        looks = [_first_look(questions, group, name, targets) for group in groups]
+        looks = [_first_look(questions, group, name, zone) for group in groups]
         return _agreed(await asyncio.gather(*looks))
 
     async def _values(self, questions: Questions, key: RRsetKey) -> Values:
@@ -120,12 +130,12 @@ class DnsLook:
 
 
 async def _first_look(
-    questions: Questions, ways: Sequence[Way], name: str, targets: tuple[str, ...]
+    questions: Questions, ways: Sequence[Way], name: str, zone: ZoneTargets
 ) -> Found[Routing] | Unknown:
     seen = Unknown("no_server")
     for way in ways:
         try:
-            return Found(await _look_by(questions, way, name, targets))
+            return Found(await _look_by(questions, way, name, zone))
         except CouldNotAsk as error:
             seen = Unknown(error.why)
     return seen
@@ -142,11 +152,18 @@ async def _addresses_by(questions: Questions, way: Way, name: str) -> Values:
     return Found(second.values) if second.values else Absent()
 
 
-async def _look_by(questions: Questions, way: Way, name: str, targets: tuple[str, ...]) -> Routing:
+async def _look_by(questions: Questions, way: Way, name: str, zone: ZoneTargets) -> Routing:
+    targets = zone.targets
     first = await follow(questions, way, name, RdataType.A, stop_at=targets)
     if set(first.chain) & set(targets):
         return Routing(RoutingKind.CNAME, first.chain)
     last = first.chain[-1] if first.chain else name
+    if _lie_in(first.values, zone.apex_prefixes):
+        second = await follow(questions, way, last, RdataType.AAAA)
+        addresses = first.values + second.values
+        ours = _lie_in(addresses, zone.apex_prefixes)
+        kind = RoutingKind.APEX if ours else RoutingKind.ELSEWHERE
+        return Routing(kind, first.chain, addresses)
     flattened = await _targets_with(questions, way, first.values, targets, RdataType.A)
     if first.values and not flattened:
         return Routing(RoutingKind.ELSEWHERE, first.chain, first.values)
@@ -154,9 +171,18 @@ async def _look_by(questions: Questions, way: Way, name: str, targets: tuple[str
     addresses = first.values + second.values
     if not addresses and not first.chain:
         return Routing(RoutingKind.ABSENT)
+    if _lie_in(addresses, zone.apex_prefixes):
+        return Routing(RoutingKind.APEX, first.chain, addresses)
     flattened = await _targets_with(questions, way, second.values, flattened, RdataType.AAAA)
     kind = RoutingKind.FLATTENED if addresses and flattened else RoutingKind.ELSEWHERE
     return Routing(kind, first.chain, addresses)
+
+
+def _lie_in(addresses: tuple[str, ...], prefixes: tuple[str, ...]) -> bool:
+    """Whether there are addresses, and all are ours by apex proxying."""
+    networks = [ipaddress.ip_network(prefix) for prefix in prefixes]
+    found = [ipaddress.ip_address(address) for address in addresses]
+    return bool(found) and all(any(each in network for network in networks) for each in found)
 
 
 async def _targets_with(

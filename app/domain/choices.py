@@ -1,0 +1,216 @@
+"""Whether a choice of plan and options can work, found out before anything is called.
+
+Each rule names the field at fault and the way out. What only Cloudflare knows (whether an origin
+is a record of the zone, whether the plan has an option) is left to it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app.domain.custom_hostname import Plan
+from app.domain.errors import (
+    InvalidHostname,
+    InvalidInput,
+    OptionNotAvailable,
+    PlanNotAvailable,
+)
+from app.domain.hostname import MAX_LENGTH, Hostname, PublicSuffix, parse_hostname
+from app.domain.options import DcvMethod, Options, OwnershipMethod, merge_options
+from app.domain.plan import DCV_SUFFIX, methods_of
+
+MAX_CUSTOM_METADATA = 4096
+"""Cloudflare for SaaS, "Custom metadata": the total payload must not exceed 4 KB."""
+REQUEST_HOST_HEADER = ":request_host_header:"
+LONGEST_PROVABLE = MAX_LENGTH - len("_cf-custom-hostname.")
+# The uuid has 16 characters; room is left for longer ones.
+LONGEST_DELEGATED = MAX_LENGTH - len(f".{DCV_SUFFIX}") - 37
+
+FLATTENING = (
+    "An apex cannot have the CNAME that plan `simple` asks for. Use a name below it, such as "
+    "`www.`; or choose `zero_downtime` or `delegated` with a DNS provider that flattens the CNAME "
+    "(ALIAS, ANAME)."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was chosen for which hostname."""
+
+    plan: Plan
+    hostname: Hostname
+    options: Options
+
+
+def parse_plan(text: str | None, hostname: Hostname) -> Plan:
+    """Read the caller's choice; left out, it is the plan that asks least of the tenant.
+
+    Raises:
+        PlanNotAvailable: naming what to choose instead.
+    """
+    if text is None:
+        return Plan.DELEGATED if hostname.is_wildcard else Plan.SIMPLE
+    try:
+        plan = Plan(text)
+    except ValueError:
+        available = ", ".join(f"`{plan}`" for plan in Plan)
+        raise PlanNotAvailable(f"No plan {text[:64]!r} here; choose one of {available}.") from None
+    if hostname.is_wildcard and plan is Plan.SIMPLE:
+        raise PlanNotAvailable(
+            "A wildcard cannot be validated over HTTP, which plan `simple` does; choose "
+            "`delegated`, or `zero_downtime`."
+        )
+    longest = {Plan.ZERO_DOWNTIME: LONGEST_PROVABLE, Plan.DELEGATED: LONGEST_DELEGATED}
+    if len(hostname.base) > longest.get(plan, MAX_LENGTH):
+        raise PlanNotAvailable(
+            "The name is too long for its proofs, which stand at names even longer; choose "
+            "`simple`."
+        )
+    return plan
+
+
+_FIXED = {
+    "hostname": "A hostname stays what it is; add the other name, then remove this one.",
+    "tenant": "A hostname stays its tenant's; remove it, and let the other tenant add it.",
+    "zone": "A hostname stays in its zone; remove it, and add it anew with the other `zone`.",
+}
+
+
+def refuse_fixed(said: Mapping[str, Any]) -> None:
+    """Refuse a change of what never changes.
+
+    Raises:
+        InvalidInput: with the way out.
+    """
+    for field, way_out in _FIXED.items():
+        if field in said:
+            raise InvalidInput(way_out, code="field_fixed", field=f"/{field}")
+
+
+def is_at_cloudflare(name_servers: tuple[str, ...]) -> bool:
+    """Whether a domain's name servers are Cloudflare's own, which flatten a CNAME at an apex."""
+    return bool(name_servers) and all(
+        server.endswith(".ns.cloudflare.com") for server in name_servers
+    )
+
+
+def settle(choice: Choice) -> Choice:
+    """Leave out the methods where the plan has its own: they are said once, by the plan."""
+    if choice.plan is Plan.CUSTOM:
+        return choice
+    options = replace(choice.options, dcv_method=None, ownership_method=None)
+    return replace(choice, options=options)
+
+
+def changed_choice(before: Choice, said: Mapping[str, Any]) -> Choice:
+    """Give what is chosen after a change: left out stays, None resets to default.
+
+    Raises:
+        PlanNotAvailable: naming what to choose instead.
+    """
+    plan, options = before.plan, before.options
+    if "plan" in said:
+        plan = parse_plan(said["plan"], before.hostname)
+    if plan is not before.plan:
+        # The methods belonged to the former plan.
+        options = replace(options, dcv_method=None, ownership_method=None)
+    return Choice(plan, before.hostname, merge_options(options, said))
+
+
+def check_choice(choice: Choice, *, zone_name: str | None, public_suffix: PublicSuffix) -> Choice:
+    """Refuse what cannot work, and give the rest as it is kept.
+
+    Raises:
+        OptionNotAvailable: with the field at fault and the way out.
+    """
+    for rule in _RULES:
+        for field, detail in rule(choice):
+            raise OptionNotAvailable(field, detail)
+    origin = choice.options.custom_origin_server
+    if origin is not None:
+        _check_origin(origin, zone_name, public_suffix)
+    return settle(choice)
+
+
+Fault = tuple[str, str]
+
+
+def _methods_are_custom(choice: Choice) -> Iterator[Fault]:
+    own = methods_of(choice.plan, choice.hostname, Options())
+    said = choice.options
+    if choice.plan is Plan.CUSTOM:
+        return
+    # What the plan does anyway may be said: a document that is sent back is no fault.
+    if said.dcv_method not in {None, own.dcv}:
+        yield "/dcv_method", f"Plan `{choice.plan}` has its own; choose plan `custom` with it."
+    if said.ownership_method not in {None, own.ownership}:
+        yield "/ownership_method", f"Plan `{choice.plan}` has its own; choose plan `custom`."
+
+
+def _wildcards_serve_no_http(choice: Choice) -> Iterator[Fault]:
+    if not choice.hostname.is_wildcard:
+        return
+    said = choice.options
+    if said.dcv_method is DcvMethod.HTTP:
+        yield "/dcv_method", "A wildcard cannot be validated over HTTP; choose `txt`."
+    if said.ownership_method is OwnershipMethod.HTTP:
+        yield "/ownership_method", "Nothing can be fetched from a wildcard; choose `txt`."
+    if said.custom_origin_sni is not None:
+        yield "/custom_origin_sni", "Cloudflare rewrites no SNI for wildcards; leave it out."
+
+
+def _proofs_fit_the_name(choice: Choice) -> Iterator[Fault]:
+    used = methods_of(choice.plan, choice.hostname, choice.options)
+    proves_by_txt = used.ownership is OwnershipMethod.TXT or used.dcv is DcvMethod.TXT
+    if proves_by_txt and not used.is_delegated and len(choice.hostname.base) > LONGEST_PROVABLE:
+        field = "/ownership_method" if used.ownership is OwnershipMethod.TXT else "/dcv_method"
+        yield field, "The name is too long for a TXT proof, which stands at an even longer one."
+
+
+def _sni_needs_an_origin(choice: Choice) -> Iterator[Fault]:
+    said = choice.options
+    if said.custom_origin_sni is not None and said.custom_origin_server is None:
+        yield "/custom_origin_sni", "It only goes with `custom_origin_server`; give that too."
+
+
+def _ciphers_need_older_tls(choice: Choice) -> Iterator[Fault]:
+    tls = choice.options.tls
+    if tls.ciphers and tls.min_tls_version == "1.3":
+        yield "/tls/ciphers", "TLS 1.3 has its own ciphers; leave them out or allow 1.2 (1443)."
+
+
+def _metadata_is_small(choice: Choice) -> Iterator[Fault]:
+    size = len(json.dumps(choice.options.custom_metadata, ensure_ascii=False).encode())
+    if size > MAX_CUSTOM_METADATA:
+        said = f"Cloudflare takes {MAX_CUSTOM_METADATA} bytes, this has {size}; keep the rest in "
+        yield "/custom_metadata", said + "`metadata`, which never leaves here."
+
+
+_RULES: tuple[Callable[[Choice], Iterator[Fault]], ...] = (
+    _methods_are_custom,
+    _wildcards_serve_no_http,
+    _proofs_fit_the_name,
+    _sni_needs_an_origin,
+    _ciphers_need_older_tls,
+    _metadata_is_small,
+)
+
+
+def _check_origin(origin: str, zone_name: str | None, public_suffix: PublicSuffix) -> None:
+    field = "/custom_origin_server"
+    try:
+        name = parse_hostname(origin, public_suffix)
+    except InvalidHostname as error:
+        raise OptionNotAvailable(field, f"No name of an origin: {error.detail}") from error
+    if name.is_wildcard or name.name != origin:
+        raise OptionNotAvailable(
+            field, "Give the origin's one name, in lower-case A-labels and without a final dot."
+        )
+    if zone_name is not None and not f".{name.name}".endswith(f".{zone_name}"):
+        raise OptionNotAvailable(
+            field,
+            f"An origin is a proxied record of the zone itself; choose a name below {zone_name}.",
+        )
