@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.domain.cloudflare_errors import (
+    is_held,
+    reason_behind,
+    reason_in_the_way,
+    refusal_reason,
+)
 from app.domain.cloudflare_status import (
     CertificateMeaning,
     HostnameMeaning,
     both_active,
     certificate_meaning,
     hostname_meaning,
+    waits_for_renewal,
 )
 from app.domain.custom_hostname import (
     LIVE,
@@ -19,6 +25,7 @@ from app.domain.custom_hostname import (
     Desired,
     Purpose,
     RecordStatus,
+    Removal,
     State,
 )
 from app.domain.errors import CloudflareRateLimited, CloudflareUnauthorized
@@ -35,8 +42,7 @@ from app.domain.plan import is_real_time, records_complete, wanted_records
 from app.domain.reason import Reason
 from app.domain.schedule import Policy
 
-# Cloudflare's codes for a creation that a larger quota would let through.
-QUOTA_CODES = frozenset({1404, 1405})
+_LAPSED = frozenset({Reason.MOVED_AWAY, Reason.VALIDATION_LAPSED})
 
 _WHY_NOT_CREATED = {
     CloudflareUnauthorized.code: Reason.CLOUDFLARE_UNAUTHORIZED,
@@ -66,11 +72,15 @@ def find_standing(
     if record.watch.doubted_at is not None and record.state in LIVE:
         return _in_doubt(record, observation, now=now, policy=policy)
     match hostname_meaning(view):
+        case HostnameMeaning.LEAVING if record.state not in LIVE and _is_kept_while_leaving(record):
+            return Standing(record.state, record.reason)
         case HostnameMeaning.BLOCKED:
-            return Standing(State.FAILED, _blocked_reason(view))
+            return Standing(
+                State.FAILED, Reason.ZONE_HELD if is_held(view) else Reason.HOSTNAME_BLOCKED
+            )
         case HostnameMeaning.MOVED:
             return Standing(State.VALIDATING, _lapsed(record))
-        case HostnameMeaning.ACTIVE | HostnameMeaning.GOING:
+        case HostnameMeaning.ACTIVE | HostnameMeaning.GOING | HostnameMeaning.LEAVING:
             live = record.state in LIVE
             if both_active(view, live=live):
                 return _live(record, observation, now=now, policy=policy)
@@ -89,11 +99,11 @@ def _not_at_cloudflare(record: CustomHostname, observation: Observation) -> Stan
     match observation.cloudflare:
         case Found():
             return Standing(State.FAILED, Reason.ALREADY_IN_ZONE)
-        case Refused(code, _) if code in QUOTA_CODES:
-            return Standing(State.FAILED, Reason.QUOTA_EXCEEDED)
-        case Refused():
-            return Standing(State.FAILED, Reason.REFUSED_BY_CLOUDFLARE)
-        case Absent() if view is not None and hostname_meaning(view) is not HostnameMeaning.MOVED:
+        case Refused(code, _):
+            return Standing(State.FAILED, refusal_reason(code))
+        case Absent() if record.watch.removal is Removal.GIVE_UP:
+            return Standing(State.FAILED, Reason.NEVER_SET_UP)
+        case Absent() if view is not None and not _comes_back(record, view):
             return Standing(State.FAILED, Reason.MISSING_AT_CLOUDFLARE)
         case _:
             pass
@@ -101,9 +111,26 @@ def _not_at_cloudflare(record: CustomHostname, observation: Observation) -> Stan
         return Standing(State.FAILED, record.reason)
     if view is None:
         return Standing(State.PENDING, _creation_reason(record, observation))
-    if hostname_meaning(view) is HostnameMeaning.MOVED:
+    if record.watch.removal is Removal.REMAKE:
+        return Standing(State.VALIDATING, Reason.CERTIFICATE_TIMED_OUT)
+    if _has_lapsed(record, view):
         return Standing(State.VALIDATING, _lapsed(record))
     return Standing(State.FAILED, Reason.MISSING_AT_CLOUDFLARE)
+
+
+def _comes_back(record: CustomHostname, view: CloudflareHostname) -> bool:
+    return record.watch.removal is Removal.REMAKE or _has_lapsed(record, view)
+
+
+def _has_lapsed(record: CustomHostname, view: CloudflareHostname) -> bool:
+    """Whether Cloudflare gave it up itself; a removal by another hand is no lapse."""
+    meaning = hostname_meaning(view)
+    left = meaning is HostnameMeaning.LEAVING and record.reason in _LAPSED
+    return left or meaning is HostnameMeaning.MOVED
+
+
+def _is_kept_while_leaving(record: CustomHostname) -> bool:
+    return record.watch.removal is not None or record.reason in _LAPSED
 
 
 def _lapsed(record: CustomHostname) -> Reason:
@@ -122,11 +149,6 @@ def _creation_reason(record: CustomHostname, observation: Observation) -> Reason
             return Reason.CREATING
 
 
-def _blocked_reason(view: CloudflareHostname) -> Reason:
-    held = _mentions(view, r"\bzone\b.*\b(held|hold)\b|\bheld zone\b")
-    return Reason.ZONE_HELD if held else Reason.HOSTNAME_BLOCKED
-
-
 def _in_doubt(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> Standing:
@@ -142,13 +164,28 @@ def _live(
     routing = record.dns.routing
     points = routing is not None and routing.points_at_target
     if points:
-        return Standing(State.CNAME_VERIFIED, Reason.LIVE)
+        missing = _lacks_renewal_tokens(record)
+        reason = Reason.RENEWAL_TOKENS_MISSING if missing else Reason.LIVE
+        return Standing(State.CNAME_VERIFIED, reason)
     # Time alone concludes nothing: it takes a look that finds the name elsewhere.
     seen = isinstance(observation.dns.routing, Found)
     lost = seen and _contradicted(record, now, policy)
     if record.state is State.CNAME_VERIFIED and not lost:
         return Standing(State.CNAME_VERIFIED, Reason.CNAME_CONTRADICTED)
     return Standing(State.ACTIVE, _cname_reason(record))
+
+
+def _lacks_renewal_tokens(record: CustomHostname) -> bool:
+    """Whether a renewal waits for TXT records that are surely not there.
+
+    Any name but a wildcard is renewed over HTTP by itself.
+    """
+    view = record.cloudflare.seen
+    if view is None or not record.hostname.is_wildcard or not waits_for_renewal(view):
+        return False
+    lacking = {RecordStatus.MISSING, RecordStatus.WRONG}
+    wanted = (r for r in wanted_records(record) if r.purpose is Purpose.CERTIFICATE)
+    return any(r.status in lacking for r in wanted)
 
 
 def _contradicted(record: CustomHostname, now: datetime, policy: Policy) -> bool:
@@ -160,37 +197,44 @@ def _contradicted(record: CustomHostname, now: datetime, policy: Policy) -> bool
 
 def _missing(record: CustomHostname, view: CloudflareHostname) -> Reason:
     """Say what keeps the two statuses from being active, and so whose turn it is."""
-    if _mentions(view, "fallback origin"):
-        return Reason.FALLBACK_ORIGIN_NOT_READY
-    if _mentions(view, "caa_error"):
-        return Reason.CAA_FORBIDS_ISSUANCE
+    in_the_way = reason_in_the_way(view)
+    # Once the name points here, Cloudflare has yet to see it.
+    seen_since = in_the_way is Reason.PROXIED_ELSEWHERE and _is_routed(record)
+    if in_the_way is not None and not seen_since:
+        return in_the_way
     if not records_complete(record):
         return Reason.PREPARING_RECORDS
     if hostname_meaning(view) is not HostnameMeaning.ACTIVE:
         return _record_reason(record, Purpose.OWNERSHIP) or Reason.HOSTNAME_CHECK_PENDING
-    match certificate_meaning(view):
-        case CertificateMeaning.ISSUING:
-            return Reason.CERTIFICATE_ISSUING
-        case CertificateMeaning.DEPLOYING:
-            return Reason.CERTIFICATE_DEPLOYING
-        case CertificateMeaning.ENDED:
-            return Reason.CERTIFICATE_EXPIRED
-        case CertificateMeaning.TIMED_OUT:
-            return _record_reason(record, Purpose.CERTIFICATE) or Reason.CERTIFICATE_TIMED_OUT
-        case CertificateMeaning.CHECKING | CertificateMeaning.GOING | CertificateMeaning.ACTIVE:
-            return _record_reason(record, Purpose.CERTIFICATE) or Reason.CERTIFICATE_CHECK_PENDING
+    return _certificate_reason(record, view)
+
+
+_CERTIFICATE_REASONS = {
+    CertificateMeaning.ISSUING: Reason.CERTIFICATE_ISSUING,
+    CertificateMeaning.DEPLOYING: Reason.CERTIFICATE_DEPLOYING,
+    CertificateMeaning.ENDED: Reason.CERTIFICATE_EXPIRED,
+}
+
+
+def _certificate_reason(record: CustomHostname, view: CloudflareHostname) -> Reason:
+    meaning = certificate_meaning(view)
+    if meaning in _CERTIFICATE_REASONS:
+        return _CERTIFICATE_REASONS[meaning]
+    lacking = _record_reason(record, Purpose.CERTIFICATE) or reason_behind(view)
+    if lacking is not None:
+        return lacking
+    timed_out = meaning is CertificateMeaning.TIMED_OUT
+    return Reason.CERTIFICATE_TIMED_OUT if timed_out else Reason.CERTIFICATE_CHECK_PENDING
 
 
 def _record_reason(record: CustomHostname, purpose: Purpose) -> Reason | None:
     """Name the record that is still lacking for `purpose`; None when the tenant did all of it."""
-    wanted = wanted_records(record)
-    routed = any(r.purpose is Purpose.ROUTING and r.status is RecordStatus.FOUND for r in wanted)
     # Once traffic arrives here, hostname and HTTP validation need no token.
-    if routed and not (purpose is Purpose.CERTIFICATE and record.hostname.is_wildcard):
+    if _is_routed(record) and not (purpose is Purpose.CERTIFICATE and record.hostname.is_wildcard):
         return None
     if is_real_time(record.plan):
         return _cname_reason(record)
-    statuses = {r.status for r in wanted if r.purpose is purpose}
+    statuses = {r.status for r in wanted_records(record) if r.purpose is purpose}
     if statuses == {RecordStatus.FOUND}:
         return None
     wrong = RecordStatus.WRONG in statuses
@@ -207,6 +251,6 @@ def _cname_reason(record: CustomHostname) -> Reason:
     return Reason.CNAME_ELSEWHERE if wrong else Reason.AWAITING_CNAME
 
 
-def _mentions(view: CloudflareHostname, pattern: str) -> bool:
-    texts = (*view.verification_errors, *view.validation_errors)
-    return any(re.search(pattern, text, re.IGNORECASE) for text in texts)
+def _is_routed(record: CustomHostname) -> bool:
+    found = (r for r in wanted_records(record) if r.status is RecordStatus.FOUND)
+    return any(r.purpose is Purpose.ROUTING for r in found)

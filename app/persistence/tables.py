@@ -180,6 +180,12 @@ watches = Table(
     _instant("viewed_at"),
     _instant("doubted_at"),
     _instant("followed_from"),
+    _instant("refreshes_on"),
+    Column("refreshes_today", SmallInteger, nullable=False, server_default=text("0")),
+    _instant("waiting_since"),
+    Column("removal", Text),
+    _instant("remade_at"),
+    Column("told_reasons", JSONB, nullable=False, server_default=text("'[]'")),
     Index("ix_watches_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
 )
 
