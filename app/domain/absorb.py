@@ -34,7 +34,7 @@ from app.domain.observation import (
     Values,
 )
 from app.domain.plan import found_records, wanted_records, wanted_shape
-from app.domain.schedule import Policy, failure_wait, next_follow_up
+from app.domain.schedule import DAY, Policy, failure_wait, next_follow_up
 from app.domain.shape import RefusedEdit
 
 NO_CUSTOM_METADATA = 1413
@@ -47,7 +47,8 @@ def absorb(
     """Give the record as it looks after `observation`; its state is untouched."""
     seen = _absorb_cloudflare(record, observation, now=now, policy=policy)
     seen = _absorb_dns(seen, observation.dns, now)
-    return _absorb_act(seen, observation, now)
+    seen = _absorb_act(seen, observation, now)
+    return replace(seen, watch=replace(seen.watch, waiting_since=_waiting_since(seen)))
 
 
 def is_ours(view: CloudflareHostname, record: CustomHostname, skew: timedelta) -> bool:
@@ -278,6 +279,12 @@ def is_to_be_sent_again(record: CustomHostname, observation: Observation) -> boo
     return known.refusal is None
 
 
+def _waiting_since(record: CustomHostname) -> datetime:
+    """A person's wish or refresh begins the tenant's time anew; a later instant was set for it."""
+    instants = (record.wanted_at, record.refresh_requested_at, record.watch.waiting_since)
+    return max(at for at in instants if at is not None)
+
+
 def _absorb_act(record: CustomHostname, observation: Observation, now: datetime) -> CustomHostname:
     """Note an act that was answered, each a refresh too; one without an answer is to be done."""
     if observation.acted not in {Act.CREATE, Act.REFRESH, Act.EDIT}:
@@ -288,11 +295,19 @@ def _absorb_act(record: CustomHostname, observation: Observation, now: datetime)
         return record
     found = found_records(record)
     again = observation.acted is Act.REFRESH and found <= record.watch.refreshed_records
+    own = observation.acted is Act.REFRESH and not record.refresh_is_requested
+    watch = _count_refresh(record.watch, now) if own else record.watch
     watch = replace(
-        record.watch,
+        watch,
         refreshed_at=now,
         refreshed_records=record.watch.refreshed_records | found,
         refreshes=record.watch.refreshes + 1 if again else 0,
         followed_from=now,
     )
     return replace(record, watch=watch)
+
+
+def _count_refresh(watch: Watch, now: datetime) -> Watch:
+    if watch.refreshes_on is None or now - watch.refreshes_on >= DAY:
+        return replace(watch, refreshes_on=now, refreshes_today=1)
+    return replace(watch, refreshes_today=watch.refreshes_today + 1)

@@ -12,10 +12,10 @@ from app.domain.cloudflare_status import (
     certificate_meaning,
     hostname_meaning,
 )
-from app.domain.custom_hostname import LIVE, CustomHostname, Desired, State
+from app.domain.custom_hostname import LIVE, CustomHostname, Desired, Removal, State, Watch
 from app.domain.observation import Act, CloudflareHostname, Observation, Unknown
 from app.domain.plan import found_records, has_drifted, wanted_shape
-from app.domain.schedule import Policy
+from app.domain.schedule import DAY, Policy, cloudflare_next_try
 
 
 def wanted_act(record: CustomHostname, *, now: datetime, policy: Policy) -> Act | None:
@@ -25,6 +25,8 @@ def wanted_act(record: CustomHostname, *, now: datetime, policy: Policy) -> Act 
         return Act.DELETE if at_cloudflare else None
     if record.watch.doubted_at is not None:
         return None
+    if record.watch.removal is not None and record.cloudflare.id is not None:
+        return Act.DELETE
     if record.cloudflare.id is None:
         return Act.CREATE if _wants_creation(record) else None
     if _wants_edit(record):
@@ -90,6 +92,8 @@ def must_wait(record: CustomHostname, observation: Observation, now: datetime) -
 def _wants_creation(record: CustomHostname) -> bool:
     if record.state is State.PENDING or record.refresh_is_requested:
         return True
+    if record.watch.removal is Removal.REMAKE:
+        return True
     routing = record.dns.routing
     came_back = routing is not None and routing.points_at_target
     return record.state is State.VALIDATING and came_back
@@ -115,7 +119,7 @@ def _wants_refresh(record: CustomHostname, now: datetime, policy: Policy) -> boo
         return False
     watch = record.watch
     found = found_records(record)
-    if not found:
+    if not found or _is_spent(watch, now, policy) or next_try_soon(record, now, policy):
         return False
     if found - watch.refreshed_records:
         return True
@@ -123,6 +127,41 @@ def _wants_refresh(record: CustomHostname, now: datetime, policy: Policy) -> boo
     if watch.refreshed_at is None or watch.refreshes >= len(waits):
         return False
     return now - watch.refreshed_at >= waits[watch.refreshes]
+
+
+def _is_spent(watch: Watch, now: datetime, policy: Policy) -> bool:
+    began = watch.refreshes_on
+    today = began is not None and now - began < DAY
+    return today and watch.refreshes_today >= policy.refreshes_a_day
+
+
+def next_try_soon(record: CustomHostname, now: datetime, policy: Policy) -> datetime | None:
+    """Cloudflare's own next look, where it comes so soon that a refresh would gain nothing."""
+    view, began = record.cloudflare.seen, record.watch.refreshed_at
+    if view is None or began is None or not _is_on_schedule(view):
+        return None
+    at = cloudflare_next_try(began, now)
+    return at if at is not None and at - now < policy.next_try_soon else None
+
+
+def _is_on_schedule(view: CloudflareHostname) -> bool:
+    """Whether Cloudflare looks by its back-off: not once it gave up or says unknown words."""
+    hostname = view.status == "pending" or hostname_meaning(view) is HostnameMeaning.ACTIVE
+    gave_up = {CertificateMeaning.TIMED_OUT, CertificateMeaning.ENDED, CertificateMeaning.GOING}
+    return hostname and certificate_meaning(view) not in gave_up
+
+
+def follow_next_try(
+    record: CustomHostname, before: CustomHostname, *, now: datetime, policy: Policy
+) -> CustomHostname:
+    """Follow Cloudflare's own next look at records newly found, in place of a refresh."""
+    view = record.cloudflare.seen
+    if record.state is not State.VALIDATING or record.cloudflare.id is None or view is None:
+        return record
+    soon = next_try_soon(record, now, policy)
+    if soon is None or not found_records(record) - found_records(before):
+        return record
+    return replace(record, watch=replace(record.watch, followed_from=soon))
 
 
 def _needs_nothing(record: CustomHostname) -> bool:
@@ -136,10 +175,14 @@ def _needs_nothing(record: CustomHostname) -> bool:
 def _waits_for_records(view: CloudflareHostname) -> bool:
     """Whether looking again at once could help Cloudflare on."""
     match hostname_meaning(view):
-        case HostnameMeaning.BLOCKED:
+        case HostnameMeaning.BLOCKED | HostnameMeaning.LEAVING:
             return False
         case HostnameMeaning.MOVED | HostnameMeaning.GOING:
             return True
         case HostnameMeaning.ACTIVE:
-            waiting = {CertificateMeaning.CHECKING, CertificateMeaning.TIMED_OUT}
+            waiting = {
+                CertificateMeaning.CHECKING,
+                CertificateMeaning.TIMED_OUT,
+                CertificateMeaning.ENDED,
+            }
             return certificate_meaning(view) in waiting

@@ -17,6 +17,8 @@ class HostnameMeaning(Enum):
     GOING = auto()
     MOVED = auto()
     BLOCKED = auto()
+    LEAVING = auto()
+    """Being removed, by whomever: what it was before says what that means."""
 
 
 class CertificateMeaning(Enum):
@@ -38,7 +40,7 @@ _HOSTNAME = {
     "active_redeploying": HostnameMeaning.ACTIVE,
     "moved": HostnameMeaning.MOVED,
     "deleted": HostnameMeaning.MOVED,
-    "pending_deletion": HostnameMeaning.MOVED,
+    "pending_deletion": HostnameMeaning.LEAVING,
     "blocked": HostnameMeaning.BLOCKED,
     "test_blocked": HostnameMeaning.BLOCKED,
 }
@@ -51,17 +53,31 @@ _CERTIFICATE = {
     "pending_deployment": CertificateMeaning.DEPLOYING,
     "holding_deployment": CertificateMeaning.DEPLOYING,
     "staging_deployment": CertificateMeaning.DEPLOYING,
+    "staging_active": CertificateMeaning.DEPLOYING,
+    "backup_issued": CertificateMeaning.DEPLOYING,
     "initializing_timed_out": CertificateMeaning.TIMED_OUT,
     "validation_timed_out": CertificateMeaning.TIMED_OUT,
     "issuance_timed_out": CertificateMeaning.TIMED_OUT,
     "deployment_timed_out": CertificateMeaning.TIMED_OUT,
+    "deletion_timed_out": CertificateMeaning.TIMED_OUT,
     "expired": CertificateMeaning.ENDED,
     "deleted": CertificateMeaning.ENDED,
     "inactive": CertificateMeaning.ENDED,
 }
 
+# Listed as well: under way, or nothing that changes what a name is to us.
+_HOSTNAME_GOING = frozenset(
+    {
+        *("pending", "pending_blocked", "pending_migration", "pending_provisioned", "provisioned"),
+        *("test_pending", "test_active", "test_active_apex", "test_failed"),
+    }
+)
+_SSL_GOING = frozenset(
+    {"pending_expiration", "pending_deletion", "pending_cleanup", "deactivating"}
+)
+
 # For a live name these say that validation begins anew; any other unlisted text leaves it live.
-_BEGUN_ANEW = frozenset({"pending", "pending_blocked", "test_pending", "test_failed"})
+_BEGUN_ANEW = frozenset({"pending", "test_pending", "test_failed"})
 
 
 def hostname_meaning(view: CloudflareHostname) -> HostnameMeaning:
@@ -84,9 +100,25 @@ def both_active(view: CloudflareHostname | None, *, live: bool) -> bool:
     hostname, ssl = hostname_meaning(view), certificate_meaning(view)
     if not live:
         return hostname is HostnameMeaning.ACTIVE and ssl is CertificateMeaning.ACTIVE
-    if hostname is HostnameMeaning.GOING:
+    if hostname in {HostnameMeaning.GOING, HostnameMeaning.LEAVING}:
         return view.status not in _BEGUN_ANEW and ssl is not CertificateMeaning.ENDED
     return hostname is HostnameMeaning.ACTIVE and ssl is not CertificateMeaning.ENDED
+
+
+def unknown_statuses(view: CloudflareHostname) -> tuple[str, ...]:
+    """The texts that stand in neither of Cloudflare's lists."""
+    unknown = []
+    if view.status not in _HOSTNAME.keys() | _HOSTNAME_GOING:
+        unknown.append(view.status)
+    if view.ssl_status is not None and view.ssl_status not in _CERTIFICATE.keys() | _SSL_GOING:
+        unknown.append(view.ssl_status)
+    return tuple(unknown)
+
+
+def waits_for_renewal(view: CloudflareHostname) -> bool:
+    """Whether a live name's certificate waits for its proof anew, or timed out for want of it."""
+    waiting = {CertificateMeaning.CHECKING, CertificateMeaning.TIMED_OUT}
+    return view.ssl_status == "pending_expiration" or certificate_meaning(view) in waiting
 
 
 _COURSE = (

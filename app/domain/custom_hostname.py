@@ -41,6 +41,15 @@ class State(StrEnum):
     """Gone at Cloudflare."""
 
 
+class Removal(StrEnum):
+    """Why a hostname that is wanted is removed at Cloudflare all the same."""
+
+    REMAKE = "remake"
+    """Its certificate timed out and cannot be refreshed: it is made anew."""
+    GIVE_UP = "give_up"
+    """Nobody set it up for so long that it takes up room for nothing."""
+
+
 LIVE = frozenset({State.ACTIVE, State.CNAME_VERIFIED})
 GONE = frozenset({State.DELETING, State.DELETED})
 
@@ -195,6 +204,16 @@ class Watch:
     """When Cloudflare first spoke against the hostname, which is believed at a second look."""
     followed_from: datetime | None = None
     """From when Cloudflare is looked at closely: a creation, a refresh, or news of progress."""
+    refreshes_on: datetime | None = None
+    """When the day began in which `refreshes_today` are counted."""
+    refreshes_today: int = 0
+    """The machine's own; a person's do not count."""
+    waiting_since: datetime | None = None
+    """Since when the tenant has had time to set it up: a person's last wish or refresh."""
+    removal: Removal | None = None
+    remade_at: datetime | None = None
+    told_reasons: frozenset[Reason] = frozenset()
+    """What the tenant was told to do since the hostname last came to rest."""
 
     @property
     def next_check_at(self) -> datetime | None:

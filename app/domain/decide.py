@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.domain.absorb import absorb, is_to_be_sent_again
-from app.domain.acts import begin, must_wait, wanted_act
+from app.domain.acts import begin, follow_next_try, must_wait, wanted_act
 from app.domain.custom_hostname import GONE, LIVE, CustomHostname, State
 from app.domain.doubt import first_contradicted, looked_at, take_in, weigh
 from app.domain.events import EventType, event_type
+from app.domain.notices import find_notices, note_told
 from app.domain.observation import Act, Found, NotAsked, Observation, Side
+from app.domain.reason import Reason
+from app.domain.removal import settle_removal
 from app.domain.schedule import Policy, cloudflare_due_at, dns_due_at
 from app.domain.standing import Standing, find_standing
 
@@ -25,6 +28,8 @@ class Step:
 
     before: State
     after: State
+    reason: Reason
+    """Why it is in `after`; of a state that it only passed through, what fits that state."""
 
     @property
     def event_type(self) -> EventType:
@@ -43,6 +48,8 @@ class Transition:
     """Of a hostname that was live: the sides that gave a clear answer."""
     contradicted: frozenset[Side] = frozenset()
     """Those of `looked` that contradict it for the first time."""
+    notices: tuple[EventType, ...] = ()
+    """What is told besides the steps, and after them."""
 
 
 def decide(
@@ -58,14 +65,19 @@ def decide(
     known, observation = weigh(known, observation, now=now, policy=policy)
     seen = absorb(known, observation, now=now, policy=policy)
     standing = find_standing(seen, observation, now=now, policy=policy)
-    steps = tuple(_steps(record.state, standing.state, created=seen.cloudflare.id is not None))
+    steps = tuple(_steps(record.state, standing, created=seen.cloudflare.id is not None))
     moved = _arrive(seen, standing, steps, now)
+    moved = settle_removal(moved, observation, now=now, policy=policy)
     wanted = wanted_act(moved, now=now, policy=policy) if observation.acted is None else None
     postponed = wanted is not None and must_wait(moved, observation, now)
     act = None if postponed else wanted
     begun = begin(act, moved, now)
-    kept = _schedule(begun, observation, now=now, policy=policy, postponed=postponed)
-    return Transition(kept, steps, act, looked, contradicted)
+    if act is None:
+        begun = follow_next_try(begun, record, now=now, policy=policy)
+    notices = find_notices(record, begun, stepped=bool(steps))
+    told = note_told(begun, notices, stepped=bool(steps))
+    kept = _schedule(told, observation, now=now, policy=policy, postponed=postponed)
+    return Transition(kept, steps, act, looked, contradicted, notices)
 
 
 def needs_thorough_look(
@@ -81,14 +93,22 @@ def needs_thorough_look(
     return bool(decide(record, observation, now=now, policy=policy).steps)
 
 
-def _steps(before: State, after: State, *, created: bool) -> Iterator[Step]:
+_ON_THE_WAY = {
+    State.VALIDATING: Reason.HOSTNAME_CHECK_PENDING,
+    State.ACTIVE: Reason.CNAME_CHECK_PENDING,
+    State.DELETING: Reason.REMOVAL_REQUESTED,
+}
+"""The reasons of states that a look only passes through."""
+
+
+def _steps(before: State, standing: Standing, *, created: bool) -> Iterator[Step]:
     """Walk from one state to the other without leaving out what lies between."""
-    if before is after:
+    if before is standing.state:
         return
-    for state in _between(before, after, created=created):
-        yield Step(before, state)
+    for state in _between(before, standing.state, created=created):
+        yield Step(before, state, _ON_THE_WAY[state])
         before = state
-    yield Step(before, after)
+    yield Step(before, standing.state, standing.reason)
 
 
 def _between(before: State, after: State, *, created: bool) -> tuple[State, ...]:

@@ -119,6 +119,8 @@ def _is_believed(
     asked = record.refresh_requested_at
     if asked is not None and now - asked < policy.person_is_believed:
         return True
+    if record.watch.removal is not None:
+        return True
     doubted = record.watch.doubted_at
     sent = observation.sent_at or now
     return doubted is not None and sent - doubted >= policy.confirm_after - EARLY

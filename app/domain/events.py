@@ -24,6 +24,8 @@ class EventType(StrEnum):
     FAILED = "custom_hostname.failed"
     DELETING = "custom_hostname.deleting"
     DELETED = "custom_hostname.deleted"
+    RECORDS_CHANGED = "custom_hostname.records_changed"
+    ACTION_REQUIRED = "custom_hostname.action_required"
 
 
 class ZoneEventType(StrEnum):
@@ -53,7 +55,7 @@ def event_type(before: State | None, after: State) -> EventType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One step of one hostname, once and for ever; `sequence` has no gaps within the hostname."""
+    """One step or notice, once and for ever; `sequence` has no gaps within the hostname."""
 
     id: str
     custom_hostname_id: str

@@ -128,6 +128,40 @@ class Reason(StrEnum):
             "remove the record."
         ),
     )
+    PROXIED_ELSEWHERE = (
+        "proxied_elsewhere",
+        WaitingOn.TENANT,
+        (
+            "Another Cloudflare zone proxies the hostname; point its record at the CNAME target, "
+            "or turn proxying off there."
+        ),
+    )
+    DNSSEC_BROKEN = (
+        "dnssec_broken",
+        WaitingOn.TENANT,
+        "The domain's DNSSEC does not hold; mend its DS and DNSKEY records, or turn DNSSEC off.",
+    )
+    AUTHORITY_DNS_FAILED = (
+        "authority_dns_failed",
+        WaitingOn.TENANT,
+        (
+            "The certificate authority gets no answer from the domain's name servers; they must "
+            "answer from everywhere, for CAA too."
+        ),
+    )
+    AUTHORITY_RATE_LIMITED = (
+        "authority_rate_limited",
+        WaitingOn.CLOUDFLARE,
+        "The certificate authority issues no more for this domain for now; it is asked again.",
+    )
+    CERTIFICATE_RISK_BLOCKED = (
+        "certificate_risk_blocked",
+        WaitingOn.OPERATOR,
+        (
+            "The certificate authority refuses this domain, most often as a reported risk; ask "
+            "Cloudflare's support."
+        ),
+    )
     FALLBACK_ORIGIN_NOT_READY = (
         "fallback_origin_not_ready",
         WaitingOn.OPERATOR,
@@ -168,10 +202,28 @@ class Reason(StrEnum):
         WaitingOn.TENANT,
         "Cloudflare stopped looking for the records; once they are there it is asked again.",
     )
+    NEVER_SET_UP = (
+        "never_set_up",
+        WaitingOn.TENANT,
+        "Nobody added its records for so long that it was removed at Cloudflare; refresh to go on.",
+    )
     MOVED_AWAY = (
         "moved_away",
         WaitingOn.TENANT,
         "The hostname no longer points here; point it at the CNAME target to bring it back.",
+    )
+    RENEWAL_TOKENS_MISSING = (
+        "renewal_tokens_missing",
+        WaitingOn.TENANT,
+        (
+            "The hostname is live; its certificate is renewed once the new TXT records at "
+            "_acme-challenge are there."
+        ),
+    )
+    CNAME_CHECK_PENDING = (
+        "cname_check_pending",
+        WaitingOn.NOBODY,
+        "Both statuses are active; where the hostname's DNS leads is being verified.",
     )
     LIVE = (
         "live",
@@ -213,6 +265,21 @@ class Reason(StrEnum):
         "quota_exceeded",
         WaitingOn.OPERATOR,
         "The zone's quota of custom hostnames is used up; raise it, then refresh.",
+    )
+    HOSTNAME_REFUSED = (
+        "hostname_refused",
+        WaitingOn.OPERATOR,
+        "Cloudflare accepts no custom hostname of this name; remove it and add another.",
+    )
+    HOSTNAME_TOO_LONG = (
+        "hostname_too_long",
+        WaitingOn.OPERATOR,
+        "The name is too long for a certificate; remove it and add a shorter one.",
+    )
+    WILDCARD_UNSUPPORTED = (
+        "wildcard_unsupported",
+        WaitingOn.OPERATOR,
+        "Cloudflare makes no wildcard of this name; remove it and add the names one by one.",
     )
     CUSTOM_ORIGIN_UNAVAILABLE = (
         "custom_origin_unavailable",

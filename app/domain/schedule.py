@@ -10,10 +10,12 @@ from app.domain.cloudflare_status import (
     CertificateMeaning,
     certificate_meaning,
     goes_on_by_itself,
+    waits_for_renewal,
 )
-from app.domain.custom_hostname import LIVE, CustomHostname, State
+from app.domain.custom_hostname import LIVE, CustomHostname, Purpose, RecordStatus, State
 from app.domain.observation import Observation, Unknown
-from app.domain.plan import found_records, records_complete
+from app.domain.plan import found_records, records_complete, wanted_records
+from app.domain.reason import Reason
 
 DAY = timedelta(days=1)
 
@@ -25,6 +27,12 @@ what it waited for is there: the minutes in which a certificate is issued and de
 
 TOKENS = (1, 2, 3, 5, 8, 12, 20, 30, 45, *range(60, 601, 60))
 """The same while Cloudflare still prepares tokens, which takes it some seconds."""
+
+TRIES = 75
+"""How often Cloudflare looks for a proof before it gives up, over about seven days."""
+
+SLOW_FROM = 10
+LONGEST_WAIT = 4 * 3600
 
 ONCE = (10,)
 """The same where it is the tenant's turn: what stands in the way of the name shows at once."""
@@ -54,6 +62,12 @@ class Policy:
         timedelta(hours=24),
     )
     """Waits before the no-change PATCH is sent again for the same records."""
+    refreshes_a_day: int = 5
+    next_try_soon: timedelta = timedelta(minutes=2)
+    """Where Cloudflare itself looks sooner than this, it is left to."""
+    remade_again: timedelta = DAY
+    """How long a hostname made anew for its certificate is not made anew again."""
+    gives_up_after: timedelta = timedelta(days=30)
     confirm_after: timedelta = timedelta(seconds=60)
     """When what Cloudflare says against a hostname is looked at again, and then believed."""
     person_is_believed: timedelta = timedelta(minutes=1)
@@ -84,11 +98,13 @@ def cloudflare_due_at(
         return None
     if isinstance(observation.cloudflare, Unknown):
         return now + failure_wait(record, observation.cloudflare, policy)
-    if record.state is State.DELETING:
+    leaving = record.watch.removal is not None and record.cloudflare.id is not None
+    if record.state is State.DELETING or leaving:
         failed = record.watch.cloudflare_failures > 0
         return now + (_backed_off(record, policy) if failed else policy.deleting_again)
     if record.cloudflare.id is None:
-        to_create = record.state is State.PENDING or record.refresh_is_requested
+        remade = record.watch.removal is not None
+        to_create = record.state is State.PENDING or record.refresh_is_requested or remade
         return now + _backed_off(record, policy) if to_create else None
     doubted = record.watch.doubted_at
     if doubted is not None:
@@ -103,6 +119,21 @@ def next_follow_up(record: CustomHostname, now: datetime) -> datetime | None:
         return None
     steps = (began + timedelta(seconds=seconds) for seconds in _ladder(record))
     return next((at for at in steps if at > now), None)
+
+
+def cloudflare_next_try(began: datetime, now: datetime) -> datetime | None:
+    """When Cloudflare itself looks for the proofs next; None once it gave up.
+
+    Source: the back-off schedule of hostname validation, which certificates share. It begins with
+    the creation and with each refresh, both of which are a look themselves.
+    """
+    at = began
+    for number in range(TRIES):
+        growth = 1.05 if number < SLOW_FROM else 1.15
+        at += timedelta(seconds=min(int(60 * growth**number), LONGEST_WAIT))
+        if at > now:
+            return at
+    return None
 
 
 def webhook_retry_after(attempts: int, *, chance: float) -> timedelta | None:
@@ -133,9 +164,21 @@ def _dns_interval(record: CustomHostname, now: datetime) -> timedelta:
 def _live_dns(record: CustomHostname, now: datetime, policy: Policy) -> datetime:
     began = record.watch.contradicted_at
     if began is None:
-        return _own_hour(record.id, now)
+        return min(_own_hour(record.id, now), now + _renewal_interval(record))
     looks = (began + wait for wait in policy.contradiction_looks)
     return next((at for at in looks if at > now), now + policy.contradiction_looks[0])
+
+
+def _renewal_interval(record: CustomHostname) -> timedelta:
+    """Look for the new tokens of a wildcard's renewal; a live name is else looked at daily."""
+    view = record.cloudflare.seen
+    if view is None or not record.hostname.is_wildcard or not waits_for_renewal(view):
+        return 2 * DAY
+    if record.reason is Reason.RENEWAL_TOKENS_MISSING:
+        return timedelta(hours=1)
+    tokens = (r for r in wanted_records(record) if r.purpose is Purpose.CERTIFICATE)
+    unheard = any(r.status is RecordStatus.UNKNOWN for r in tokens)
+    return _stretched(timedelta(minutes=1), record.watch.dns_failures) if unheard else 2 * DAY
 
 
 def _own_hour(record_id: str, now: datetime) -> datetime:

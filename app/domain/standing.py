@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 
 from app.domain.absorb import is_to_be_sent_again
+from app.domain.cloudflare_errors import (
+    REFUSALS,
+    is_held,
+    reason_behind,
+    reason_in_the_way,
+    speaks_of_authority,
+)
 from app.domain.cloudflare_status import (
     CertificateMeaning,
     HostnameMeaning,
     both_active,
     certificate_meaning,
     hostname_meaning,
+    waits_for_renewal,
 )
 from app.domain.custom_hostname import (
     LIVE,
@@ -20,6 +27,7 @@ from app.domain.custom_hostname import (
     Desired,
     Purpose,
     RecordStatus,
+    Removal,
     State,
 )
 from app.domain.errors import CloudflareRateLimited, CloudflareUnauthorized
@@ -36,17 +44,7 @@ from app.domain.plan import records_complete, wanted_records, wanted_shape
 from app.domain.reason import Reason
 from app.domain.schedule import Policy
 
-# Cloudflare's codes for a creation that a larger quota would let through.
-QUOTA_CODES = frozenset({1404, 1405})
-
-# Why a creation or an edit is refused for good, by Cloudflare's code (its page "Status codes -
-# Custom hostnames"). For a certificate authority that the plan lacks there is none: its text says.
-_REFUSALS = {
-    **dict.fromkeys(QUOTA_CODES, Reason.QUOTA_EXCEEDED),
-    1414: Reason.CUSTOM_ORIGIN_UNAVAILABLE,
-    **dict.fromkeys(range(1415, 1422), Reason.CUSTOM_ORIGIN_REFUSED),
-}
-_SPEAKS_OF_AUTHORITY = re.compile(r"certificate[ _]authority", re.IGNORECASE)
+_LAPSED = frozenset({Reason.MOVED_AWAY, Reason.VALIDATION_LAPSED})
 
 _WHY_NOT_CREATED = {
     CloudflareUnauthorized.code: Reason.CLOUDFLARE_UNAUTHORIZED,
@@ -104,11 +102,15 @@ def _there(
     if record.watch.doubted_at is not None and record.state in LIVE:
         return _in_doubt(record, observation, now=now, policy=policy)
     match hostname_meaning(view):
+        case HostnameMeaning.LEAVING if record.state not in LIVE and _is_kept_while_leaving(record):
+            return Standing(record.state, record.reason)
         case HostnameMeaning.BLOCKED:
-            return Standing(State.FAILED, _blocked_reason(view))
+            return Standing(
+                State.FAILED, Reason.ZONE_HELD if is_held(view) else Reason.HOSTNAME_BLOCKED
+            )
         case HostnameMeaning.MOVED:
             return Standing(State.VALIDATING, _lapsed(record))
-        case HostnameMeaning.ACTIVE | HostnameMeaning.GOING:
+        case HostnameMeaning.ACTIVE | HostnameMeaning.GOING | HostnameMeaning.LEAVING:
             live = record.state in LIVE
             if both_active(view, live=live):
                 return _live(record, observation, now=now, policy=policy)
@@ -123,6 +125,23 @@ def _leaving(record: CustomHostname) -> Standing:
 
 
 def _not_at_cloudflare(record: CustomHostname, observation: Observation) -> Standing:
+    answered = _answered(record, observation)
+    if answered is not None:
+        return answered
+    view = record.cloudflare.seen
+    if record.state is State.FAILED:
+        return Standing(State.FAILED, record.reason)
+    if view is None:
+        return Standing(State.PENDING, _creation_reason(record, observation))
+    if record.watch.removal is Removal.REMAKE:
+        return Standing(State.VALIDATING, Reason.CERTIFICATE_TIMED_OUT)
+    if _has_lapsed(record, view):
+        return Standing(State.VALIDATING, _lapsed(record))
+    return Standing(State.FAILED, Reason.MISSING_AT_CLOUDFLARE)
+
+
+def _answered(record: CustomHostname, observation: Observation) -> Standing | None:
+    """Where this very answer leaves a hostname that is not at Cloudflare."""
     view = record.cloudflare.seen
     match observation.cloudflare:
         case Found():
@@ -132,24 +151,19 @@ def _not_at_cloudflare(record: CustomHostname, observation: Observation) -> Stan
         case Refused(code, message):
             why = _refusal_reason(record, code, message)
             return Standing(State.FAILED, why or Reason.REFUSED_BY_CLOUDFLARE)
-        case Absent() if view is not None and hostname_meaning(view) is not HostnameMeaning.MOVED:
+        case Absent() if record.watch.removal is Removal.GIVE_UP:
+            return Standing(State.FAILED, Reason.NEVER_SET_UP)
+        case Absent() if view is not None and not _comes_back(record, view):
             return Standing(State.FAILED, Reason.MISSING_AT_CLOUDFLARE)
         case _:
-            pass
-    if record.state is State.FAILED:
-        return Standing(State.FAILED, record.reason)
-    if view is None:
-        return Standing(State.PENDING, _creation_reason(record, observation))
-    if hostname_meaning(view) is HostnameMeaning.MOVED:
-        return Standing(State.VALIDATING, _lapsed(record))
-    return Standing(State.FAILED, Reason.MISSING_AT_CLOUDFLARE)
+            return None
 
 
 def _refusal_reason(record: CustomHostname, code: int, message: str) -> Reason | None:
     chosen = record.options.certificate_authority is not None
-    if chosen and _SPEAKS_OF_AUTHORITY.search(message):
+    if chosen and speaks_of_authority(message):
         return Reason.CERTIFICATE_AUTHORITY_UNAVAILABLE
-    return _REFUSALS.get(code)
+    return REFUSALS.get(code)
 
 
 def _with_refused_edit(record: CustomHostname, standing: Standing) -> Standing:
@@ -161,6 +175,21 @@ def _with_refused_edit(record: CustomHostname, standing: Standing) -> Standing:
     if standing.state is State.VALIDATING:
         return Standing(State.FAILED, why)
     return Standing(standing.state, why if standing.reason is Reason.LIVE else standing.reason)
+
+
+def _comes_back(record: CustomHostname, view: CloudflareHostname) -> bool:
+    return record.watch.removal is Removal.REMAKE or _has_lapsed(record, view)
+
+
+def _has_lapsed(record: CustomHostname, view: CloudflareHostname) -> bool:
+    """Whether Cloudflare gave it up itself; a removal by another hand is no lapse."""
+    meaning = hostname_meaning(view)
+    left = meaning is HostnameMeaning.LEAVING and record.reason in _LAPSED
+    return left or meaning is HostnameMeaning.MOVED
+
+
+def _is_kept_while_leaving(record: CustomHostname) -> bool:
+    return record.watch.removal is not None or record.reason in _LAPSED
 
 
 def _lapsed(record: CustomHostname) -> Reason:
@@ -179,11 +208,6 @@ def _creation_reason(record: CustomHostname, observation: Observation) -> Reason
             return Reason.CREATING
 
 
-def _blocked_reason(view: CloudflareHostname) -> Reason:
-    held = _mentions(view, r"\bzone\b.*\b(held|hold)\b|\bheld zone\b")
-    return Reason.ZONE_HELD if held else Reason.HOSTNAME_BLOCKED
-
-
 def _in_doubt(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> Standing:
@@ -199,13 +223,28 @@ def _live(
     routing = record.dns.routing
     points = routing is not None and routing.points_at_target
     if points:
-        return Standing(State.CNAME_VERIFIED, Reason.LIVE)
+        missing = _lacks_renewal_tokens(record)
+        reason = Reason.RENEWAL_TOKENS_MISSING if missing else Reason.LIVE
+        return Standing(State.CNAME_VERIFIED, reason)
     # Time alone concludes nothing: it takes a look that finds the name elsewhere.
     seen = isinstance(observation.dns.routing, Found)
     lost = seen and _contradicted(record, now, policy)
     if record.state is State.CNAME_VERIFIED and not lost:
         return Standing(State.CNAME_VERIFIED, Reason.CNAME_CONTRADICTED)
     return Standing(State.ACTIVE, _cname_reason(record))
+
+
+def _lacks_renewal_tokens(record: CustomHostname) -> bool:
+    """Whether a renewal waits for TXT records that are surely not there.
+
+    Any name but a wildcard is renewed over HTTP by itself.
+    """
+    view = record.cloudflare.seen
+    if view is None or not record.hostname.is_wildcard or not waits_for_renewal(view):
+        return False
+    lacking = {RecordStatus.MISSING, RecordStatus.WRONG}
+    wanted = (r for r in wanted_records(record) if r.purpose is Purpose.CERTIFICATE)
+    return any(r.status in lacking for r in wanted)
 
 
 def _contradicted(record: CustomHostname, now: datetime, policy: Policy) -> bool:
@@ -217,33 +256,42 @@ def _contradicted(record: CustomHostname, now: datetime, policy: Policy) -> bool
 
 def _missing(record: CustomHostname, view: CloudflareHostname) -> Reason:
     """Say what keeps the two statuses from being active, and so whose turn it is."""
-    if _mentions(view, "fallback origin"):
-        return Reason.FALLBACK_ORIGIN_NOT_READY
-    if _mentions(view, "caa_error"):
-        return Reason.CAA_FORBIDS_ISSUANCE
+    in_the_way = reason_in_the_way(view)
+    # Once the name points here, Cloudflare has yet to see it.
+    seen_since = in_the_way is Reason.PROXIED_ELSEWHERE and _is_routed(record)
+    if in_the_way is not None and not seen_since:
+        return in_the_way
     if not records_complete(record):
         return Reason.PREPARING_RECORDS
     if hostname_meaning(view) is not HostnameMeaning.ACTIVE:
         return _record_reason(record, Purpose.OWNERSHIP) or Reason.HOSTNAME_CHECK_PENDING
-    match certificate_meaning(view):
-        case CertificateMeaning.ISSUING:
-            return Reason.CERTIFICATE_ISSUING
-        case CertificateMeaning.DEPLOYING:
-            return Reason.CERTIFICATE_DEPLOYING
-        case CertificateMeaning.ENDED:
-            return Reason.CERTIFICATE_EXPIRED
-        case CertificateMeaning.TIMED_OUT:
-            return _record_reason(record, Purpose.CERTIFICATE) or Reason.CERTIFICATE_TIMED_OUT
-        case CertificateMeaning.CHECKING | CertificateMeaning.GOING | CertificateMeaning.ACTIVE:
-            return _record_reason(record, Purpose.CERTIFICATE) or Reason.CERTIFICATE_CHECK_PENDING
+    return _certificate_reason(record, view)
+
+
+_CERTIFICATE_REASONS = {
+    CertificateMeaning.ISSUING: Reason.CERTIFICATE_ISSUING,
+    CertificateMeaning.DEPLOYING: Reason.CERTIFICATE_DEPLOYING,
+    CertificateMeaning.ENDED: Reason.CERTIFICATE_EXPIRED,
+}
+
+
+def _certificate_reason(record: CustomHostname, view: CloudflareHostname) -> Reason:
+    meaning = certificate_meaning(view)
+    if meaning in _CERTIFICATE_REASONS:
+        return _CERTIFICATE_REASONS[meaning]
+    lacking = _record_reason(record, Purpose.CERTIFICATE) or reason_behind(view)
+    if lacking is not None:
+        return lacking
+    timed_out = meaning is CertificateMeaning.TIMED_OUT
+    return Reason.CERTIFICATE_TIMED_OUT if timed_out else Reason.CERTIFICATE_CHECK_PENDING
 
 
 def _record_reason(record: CustomHostname, purpose: Purpose) -> Reason | None:
     """Name the record that is still lacking for `purpose`; None when the tenant did all of it."""
     wanted = wanted_records(record)
-    routed = any(r.purpose is Purpose.ROUTING and r.status is RecordStatus.FOUND for r in wanted)
     # Once traffic arrives here, hostname and HTTP validation need no token; but what arrives by a
     # wildcard says nothing of the name itself, which is the one Cloudflare checks.
+    routed = _is_routed(record)
     if routed and not wanted_shape(record).wildcard:
         return None
     lacking = [r for r in wanted if r.purpose in _PROVED_BY[purpose]]
@@ -264,6 +312,6 @@ def _cname_reason(record: CustomHostname) -> Reason:
     return Reason.CNAME_ELSEWHERE if wrong else Reason.AWAITING_CNAME
 
 
-def _mentions(view: CloudflareHostname, pattern: str) -> bool:
-    texts = (*view.verification_errors, *view.validation_errors)
-    return any(re.search(pattern, text, re.IGNORECASE) for text in texts)
+def _is_routed(record: CustomHostname) -> bool:
+    found = (r for r in wanted_records(record) if r.status is RecordStatus.FOUND)
+    return any(r.purpose is Purpose.ROUTING for r in found)

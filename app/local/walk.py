@@ -117,6 +117,9 @@ class Journey:
         path = f"{self._path}/events?cursor={self._told}"
         for event in (await self._client.api("GET", path))["data"]:
             self._told = event["sequence"]
+            if event["from"] == event["to"]:
+                self._say(f"{event['sequence']}. {event['type']}  [{event['reason']}]")
+                continue
             self._states.append(event["to"])
             self._tell(event, hostname)
         return hostname

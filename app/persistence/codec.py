@@ -14,6 +14,7 @@ from app.domain.custom_hostname import (
     DnsSeen,
     Plan,
     RecordStatus,
+    Removal,
     State,
     Watch,
     ZoneTargets,
@@ -114,6 +115,12 @@ def watch_row(watch: Watch) -> dict[str, Any]:
         "viewed_at": watch.viewed_at,
         "doubted_at": watch.doubted_at,
         "followed_from": watch.followed_from,
+        "refreshes_on": watch.refreshes_on,
+        "refreshes_today": watch.refreshes_today,
+        "waiting_since": watch.waiting_since,
+        "removal": str(watch.removal) if watch.removal else None,
+        "remade_at": watch.remade_at,
+        "told_reasons": sorted(str(reason) for reason in watch.told_reasons),
     }
 
 
@@ -213,4 +220,10 @@ def _read_watch(row: Mapping[str, Any]) -> Watch:
         viewed_at=row["viewed_at"],
         doubted_at=row["doubted_at"],
         followed_from=row["followed_from"],
+        refreshes_on=row["refreshes_on"],
+        refreshes_today=row["refreshes_today"],
+        waiting_since=row["waiting_since"],
+        removal=Removal(row["removal"]) if row["removal"] else None,
+        remade_at=row["remade_at"],
+        told_reasons=frozenset(Reason.of(code) for code in row["told_reasons"]),
     )

@@ -208,6 +208,12 @@ watches = Table(
     _instant("viewed_at"),
     _instant("doubted_at"),
     _instant("followed_from"),
+    _instant("refreshes_on"),
+    Column("refreshes_today", SmallInteger, nullable=False, server_default=text("0")),
+    _instant("waiting_since"),
+    Column("removal", Text),
+    _instant("remade_at"),
+    Column("told_reasons", JSONB, nullable=False, server_default=text("'[]'")),
     # What a list of Cloudflare's is compared with, without opening the wide rows.
     Column("hostname_status", Text),
     Column("ssl_status", Text),

@@ -174,6 +174,7 @@ async def spread_due(
         "cloudflare_due_at": case(
             (c.cloudflare_due_at <= NOW, somewhere), else_=c.cloudflare_due_at
         ),
+        "waiting_since": c.waiting_since + in_seconds(paused_for.total_seconds()),
         "followed_from": c.followed_from + in_seconds(paused_for.total_seconds()),
     }
     if anew:

@@ -19,6 +19,8 @@ from typing import TypeVar
 import structlog
 
 from app.domain.budget import Lane
+from app.domain.cloudflare_errors import unknown_texts
+from app.domain.cloudflare_status import unknown_statuses
 from app.domain.custom_hostname import LIVE, CustomHostname, Desired, State, Watch
 from app.domain.decide import Transition, decide, needs_thorough_look
 from app.domain.errors import (
@@ -336,10 +338,12 @@ class Reconciler:
                 await release(tx, claim, replace(before.watch, cloudflare_due_at=again))
                 return None
             record = _with_present_wishes(transition.record, before)
+            act = None if _is_moot(transition.act, record) else transition.act
+            if act is None and transition.act is Act.CREATE:
+                record = _without_beginning(record, before)
             record = await _tell(tx, record, transition, now)
             updated_at = max(now, before.updated_at)
             record = await save_hostname(tx, replace(record, updated_at=updated_at), before=before)
-            act = None if _is_moot(transition.act, record) else transition.act
             watch = _overdue_kept(record.watch, before.watch, claim, observation)
             if record.zone.takes_custom_metadata is False is not before.zone.takes_custom_metadata:
                 await note_metadata_refused(tx, record.zone.id)
@@ -354,8 +358,9 @@ class Reconciler:
                 custom_hostname=record.id,
                 before=str(step.before),
                 after=str(step.after),
-                reason=str(record.reason),
+                reason=str(step.reason),
             )
+        _log_what_is_new(before, record)
         return replace(transition, record=record, act=act)
 
 
@@ -414,6 +419,31 @@ def _is_moot(act: Act | None, record: CustomHostname) -> bool:
     return record.desired is Desired.ABSENT and act is not Act.DELETE
 
 
+def _without_beginning(record: CustomHostname, before: CustomHostname) -> CustomHostname:
+    """Take back the note of a POST that is not sent after all: there is nothing to look for."""
+    known = replace(
+        record.cloudflare,
+        create_started_at=before.cloudflare.create_started_at,
+        create_tried_at=before.cloudflare.create_tried_at,
+    )
+    return replace(record, cloudflare=known)
+
+
+def _log_what_is_new(before: CustomHostname, after: CustomHostname) -> None:
+    """Log Cloudflare's words that mean nothing to us, once for each change of them."""
+    known, seen = before.cloudflare.seen, after.cloudflare.seen
+    if seen is None:
+        return
+    said = set(unknown_texts(known)) if known else set()
+    for text in unknown_texts(seen):
+        if text not in said:
+            log.warning("cloudflare_error_unknown", custom_hostname=after.id, text=text)
+    named = set(unknown_statuses(known)) if known else set()
+    for status in unknown_statuses(seen):
+        if status not in named:
+            log.warning("cloudflare_status_unknown", custom_hostname=after.id, status=status)
+
+
 async def _view(call: Awaitable[CloudflareHostname]) -> CloudflareView:
     """Turn how a call ended into an observation: whatever is not a clear answer is Unknown."""
     try:
@@ -447,8 +477,11 @@ def _with_present_wishes(record: CustomHostname, present: CustomHostname) -> Cus
 async def _tell(
     tx: Connection, record: CustomHostname, transition: Transition, now: datetime
 ) -> CustomHostname:
-    """Write one event a step, numbered on from the last."""
+    """Write one event a step and one a notice, numbered on from the last."""
     for step in transition.steps:
         record = replace(record, sequence=record.sequence + 1)
-        await tell(tx, record, before=step.before, after=step.after, at=now)
+        await tell(tx, record, before=step.before, after=step.after, reason=step.reason, at=now)
+    for notice in transition.notices:
+        record = replace(record, sequence=record.sequence + 1)
+        await tell(tx, record, before=record.state, after=record.state, notice=notice, at=now)
     return record

@@ -14,16 +14,31 @@ depends_on = None
 # The number that `/readyz` compares with what the running code needs.
 SCHEMA_VERSION = 2
 
-INSTANTS = ("viewed_at", "doubted_at", "followed_from")
+INSTANTS = (
+    "viewed_at",
+    "doubted_at",
+    "followed_from",
+    "refreshes_on",
+    "waiting_since",
+    "remade_at",
+)
+OTHERS = ("refreshes_today", "removal", "told_reasons")
 
 
 def upgrade() -> None:
     for name in INSTANTS:
         op.add_column("watches", sa.Column(name, postgresql.TIMESTAMP(timezone=True)))
+    zero, empty = sa.text("0"), sa.text("'[]'")
+    for column in (
+        sa.Column("refreshes_today", sa.SmallInteger(), server_default=zero, nullable=False),
+        sa.Column("removal", sa.Text()),
+        sa.Column("told_reasons", postgresql.JSONB(), server_default=empty, nullable=False),
+    ):
+        op.add_column("watches", column)
     op.execute(f"UPDATE schema_version SET version = {SCHEMA_VERSION}")
 
 
 def downgrade() -> None:
-    for name in INSTANTS:
+    for name in (*INSTANTS, *OTHERS):
         op.drop_column("watches", name)
     op.execute(f"UPDATE schema_version SET version = {SCHEMA_VERSION - 1}")

@@ -1,7 +1,7 @@
 """What a hostname costs of the budget of calls to Cloudflare."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -16,6 +16,7 @@ from app.domain.observation import (
     Observation,
     Routing,
 )
+from app.domain.schedule import cloudflare_next_try
 
 from .builders import (
     HERE,
@@ -38,12 +39,14 @@ class Course:
     points_after: timedelta
     takes: timedelta
     calls: int = 0
+    asked: timedelta = timedelta()
     validated: timedelta | None = None
 
     def routing(self, age: timedelta) -> Routing:
         return HERE if age >= self.points_after else NOWHERE
 
     def view(self, age: timedelta) -> CloudflareHostname:
+        self._look(age)
         if self.validated is None:
             return checking_view()
         issued = age - self.validated >= self.takes
@@ -51,10 +54,20 @@ class Course:
 
     def act(self, act: Act, age: timedelta) -> CloudflareHostname:
         assert act is not Act.DELETE
+        self._look(age)
         self.calls += 1
+        self.asked = age
         if self.validated is None and age >= self.points_after:
             self.validated = age
         return self.view(age)
+
+    def _look(self, age: timedelta) -> None:
+        """Do what Cloudflare did by itself until now: look on its back-off schedule."""
+        at: datetime | None = NOW + self.asked
+        while self.validated is None and at is not None and at <= NOW + age:
+            if at - NOW >= self.points_after:
+                self.validated = at - NOW
+            at = cloudflare_next_try(NOW + self.asked, at)
 
 
 def live_through(course: Course) -> CustomHostname:
@@ -98,6 +111,24 @@ def test_from_post_to_active_a_simple_name_costs_few_calls(
     course = Course(points_after, takes=timedelta(seconds=45))
     live_through(course)
     assert course.calls <= most
+
+
+@pytest.mark.parametrize(
+    "points_after", [5, 61, 150, 400, 700, 760, 900, 1200, 1500, 3000, 7000, 20_000, 90_000]
+)
+def test_no_tenant_waits_longer_than_two_minutes_for_cloudflare_to_look(points_after: int) -> None:
+    course = Course(timedelta(seconds=points_after), takes=timedelta(seconds=45))
+    live_through(course)
+    assert course.validated is not None
+    dns_interval = timedelta(minutes=2)
+    assert course.validated - course.points_after <= dns_interval + timedelta(minutes=2)
+
+
+@pytest.mark.parametrize("points_after", [5, 61, 150, 400, 700])
+def test_soon_after_the_creation_no_refresh_is_spent(points_after: int) -> None:
+    course = Course(timedelta(seconds=points_after), takes=timedelta(seconds=45))
+    live_through(course)
+    assert course.asked == timedelta()
 
 
 @pytest.mark.parametrize("takes", [10, 30, 45, 90, 180, 400, 580])

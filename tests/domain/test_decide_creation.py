@@ -82,7 +82,7 @@ def test_a_record_without_a_creation_to_come_begins_none() -> None:
         pytest.param(
             Found(checking_view(verification_errors=("The zone is held.",))),
             ["validating"],
-            Reason.AWAITING_CNAME,
+            Reason.ZONE_HELD,
             WaitingOn.TENANT,
             id="a held zone fails nothing while the status is pending",
         ),
@@ -116,6 +116,13 @@ def test_a_record_without_a_creation_to_come_begins_none() -> None:
         ),
         pytest.param(
             Refused(1407, "invalid hostname"),
+            ["failed"],
+            Reason.HOSTNAME_REFUSED,
+            WaitingOn.OPERATOR,
+            id="a name that Cloudflare does not take fails it",
+        ),
+        pytest.param(
+            Refused(1499, "something new"),
             ["failed"],
             Reason.REFUSED_BY_CLOUDFLARE,
             WaitingOn.OPERATOR,

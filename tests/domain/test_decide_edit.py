@@ -282,4 +282,4 @@ def test_the_certificate_that_an_edit_of_a_live_name_ordered_is_followed() -> No
     edited = answered(record, Found(cloudflare_view(ssl_status="initializing")))
     assert edited.watch.cloudflare_due_at == at(2)
     settled = decided(edited, cloudflare=cloudflare_view(), after=2).record
-    assert settled.watch.cloudflare_due_at == at(2 + 30 * 60)
+    assert settled.watch.cloudflare_due_at is None

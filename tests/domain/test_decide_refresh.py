@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -56,8 +57,7 @@ def test_each_newly_found_set_of_records_sends_one() -> None:
     both = proof | {ACME_RRSET: ("certificate-token",)}
     record = validating_record(plan=Plan.ZERO_DOWNTIME)
     acts = []
-    for number, txt in enumerate([proof, proof, both, both]):
-        after = number * 10
+    for after, txt in [(0, proof), (10, proof), (800, both), (810, both)]:
         looked = decided(record, dns=dns_view(routing=NOWHERE, txt=txt), after=after)
         acts.append(looked.act)
         record = refreshed(looked.record, after=after) if looked.act else looked.record
@@ -83,21 +83,82 @@ def test_a_wrong_record_sends_none() -> None:
     assert decided(validating_record(plan=Plan.ZERO_DOWNTIME), dns=dns).act is None
 
 
+def refreshes(record: CustomHostname, *, seconds: int) -> list[int]:
+    """Look at DNS every 30 seconds, in which all stays as it is, and give when it was refreshed."""
+    sent = []
+    for after in range(30, seconds, 30):
+        looked = decided(record, dns=HERE, after=after)
+        record = looked.record
+        if looked.act is not None:
+            sent.append(after)
+            record = refreshed(record, after=after)
+    return sent
+
+
 def test_the_refresh_is_repeated_after_growing_waits_and_then_no_more() -> None:
-    record, now = seen_once(), 0.0
-    for wait in (600, 3600, 4 * 3600, 24 * 3600):
-        assert decided(record, dns=HERE, after=now + wait - 1).act is None
-        again = decided(record, dns=HERE, after=now + wait)
-        assert again.act is Act.REFRESH
-        now += wait
-        record = refreshed(again.record, after=now)
-    assert decided(record, dns=HERE, after=now + 30 * 86400).act is None
+    sent = [0, *refreshes(seen_once(), seconds=5 * 86400)]
+    waits = [later - sooner for sooner, later in pairwise(sent)]
+    assert len(waits) == 4
+    for wait, least in zip(waits, (600, 3600, 4 * 3600, 24 * 3600), strict=True):
+        # A little later where Cloudflare is about to look itself.
+        assert least <= wait <= least + 240
+
+
+def test_a_name_whose_records_come_and_go_is_refreshed_five_times_a_day() -> None:
+    record, sent = validating_record(), []
+    for number in range(2 * 24):
+        away = decided(record, dns=NOWHERE, after=number * 3600).record
+        back = decided(away, dns=HERE, after=number * 3600 + 1800)
+        record = back.record
+        if back.act is not None:
+            sent.append(number)
+            record = refreshed(record, after=number * 3600 + 1800)
+    assert sent == [1, 2, 3, 4, 5, 25, 26, 27, 28, 29]
+
+
+def test_a_persons_refresh_is_sent_when_the_days_own_are_spent() -> None:
+    watch = Watch(refreshed_at=at(-7200), refreshes_on=at(-3600), refreshes_today=5)
+    spent = validating_record(watch=watch)
+    assert decided(spent, dns=HERE).act is None
+    asked = decided(replace(spent, refresh_requested_at=at(1)), dns=HERE, after=1)
+    assert asked.act is Act.REFRESH
+    assert refreshed(asked.record, after=2).watch.refreshes_today == 5
+
+
+@pytest.mark.parametrize(
+    ("created", "act", "followed_from"),
+    [
+        pytest.param(-10, None, 50, id="ten seconds after the creation"),
+        pytest.param(-700, None, 51, id="to the tenth look"),
+        pytest.param(-760, Act.REFRESH, None, id="past it, while the next is minutes off"),
+        pytest.param(-900, None, 93, id="and left to it again when it is near"),
+        pytest.param(-8 * 86400, Act.REFRESH, None, id="no look comes after the last"),
+    ],
+)
+def test_where_cloudflare_is_about_to_look_it_is_followed_and_not_refreshed(
+    created: float, act: Act | None, followed_from: float | None
+) -> None:
+    looked = decided(validating_record(watch=Watch(refreshed_at=at(created))), dns=HERE)
+    watch = looked.record.watch
+    assert looked.act is act
+    assert watch.followed_from == (None if followed_from is None else at(followed_from))
+    if followed_from is not None:
+        assert watch.cloudflare_due_at == at(followed_from + 5)
+
+
+@pytest.mark.parametrize("ssl_status", ["validation_timed_out", "expired"])
+def test_what_cloudflare_gave_up_is_refreshed_at_once(ssl_status: str) -> None:
+    view = cloudflare_view(ssl_status=ssl_status)
+    record = validating_record(view=view, watch=Watch(refreshed_at=at(-10)))
+    assert decided(record, dns=HERE).act is Act.REFRESH
 
 
 def test_a_newly_found_record_begins_the_waits_anew() -> None:
     known = validating_record(
         plan=Plan.ZERO_DOWNTIME,
-        watch=Watch(refreshed_at=at(0), refreshed_records=frozenset({OWNERSHIP_KEY}), refreshes=4),
+        watch=Watch(
+            refreshed_at=at(-7200), refreshed_records=frozenset({OWNERSHIP_KEY}), refreshes=4
+        ),
     )
     txt = {OWNERSHIP_RRSET: ("ownership-token",), ACME_RRSET: ("certificate-token",)}
     looked = decided(known, dns=dns_view(routing=NOWHERE, txt=txt), after=60)
@@ -122,6 +183,9 @@ def test_a_creation_counts_as_a_look_at_what_was_found_by_then() -> None:
         pytest.param(cloudflare_view(ssl_status="initializing"), True, id="initializing"),
         pytest.param(cloudflare_view(ssl_status="pending_validation"), True, id="pending"),
         pytest.param(cloudflare_view(ssl_status="validation_timed_out"), True, id="timed out"),
+        pytest.param(cloudflare_view(ssl_status="deletion_timed_out"), True, id="also at an end"),
+        pytest.param(cloudflare_view(ssl_status="expired"), True, id="expired"),
+        pytest.param(cloudflare_view(status="pending_deletion"), False, id="being removed"),
         pytest.param(cloudflare_view(ssl_status="pending_issuance"), False, id="being issued"),
         pytest.param(cloudflare_view(ssl_status="pending_deployment"), False, id="deployed"),
         pytest.param(cloudflare_view(status="blocked"), False, id="blocked"),
@@ -149,7 +213,7 @@ def unanswered(*, retry_after: float | None = None) -> Transition:
 
 def test_an_unanswered_refresh_is_still_to_be_done() -> None:
     watch = unanswered().record.watch
-    assert (watch.refreshed_at, watch.refreshed_records) == (at(0), frozenset())
+    assert (watch.refreshed_at, watch.refreshed_records) == (at(-7200), frozenset())
 
 
 def test_no_refresh_is_sent_while_the_back_off_runs() -> None:

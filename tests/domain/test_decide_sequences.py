@@ -7,8 +7,9 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain.custom_hostname import LIVE, CustomHostname, Desired, Plan, State
+from app.domain.custom_hostname import LIVE, CustomHostname, Desired, Plan, Removal, State
 from app.domain.decide import Transition, decide
+from app.domain.events import EventType
 from app.domain.observation import (
     Absent,
     Act,
@@ -114,7 +115,7 @@ class Turn:
 
 turns = st.builds(
     Turn,
-    late=st.sampled_from([0.0, 0.0, 1.0, 30.0, 7200.0]),
+    late=st.sampled_from([0.0, 0.0, 0.0, 1.0, 1.0, 30.0, 7200.0, 31 * 86400.0]),
     cloudflare=answers,
     dns=dns_views,
     answer=answers,
@@ -183,6 +184,7 @@ class World:
         before = self.record
         transition = decide(before, observation, now=self.now, policy=POLICY)
         check(before, observation, transition)
+        check_telling(before, transition)
         check_doubt(before, observation, transition.record, self.now)
         self.record = transition.record
         return transition
@@ -219,6 +221,20 @@ def check(before: CustomHostname, observation: Observation, transition: Transiti
     assert after.watch.next_check_at is not None or nothing_is_to_come(after)
 
 
+def check_telling(before: CustomHostname, transition: Transition) -> None:
+    """Hold one transition against what is promised of its events, and of removals nobody asked."""
+    after, steps = transition.record, transition.steps
+    assert [step.reason for step in steps[-1:]] in ([], [after.reason])
+    assert len(set(transition.notices)) == len(transition.notices)
+    if steps:
+        assert EventType.ACTION_REQUIRED not in transition.notices
+    if before.desired is Desired.PRESENT and transition.act is Act.DELETE:
+        assert before.state is State.VALIDATING, "a live name was removed"
+        assert after.watch.removal is not None
+    if after.state in LIVE:
+        assert after.watch.removal is None
+
+
 def check_doubt(
     before: CustomHostname, observation: Observation, after: CustomHostname, now: datetime
 ) -> None:
@@ -228,6 +244,7 @@ def check_doubt(
         observation.acted is not None
         or before.desired is Desired.ABSENT
         or before.watch.doubted_at is not None
+        or before.watch.removal is not None
         or (asked is not None and now - asked < timedelta(minutes=1))
     )
     if not believed:
@@ -282,7 +299,8 @@ def test_once_everything_is_good_every_name_becomes_live_or_is_gone(
     plan: Plan, history: list[Turn]
 ) -> None:
     world = live_through(plan, history)
-    failed_before = world.record.state is State.FAILED
+    given_up = world.record.watch.removal is Removal.GIVE_UP
+    failed_before = world.record.state is State.FAILED or given_up
     for _ in range(LOOKS_TO_RECOVER):
         if settled(world.record):
             break

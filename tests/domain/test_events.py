@@ -53,7 +53,10 @@ def test_each_step_has_its_event(before: State | None, after: State, name: str) 
 
 
 def test_a_step_knows_its_event() -> None:
-    assert Step(State.CNAME_VERIFIED, State.ACTIVE).event_type is EventType.CNAME_LOST
+    assert (
+        Step(State.CNAME_VERIFIED, State.ACTIVE, Reason.AWAITING_CNAME).event_type
+        is EventType.CNAME_LOST
+    )
 
 
 def test_the_document_of_an_event() -> None:

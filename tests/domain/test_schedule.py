@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 
 from app.domain.custom_hostname import CustomHostname, Plan, Watch
+from app.domain.hostname import Hostname
 from app.domain.observation import (
     Act,
     CloudflareHostname,
@@ -16,10 +17,12 @@ from app.domain.observation import (
     Unknown,
     ValidationRecord,
 )
+from app.domain.reason import Reason
 from app.domain.schedule import (
     FOLLOW,
     TOKENS,
     cloudflare_due_at,
+    cloudflare_next_try,
     dns_due_at,
     webhook_retry_after,
 )
@@ -29,11 +32,15 @@ from .builders import (
     HERE,
     NOW,
     NOWHERE,
+    OWNERSHIP,
     POLICY,
+    SECOND_TOKEN,
+    TOKEN,
     active_record,
     at,
     blocked_record,
     checking_view,
+    cloudflare_object,
     cloudflare_view,
     confirmed,
     decided,
@@ -346,3 +353,38 @@ def test_no_daily_look_comes_within_an_hour_of_another() -> None:
     for early, days in ((0, 1), (59 * MINUTE, 1), (61 * MINUTE, 0)):
         due = dns_due_at(live_record(), now=own - timedelta(seconds=early), policy=POLICY)
         assert due == own + timedelta(days=days)
+
+
+def test_cloudflares_own_looks_are_those_of_its_back_off_schedule() -> None:
+    tries, now = [], NOW
+    while (following := cloudflare_next_try(NOW, now)) is not None:
+        tries.append(following)
+        now = following
+    waits = [int((b - a).total_seconds()) for a, b in pairwise([NOW, *tries])]
+    assert waits[:12] == [60, 63, 66, 69, 72, 76, 80, 84, 88, 93, 242, 279]
+    assert waits[29] in range(3400, 3700)
+    assert waits[40:] == [4 * HOUR] * 35
+    assert len(tries) == 75
+    assert timedelta(days=6) < tries[-1] - NOW < timedelta(days=8)
+
+
+@pytest.mark.parametrize(
+    ("after", "next_try"),
+    [(-5, 60), (0, 60), (59, 60), (60, 123), (750, 751), (751, 993), (14 * DAY, None)],
+)
+def test_the_next_of_cloudflares_own_looks(after: float, next_try: float | None) -> None:
+    expected = None if next_try is None else at(next_try)
+    assert cloudflare_next_try(NOW, at(after)) == expected
+
+
+def test_a_wildcard_whose_renewal_lacks_its_tokens_is_looked_at_hourly_in_dns() -> None:
+    view = cloudflare_view(ssl_status="pending_validation", wildcard=True)
+    record = replace(
+        live_record(view=view),
+        hostname=Hostname("*.shop.tenant.com"),
+        plan=Plan.ZERO_DOWNTIME,
+        cloudflare=cloudflare_object(view, ownership=OWNERSHIP, tokens=(TOKEN, SECOND_TOKEN)),
+    )
+    assert dns_wait(record, after=0) == timedelta(minutes=1)
+    known = replace(record, reason=Reason.RENEWAL_TOKENS_MISSING)
+    assert dns_wait(known, after=0) == timedelta(hours=1)

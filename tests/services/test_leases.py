@@ -109,8 +109,9 @@ async def test_a_hostname_wished_gone_during_a_look_is_not_created_any_more(
         record = await register(services)
         assert record.state is State.PENDING
         assert record.watch.next_check_at is not None
+        assert record.cloudflare.create_tried_at is None
         removed = await tick(services, record)
-        assert removed.state in {State.DELETING, State.DELETED}
+        assert removed.state is State.DELETED
         assert await posts(calls_url) == 0
 
 

@@ -79,8 +79,10 @@ async def test_a_worker_killed_around_a_refresh_loses_no_transition(
     async with running_processes(tmp_path, database_url) as (processes, service):
         await processes.start("api")
         hostname = await service.create(NAME)
-        # At life's own speed nothing but our refresh makes Cloudflare look again.
+        # At life's own speed nothing but our refresh makes Cloudflare look again: its own next look
+        # is minutes off a quarter of an hour after the creation.
         await service.world.control("PUT", "/clock", speed=1)
+        await service.advance(minutes=13)
         await service.world.put_record(hostname["records"][0])
         victim = await processes.start("worker", dies_at=point)
         await asyncio.sleep(1)

@@ -1,0 +1,90 @@
+"""When a hostname that is wanted is removed at Cloudflare all the same. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from app.domain.acts import must_wait
+from app.domain.cloudflare_status import (
+    CertificateMeaning,
+    HostnameMeaning,
+    certificate_meaning,
+    hostname_meaning,
+)
+from app.domain.custom_hostname import LIVE, CustomHostname, Desired, Removal, State
+from app.domain.observation import Act, CloudflareHostname, Found, Observation, Refused
+from app.domain.plan import found_records
+from app.domain.schedule import Policy
+
+
+def settle_removal(
+    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
+) -> CustomHostname:
+    """Begin or end the removal, at Cloudflare, of a hostname that is wanted."""
+    watch, view = record.watch, record.cloudflare.seen
+    if record.desired is Desired.ABSENT or record.state in LIVE or view is None:
+        return replace(record, watch=replace(watch, removal=None))
+    if watch.removal is Removal.REMAKE:
+        return _settle_remake(record, observation, view, now)
+    if watch.removal is Removal.GIVE_UP:
+        done = record.cloudflare.id is None
+        return replace(record, watch=replace(watch, removal=None)) if done else record
+    if _cannot_be_refreshed(record, observation, view, now=now, policy=policy):
+        return replace(record, watch=replace(watch, removal=Removal.REMAKE))
+    if _was_never_set_up(record, observation, view, now=now, policy=policy):
+        return replace(record, watch=replace(watch, removal=Removal.GIVE_UP))
+    return record
+
+
+def _settle_remake(
+    record: CustomHostname, observation: Observation, view: CloudflareHostname, now: datetime
+) -> CustomHostname:
+    watch = record.watch
+    made = observation.acted is Act.CREATE and record.cloudflare.id is not None
+    if made or record.state is State.FAILED:
+        return replace(record, watch=replace(watch, removal=None, remade_at=now))
+    under_way = {CertificateMeaning.CHECKING, CertificateMeaning.ISSUING}
+    under_way |= {CertificateMeaning.DEPLOYING, CertificateMeaning.ACTIVE}
+    if record.cloudflare.id is not None and certificate_meaning(view) in under_way:
+        return replace(record, watch=replace(watch, removal=None))
+    return record
+
+
+def _cannot_be_refreshed(
+    record: CustomHostname,
+    observation: Observation,
+    view: CloudflareHostname,
+    *,
+    now: datetime,
+    policy: Policy,
+) -> bool:
+    """Cloudflare's advice for a certificate that timed out: refresh; if that errs, make it anew."""
+    if observation.acted is not Act.REFRESH or not isinstance(observation.cloudflare, Refused):
+        return False
+    if record.state is not State.VALIDATING or record.cloudflare.id is None:
+        return False
+    last = record.watch.remade_at
+    rested = last is None or now - last >= policy.remade_again
+    return rested and certificate_meaning(view) is CertificateMeaning.TIMED_OUT
+
+
+def _was_never_set_up(
+    record: CustomHostname,
+    observation: Observation,
+    view: CloudflareHostname,
+    *,
+    now: datetime,
+    policy: Policy,
+) -> bool:
+    """Time alone gives nothing up: it takes Cloudflare's Found, and DNS that was heard."""
+    if observation.acted is not None or not isinstance(observation.cloudflare, Found):
+        return False
+    if record.state is not State.VALIDATING or must_wait(record, observation, now):
+        return False
+    if record.watch.doubted_at is not None or LIVE & record.arrived_at.keys():
+        return False
+    since = record.watch.waiting_since or record.wanted_at
+    heard = record.dns.routing is not None
+    idle = hostname_meaning(view) is not HostnameMeaning.ACTIVE and not found_records(record)
+    return heard and idle and now - since >= policy.gives_up_after

@@ -1,0 +1,272 @@
+"""When a hostname that is wanted is removed at Cloudflare all the same."""
+
+from dataclasses import replace
+
+import pytest
+
+from app.domain.custom_hostname import CustomHostname, Desired, Removal, State, Watch
+from app.domain.decide import Transition, decide
+from app.domain.observation import (
+    Absent,
+    Act,
+    CloudflareHostname,
+    CloudflareView,
+    Found,
+    NotAsked,
+    Observation,
+    Refused,
+    Routing,
+    Unknown,
+)
+from app.domain.reason import Reason
+
+from .builders import (
+    ELSEWHERE,
+    HERE,
+    NOWHERE,
+    POLICY,
+    active_record,
+    at,
+    blocked_record,
+    checking_view,
+    cloudflare_view,
+    decided,
+    live_record,
+    path,
+    validating_record,
+)
+
+DAY = 86400
+TIMED_OUT = cloudflare_view(ssl_status="validation_timed_out")
+NOT_MODIFIABLE = Refused(1439, "not modifiable")
+
+
+def refused(record: CustomHostname, *, after: float = 0) -> CustomHostname:
+    return decided(record, cloudflare=NOT_MODIFIABLE, acted=Act.REFRESH, after=after).record
+
+
+def timed_out() -> CustomHostname:
+    return validating_record(view=TIMED_OUT, routing=HERE)
+
+
+@pytest.mark.parametrize(
+    "ssl_status",
+    [
+        "initializing_timed_out",
+        "validation_timed_out",
+        "issuance_timed_out",
+        "deployment_timed_out",
+        "deletion_timed_out",
+    ],
+)
+def test_a_certificate_that_timed_out_and_cannot_be_refreshed_is_made_anew(
+    ssl_status: str,
+) -> None:
+    record = validating_record(view=cloudflare_view(ssl_status=ssl_status))
+    asked = decided(record, dns=HERE)
+    assert asked.act is Act.REFRESH
+    kept = refused(asked.record, after=1)
+    assert kept.watch.cloudflare_due_at == at(11)
+    removing = decided(kept, after=11)
+    assert (removing.act, path(removing)) == (Act.DELETE, [])
+    gone = decided(removing.record, cloudflare=Absent(), acted=Act.DELETE, after=12)
+    assert (path(gone), gone.record.reason) == ([], Reason.CERTIFICATE_TIMED_OUT)
+    making = decided(gone.record, after=17)
+    assert (making.act, path(making)) == (Act.CREATE, [])
+    view = cloudflare_view(status="pending", ssl_status="initializing", created_at=at(18))
+    made = decided(making.record, cloudflare=view, acted=Act.CREATE, after=18)
+    assert (path(made), made.record.state) == ([], State.VALIDATING)
+    assert made.record.watch.removal is None
+    assert made.record.cloudflare.id is not None
+
+
+@pytest.mark.parametrize(
+    ("answer", "act"),
+    [
+        pytest.param(Unknown("timeout"), Act.DELETE, id="no answer"),
+        pytest.param(Found(TIMED_OUT), Act.DELETE, id="still there"),
+        pytest.param(
+            Found(cloudflare_view(status="pending_deletion", ssl_status="pending_deletion")),
+            Act.DELETE,
+            id="on its way out",
+        ),
+        pytest.param(Refused(1439, "no"), Act.DELETE, id="refused"),
+    ],
+)
+def test_a_removal_that_did_not_end_goes_on(answer: CloudflareView, act: Act) -> None:
+    removing = decided(refused(timed_out())).record
+    kept = decided(removing, cloudflare=answer, acted=Act.DELETE, after=1)
+    assert (path(kept), kept.record.reason) == ([], removing.reason)
+    assert decided(kept.record, after=20).act is act
+
+
+def test_what_is_gone_after_an_unanswered_removal_is_believed_at_once() -> None:
+    removing = decided(refused(timed_out())).record
+    lost = decided(removing, cloudflare=Unknown("timeout"), acted=Act.DELETE, after=1).record
+    gone = decided(lost, cloudflare=Absent(), after=10)
+    assert (gone.act, path(gone)) == (Act.CREATE, [])
+
+
+def test_it_is_made_anew_once_a_day_at_most() -> None:
+    worn = Watch(refreshed_at=at(-7200), remade_at=at(-DAY + 1))
+    record = validating_record(view=TIMED_OUT, routing=HERE, watch=worn)
+    assert refused(record).watch.removal is None
+    assert refused(record, after=1).watch.removal is Removal.REMAKE
+
+
+@pytest.mark.parametrize("ssl_status", ["pending_validation", "pending_issuance", "active"])
+def test_a_certificate_that_went_on_by_itself_is_left_alone(ssl_status: str) -> None:
+    removing = refused(timed_out())
+    seen = decided(removing, cloudflare=cloudflare_view(ssl_status=ssl_status), after=10)
+    assert seen.record.watch.removal is None
+    assert seen.act is not Act.DELETE
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param(replace(live_record(view=TIMED_OUT)), id="a live name"),
+        pytest.param(validating_record(routing=HERE), id="one that did not time out"),
+    ],
+)
+def test_nothing_else_is_made_anew(record: CustomHostname) -> None:
+    kept = refused(record)
+    assert kept.watch.removal is None
+    assert decided(kept, after=60).act is not Act.DELETE
+
+
+def test_a_creation_anew_that_is_refused_has_failed() -> None:
+    removing = decided(refused(timed_out())).record
+    gone = decided(removing, cloudflare=Absent(), acted=Act.DELETE, after=1).record
+    making = decided(gone, after=10).record
+    failed = decided(making, cloudflare=Refused(1405, "quota"), acted=Act.CREATE, after=11)
+    assert (path(failed), failed.record.watch.removal) == (["failed"], None)
+
+
+def test_a_wish_to_have_it_gone_ends_all_that() -> None:
+    leaving = decided(replace(refused(timed_out()), desired=Desired.ABSENT), after=1)
+    assert (leaving.act, path(leaving)) == (Act.DELETE, ["deleting"])
+    assert leaving.record.watch.removal is None
+
+
+MONTH = 30 * DAY
+PENDING, LAPSED = checking_view(), cloudflare_view(status="moved")
+
+
+STILL = Found(PENDING)
+
+
+def looked(
+    record: CustomHostname, view: CloudflareView = STILL, *, after: float = MONTH
+) -> Transition:
+    return decided(record, cloudflare=view, after=after)
+
+
+def never_set_up(*, routing: Routing | None = NOWHERE) -> CustomHostname:
+    return validating_record(routing=routing)
+
+
+@pytest.mark.parametrize("view", [PENDING, LAPSED, cloudflare_view(status="deleted")])
+@pytest.mark.parametrize("routing", [NOWHERE, ELSEWHERE])
+def test_a_name_nobody_set_up_for_thirty_days_is_removed_and_failed(
+    view: CloudflareHostname, routing: Routing
+) -> None:
+    removing = looked(never_set_up(routing=routing), Found(view))
+    assert (removing.act, path(removing)) == (Act.DELETE, [])
+    gone = decided(removing.record, cloudflare=Absent(), acted=Act.DELETE, after=MONTH + 1)
+    assert (path(gone), gone.act) == (["failed"], None)
+    assert gone.record.reason is Reason.NEVER_SET_UP
+    assert (gone.record.cloudflare.id, gone.record.watch.removal) == (None, None)
+    assert gone.record.watch.next_check_at is None
+    later = decided(gone.record, after=2 * MONTH)
+    assert (later.act, later.record.reason) == (None, Reason.NEVER_SET_UP)
+
+
+def test_a_refresh_makes_what_was_given_up_anew() -> None:
+    removing = looked(never_set_up()).record
+    gone = decided(removing, cloudflare=Absent(), acted=Act.DELETE, after=MONTH).record
+    asked = replace(gone, refresh_requested_at=at(MONTH + 60))
+    making = decided(asked, after=MONTH + 60)
+    assert making.act is Act.CREATE
+    view = checking_view()
+    made = decided(
+        making.record,
+        cloudflare=replace(view, created_at=at(MONTH + 61)),
+        acted=Act.CREATE,
+        after=MONTH + 61,
+    )
+    assert path(made) == ["validating"]
+    assert looked(made.record, after=MONTH + DAY).act is None
+    assert looked(made.record, after=2 * MONTH + 60).act is Act.DELETE
+
+
+NEVER_HEARD = never_set_up(routing=None)
+FOUND = validating_record(routing=HERE, watch=Watch(refreshed_at=at(MONTH - 60)))
+
+
+@pytest.mark.parametrize(
+    ("record", "view", "after"),
+    [
+        pytest.param(never_set_up(), Found(PENDING), MONTH - 1, id="a second too early"),
+        pytest.param(never_set_up(), NotAsked(), MONTH, id="by time alone"),
+        pytest.param(never_set_up(), Unknown("timeout"), MONTH, id="without an answer"),
+        pytest.param(never_set_up(), Absent(), MONTH, id="what may be gone already"),
+        pytest.param(NEVER_HEARD, Found(PENDING), MONTH, id="while DNS was never heard"),
+        pytest.param(FOUND, Found(PENDING), MONTH, id="with its record in place"),
+        pytest.param(
+            never_set_up(),
+            Found(cloudflare_view(ssl_status="pending_validation")),
+            MONTH,
+            id="a hostname that Cloudflare has seen",
+        ),
+        pytest.param(active_record(), Found(cloudflare_view()), MONTH, id="an active name"),
+        pytest.param(
+            replace(never_set_up(), arrived_at=live_record().arrived_at),
+            Found(LAPSED),
+            MONTH,
+            id="a name that was live",
+        ),
+        pytest.param(
+            blocked_record(), Found(cloudflare_view(status="blocked")), MONTH, id="a blocked name"
+        ),
+        pytest.param(
+            replace(never_set_up(), wanted_at=at(60)), Found(PENDING), MONTH, id="edited since"
+        ),
+        pytest.param(
+            validating_record(
+                routing=NOWHERE, watch=Watch(refreshed_at=at(0), waiting_since=at(60))
+            ),
+            Found(PENDING),
+            MONTH,
+            id="while its zone was paused",
+        ),
+        pytest.param(
+            replace(
+                validating_record(routing=NOWHERE, watch=Watch(refreshed_at=at(61))),
+                refresh_requested_at=at(60),
+            ),
+            Found(PENDING),
+            MONTH,
+            id="refreshed by a person since",
+        ),
+    ],
+)
+def test_nothing_else_is_given_up(
+    record: CustomHostname, view: CloudflareView, after: float
+) -> None:
+    seen = looked(record, view, after=after)
+    assert seen.act is not Act.DELETE
+    assert (seen.steps, seen.record.watch.removal) == ((), None)
+
+
+def test_a_removal_without_an_answer_is_not_taken_for_another_hands() -> None:
+    removing = looked(never_set_up()).record
+    lost = decided(removing, cloudflare=Unknown("timeout"), acted=Act.DELETE, after=MONTH).record
+    gone = decided(lost, cloudflare=Absent(), after=MONTH + 10)
+    assert (path(gone), gone.record.reason) == (["failed"], Reason.NEVER_SET_UP)
+
+
+def test_nothing_is_given_up_without_budget() -> None:
+    look = Observation(cloudflare=Found(PENDING), held_back=at(MONTH + 60))
+    waiting = decide(never_set_up(), look, now=at(MONTH), policy=POLICY)
+    assert (waiting.act, waiting.record.watch.removal) == (None, None)
