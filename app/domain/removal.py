@@ -85,6 +85,6 @@ def _was_never_set_up(
     if record.watch.doubted_at is not None or LIVE & record.arrived_at.keys():
         return False
     since = record.watch.waiting_since or record.wanted_at
-    heard = record.dns.routing is not None
+    heard = record.dns.routing is not None and record.watch.dns_failures == 0
     idle = hostname_meaning(view) is not HostnameMeaning.ACTIVE and not found_records(record)
     return heard and idle and now - since >= policy.gives_up_after

@@ -86,6 +86,46 @@ def test_absent_after_a_lapse_stays_validating_and_is_made_again_on_sight() -> N
     assert decided(lost, dns=HERE, after=90).act is Act.CREATE
 
 
+LEAVING = cloudflare_view(status="pending_deletion", ssl_status="pending_deletion")
+
+
+def test_what_another_hand_removes_is_missing_and_not_made_again() -> None:
+    leaving = decided(live_record(), cloudflare=LEAVING, dns=HERE)
+    assert (path(leaving), leaving.act) == ([], None)
+    gone = confirmed(leaving.record, cloudflare=Absent(), after=60)
+    assert (path(gone), gone.record.reason) == (["failed"], Reason.MISSING_AT_CLOUDFLARE)
+    assert decided(gone.record, dns=HERE, after=200).act is None
+
+
+def test_what_lapsed_and_is_then_removed_is_still_made_again_on_sight() -> None:
+    lapsed = decided(validating_record(), cloudflare=MOVED, dns=NOWHERE).record
+    leaving = decided(lapsed, cloudflare=LEAVING, after=60)
+    assert (path(leaving), leaving.record.reason) == ([], Reason.VALIDATION_LAPSED)
+    gone = confirmed(leaving.record, cloudflare=Absent(), after=120).record
+    assert (gone.state, gone.reason) == (State.VALIDATING, Reason.VALIDATION_LAPSED)
+    assert decided(gone, dns=HERE, after=300).act is Act.CREATE
+
+
+@pytest.mark.parametrize("after", [6 * 86400, 8 * 86400])
+@pytest.mark.parametrize("status", ["moved", "deleted"])
+def test_a_name_still_readable_is_refreshed_on_sight_however_late(
+    status: str, after: float
+) -> None:
+    view = cloudflare_view(status=status)
+    lapsed = confirmed(live_record(), cloudflare=view, dns=ELSEWHERE).record
+    late = decided(lapsed, cloudflare=view, dns=ELSEWHERE, after=after).record
+    assert decided(late, dns=HERE, after=after + 60).act is Act.REFRESH
+
+
+def test_a_certificate_that_ended_unrenewed_is_refreshed_once_the_name_is_down() -> None:
+    expired = cloudflare_view(ssl_status="expired")
+    first = decided(live_record(), cloudflare=expired, dns=HERE, after=86400)
+    assert (path(first), first.act) == ([], None)
+    second = decided(first.record, cloudflare=expired, dns=HERE, after=86460)
+    assert (path(second), second.act) == (["validating"], Act.REFRESH)
+    assert second.record.reason is Reason.CERTIFICATE_EXPIRED
+
+
 def test_a_name_made_again_has_a_new_beginning() -> None:
     begun = decided(lost_after_moved(live_record()), dns=HERE, after=90).record
     assert begun.cloudflare.create_started_at == at(90)

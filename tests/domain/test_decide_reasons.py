@@ -69,6 +69,24 @@ def prepared(*, wildcard: bool = False) -> CustomHostname:
             id="without its CNAME the certificate waits for it too",
         ),
         pytest.param(
+            cloudflare_view(status="pending"),
+            HERE,
+            Reason.HOSTNAME_CHECK_PENDING,
+            id="with the certificate active it waits for the hostname",
+        ),
+        pytest.param(
+            cloudflare_view(status="pending"),
+            NOWHERE,
+            Reason.AWAITING_CNAME,
+            id="which waits for its CNAME",
+        ),
+        pytest.param(
+            cloudflare_view(ssl_status="expired"),
+            HERE,
+            Reason.CERTIFICATE_EXPIRED,
+            id="a certificate that ended is named",
+        ),
+        pytest.param(
             cloudflare_view(ssl_status="validation_timed_out"),
             NOWHERE,
             Reason.AWAITING_CNAME,

@@ -212,6 +212,12 @@ FOUND = validating_record(routing=HERE, watch=Watch(refreshed_at=at(MONTH - 60))
         pytest.param(never_set_up(), Unknown("timeout"), MONTH, id="without an answer"),
         pytest.param(never_set_up(), Absent(), MONTH, id="what may be gone already"),
         pytest.param(NEVER_HEARD, Found(PENDING), MONTH, id="while DNS was never heard"),
+        pytest.param(
+            replace(never_set_up(), watch=Watch(refreshed_at=at(0), dns_failures=1)),
+            Found(PENDING),
+            MONTH,
+            id="while DNS cannot be heard",
+        ),
         pytest.param(FOUND, Found(PENDING), MONTH, id="with its record in place"),
         pytest.param(
             never_set_up(),

@@ -9,8 +9,9 @@ from datetime import timedelta
 
 import pytest
 
-from app.domain.custom_hostname import CustomHostname, Plan, Watch, ZoneTargets
+from app.domain.custom_hostname import CustomHostname, Plan, Removal, Watch, ZoneTargets
 from app.domain.hostname import Hostname
+from app.domain.reason import Reason
 from app.persistence import custom_hostnames as store
 from app.persistence import watches
 from app.persistence.clock import advance, read_now
@@ -147,3 +148,39 @@ async def test_a_record_comes_back_from_its_rows_as_it_was(database: Database) -
     async with database.transaction() as tx:
         known = await store.get_hostname(tx, record.id)
     assert known == replace(record, arrived_at={**(known.arrived_at if known else {})})
+
+
+async def test_all_of_a_watch_is_read_as_it_was_written(database: Database) -> None:
+    record = await insert(database, "a.shop.com")
+    (claim,) = await claim_due(database)
+    at = claim.now + timedelta(seconds=1)
+    whole = Watch(
+        dns_due_at=at,
+        cloudflare_due_at=at,
+        cloudflare_failures=1,
+        cloudflare_waits_until=at,
+        dns_failures=2,
+        contradictions=3,
+        contradicted_at=at,
+        refreshed_at=at,
+        refreshed_records=frozenset({("TXT", "a", "b"), ("CNAME", "c", "d")}),
+        refreshes=4,
+        viewed_at=at,
+        doubted_at=at,
+        followed_from=at,
+        refreshes_on=at,
+        refreshes_today=5,
+        waiting_since=at,
+        removal=Removal.REMAKE,
+        remade_at=at,
+        told_reasons=frozenset({Reason.AWAITING_CNAME, Reason.CNAME_ELSEWHERE}),
+    )
+    assert all(
+        getattr(whole, name) != getattr(Watch(), name) for name in Watch.__dataclass_fields__
+    )
+    async with database.transaction() as tx:
+        await watches.release(tx, claim, whole)
+    async with database.transaction() as tx:
+        known = await store.get_hostname(tx, record.id)
+    assert known is not None
+    assert known.watch == whole
