@@ -11,13 +11,13 @@ from app.domain.absorb import absorb, found_records, is_to_be_sent_again
 from app.domain.cloudflare_status import (
     CertificateMeaning,
     HostnameMeaning,
-    both_active,
     certificate_meaning,
     hostname_meaning,
 )
 from app.domain.custom_hostname import (
     GONE,
     LIVE,
+    CloudflareObject,
     CustomHostname,
     Desired,
     Purpose,
@@ -39,6 +39,13 @@ from app.domain.observation import (
 from app.domain.plan import has_drifted, records_complete, wanted_records, wanted_shape
 from app.domain.reason import Reason
 from app.domain.schedule import Policy, cloudflare_due_at, dns_due_at
+from app.domain.sharing import (
+    is_needed_by_sibling,
+    is_sent_by_sibling,
+    may_let_go,
+    serves,
+    waits_for_sibling,
+)
 
 UPWARDS = (State.PENDING, State.VALIDATING, State.ACTIVE, State.CNAME_VERIFIED)
 """The order in which a hostname becomes live; none is ever skipped."""
@@ -166,8 +173,7 @@ def _there(
         case HostnameMeaning.MOVED:
             return Standing(State.VALIDATING, _lapsed(record))
         case HostnameMeaning.ACTIVE | HostnameMeaning.GOING:
-            live = record.state in LIVE
-            if both_active(view, live=live):
+            if serves(record):
                 return _live(record, observation, now=now, policy=policy)
             return Standing(State.VALIDATING, _missing(record, view))
 
@@ -175,6 +181,8 @@ def _there(
 def _leaving(record: CustomHostname) -> Standing:
     never_tried = record.cloudflare.id is None and record.cloudflare.create_tried_at is None
     if record.state is State.DELETED or never_tried:
+        return Standing(State.DELETED, Reason.REMOVED)
+    if may_let_go(record) and not has_drifted(record):
         return Standing(State.DELETED, Reason.REMOVED)
     return Standing(State.DELETING, Reason.REMOVAL_REQUESTED)
 
@@ -347,6 +355,9 @@ def _arrive(
     if standing.state in LIVE:
         watch = replace(watch, refreshes=0)
     gone = standing.state is State.DELETED
+    if gone and record.cloudflare.id is not None:
+        # Let go: the object lives on under its other name.
+        record = replace(record, cloudflare=CloudflareObject(seen=record.cloudflare.seen))
     return replace(
         record,
         state=standing.state,
@@ -375,13 +386,24 @@ def _act(
     if _must_wait(record, observation, now):
         return None
     if record.desired is Desired.ABSENT:
-        at_cloudflare = record.cloudflare.id is not None and record.state is State.DELETING
-        return Act.DELETE if at_cloudflare else None
+        return _removal(record)
     if record.cloudflare.id is None:
-        return Act.CREATE if _wants_creation(record) else None
+        waits = waits_for_sibling(record) or not _wants_creation(record)
+        return None if waits else Act.CREATE
     if _wants_edit(record):
         return Act.EDIT
     return Act.REFRESH if _wants_refresh(record, now, policy) else None
+
+
+def _removal(record: CustomHostname) -> Act | None:
+    """The object goes with its last name; before that it only stops covering this one."""
+    if record.cloudflare.id is None or record.state is not State.DELETING:
+        return None
+    if not is_needed_by_sibling(record):
+        return Act.DELETE
+    known = record.cloudflare
+    ready = may_let_go(record) and known.seen is not None
+    return Act.EDIT if ready and not is_sent_by_sibling(record, wanted_shape(record)) else None
 
 
 def _begin(act: Act | None, record: CustomHostname, now: datetime) -> CustomHostname:
@@ -448,6 +470,8 @@ def _wants_edit(record: CustomHostname) -> bool:
     known = record.cloudflare
     if known.seen is None or not has_drifted(record):
         return False
+    if is_sent_by_sibling(record, wanted_shape(record)):
+        return False
     refused = known.refused_edit
     if refused is None or refused.wanted != wanted_shape(record):
         return True
@@ -477,7 +501,7 @@ def _wants_refresh(record: CustomHostname, now: datetime, policy: Policy) -> boo
 def _needs_nothing(record: CustomHostname) -> bool:
     """Whether a refresh could only disturb: a renewal is Cloudflare's affair until it gives up."""
     view = record.cloudflare.seen
-    if view is None or not both_active(view, live=record.state in LIVE):
+    if view is None or not serves(record):
         return False
     return certificate_meaning(view) is not CertificateMeaning.TIMED_OUT
 

@@ -40,10 +40,12 @@ from app.domain.observation import (
 )
 from app.domain.plan import needs_dcv_uuid, wanted_shape
 from app.domain.schedule import Policy
+from app.domain.shape import RefusedEdit, Shape
+from app.domain.sharing import join
 from app.domain.zone import ZoneAccess
-from app.persistence.custom_hostnames import get_hostname, save_hostname
+from app.persistence.custom_hostnames import get_hostname, hand_on_shape, save_hostname
 from app.persistence.database import Connection, Database
-from app.persistence.watches import Claim, hold, keep, release
+from app.persistence.watches import Claim, hold, keep, lock, release, wake
 from app.persistence.zones import get_zone, note_dcv_uuid, note_metadata_refused
 from app.services.ports import Cipher, CustomHostnameGateway, Dns
 from app.services.telling import tell
@@ -89,17 +91,19 @@ class Reconciler:
 
     async def _tick(self, claim: Claim, clock: _Clock) -> None:
         record, access = await self._read(claim)
-        record = await self._with_dcv_uuid(record, access)
+        record = await self._with_dcv_uuid(join(record), access)
         observation = await self._observe(record, claim, access)
         self._checkpoint("observed")
-        kept = await self._record(claim, self._decide(record, observation, clock), clock)
+        decided = self._decide(record, observation, clock)
+        kept = await self._record(claim, decided, clock, read=record)
         if kept is None or kept.act is None:
             return
         self._checkpoint(f"{kept.act}_started")
         answer = await self._perform(kept.act, kept.record, access)
         self._checkpoint(f"{kept.act}_answered")
         acted = Observation(cloudflare=answer, acted=kept.act)
-        await self._record(claim, self._decide(kept.record, acted, clock), clock)
+        decided = self._decide(kept.record, acted, clock)
+        await self._record(claim, decided, clock, read=kept.record)
 
     def _decide(
         self, record: CustomHostname, observation: Observation, clock: _Clock
@@ -218,10 +222,29 @@ class Reconciler:
         await self._cloudflare.delete(access, record.cloudflare.id)
         return await self._cloudflare.get(access, record.cloudflare.id)
 
+    async def _tell_sibling(self, record: CustomHostname, before: CustomHostname) -> None:
+        """Wake the other name of the object when what it waits for, or needs to know, changed.
+
+        In a transaction of its own: nobody holds two lease rows at a time.
+        """
+        sibling = before.sibling
+        same = (record.state, record.cloudflare.id) == (before.state, before.cloudflare.id)
+        confirmed = _sent(record) != _sent(before) and record.cloudflare.sending is None
+        if sibling is None or (same and not confirmed):
+            return
+        async with self._database.transaction() as tx:
+            await lock(tx, sibling.id)
+            if confirmed and record.cloudflare.id is not None:
+                await hand_on_shape(tx, record, sibling.id)
+            await wake(tx, sibling.id)
+
     async def _record(
-        self, claim: Claim, transition: Transition, clock: _Clock
+        self, claim: Claim, transition: Transition, clock: _Clock, *, read: CustomHostname
     ) -> Transition | None:
-        """Write the transition with its events; None when the lease was lost meanwhile."""
+        """Write the transition with its events; None when the lease was lost meanwhile.
+
+        `read` is the record that the transition began with.
+        """
         now = clock.now()
         async with self._database.transaction() as tx:
             if not await hold(tx, claim):
@@ -231,6 +254,7 @@ class Reconciler:
             if before is None:
                 return None
             record = _with_present_wishes(transition.record, before)
+            record = _with_present_shape(record, read, before)
             record = await _tell(tx, record, transition, now)
             updated_at = max(now, before.updated_at)
             record = await save_hostname(tx, replace(record, updated_at=updated_at), before=before)
@@ -240,6 +264,7 @@ class Reconciler:
             settle = release if act is None else keep
             await settle(tx, claim, record.watch)
         self._checkpoint("recorded")
+        await self._tell_sibling(record, before)
         for step in transition.steps:
             log.info(
                 "state_changed",
@@ -249,6 +274,22 @@ class Reconciler:
                 reason=str(record.reason),
             )
         return replace(transition, record=record, act=act)
+
+
+def _sent(record: CustomHostname) -> tuple[Shape | None, Shape | None, RefusedEdit | None]:
+    known = record.cloudflare
+    return known.applied, known.sending, known.refused_edit
+
+
+def _with_present_shape(
+    record: CustomHostname, read: CustomHostname, present: CustomHostname
+) -> CustomHostname:
+    """Keep what a sibling sent meanwhile, unless this very transition sends or sent something."""
+    if _sent(record) != _sent(read) or record.cloudflare.id != present.cloudflare.id:
+        return record
+    applied, sending, refused = _sent(present)
+    known = replace(record.cloudflare, applied=applied, sending=sending, refused_edit=refused)
+    return replace(record, cloudflare=known)
 
 
 class _Clock:
@@ -264,7 +305,8 @@ class _Clock:
 
 def _is_moot(act: Act | None, record: CustomHostname) -> bool:
     """Whether the hostname was wished gone while we looked; the wake makes it due at once."""
-    return record.desired is Desired.ABSENT and act is not Act.DELETE
+    letting_go = act is Act.EDIT and record.state is State.DELETING
+    return record.desired is Desired.ABSENT and act is not Act.DELETE and not letting_go
 
 
 async def _view(call: Awaitable[CloudflareHostname]) -> CloudflareView:
