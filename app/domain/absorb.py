@@ -10,6 +10,7 @@ from app.domain.cloudflare_status import has_progressed
 from app.domain.custom_hostname import (
     CloudflareObject,
     CustomHostname,
+    Desired,
     DnsRecord,
     DnsSeen,
     Purpose,
@@ -141,7 +142,11 @@ def _absorb_refused_edit(record: CustomHostname, refused: Refused) -> CustomHost
     wanted = known.sending or wanted_shape(record)
     refusal = RefusedEdit(wanted=wanted, code=refused.code, message=refused.message)
     known = replace(known, sending=None, refused_edit=refusal)
-    return replace(record, cloudflare=known, watch=answered(record.watch))
+    # A name that is leaving has to be let go of in the end: that is asked again, less and less.
+    leaving = record.desired is Desired.ABSENT
+    failures = record.watch.cloudflare_failures + 1 if leaving else 0
+    watch = replace(answered(record.watch), cloudflare_failures=failures)
+    return replace(record, cloudflare=known, watch=watch)
 
 
 def _confirm(record: CustomHostname) -> CloudflareObject:

@@ -8,30 +8,47 @@ from datetime import datetime
 from app.domain.cloudflare_status import (
     CertificateMeaning,
     HostnameMeaning,
-    both_active,
     certificate_meaning,
     hostname_meaning,
 )
-from app.domain.custom_hostname import LIVE, CustomHostname, Desired, Removal, State, Watch
+from app.domain.custom_hostname import CustomHostname, Desired, Removal, State, Watch
 from app.domain.observation import Act, CloudflareHostname, Observation, Unknown
 from app.domain.plan import found_records, has_drifted, wanted_shape
 from app.domain.schedule import DAY, Policy, cloudflare_next_try
+from app.domain.sharing import (
+    is_needed_by_sibling,
+    is_sent_by_sibling,
+    may_let_go,
+    serves,
+    waits_for_sibling,
+)
 
 
 def wanted_act(record: CustomHostname, *, now: datetime, policy: Policy) -> Act | None:
     """What is to be done at Cloudflare, were there nothing to wait for."""
     if record.desired is Desired.ABSENT:
-        at_cloudflare = record.cloudflare.id is not None and record.state is State.DELETING
-        return Act.DELETE if at_cloudflare else None
+        return _removal(record)
     if record.watch.doubted_at is not None:
         return None
     if record.watch.removal is not None and record.cloudflare.id is not None:
         return Act.DELETE
     if record.cloudflare.id is None:
-        return Act.CREATE if _wants_creation(record) else None
+        waits = waits_for_sibling(record) or not _wants_creation(record)
+        return None if waits else Act.CREATE
     if _wants_edit(record):
         return Act.EDIT
     return Act.REFRESH if _wants_refresh(record, now, policy) else None
+
+
+def _removal(record: CustomHostname) -> Act | None:
+    """The object goes with its last name; before that it only stops covering this one."""
+    if record.cloudflare.id is None or record.state is not State.DELETING:
+        return None
+    if not is_needed_by_sibling(record):
+        return Act.DELETE
+    known = record.cloudflare
+    ready = may_let_go(record) and known.seen is not None
+    return Act.EDIT if ready and not is_sent_by_sibling(record, wanted_shape(record)) else None
 
 
 def begin(act: Act | None, record: CustomHostname, now: datetime) -> CustomHostname:
@@ -103,6 +120,8 @@ def _wants_edit(record: CustomHostname) -> bool:
     known = record.cloudflare
     if known.seen is None or not has_drifted(record):
         return False
+    if is_sent_by_sibling(record, wanted_shape(record)):
+        return False
     refused = known.refused_edit
     if refused is None or refused.wanted != wanted_shape(record):
         return True
@@ -167,7 +186,7 @@ def follow_next_try(
 def _needs_nothing(record: CustomHostname) -> bool:
     """Whether a refresh could only disturb: a renewal is Cloudflare's affair until it gives up."""
     view = record.cloudflare.seen
-    if view is None or not both_active(view, live=record.state in LIVE):
+    if view is None or not serves(record):
         return False
     return certificate_meaning(view) is not CertificateMeaning.TIMED_OUT
 

@@ -222,6 +222,21 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sibling:
+    """What a record knows of the other name of its object: `*.x.com` beside `x.com`."""
+
+    id: str
+    hostname: Hostname
+    desired: Desired
+    state: State
+    has_begun: bool = False
+    """A creation of its own began."""
+    cloudflare_id: str | None = None
+    applied: Shape | None = None
+    sending: Shape | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CustomHostname:
     """One custom hostname as Nameplate keeps it."""
 
@@ -240,6 +255,8 @@ class CustomHostname:
     cloudflare: CloudflareObject = field(default_factory=CloudflareObject)
     dns: DnsSeen = field(default_factory=DnsSeen)
     watch: Watch = field(default_factory=Watch)
+    sibling: Sibling | None = None
+    """Read with the record, never written with it."""
     tombstone: bool = False
     """Deleted, and DNS may still point here: the name is not free for others."""
     revision: int = 1

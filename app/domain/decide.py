@@ -8,7 +8,13 @@ from datetime import datetime
 
 from app.domain.absorb import absorb, is_to_be_sent_again
 from app.domain.acts import begin, follow_next_try, must_wait, wanted_act
-from app.domain.custom_hostname import GONE, LIVE, CustomHostname, State
+from app.domain.custom_hostname import (
+    GONE,
+    LIVE,
+    CloudflareObject,
+    CustomHostname,
+    State,
+)
 from app.domain.doubt import first_contradicted, looked_at, take_in, weigh
 from app.domain.events import EventType, event_type
 from app.domain.notices import find_notices, note_told
@@ -133,6 +139,9 @@ def _arrive(
     if standing.state in LIVE:
         watch = replace(watch, refreshes=0)
     gone = standing.state is State.DELETED
+    if gone and record.cloudflare.id is not None:
+        # Let go: the object lives on under its other name.
+        record = replace(record, cloudflare=CloudflareObject(seen=record.cloudflare.seen))
     return replace(
         record,
         state=standing.state,

@@ -6,7 +6,7 @@ NameplateError
 │   └── PlanNotAvailable / OptionNotAvailable
 ├── NotFound
 ├── Conflict                     right in itself, but not now or not beside what exists
-│   └── HostnameTaken / ProofRequired / StillDeleting
+│   └── HostnameTaken / SiblingDiffers / ProofRequired / StillDeleting
 ├── PreconditionFailed           If-Match names another revision
 ├── Unauthenticated / Forbidden
 ├── WebhookRefused               the address may not be called
@@ -88,6 +88,16 @@ class HostnameTaken(Conflict):
     """Another record holds the name; whose is not said."""
 
     code = "hostname_taken"
+
+
+class SiblingDiffers(Conflict):
+    """The name shares its object with another, and asks for something else of it."""
+
+    code = "shared_object_differs"
+
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__(detail)
+        self.field = field
 
 
 class ProofRequired(Conflict):

@@ -27,6 +27,7 @@ from app.domain.hostname import Hostname
 from app.domain.options import DcvMethod, Options, OwnershipMethod
 from app.domain.reason import Reason
 from app.domain.shape import Shape
+from app.domain.sharing import covers_wildcard
 
 PRE_VALIDATION_WARNING = (
     "Switch the CNAME only after both the hostname status and the certificate status are active: "
@@ -82,8 +83,12 @@ def methods_of(plan: Plan, hostname: Hostname, options: Options) -> Methods:
 
 
 def methods(record: CustomHostname) -> Methods:
-    """Give a record's proofs."""
-    return methods_of(record.plan, record.hostname, record.options)
+    """Give a record's proofs; the certificate is that of the object, which may be shared."""
+    own = methods_of(record.plan, record.hostname, record.options)
+    if not covers_wildcard(record) or record.hostname.is_wildcard:
+        return own
+    shared = methods_of(record.plan, Hostname(f"*.{record.hostname.base}"), record.options)
+    return replace(own, dcv=shared.dcv)
 
 
 def is_real_time(record: CustomHostname) -> bool:
@@ -98,7 +103,7 @@ def wanted_shape(record: CustomHostname) -> Shape:
     kept_back = record.zone.takes_custom_metadata is False
     return Shape(
         method=str(methods(record).dcv),
-        wildcard=record.hostname.is_wildcard,
+        wildcard=covers_wildcard(record),
         cloudflare_branding=len(record.hostname.base) > LONGEST_COMMON_NAME,
         certificate_authority=str(authority) if authority else None,
         settings=options.tls.settings(),

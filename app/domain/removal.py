@@ -16,6 +16,7 @@ from app.domain.custom_hostname import LIVE, CustomHostname, Desired, Removal, S
 from app.domain.observation import Act, CloudflareHostname, Found, Observation, Refused
 from app.domain.plan import found_records
 from app.domain.schedule import Policy
+from app.domain.sharing import is_needed_by_sibling
 
 
 def settle_removal(
@@ -23,7 +24,9 @@ def settle_removal(
 ) -> CustomHostname:
     """Begin or end the removal, at Cloudflare, of a hostname that is wanted."""
     watch, view = record.watch, record.cloudflare.seen
-    if record.desired is Desired.ABSENT or record.state in LIVE or view is None:
+    # The object of a name and its wildcard is not one of them's to remove.
+    is_no_matter = record.desired is Desired.ABSENT or is_needed_by_sibling(record)
+    if is_no_matter or record.state in LIVE or view is None:
         return replace(record, watch=replace(watch, removal=None))
     if watch.removal is Removal.REMAKE:
         return _settle_remake(record, observation, view, now)

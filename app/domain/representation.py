@@ -9,8 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from app.domain.cloudflare_status import both_active
-from app.domain.custom_hostname import LIVE, CustomHostname, DnsRecord, State
+from app.domain.custom_hostname import CustomHostname, DnsRecord, State
 from app.domain.observation import Routing
 from app.domain.plan import (
     has_drifted,
@@ -21,12 +20,12 @@ from app.domain.plan import (
     wanted_records,
     warning,
 )
+from app.domain.sharing import serves
 
 
 def represent(record: CustomHostname) -> dict[str, Any]:
     """Build the document."""
-    active = both_active(record.cloudflare.seen, live=record.state in LIVE)
-    safe = switch_safe(record, both_active=active)
+    safe = switch_safe(record, both_active=serves(record))
     return {
         "id": record.id,
         "hostname": record.hostname.name,

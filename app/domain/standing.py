@@ -16,7 +16,6 @@ from app.domain.cloudflare_errors import (
 from app.domain.cloudflare_status import (
     CertificateMeaning,
     HostnameMeaning,
-    both_active,
     certificate_meaning,
     hostname_meaning,
     waits_for_renewal,
@@ -40,9 +39,10 @@ from app.domain.observation import (
     Refused,
     Unknown,
 )
-from app.domain.plan import records_complete, wanted_records, wanted_shape
+from app.domain.plan import has_drifted, records_complete, wanted_records, wanted_shape
 from app.domain.reason import Reason
 from app.domain.schedule import Policy
+from app.domain.sharing import may_let_go, serves
 
 _LAPSED = frozenset({Reason.MOVED_AWAY, Reason.VALIDATION_LAPSED})
 
@@ -111,8 +111,7 @@ def _there(
         case HostnameMeaning.MOVED:
             return Standing(State.VALIDATING, _lapsed(record))
         case HostnameMeaning.ACTIVE | HostnameMeaning.GOING | HostnameMeaning.LEAVING:
-            live = record.state in LIVE
-            if both_active(view, live=live):
+            if serves(record):
                 return _live(record, observation, now=now, policy=policy)
             return Standing(State.VALIDATING, _missing(record, view))
 
@@ -120,6 +119,8 @@ def _there(
 def _leaving(record: CustomHostname) -> Standing:
     never_tried = record.cloudflare.id is None and record.cloudflare.create_tried_at is None
     if record.state is State.DELETED or never_tried:
+        return Standing(State.DELETED, Reason.REMOVED)
+    if may_let_go(record) and not has_drifted(record):
         return Standing(State.DELETED, Reason.REMOVED)
     return Standing(State.DELETING, Reason.REMOVAL_REQUESTED)
 

@@ -15,6 +15,7 @@ from app.domain.custom_hostname import (
     Plan,
     RecordStatus,
     Removal,
+    Sibling,
     State,
     Watch,
     ZoneTargets,
@@ -148,6 +149,7 @@ def read_record(row: Mapping[str, Any]) -> CustomHostname:
         cloudflare=_read_object(row),
         dns=_read_dns(row["dns"]),
         watch=_read_watch(row),
+        sibling=_read_sibling(row),
         tombstone=row["tombstone"],
         revision=row["revision"],
         sequence=row["sequence"],
@@ -203,6 +205,21 @@ def _pair(column: list[str] | None) -> tuple[str, str] | None:
 
 def _read_shape(column: Mapping[str, Any] | None) -> Shape | None:
     return _SHAPE.validate_python(column) if column else None
+
+
+def _read_sibling(row: Mapping[str, Any]) -> Sibling | None:
+    if row["sibling_id"] is None:
+        return None
+    return Sibling(
+        id=row["sibling_id"],
+        hostname=Hostname(row["sibling_hostname"]),
+        desired=Desired(row["sibling_desired"]),
+        state=State(row["sibling_state"]),
+        has_begun=row["sibling_create_started_at"] is not None,
+        cloudflare_id=row["sibling_cloudflare_id"],
+        applied=_read_shape(row["sibling_applied"]),
+        sending=_read_shape(row["sibling_sending"]),
+    )
 
 
 def _read_watch(row: Mapping[str, Any]) -> Watch:

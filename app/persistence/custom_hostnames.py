@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Select, and_, insert, select, update
+from sqlalchemy import Select, and_, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.domain.custom_hostname import CustomHostname, State, Watch
@@ -17,6 +17,14 @@ from app.persistence.tables import NOT_DELETED, cloudflare_objects, custom_hostn
 
 SERVING = "serving"
 """The role of a record's object; while a hostname moves between zones it has a second one."""
+
+# Written out for the planner, as in `tables`; with its table, as a join has two states.
+OWN_NOT_DELETED = text("custom_hostnames.state <> 'deleted'")
+
+sibling = custom_hostnames.alias("sibling")
+sibling_object = cloudflare_objects.alias("sibling_object")
+SIBLING_COLUMNS = ("id", "hostname", "desired", "state")
+SIBLING_OBJECT_COLUMNS = ("cloudflare_id", "create_started_at", "applied", "sending")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +71,18 @@ async def read_hostnames(tx: Connection, ids: Sequence[str]) -> list[CustomHostn
     return [read_record(row) for row in rows.mappings()]
 
 
-async def find_by_base(tx: Connection, base: str) -> CustomHostname | None:
-    """Read the record that holds the name now, as itself or as its wildcard."""
-    rows = await tx.execute(_records().where(custom_hostnames.c.base == base, NOT_DELETED))
-    row = rows.mappings().first()
-    return read_record(row) if row else None
+async def find_by_base(tx: Connection, base: str) -> list[CustomHostname]:
+    """Read the records that hold the name now: as itself, as its wildcard, or both."""
+    rows = await tx.execute(_records().where(custom_hostnames.c.base == base, OWN_NOT_DELETED))
+    return [read_record(row) for row in rows.mappings()]
+
+
+async def lock_base(tx: Connection, base: str) -> None:
+    """Let nobody else add, change or remove a name of this base until the transaction ends.
+
+    It comes before any lease row: base, lease, wide row.
+    """
+    await tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(base, 0))))
 
 
 async def tombstones(tx: Connection, base: str, *, besides_tenant: str) -> list[str]:
@@ -110,8 +125,9 @@ async def save_hostname(
 
     The lease row must be locked by this transaction: lease before wide row, always.
     """
-    known = replace(before, watch=Watch())
-    wanted = replace(record, watch=Watch(), view=before.view, updated_at=before.updated_at)
+    known = replace(before, watch=Watch(), sibling=None)
+    wanted = replace(record, watch=Watch(), sibling=None)
+    wanted = replace(wanted, view=before.view, updated_at=before.updated_at)
     if wanted == known:
         return replace(record, view=before.view, updated_at=before.updated_at)
     written = replace(record, view=before.view + 1)
@@ -144,6 +160,24 @@ async def rewrite_documents(tx: Connection, zone_id: str, *, after: str, limit: 
     return max((record.id for record in records), default=None)
 
 
+async def hand_on_shape(tx: Connection, record: CustomHostname, sibling_id: str) -> None:
+    """Tell the sibling's row what was sent to the object that both have.
+
+    The sibling's lease row must be locked by this transaction.
+    """
+    known, columns = record.cloudflare, cloudflare_objects.c
+    row = object_row(record)
+    await tx.execute(
+        update(cloudflare_objects)
+        .where(
+            columns.custom_hostname_id == sibling_id,
+            columns.role == SERVING,
+            columns.cloudflare_id == known.id,
+        )
+        .values({name: row[name] for name in ("applied", "sending", "refused_edit")})
+    )
+
+
 async def save_object(tx: Connection, record: CustomHostname) -> None:
     """Write what is known of the object at Cloudflare."""
     values = {"role": SERVING, **object_row(record)}
@@ -164,8 +198,20 @@ def _records() -> Select[Any]:
             and_(objects.c.custom_hostname_id == custom_hostnames.c.id, objects.c.role == SERVING),
         )
     )
+    beside = and_(
+        sibling.c.base == custom_hostnames.c.base,
+        sibling.c.hostname != custom_hostnames.c.hostname,
+        text("sibling.state <> 'deleted'"),
+        OWN_NOT_DELETED,
+    )
+    theirs = and_(
+        sibling_object.c.custom_hostname_id == sibling.c.id, sibling_object.c.role == SERVING
+    )
+    joined = joined.outerjoin(sibling, beside).outerjoin(sibling_object, theirs)
     return select(
         *(c for c in custom_hostnames.c if c.name != "document"),
+        *(sibling.c[name].label(f"sibling_{name}") for name in SIBLING_COLUMNS),
+        *(sibling_object.c[name].label(f"sibling_{name}") for name in SIBLING_OBJECT_COLUMNS),
         *(c for c in objects.c if c.name not in {"custom_hostname_id", "zone_id", "role"}),
         *(c for c in watches.c if c.name not in {"custom_hostname_id", "zone_id"}),
         zones.c.cname_target,

@@ -9,39 +9,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 
-from app.domain.choices import (
-    FLATTENING,
-    Choice,
-    changed_choice,
-    check_choice,
-    is_at_cloudflare,
-    parse_plan,
-    refuse_fixed,
-)
+from app.domain.choices import Choice, refuse_fixed
 from app.domain.custom_hostname import (
-    GONE,
     CustomHostname,
     Desired,
-    Plan,
     State,
     Watch,
-    ZoneTargets,
 )
 from app.domain.errors import (
-    Conflict,
     DatabaseUnavailable,
     HostnameTaken,
     InvalidInput,
-    NotFound,
-    PlanNotAvailable,
-    PreconditionFailed,
     ProofRequired,
-    StillDeleting,
 )
 from app.domain.events import Event
 from app.domain.hostname import (
@@ -51,8 +35,6 @@ from app.domain.hostname import (
     refuse_own_names,
     registrable_domain,
 )
-from app.domain.observation import Found, Unknown
-from app.domain.options import Options, merge_options
 from app.domain.reason import Reason
 from app.domain.representation import add_moment
 from app.persistence import custom_hostnames as store
@@ -65,12 +47,20 @@ from app.persistence.ids import Prefix, new_id
 from app.persistence.watches import LEASE_SECONDS, Claim
 from app.persistence.zones import Zone, get_zone
 from app.services.budgets import Budgets, Place
+from app.services.choosing import Choosing, apply
 from app.services.ports import Dns
+from app.services.reading import (
+    existing,
+    holders,
+    present,
+    refuse_leaving,
+    refuse_other_revision,
+    sharing,
+    targets_of,
+    zone_of,
+)
 from app.services.reconcile import Checkpoint, Reconciler
 from app.services.telling import tell
-
-NAME_SERVERS_SECONDS = 2.0
-"""A request waits no longer than that to hear whose name servers an apex has."""
 
 log = structlog.get_logger(__name__)
 
@@ -107,7 +97,7 @@ class CustomHostnames:
         self._database = database
         self._reconciler = reconciler
         self._budgets = budgets
-        self._dns = dns
+        self._choosing = Choosing(dns, public_suffix)
         self._public_suffix = public_suffix
         self._deadline = inline_deadline.total_seconds()
         self._checkpoint = checkpoint
@@ -119,13 +109,12 @@ class CustomHostnames:
 
         Raises:
             InvalidInput: hostname, plan, an option or zone cannot be accepted.
-            HostnameTaken: another record holds the name, or its wildcard.
+            HostnameTaken: another tenant holds the name, or its wildcard.
+            SiblingDiffers: the name shares its object, and asks for another one.
             ProofRequired: another tenant had it and its DNS may still point here.
             StillDeleting: its former record is on its way out.
         """
         hostname = parse_hostname(wanted.hostname, self._public_suffix)
-        plan = parse_plan(wanted.plan, hostname)
-        choice = Choice(plan, hostname, merge_options(Options(), wanted.options))
         async with self._database.transaction() as tx:
             zone = await get_zone(tx, wanted.zone)
             if zone is None:
@@ -135,11 +124,11 @@ class CustomHostnames:
                     field="/zone",
                 )
             self._refuse_own(hostname, zone)
-            choice = self._check(choice, zone.name)
-            held = await self._held(tx, hostname, wanted.tenant)
-            if held is not None:
-                return held, False
-        await self._refuse_apex(choice, zone.apex_prefixes)
+            held, sibling = await holders(tx, hostname, wanted.tenant)
+        if held is not None:
+            return held, False
+        choice = self._first_choice(hostname, wanted, zone, sibling)
+        await self._choosing.refuse_apex(choice, zone)
         return await self._insert(choice, zone, wanted)
 
     async def get(self, record_id: str) -> CustomHostname:
@@ -149,7 +138,7 @@ class CustomHostnames:
             NotFound: there is none of this id.
         """
         async with self._database.transaction() as tx:
-            return await _existing(tx, record_id)
+            return await existing(tx, record_id)
 
     async def place_of(self, record: CustomHostname) -> Place | None:
         """Say when its creation may be expected, where it waits for its turn."""
@@ -174,7 +163,7 @@ class CustomHostnames:
             NotFound: there is none of this id.
         """
         async with self._database.transaction() as tx:
-            await _existing(tx, record_id)
+            await existing(tx, record_id)
             return await list_events(tx, record_id, after=after, limit=limit)
 
     async def refresh(self, record_id: str, *, revision: int | None = None) -> CustomHostname:
@@ -185,8 +174,8 @@ class CustomHostnames:
             Conflict: the hostname is being removed.
         """
         async with self._database.transaction() as tx:
-            record = await _present(tx, record_id, revision)
-            _refuse_leaving(record)
+            record = await present(tx, record_id, revision)
+            refuse_leaving(record)
             now = await read_now(tx)
             wished = replace(record, refresh_requested_at=now, acted_at=now, updated_at=now)
             wished, claim = await self._wish(tx, record, wished)
@@ -204,20 +193,27 @@ class CustomHostnames:
         """
         refuse_fixed(said)
         async with self._database.transaction() as tx:
-            _, choice = await self._chosen(tx, await _existing(tx, record_id), said)
-            zone = (await _existing(tx, record_id)).zone
-        await self._refuse_apex(choice, zone.apex_prefixes)
+            record, _ = await sharing(tx, record_id)
+            zone = await zone_of(tx, record)
+        await self._choosing.refuse_apex(self._choosing.changed([record], said, zone), zone)
         async with self._database.transaction() as tx:
-            record = await _present(tx, record_id, revision)
-            _refuse_leaving(record)
-            wished, choice = await self._chosen(tx, record, said)
+            await store.lock_base(tx, record.hostname.base)
+            record, others = await sharing(tx, record_id, lock=True)
+            refuse_other_revision(record, revision)
+            refuse_leaving(record)
+            choice = self._choosing.changed([record, *others], said, zone)
+            wished = apply(record, choice)
+            if "metadata" in said:
+                wished = replace(wished, metadata=said["metadata"] or {})
             if wished == record and record.state is not State.FAILED:
                 return record
             now = await read_now(tx)
-            wished = replace(wished, acted_at=now, wanted_at=now, updated_at=now)
-            if record.state is State.FAILED:
-                wished = replace(wished, refresh_requested_at=now)
-            wished, claim = await self._wish(tx, record, wished)
+            for other in others:
+                # It is told by the one that edits; should that die, its own next look finds out.
+                same = _wished_at(apply(other, choice), now)
+                same = replace(same, revision=other.revision + 1)
+                await store.save_hostname(tx, same, before=other)
+            wished, claim = await self._wish(tx, record, _wished_at(wished, now))
         return await self._inline(wished, claim)
 
     async def remove(self, record_id: str, *, revision: int | None = None) -> CustomHostname:
@@ -227,7 +223,9 @@ class CustomHostnames:
             NotFound, PreconditionFailed: as their names say.
         """
         async with self._database.transaction() as tx:
-            record = await _present(tx, record_id, revision)
+            # Whoever adds the other name of the object meanwhile, sees it wished gone.
+            await store.lock_base(tx, (await existing(tx, record_id)).hostname.base)
+            record = await present(tx, record_id, revision)
             if record.desired is Desired.ABSENT:
                 return record
             now = await read_now(tx)
@@ -251,54 +249,16 @@ class CustomHostnames:
         name = zone.name or registrable_domain(zone.cname_target, self._public_suffix)
         refuse_own_names(hostname, zone_name=name, own=own)
 
-    def _is_apex(self, hostname: Hostname) -> bool:
-        return registrable_domain(hostname.name, self._public_suffix) == hostname.name
-
-    def _check(self, choice: Choice, zone_name: str | None) -> Choice:
-        return check_choice(choice, zone_name=zone_name, public_suffix=self._public_suffix)
-
-    async def _chosen(
-        self, tx: Connection, record: CustomHostname, said: Mapping[str, Any]
-    ) -> tuple[CustomHostname, Choice]:
-        """Give the record as it is wished, with the choice that makes it so."""
-        zone = await get_zone(tx, record.zone.id)
-        before = Choice(record.plan, record.hostname, record.options)
-        choice = self._check(changed_choice(before, said), zone.name if zone else None)
-        metadata = (said["metadata"] or {}) if "metadata" in said else record.metadata
-        wished = replace(record, plan=choice.plan, options=choice.options, metadata=metadata)
-        return wished, choice
-
-    async def _refuse_apex(self, choice: Choice, apex_prefixes: tuple[str, ...]) -> None:
-        """Refuse `simple` for an apex, where no CNAME can stand.
-
-        With apex proxying the tenant adds addresses instead, and a domain whose servers are
-        Cloudflare's may have the CNAME: they flatten it (Cloudflare DNS, "CNAME flattening").
-        """
-        if choice.plan is not Plan.SIMPLE or apex_prefixes or not self._is_apex(choice.hostname):
-            return
-        try:
-            async with asyncio.timeout(NAME_SERVERS_SECONDS):
-                seen = await self._dns.name_servers(choice.hostname.name)
-        except TimeoutError:
-            seen = Unknown("timeout")
-        if not isinstance(seen, Found) or not is_at_cloudflare(seen.value):
-            raise PlanNotAvailable(FLATTENING)
-
-    async def _held(self, tx: Connection, hostname: Hostname, tenant: str) -> CustomHostname | None:
-        """Give the record that already answers the wish; refuse where another is in the way."""
-        held = await store.find_by_base(tx, hostname.base)
-        if held is None:
-            return None
-        if held.tenant != tenant:
-            raise HostnameTaken("This hostname is already in use.")
-        if held.hostname != hostname:
-            raise HostnameTaken(
-                "A hostname and its wildcard are one object at Cloudflare; you hold "
-                f"{held.hostname.name} already. Remove it first."
-            )
-        if held.state in GONE or held.desired is Desired.ABSENT:
-            raise StillDeleting("The former custom hostname of this name is still being removed.")
-        return held
+    def _first_choice(
+        self,
+        hostname: Hostname,
+        wanted: Registration,
+        zone: Zone,
+        sibling: CustomHostname | None,
+    ) -> Choice:
+        return self._choosing.first(
+            hostname, wanted.plan, wanted.options, zone=zone, sibling=sibling
+        )
 
     async def _insert(
         self, choice: Choice, zone: Zone, wanted: Registration
@@ -306,15 +266,20 @@ class CustomHostnames:
         hostname = choice.hostname
         await self._refuse_tombstones(hostname, wanted.tenant)
         async with self._database.transaction() as tx:
+            await store.lock_base(tx, hostname.base)
+            held, sibling = await holders(tx, hostname, wanted.tenant)
+            if held is not None:
+                return held, False
+            choice = self._first_choice(hostname, wanted, zone, sibling)
             now = await read_now(tx)
             record = CustomHostname(
                 id=new_id(Prefix.CUSTOM_HOSTNAME),
                 hostname=hostname,
                 tenant=wanted.tenant,
-                zone=_targets(zone),
+                zone=targets_of(zone),
                 plan=choice.plan,
                 options=choice.options,
-                is_apex=self._is_apex(hostname),
+                is_apex=self._choosing.is_apex(hostname),
                 reason=Reason.ZONE_PAUSED if zone.pause else Reason.CREATING,
                 metadata=wanted.metadata,
                 sequence=1,
@@ -328,11 +293,7 @@ class CustomHostnames:
             inline = not self._slots.locked()
             lease_seconds = LEASE_SECONDS if inline else 0
             if not await store.insert_hostname(tx, record, lease_seconds=lease_seconds):
-                # Somebody was faster by an instant; the rules are theirs to meet now.
-                held = await self._held(tx, hostname, wanted.tenant)
-                if held is None:
-                    raise HostnameTaken("This hostname is already in use.")
-                return held, False
+                raise HostnameTaken("This hostname is already in use.")
             await tell(tx, record, before=None, after=State.PENDING, at=now)
             if not inline:
                 await watches.wake(tx, record.id)
@@ -386,37 +347,7 @@ class CustomHostnames:
             log.exception("inline_reconcile_failed", custom_hostname=claim.custom_hostname_id)
 
 
-def _targets(zone: Zone) -> ZoneTargets:
-    return ZoneTargets(
-        id=zone.id,
-        cname_target=zone.cname_target,
-        accepted_targets=zone.accepted_targets,
-        apex_prefixes=zone.apex_prefixes,
-        dcv_uuid=zone.dcv_uuid,
-        takes_custom_metadata=zone.takes_custom_metadata,
-    )
-
-
-def _refuse_leaving(record: CustomHostname) -> None:
-    if record.desired is Desired.ABSENT:
-        gone = record.state is State.DELETED
-        said = "The hostname is removed; add it anew." if gone else "It is being removed."
-        raise Conflict(said, code="is_deleted" if gone else "is_deleting")
-
-
-async def _existing(tx: Connection, record_id: str) -> CustomHostname:
-    record = await store.get_hostname(tx, record_id)
-    if record is None:
-        raise NotFound("There is no custom hostname with this id.")
-    return record
-
-
-async def _present(tx: Connection, record_id: str, revision: int | None) -> CustomHostname:
-    """Lock, then read: lease before wide row."""
-    await watches.lock(tx, record_id)
-    record = await _existing(tx, record_id)
-    if revision is not None and revision != record.revision:
-        raise PreconditionFailed(
-            f"The hostname is at revision {record.revision} by now; read it again and decide anew."
-        )
-    return record
+def _wished_at(record: CustomHostname, now: datetime) -> CustomHostname:
+    """Note a person's change; what failed is tried again."""
+    asked = now if record.state is State.FAILED else record.refresh_requested_at
+    return replace(record, acted_at=now, wanted_at=now, updated_at=now, refresh_requested_at=asked)

@@ -46,10 +46,21 @@ from app.domain.observation import (
 from app.domain.pause import PauseReason
 from app.domain.plan import needs_dcv_uuid, wanted_shape
 from app.domain.schedule import Policy
+from app.domain.shape import RefusedEdit, Shape
+from app.domain.sharing import join
 from app.domain.zone import ZoneAccess
-from app.persistence.custom_hostnames import get_hostname, save_hostname
+from app.persistence.custom_hostnames import get_hostname, hand_on_shape, save_hostname
 from app.persistence.database import Connection, Database
-from app.persistence.watches import Claim, Listing, hold, keep, let_go, release
+from app.persistence.watches import (
+    Claim,
+    Listing,
+    hold,
+    keep,
+    let_go,
+    lock,
+    release,
+    wake,
+)
 from app.persistence.zones import (
     Zone,
     get_zone,
@@ -124,7 +135,7 @@ class Reconciler:
             return
         token = self._cipher.decrypt(zone.api_token)
         access = ZoneAccess(zone.cloudflare_zone_id, token, zone.budget)
-        record = await self._with_dcv_uuid(record, access)
+        record = await self._with_dcv_uuid(join(record), access)
         observation = given or await self._observe(record, claim, zone, access, clock)
         self._checkpoint("observed")
         transition = self._decide(record, observation, clock)
@@ -132,7 +143,7 @@ class Reconciler:
             wait = await self._take_turn(transition.act, record, claim, zone)
             if wait is not None:
                 transition = self._put_off(record, observation, clock, wait)
-        kept = await self._record(claim, transition, observation, clock)
+        kept = await self._record(claim, transition, observation, clock, read=record)
         if kept is None or kept.act is None:
             return
         self._checkpoint(f"{kept.act}_started")
@@ -140,7 +151,8 @@ class Reconciler:
         answer = await self._perform(kept.act, kept.record, access)
         self._checkpoint(f"{kept.act}_answered")
         acted = Observation(cloudflare=answer, acted=kept.act, sent_at=sent_at)
-        await self._record(claim, self._decide(kept.record, acted, clock), acted, clock)
+        decided = self._decide(kept.record, acted, clock)
+        await self._record(claim, decided, acted, clock, read=kept.record)
         await self._pause_if_refused(zone, answer)
 
     async def _take_turn(
@@ -317,13 +329,35 @@ class Reconciler:
         await self._budgets.owe(access.budget, Lane.VALIDATION)
         return await self._cloudflare.get(access, record.cloudflare.id)
 
+    async def _tell_sibling(self, record: CustomHostname, before: CustomHostname) -> None:
+        """Wake the other name of the object when what it waits for, or needs to know, changed.
+
+        In a transaction of its own: nobody holds two lease rows at a time.
+        """
+        sibling = before.sibling
+        same = (record.state, record.cloudflare.id) == (before.state, before.cloudflare.id)
+        confirmed = _sent(record) != _sent(before) and record.cloudflare.sending is None
+        if sibling is None or (same and not confirmed):
+            return
+        async with self._database.transaction() as tx:
+            await lock(tx, sibling.id)
+            if confirmed and record.cloudflare.id is not None:
+                await hand_on_shape(tx, record, sibling.id)
+            await wake(tx, sibling.id)
+
     async def _record(
-        self, claim: Claim, transition: Transition, observation: Observation, clock: _Clock
+        self,
+        claim: Claim,
+        transition: Transition,
+        observation: Observation,
+        clock: _Clock,
+        *,
+        read: CustomHostname,
     ) -> Transition | None:
         """Write the transition with its events; None when the lease was lost meanwhile.
 
-        Nothing that was merely seen is written of a zone that is paused, or that this very look
-        pauses; the answer to an act always is.
+        `read` is the record that the transition began with. Nothing that was merely seen is written
+        of a zone that is paused, or that this very look pauses; the answer to an act always is.
         """
         now = clock.now()
         async with self._database.transaction() as tx:
@@ -338,6 +372,7 @@ class Reconciler:
                 await release(tx, claim, replace(before.watch, cloudflare_due_at=again))
                 return None
             record = _with_present_wishes(transition.record, before)
+            record = _with_present_shape(record, read, before)
             act = None if _is_moot(transition.act, record) else transition.act
             if act is None and transition.act is Act.CREATE:
                 record = _without_beginning(record, before)
@@ -352,6 +387,7 @@ class Reconciler:
             else:
                 await keep(tx, claim, watch)
         self._checkpoint("recorded")
+        await self._tell_sibling(record, before)
         for step in transition.steps:
             log.info(
                 "state_changed",
@@ -403,6 +439,22 @@ def _overdue_kept(watch: Watch, before: Watch, claim: Claim, observation: Observ
     return replace(watch, cloudflare_due_at=due)
 
 
+def _sent(record: CustomHostname) -> tuple[Shape | None, Shape | None, RefusedEdit | None]:
+    known = record.cloudflare
+    return known.applied, known.sending, known.refused_edit
+
+
+def _with_present_shape(
+    record: CustomHostname, read: CustomHostname, present: CustomHostname
+) -> CustomHostname:
+    """Keep what a sibling sent meanwhile, unless this very transition sends or sent something."""
+    if _sent(record) != _sent(read) or record.cloudflare.id != present.cloudflare.id:
+        return record
+    applied, sending, refused = _sent(present)
+    known = replace(record.cloudflare, applied=applied, sending=sending, refused_edit=refused)
+    return replace(record, cloudflare=known)
+
+
 class _Clock:
     """Postgres's time during a tick: that of the claim, and what passed since on our own clock."""
 
@@ -416,7 +468,8 @@ class _Clock:
 
 def _is_moot(act: Act | None, record: CustomHostname) -> bool:
     """Whether the hostname was wished gone while we looked; the wake makes it due at once."""
-    return record.desired is Desired.ABSENT and act is not Act.DELETE
+    letting_go = act is Act.EDIT and record.state is State.DELETING
+    return record.desired is Desired.ABSENT and act is not Act.DELETE and not letting_go
 
 
 def _without_beginning(record: CustomHostname, before: CustomHostname) -> CustomHostname:

@@ -59,11 +59,12 @@ async def test_another_tenants_name_is_a_conflict_that_does_not_say_whose(
     assert "the-first-tenant" not in refused.text
 
 
-async def test_a_name_and_its_wildcard_at_once_are_a_conflict(shared_service: Service) -> None:
+async def test_a_name_and_its_wildcard_that_differ_are_a_conflict(shared_service: Service) -> None:
     await shared_service.create("wild.green-tea.com")
     body = {"hostname": "*.wild.green-tea.com", "tenant": "tenant", "plan": "zero_downtime"}
     refused = await shared_service.http.post(PATH, json=body)
-    assert (refused.status_code, refused.json()["code"]) == (409, "hostname_taken")
+    assert (refused.status_code, refused.json()["code"]) == (409, "shared_object_differs")
+    assert refused.json()["errors"][0]["pointer"] == "/plan"
 
 
 async def test_twenty_posts_of_one_name_at_once_make_one_hostname(shared_service: Service) -> None:
