@@ -25,7 +25,8 @@ def take_in(
     """Note when the question was sent, and drop an answer to an earlier one than was answered.
 
     A page of a list can arrive after a look that was sent later. A view under another id than the
-    record's is of something else, and no answer either; what answers an act is always taken.
+    record's is of something else, and no answer either; so is any view of a record that is still to
+    be created, whose POST alone says what is ours. What answers an act is always taken.
     """
     acted = observation.acted is not None
     if isinstance(observation.cloudflare, NotAsked):
@@ -110,7 +111,9 @@ def _is_late(record: CustomHostname, observation: Observation) -> bool:
 
 def _is_of_another(record: CustomHostname, observation: Observation) -> bool:
     known, seen = record.cloudflare.id, observation.cloudflare
-    return known is not None and isinstance(seen, Found) and seen.value.id != known
+    if not isinstance(seen, Found) or (known is None and record.desired is Desired.ABSENT):
+        return False
+    return seen.value.id != known
 
 
 def _is_believed(

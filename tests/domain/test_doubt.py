@@ -283,6 +283,12 @@ def test_a_view_under_another_id_is_of_something_else(routing: Routing) -> None:
     assert seen.record.cloudflare == record.cloudflare
 
 
+def test_no_page_says_anything_of_a_name_that_is_still_to_be_created() -> None:
+    seen = decided(pending_record(), cloudflare=cloudflare_view())
+    assert (path(seen), seen.act) == ([], Act.CREATE)
+    assert seen.record.cloudflare.id is None
+
+
 def held(record: CustomHostname, *, until: float, routing: Routing | None = None) -> Any:
     dns = dns_view(routing=routing) if routing else dns_view()
     look = Observation(dns=dns, held_back=at(until))
