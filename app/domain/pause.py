@@ -70,7 +70,8 @@ BREAKER_AT_LEAST = 20
 BREAKER_SHARE = 0.05
 RESUME_OVER = timedelta(hours=1)
 """After a pause the due rows are spread over this time."""
-TARGET_EVERY = timedelta(minutes=1)
+TARGET_EVERY = timedelta(seconds=30)
+"""Twice while a doubt is open: a target that is gone is known before a loss is believed."""
 TARGET_ABSENCES = 2
 """Looks in a row that find no target before the zone is paused."""
 

@@ -63,7 +63,7 @@ class Policy:
     )
     """Waits before the no-change PATCH is sent again for the same records."""
     refreshes_a_day: int = 5
-    next_try_soon: timedelta = timedelta(minutes=2)
+    next_try_soon: timedelta = timedelta(seconds=15)
     """Where Cloudflare itself looks sooner than this, it is left to."""
     remade_again: timedelta = DAY
     """How long a hostname made anew for its certificate is not made anew again."""

@@ -113,7 +113,7 @@ def test_a_name_whose_records_come_and_go_is_refreshed_five_times_a_day() -> Non
         if back.act is not None:
             sent.append(number)
             record = refreshed(record, after=number * 3600 + 1800)
-    assert sent == [1, 2, 3, 4, 5, 25, 26, 27, 28, 29]
+    assert sent == [0, 1, 2, 3, 4, 24, 25, 26, 27, 28]
 
 
 def test_a_persons_refresh_is_sent_when_the_days_own_are_spent() -> None:
@@ -128,10 +128,11 @@ def test_a_persons_refresh_is_sent_when_the_days_own_are_spent() -> None:
 @pytest.mark.parametrize(
     ("created", "act", "followed_from"),
     [
-        pytest.param(-10, None, 50, id="ten seconds after the creation"),
-        pytest.param(-700, None, 51, id="to the tenth look"),
+        pytest.param(-10, Act.REFRESH, None, id="ten seconds after the creation"),
+        pytest.param(-48, None, 12, id="just before the first look"),
+        pytest.param(-740, None, 11, id="just before the tenth"),
         pytest.param(-760, Act.REFRESH, None, id="past it, while the next is minutes off"),
-        pytest.param(-900, None, 93, id="and left to it again when it is near"),
+        pytest.param(-985, None, 8, id="and left to it again when it is near"),
         pytest.param(-8 * 86400, Act.REFRESH, None, id="no look comes after the last"),
     ],
 )

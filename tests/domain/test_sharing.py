@@ -29,6 +29,7 @@ from .builders import (
     checking_view,
     cloudflare_object,
     cloudflare_view,
+    confirmed,
     decided,
     failed_record,
     hostname_record,
@@ -277,7 +278,7 @@ def test_letting_go_that_is_refused_is_tried_again_later() -> None:
 
 def test_an_object_found_absent_after_joining_is_created_anew() -> None:
     joined = join(pending(NAME, sibling(WILD)))
-    absent = decided(joined, cloudflare=Absent())
+    absent = confirmed(joined, cloudflare=Absent())
     assert (absent.act, absent.record.cloudflare.id) == (Act.CREATE, None)
     assert absent.record.state is State.PENDING
 

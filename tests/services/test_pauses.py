@@ -24,7 +24,7 @@ async def test_cloudflare_that_finds_nothing_pauses_the_zone_and_no_tenant_hears
 ) -> None:
     await service.live_fleet(COUNT)
     await service.world.control("PUT", "/cloudflare/faults", rate=1, kinds=["not_found"], seed=1)
-    zone = await service.until_paused("hostnames_missing", step_seconds=60)
+    zone = await service.until_paused("hostnames_missing")
     assert str(COUNT) in zone["paused"]["detail"]
     await service.advance(hours=2)
     assert await service.told(*LOSSES) == []
@@ -83,7 +83,7 @@ async def test_many_names_that_move_at_once_pause_the_zone_until_an_operator_acc
     fleet = await service.live_fleet(COUNT)
     for hostname in fleet:
         await service.set_statuses(hostname, status="moved")
-    await service.until_paused("cloudflare_contradicts", step_seconds=60)
+    await service.until_paused("cloudflare_contradicts")
     assert await service.told(*LOSSES) == []
     again = await service.http.post("/v1/zones/default/pause", json={"detail": "again"})
     assert (again.status_code, again.json()["code"]) == (409, "zone_paused")

@@ -144,8 +144,7 @@ class Service:
             if zone["paused"]:
                 assert zone["paused"]["reason"] == reason, zone
                 return zone
-            await self.advance(seconds=step_seconds)
-            await asyncio.sleep(0.4)
+            await self.let_pass(seconds=step_seconds)
         raise AssertionError("the zone was never paused")
 
     async def remove_provider_record(self, name: str) -> None:
