@@ -25,7 +25,7 @@ init: .venv/.installed ## Make .venv and install what is locked
 demo: init ## Run everything on this machine, with sample tenants (ARGS="--json --empty")
 	@$(BIN)/nameplate demo $(ARGS)
 
-walk: init ## Take one domain through its whole life and print it (PLAN=zero_downtime)
+walk: init ## Take one domain through its whole life and print it (PLAN=zero_downtime, delegated or wildcard)
 	@$(BIN)/nameplate walk --plan $(PLAN) $(ARGS)
 
 test: init ## Run the fast tests (under five minutes on two cores)

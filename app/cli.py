@@ -184,7 +184,9 @@ def demo(
 
 @app.command()
 def walk(
-    plan: Annotated[str, typer.Option(help="simple or zero_downtime.")] = "simple",
+    plan: Annotated[
+        str, typer.Option(help="simple, zero_downtime, delegated or wildcard.")
+    ] = "simple",
     speed: Speed = 60.0,
 ) -> None:
     """Take one domain through its whole life on fresh ports, and print it."""

@@ -51,6 +51,19 @@ class StackClient:
             ttl=60,
         )
 
+    async def put_records(self, records: list[dict[str, Any]]) -> None:
+        """Add records as the tenant would: values of one name and type stand together."""
+        together: dict[tuple[str, str], list[str]] = {}
+        for record in records:
+            text = f'"{record["value"]}"' if record["type"] == "TXT" else record["value"]
+            together.setdefault((record["type"], record["name"]), []).append(text)
+        for (type_, name), values in together.items():
+            # The others are no records of DNS: a page to serve, a mail to answer.
+            if type_ not in {"HTTP", "EMAIL"}:
+                await self.control(
+                    "PUT", "/dns/records", name=name, type=type_, values=values, ttl=60
+                )
+
     async def deliveries(self) -> list[dict[str, Any]]:
         """Give what the receiver received."""
         found: list[dict[str, Any]] = await self.control("GET", "/receiver/deliveries")

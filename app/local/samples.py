@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 
@@ -17,7 +18,9 @@ class Sample:
 
     hostname: str
     tenant: str
-    plan: str = "simple"
+    plan: str | None = None
+    """None: left out, as most callers do."""
+    options: dict[str, Any] = field(default_factory=dict)
     adds_before_after: float | None = None
     switches_after: float | None = None
     mistypes_after: float | None = None
@@ -46,6 +49,39 @@ SAMPLES = (
         adds_before_after=20,
     ),
     Sample(hostname="blog.someday-soon.com", tenant="someday-soon"),
+    Sample(
+        hostname="api.silver-thimble.com",
+        tenant="silver-thimble",
+        plan="delegated",
+        adds_before_after=5,
+        switches_after=20,
+    ),
+    Sample(
+        hostname="help.wooden-spoon.org",
+        tenant="wooden-spoon",
+        plan="custom",
+        options={
+            "dcv_method": "txt",
+            "ownership_method": "realtime",
+            "tls": {"min_tls_version": "1.2"},
+        },
+        adds_before_after=10,
+        switches_after=30,
+    ),
+    # A wildcard is delegated by itself; the name joins its object.
+    Sample(
+        hostname="*.velvet-anchor.com",
+        tenant="velvet-anchor",
+        adds_before_after=7,
+        switches_after=15,
+    ),
+    Sample(
+        hostname="velvet-anchor.com",
+        tenant="velvet-anchor",
+        plan="delegated",
+        adds_before_after=40,
+        switches_after=50,
+    ),
 )
 
 
@@ -60,13 +96,10 @@ async def play_samples(stack: Stack) -> None:
 
 
 async def _play(client: StackClient, sample: Sample) -> None:
-    hostname = await client.api(
-        "POST",
-        "/custom-hostnames",
-        hostname=sample.hostname,
-        tenant=sample.tenant,
-        plan=sample.plan,
-    )
+    said = {"hostname": sample.hostname, "tenant": sample.tenant, **sample.options}
+    if sample.plan is not None:
+        said["plan"] = sample.plan
+    hostname = await client.api("POST", "/custom-hostnames", **said)
     async with asyncio.TaskGroup() as acts:
         acts.create_task(_add(client, hostname["id"], "before", sample.adds_before_after))
         acts.create_task(_add(client, hostname["id"], "with", sample.switches_after))
@@ -78,9 +111,7 @@ async def _add(client: StackClient, hostname_id: str, when: str, after: float | 
         return
     await asyncio.sleep(after)
     hostname = await client.api("GET", f"/custom-hostnames/{hostname_id}")
-    for record in hostname["records"]:
-        if record["when"] == when:
-            await client.put_record(record)
+    await client.put_records([r for r in hostname["records"] if r["when"] == when])
 
 
 async def _mistype(client: StackClient, hostname_id: str, after: float | None) -> None:

@@ -237,7 +237,7 @@ def _create(where: dict[str, str], hostname: str) -> dict[str, dict[str, str]]:
     return dict(response.json())
 
 
-@pytest.mark.parametrize("plan", ["simple", "zero_downtime"])
+@pytest.mark.parametrize("plan", ["simple", "zero_downtime", "delegated", "wildcard"])
 async def test_a_walk_ends_with_its_closing_line(plan: str, database_url: str) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -257,7 +257,7 @@ async def test_a_walk_ends_with_its_closing_line(plan: str, database_url: str) -
 
 def test_a_walk_with_an_unknown_plan_says_so_and_fails(database_url: str) -> None:
     ended = nameplate(
-        "walk", "--plan", "delegated", environment={"NAMEPLATE_DATABASE_URL": database_url}
+        "walk", "--plan", "magic", environment={"NAMEPLATE_DATABASE_URL": database_url}
     )
     assert ended.returncode == 1
     assert "plan_not_available" in ended.stderr

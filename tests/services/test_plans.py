@@ -208,3 +208,34 @@ async def _zone_record(service: Service, name: str) -> None:
         headers={"Authorization": f"Bearer {stack.cloudflare_token}"},
     )
     assert response.is_success, response.text
+
+
+@pytest.mark.parametrize(
+    ("dcv", "ownership"), [("txt", "realtime"), ("http", "txt"), ("txt", "txt")]
+)
+async def test_a_custom_pair_goes_live(service: Service, dcv: str, ownership: str) -> None:
+    hostname = await service.create(
+        "shop.odd-otter.com", plan="custom", dcv_method=dcv, ownership_method=ownership
+    )
+    complete = await service.until(hostname["id"], lambda s: bool(s["records_complete"]))
+    await service.world.put_records(complete["records"])
+    await service.refresh(hostname["id"])
+    live = await service.follow(hostname["id"], "cname_verified")
+    assert (live["dcv_method"], live["ownership_method"]) == (dcv, ownership)
+
+
+async def test_every_way_to_prove_a_name_says_what_is_next(service: Service) -> None:
+    hostname = await service.create("shop.next-otter.com", plan="zero_downtime")
+    path = f"{PATH}/{hostname['id']}/records"
+    complete = await service.until(hostname["id"], lambda s: bool(s["records_complete"]))
+    seen = []
+    for record in complete["records"]:
+        shown = (await service.http.get(path)).json()
+        seen.append((shown["next"], shown["switch_safe"]))
+        await service.world.put_record(record)
+        await service.refresh(hostname["id"])
+        if record["purpose"] == "certificate":
+            await service.follow(hostname["id"], "active")
+    assert seen == [(0, False), (1, False), (2, True)]
+    await service.follow(hostname["id"], "cname_verified")
+    assert (await service.http.get(path)).json()["next"] is None
