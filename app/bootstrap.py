@@ -69,9 +69,15 @@ def no_checkpoint(_: str) -> None:
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, *, checkpoint: Checkpoint = no_checkpoint
+    settings: Settings,
+    *,
+    checkpoint: Checkpoint = no_checkpoint,
+    cloudflare_transport: httpx.AsyncBaseTransport | None = None,
+    dns_look: ports.Dns | None = None,
 ) -> AsyncIterator[Services]:
     """Build everything, write what the settings say into the database, and close it on leaving.
+
+    A simulation hands in how Cloudflare and DNS are reached within its own process.
 
     Raises:
         NotReady: the schema is older than this code needs, or a setting does not fit.
@@ -87,7 +93,7 @@ async def open_services(
         )
         await _write_settings(database, settings, cipher)
         budgets = Budgets(database, limits_of(settings))
-        http = await stack.enter_async_context(_http_client())
+        http = await stack.enter_async_context(_http_client(cloudflare_transport))
         hooks = await stack.enter_async_context(_http_client())
         yield _assemble(
             settings,
@@ -95,7 +101,7 @@ async def open_services(
             cipher,
             budgets,
             CloudflareClient(http, settings.cloudflare_base_url, budgets.heard),
-            DnsLook(servers, authoritative=settings.dns_authoritative),
+            dns_look or DnsLook(servers, authoritative=settings.dns_authoritative),
             WebhookSender(hooks, allow_loopback=settings.webhooks_allow_loopback),
             checkpoint,
         )
@@ -185,8 +191,9 @@ def _has_port(text: str) -> bool:
     return (text.startswith("[") and "]:" in text) or text.count(":") == 1
 
 
-def _http_client() -> httpx.AsyncClient:
+def _http_client(transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
     return httpx.AsyncClient(
+        transport=transport,
         follow_redirects=False,
         # Proxies and .netrc of the environment have no say in where tokens go.
         trust_env=False,

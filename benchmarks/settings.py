@@ -1,0 +1,28 @@
+"""The settings of a service over the emulator's zone."""
+
+from __future__ import annotations
+
+from cryptography.fernet import Fernet
+
+from app.sandbox import constants
+from app.settings import Settings
+
+IN_PROCESS = "http://cloudflare.sandbox/client/v4"
+"""Where an emulator in the same process is reached."""
+
+
+def settings_for(database_url: str, **others: object) -> Settings:
+    """The settings of a service over the emulator's zone."""
+    given: dict[str, object] = {
+        "database_url": database_url,
+        "cloudflare_base_url": IN_PROCESS,
+        "cloudflare_zone_id": constants.ZONE_ID,
+        "cloudflare_api_token": constants.TOKEN,
+        "cname_target": constants.CNAME_TARGET,
+        "fallback_origin": constants.FALLBACK_ORIGIN,
+        "secret_keys": Fernet.generate_key().decode(),
+        "dns_resolvers": "127.0.0.1:53",
+        # Steps do not hurry: a request waits for all of its reconcile.
+        "inline_deadline": 60,
+    }
+    return Settings.model_validate(given | others)
