@@ -129,14 +129,6 @@ _COURSE = (
 )
 
 
-def goes_on_by_itself(view: CloudflareHostname) -> bool:
-    """Whether Cloudflare has what it needs of the tenant, for the one part or the other."""
-    under_way = {CertificateMeaning.ISSUING, CertificateMeaning.DEPLOYING}
-    return (
-        hostname_meaning(view) is HostnameMeaning.ACTIVE or certificate_meaning(view) in under_way
-    )
-
-
 def has_progressed(before: CloudflareHostname, after: CloudflareHostname) -> bool:
     """Whether either part came further on its way to active."""
     return any(b < a for b, a in zip(_progress(before), _progress(after), strict=True))

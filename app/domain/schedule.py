@@ -9,23 +9,22 @@ from datetime import datetime, timedelta
 from app.domain.cloudflare_status import (
     CertificateMeaning,
     certificate_meaning,
-    goes_on_by_itself,
     waits_for_renewal,
 )
 from app.domain.custom_hostname import LIVE, CustomHostname, Purpose, RecordStatus, State
 from app.domain.observation import Observation, Unknown
-from app.domain.plan import found_records, records_complete, wanted_records
-from app.domain.reason import Reason
+from app.domain.plan import records_complete, wanted_records
+from app.domain.reason import Reason, WaitingOn
 
 DAY = timedelta(days=1)
 
 DNS_FAILURE_MOST = timedelta(minutes=5)
 
-FOLLOW = (5, 15, 30, 45, 60, 80, 105, 135, 180, 240, 300, 420, 600)
+FOLLOW = (10, 30, 45, 60, 80, 105, 135, 180, 240, 300, 420, 600)
 """Seconds after a creation, a refresh or news of progress at which Cloudflare is looked at, where
 what it waited for is there: the minutes in which a certificate is issued and deployed."""
 
-TOKENS = (1, 2, 3, 5, 8, 12, 20, 30, 45, *range(60, 601, 60))
+TOKENS = (3, 6, 12, 20, 30, 45, *range(60, 601, 60))
 """The same while Cloudflare still prepares tokens, which takes it some seconds."""
 
 TRIES = 75
@@ -213,5 +212,5 @@ def _ladder(record: CustomHostname) -> tuple[int, ...]:
         return ()
     if not records_complete(record):
         return TOKENS
-    followed = goes_on_by_itself(view) or found_records(record)
-    return FOLLOW if followed else ONCE
+    # A record that is there and wrong, or a CAA in the way, is nothing to follow.
+    return ONCE if record.reason.waiting_on is WaitingOn.TENANT else FOLLOW

@@ -210,7 +210,7 @@ def validating_record(
         name=name,
         plan=plan,
         state=State.VALIDATING,
-        reason=Reason.AWAITING_CNAME,
+        reason=Reason.HOSTNAME_CHECK_PENDING if routing is HERE else Reason.AWAITING_CNAME,
         cloudflare=cloudflare_object(
             view or checking_view(),
             ownership=None if real_time else OWNERSHIP,

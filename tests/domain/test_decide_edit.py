@@ -280,6 +280,6 @@ def test_a_second_post_of_another_shape_leaves_it_to_an_edit_to_tell() -> None:
 def test_the_certificate_that_an_edit_of_a_live_name_ordered_is_followed() -> None:
     record = replace(live_record(), plan=Plan.DELEGATED)
     edited = answered(record, Found(cloudflare_view(ssl_status="initializing")))
-    assert edited.watch.cloudflare_due_at == at(2)
+    assert edited.watch.cloudflare_due_at == at(4)
     settled = decided(edited, cloudflare=cloudflare_view(), after=2).record
     assert settled.watch.cloudflare_due_at is None

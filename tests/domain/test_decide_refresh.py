@@ -144,7 +144,7 @@ def test_where_cloudflare_is_about_to_look_it_is_followed_and_not_refreshed(
     assert looked.act is act
     assert watch.followed_from == (None if followed_from is None else at(followed_from))
     if followed_from is not None:
-        assert watch.cloudflare_due_at == at(followed_from + 5)
+        assert watch.cloudflare_due_at == at(followed_from + 10)
 
 
 @pytest.mark.parametrize("ssl_status", ["validation_timed_out", "expired"])

@@ -135,10 +135,12 @@ def followed(
     view: CloudflareHostname | None = None,
     tokens: tuple[ValidationRecord, ...] | None = None,
     routing: Routing | None = None,
+    reason: Reason | None = None,
 ) -> CustomHostname:
     """Give a validating record that is followed from NOW."""
     watch = Watch(refreshed_at=NOW, followed_from=NOW)
-    return validating_record(plan=plan, view=view, tokens=tokens, routing=routing, watch=watch)
+    record = validating_record(plan=plan, view=view, tokens=tokens, routing=routing, watch=watch)
+    return replace(record, reason=reason or record.reason)
 
 
 def follow(record: CustomHostname) -> list[int]:
@@ -150,7 +152,7 @@ def follow(record: CustomHostname) -> list[int]:
     return dues
 
 
-MATTER = [5, 15, 30, 45, 60, 80, 105, 135, 180, 240, 300, 420, 600]
+MATTER = [10, 30, 45, 60, 80, 105, 135, 180, 240, 300, 420, 600]
 ISSUING = cloudflare_view(ssl_status="pending_issuance")
 
 
@@ -164,15 +166,15 @@ def test_the_minutes_that_matter() -> None:
         pytest.param(followed(routing=NOWHERE), [10], id="one look where it is the tenant's turn"),
         pytest.param(followed(), [10], id="also before DNS was ever asked"),
         pytest.param(
-            followed(view=cloudflare_view(ssl_status="pending_validation")),
-            MATTER,
-            id="a hostname that is active goes on without the tenant",
+            followed(routing=HERE, reason=Reason.CAA_FORBIDS_ISSUANCE),
+            [10],
+            id="nor is there anything to follow while a CAA record forbids",
         ),
-        pytest.param(followed(view=ISSUING), MATTER, id="and so does an issuance"),
         pytest.param(
-            followed(view=cloudflare_view(status="pending", ssl_status="pending_deployment")),
-            MATTER,
-            id="and a deployment",
+            followed(view=ISSUING, reason=Reason.CERTIFICATE_ISSUING), MATTER, id="an issuance"
+        ),
+        pytest.param(
+            followed(view=ISSUING, reason=Reason.CERTIFICATE_DEPLOYING), MATTER, id="a deployment"
         ),
         pytest.param(
             followed(plan=Plan.ZERO_DOWNTIME, tokens=()), list(TOKENS), id="tokens are waited for"
@@ -188,7 +190,7 @@ def test_what_is_followed(record: CustomHostname, looks: list[int]) -> None:
 
 
 def test_tokens_in_preparation_are_looked_for_more_closely() -> None:
-    assert list(TOKENS) == [1, 2, 3, 5, 8, 12, 20, 30, 45, *range(60, 601, 60)]
+    assert list(TOKENS) == [3, 6, 12, 20, 30, 45, *range(60, 601, 60)]
 
 
 @pytest.mark.parametrize(
@@ -220,7 +222,7 @@ def test_a_live_name_is_followed_while_its_certificate_is_mended() -> None:
 def test_a_creation_and_a_refresh_begin_the_following(act: Act) -> None:
     worn = validating_record(routing=HERE, watch=Watch(followed_from=at(-DAY)))
     answered = decided(worn, cloudflare=checking_view(), acted=act, after=7).record.watch
-    assert (answered.followed_from, answered.cloudflare_due_at) == (at(7), at(12))
+    assert (answered.followed_from, answered.cloudflare_due_at) == (at(7), at(17))
 
 
 @pytest.mark.parametrize(
@@ -248,12 +250,12 @@ def test_news_of_progress_begins_the_following(
     idle = validating_record(view=before, routing=HERE, watch=Watch(followed_from=at(-DAY)))
     seen = decided(idle, cloudflare=after).record.watch
     assert seen.followed_from == (at(0) if news else at(-DAY))
-    assert seen.cloudflare_due_at == (at(5) if news else None)
+    assert seen.cloudflare_due_at == (at(10) if news else None)
 
 
 def test_news_of_progress_of_a_followed_name_changes_nothing() -> None:
     seen = decided(followed(routing=HERE), cloudflare=ISSUING, after=6).record.watch
-    assert (seen.followed_from, seen.cloudflare_due_at) == (at(0), at(15))
+    assert (seen.followed_from, seen.cloudflare_due_at) == (at(0), at(10))
 
 
 @pytest.mark.parametrize("record", [failed_record(), deleted_record()])
