@@ -141,7 +141,10 @@ def _arrive(
     gone = standing.state is State.DELETED
     if gone and record.cloudflare.id is not None:
         # Let go: the object lives on under its other name.
-        record = replace(record, cloudflare=CloudflareObject(seen=record.cloudflare.seen))
+        known = record.cloudflare
+        record = replace(
+            record, cloudflare=CloudflareObject(seen=known.seen, applied=known.applied)
+        )
     return replace(
         record,
         state=standing.state,

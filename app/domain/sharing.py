@@ -17,7 +17,7 @@ from app.domain.custom_hostname import (
     Sibling,
     State,
 )
-from app.domain.shape import Shape
+from app.domain.shape import RefusedEdit, Shape
 
 
 def wanted_sibling(record: CustomHostname) -> Sibling | None:
@@ -88,6 +88,34 @@ def may_let_go(record: CustomHostname) -> bool:
     """Whether the sibling has taken the object over."""
     sibling, known = wanted_sibling(record), record.cloudflare.id
     return sibling is not None and known is not None and sibling.cloudflare_id == known
+
+
+def has_confirmed(record: CustomHostname, before: CustomHostname) -> bool:
+    """Whether Cloudflare's answer to an edit or creation is in the record, news to the sibling."""
+    return _sent(record) != _sent(before) and record.cloudflare.sending is None
+
+
+def with_present_shape(
+    record: CustomHostname, *, read: CustomHostname, present: CustomHostname
+) -> CustomHostname:
+    """Take over what the sibling sent since `read`, from the row as it is at present.
+
+    Where both sent something meanwhile, nobody knows which came last: one more edit will tell.
+    """
+    known, theirs = record.cloudflare, present.cloudflare
+    if known.id is None or known.id != theirs.id:
+        return record
+    if _sent(record) == _sent(read):
+        applied, sending, refused = _sent(present)
+        known = replace(known, applied=applied, sending=sending, refused_edit=refused)
+    elif theirs.applied not in (None, read.cloudflare.applied, known.applied):
+        known = replace(known, sending=theirs.applied)
+    return replace(record, cloudflare=known)
+
+
+def _sent(record: CustomHostname) -> tuple[Shape | None, Shape | None, RefusedEdit | None]:
+    known = record.cloudflare
+    return known.applied, known.sending, known.refused_edit
 
 
 def serves(record: CustomHostname) -> bool:

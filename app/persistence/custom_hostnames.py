@@ -160,19 +160,21 @@ async def rewrite_documents(tx: Connection, zone_id: str, *, after: str, limit: 
     return max((record.id for record in records), default=None)
 
 
-async def hand_on_shape(tx: Connection, record: CustomHostname, sibling_id: str) -> None:
-    """Tell the sibling's row what was sent to the object that both have.
+async def hand_on_shape(
+    tx: Connection, record: CustomHostname, sibling_id: str, *, cloudflare_id: str
+) -> None:
+    """Tell the sibling's row what was sent to the object that both have, or had until now.
 
     The sibling's lease row must be locked by this transaction.
     """
-    known, columns = record.cloudflare, cloudflare_objects.c
+    columns = cloudflare_objects.c
     row = object_row(record)
     await tx.execute(
         update(cloudflare_objects)
         .where(
             columns.custom_hostname_id == sibling_id,
             columns.role == SERVING,
-            columns.cloudflare_id == known.id,
+            columns.cloudflare_id == cloudflare_id,
         )
         .values({name: row[name] for name in ("applied", "sending", "refused_edit")})
     )

@@ -209,10 +209,13 @@ class CustomHostnames:
                 return record
             now = await read_now(tx)
             for other in others:
-                # It is told by the one that edits; should that die, its own next look finds out.
+                # What is live is told by the one that edits: the two need not edit side by side.
+                # Should that one die, the other's own next look finds out.
                 same = _wished_at(apply(other, choice), now)
                 same = replace(same, revision=other.revision + 1)
                 await store.save_hostname(tx, same, before=other)
+                if other.state is State.FAILED:
+                    await watches.wake(tx, other.id)
             wished, claim = await self._wish(tx, record, _wished_at(wished, now))
         return await self._inline(wished, claim)
 

@@ -46,8 +46,7 @@ from app.domain.observation import (
 from app.domain.pause import PauseReason
 from app.domain.plan import needs_dcv_uuid, wanted_shape
 from app.domain.schedule import Policy
-from app.domain.shape import RefusedEdit, Shape
-from app.domain.sharing import join
+from app.domain.sharing import has_confirmed, join, with_present_shape
 from app.domain.zone import ZoneAccess
 from app.persistence.custom_hostnames import get_hostname, hand_on_shape, save_hostname
 from app.persistence.database import Connection, Database
@@ -135,7 +134,7 @@ class Reconciler:
             return
         token = self._cipher.decrypt(zone.api_token)
         access = ZoneAccess(zone.cloudflare_zone_id, token, zone.budget)
-        record = await self._with_dcv_uuid(join(record), access)
+        record = await self._with_dcv_uuid(join(record), claim, access)
         observation = given or await self._observe(record, claim, zone, access, clock)
         self._checkpoint("observed")
         transition = self._decide(record, observation, clock)
@@ -197,9 +196,11 @@ class Reconciler:
             raise LookupError(record.zone.id)
         return record, zone
 
-    async def _with_dcv_uuid(self, record: CustomHostname, access: ZoneAccess) -> CustomHostname:
+    async def _with_dcv_uuid(
+        self, record: CustomHostname, claim: Claim, access: ZoneAccess
+    ) -> CustomHostname:
         """Ask for the zone's delegation label where no answer about the hostname brought it."""
-        if not needs_dcv_uuid(record):
+        if not needs_dcv_uuid(record) or not _may_ask_cloudflare(record, claim):
             return record
         await self._budgets.owe(access.budget, Lane.VALIDATION)
         try:
@@ -234,9 +235,7 @@ class Reconciler:
     async def _look_at_cloudflare(
         self, record: CustomHostname, claim: Claim, access: ZoneAccess
     ) -> CloudflareView:
-        waits_until = record.watch.cloudflare_waits_until
-        told_to_wait = waits_until is not None and waits_until > claim.now
-        if not claim.cloudflare_due or told_to_wait or record.state is State.DELETED:
+        if not _may_ask_cloudflare(record, claim) or record.state is State.DELETED:
             return NotAsked()
         known = record.cloudflare
         if record.desired is Desired.ABSENT:
@@ -293,7 +292,9 @@ class Reconciler:
                 return await _view(self._delete(record, access))
 
     async def _create(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
-        wanted = wanted_shape(record)
+        # The shape that the beginning was noted with: what is wanted may have changed since.
+        begun = record.cloudflare
+        wanted = begun.sending or begun.applied or wanted_shape(record)
         try:
             view = await self._cloudflare.create(access, record.hostname.base, wanted)
         except CloudflareDuplicate:
@@ -335,14 +336,14 @@ class Reconciler:
         In a transaction of its own: nobody holds two lease rows at a time.
         """
         sibling = before.sibling
+        confirmed = has_confirmed(record, before)
         same = (record.state, record.cloudflare.id) == (before.state, before.cloudflare.id)
-        confirmed = _sent(record) != _sent(before) and record.cloudflare.sending is None
         if sibling is None or (same and not confirmed):
             return
         async with self._database.transaction() as tx:
             await lock(tx, sibling.id)
-            if confirmed and record.cloudflare.id is not None:
-                await hand_on_shape(tx, record, sibling.id)
+            if confirmed and before.cloudflare.id is not None:
+                await hand_on_shape(tx, record, sibling.id, cloudflare_id=before.cloudflare.id)
             await wake(tx, sibling.id)
 
     async def _record(
@@ -372,7 +373,7 @@ class Reconciler:
                 await release(tx, claim, replace(before.watch, cloudflare_due_at=again))
                 return None
             record = _with_present_wishes(transition.record, before)
-            record = _with_present_shape(record, read, before)
+            record = with_present_shape(record, read=read, present=before)
             act = None if _is_moot(transition.act, record) else transition.act
             if act is None and transition.act is Act.CREATE:
                 record = _without_beginning(record, before)
@@ -439,22 +440,6 @@ def _overdue_kept(watch: Watch, before: Watch, claim: Claim, observation: Observ
     return replace(watch, cloudflare_due_at=due)
 
 
-def _sent(record: CustomHostname) -> tuple[Shape | None, Shape | None, RefusedEdit | None]:
-    known = record.cloudflare
-    return known.applied, known.sending, known.refused_edit
-
-
-def _with_present_shape(
-    record: CustomHostname, read: CustomHostname, present: CustomHostname
-) -> CustomHostname:
-    """Keep what a sibling sent meanwhile, unless this very transition sends or sent something."""
-    if _sent(record) != _sent(read) or record.cloudflare.id != present.cloudflare.id:
-        return record
-    applied, sending, refused = _sent(present)
-    known = replace(record.cloudflare, applied=applied, sending=sending, refused_edit=refused)
-    return replace(record, cloudflare=known)
-
-
 class _Clock:
     """Postgres's time during a tick: that of the claim, and what passed since on our own clock."""
 
@@ -464,6 +449,12 @@ class _Clock:
 
     def now(self) -> datetime:
         return self._claimed_at + timedelta(seconds=time.monotonic() - self._began)
+
+
+def _may_ask_cloudflare(record: CustomHostname, claim: Claim) -> bool:
+    waits_until = record.watch.cloudflare_waits_until
+    told_to_wait = waits_until is not None and waits_until > claim.now
+    return claim.cloudflare_due and not told_to_wait
 
 
 def _is_moot(act: Act | None, record: CustomHostname) -> bool:

@@ -10,8 +10,10 @@ import sys
 import asyncpg
 import pytest
 from alembic import command
+from pydantic import TypeAdapter
 from sqlalchemy.exc import DBAPIError
 
+from app.domain.shape import Shape
 from app.persistence.migrations import alembic_config, migrate
 from app.persistence.tables import SCHEMA_VERSION, metadata
 
@@ -86,4 +88,42 @@ async def test_a_migration_gives_up_behind_a_long_lock(database_url: str) -> Non
         await connection.execute("LOCK TABLE events IN ACCESS SHARE MODE")
         with pytest.raises(DBAPIError, match="lock timeout"):
             await asyncio.to_thread(command.downgrade, alembic_config(database_url), "base")
+    await connection.close()
+
+
+async def test_what_the_first_version_sent_is_known_to_the_second(empty_database_url: str) -> None:
+    await asyncio.to_thread(migrate, empty_database_url, "47b2ae1b2028")
+    connection = await asyncpg.connect(empty_database_url)
+    await connection.execute(
+        "INSERT INTO zones (id, cloudflare_zone_id, api_token, cname_target, fallback_origin, "
+        "created_at, updated_at) VALUES ('z', 'z', '', 't', 'o', now(), now())"
+    )
+    long = "a" * 61 + ".com"
+    rows = {
+        "plain.com": ("simple", Shape(method="http")),
+        "*.wild.com": ("zero_downtime", Shape(method="txt", wildcard=True)),
+        long: ("zero_downtime", Shape(method="txt", cloudflare_branding=True)),
+    }
+    for name, (plan, _) in rows.items():
+        await connection.execute(
+            "INSERT INTO custom_hostnames (id, hostname, base, tenant, zone_id, plan, desired, "
+            "state, reason, waiting_on, metadata, dns, tombstone, revision, sequence, view, "
+            "document, created_at, updated_at, wanted_at, acted_at) VALUES ($1, $1, $2, 't', 'z', "
+            "$3, 'present', 'active', 'live', 'nobody', '{}', '{}', false, 1, 1, 1, '{}', now(), "
+            "now(), now(), now())",
+            name,
+            name.removeprefix("*."),
+            plan,
+        )
+        await connection.execute(
+            "INSERT INTO cloudflare_objects (custom_hostname_id, role, zone_id, cloudflare_id) "
+            "VALUES ($1, 'serving', 'z', $1)",
+            name,
+        )
+    await asyncio.to_thread(migrate, empty_database_url)
+    applied = await connection.fetch("SELECT custom_hostname_id, applied FROM cloudflare_objects")
+    read = TypeAdapter(Shape).validate_json
+    assert {name: read(shape) for name, shape in applied} == {
+        name: shape for name, (_, shape) in rows.items()
+    }
     await connection.close()

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from app.bootstrap import no_checkpoint
+from app.domain.observation import CloudflareHostname
+from app.domain.plan import wanted_records
+from app.services.custom_hostnames import Registration
+from tests.services.test_leases import alone
 from tests.support import Service
 
 PATH = "/v1/custom-hostnames"
@@ -32,13 +40,39 @@ async def test_a_delegated_hostname_goes_live_with_two_cnames(service: Service) 
     assert [r["status"] for r in live["records"]] == ["found", "found"]
 
 
+class Silent:
+    """Cloudflare's client, its answers about hostnames without their delegation."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._client, name)
+
+        async def answered(*args: Any, **more: Any) -> Any:
+            answer = await call(*args, **more)
+            is_view = isinstance(answer, CloudflareHostname)
+            return replace(answer, delegation=None) if is_view else answer
+
+        return answered
+
+
 async def test_the_zones_delegation_label_is_asked_for_once_where_no_answer_brings_it(
-    service: Service,
+    database_url: str, tmp_path: Path
 ) -> None:
-    hostname = await service.create("shop.quick-otter.com", plan="delegated")
-    await service.sql.execute("UPDATE cloudflare_objects SET delegation = NULL")
-    await service.until(hostname["id"], lambda s: bool(s["records_complete"]))
-    assert await service.sql.fetchval("SELECT count(*) FROM zones WHERE dcv_uuid IS NOT NULL") <= 1
+    async with alone(database_url, tmp_path, no_checkpoint) as (services, calls):
+        services.reconciler._cloudflare = Silent(services.reconciler._cloudflare)
+        made = []
+        for name in ("one.quick-otter.com", "two.quick-otter.com"):
+            wanted = Registration(hostname=name, tenant="otter", plan="delegated", metadata={})
+            record, _ = await services.custom_hostnames.register(wanted)
+            made.append(await services.custom_hostnames.refresh(record.id))
+        for record in made:
+            delegation = wanted_records(record)[0]
+            assert delegation.value == f"{record.hostname.name}.f2b9e6a47c3d4185.dcv.cloudflare.com"
+        async with httpx.AsyncClient(trust_env=False) as http:
+            by_route = (await http.get(calls)).json()["by_route"]
+        assert by_route["GET /zones/{zone_id}/dcv_delegation/uuid"] == 1
 
 
 @pytest.mark.parametrize(

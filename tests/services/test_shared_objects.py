@@ -223,3 +223,23 @@ async def test_an_object_removed_behind_our_back_is_made_again_once(service: Ser
         await service.refresh(each["id"])
         await service.until_state(each["id"], "validating")
     assert len(await there(service)) == 1
+
+
+async def test_a_name_added_while_the_other_leaves_never_loses_its_object(
+    service: Service,
+) -> None:
+    for number in range(8):
+        name = f"race-{number}.quick-heron.com"
+        plain = await service.create(name, plan="delegated")
+        body = {"hostname": f"*.{name}", "tenant": "tenant"}
+        _, answer = await asyncio.gather(
+            service.http.delete(f"{PATH}/{plain['id']}"), service.http.post(PATH, json=body)
+        )
+        assert answer.status_code in {201, 409}
+        await service.until_state(plain["id"], "deleted")
+        if answer.status_code == 409:
+            assert answer.json()["code"] == "still_deleting"
+            continue
+        kept = await service.refresh(answer.json()["id"])
+        assert kept["state"] == "validating", kept
+        assert kept["cloudflare"]["id"] in {each["id"] for each in await there(service)}

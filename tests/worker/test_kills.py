@@ -37,6 +37,12 @@ REMOVING = [
     ("worker", "delete_answered"),
     ("worker", "recorded#2"),
 ]
+EDITING = [
+    pytest.param("recorded", marks=pytest.mark.proof),
+    pytest.param("edit_started", marks=pytest.mark.proof),
+    "edit_answered",
+    pytest.param("recorded#2", marks=pytest.mark.proof),
+]
 SHORT = {("api", "accepted"), ("api", "create_answered"), ("worker", "create_started")}
 PAST_LEASE = 61
 
@@ -126,6 +132,29 @@ async def test_a_removal_wished_before_a_kill_ends_with_nothing_left_at_cloudfla
             "deleting",
             "deleted",
         ]
+
+
+@pytest.mark.parametrize("point", EDITING)
+async def test_a_change_wished_before_a_kill_reaches_cloudflare(
+    point: str, database_url: str, tmp_path: Path
+) -> None:
+    async with running_processes(tmp_path, database_url) as (processes, service):
+        api = await processes.start("api")
+        hostname = await service.create(NAME)
+        await processes.end(api)
+        victim = await processes.start("api", dies_at=point)
+        path = f"/v1/custom-hostnames/{hostname['id']}"
+        await _expect_cut(service, "PATCH", path, json={"tls": {"min_tls_version": "1.2"}})
+        assert await asyncio.wait_for(victim.wait(), 30) == -9
+        await processes.start("worker")
+        await processes.start("api")
+        await service.advance(seconds=PAST_LEASE)
+        async with asyncio.timeout(30):
+            while await service.sql.fetchval("SELECT sending FROM cloudflare_objects"):
+                await asyncio.sleep(0.1)
+        (there,) = await _at_cloudflare(service)
+        assert there["ssl"]["settings"] == {"min_tls_version": "1.2"}
+        assert (await service.get(hostname["id"]))["tls"]["min_tls_version"] == "1.2"
 
 
 async def _create_by_api(processes: Processes, service: Service, point: str) -> None:
