@@ -15,6 +15,7 @@ import time
 import uuid
 import zlib
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -226,7 +227,8 @@ async def _main(database_url: str, sandbox_url: str, task: Task) -> None:
     sql = await asyncpg.connect(database_url)
     try:
         async with httpx.AsyncClient(base_url=sandbox_url, timeout=60, trust_env=False) as sandbox:
-            wall = (await sandbox.get("/control/clock")).json()["wall"]
+            clock_said = (await sandbox.get("/control/clock")).json()
+            wall = datetime.fromisoformat(clock_said["wall"]).timestamp()
             limits = {"calls": task.calls, "window_seconds": 300, "block_seconds": 300}
             (await sandbox.put("/control/cloudflare/limits", json=limits)).raise_for_status()
             clock = VirtualTime(sql, lambda by: _advance(sandbox, by), wall)
