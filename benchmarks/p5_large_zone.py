@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -219,8 +220,7 @@ async def _fill(url: str, sandbox: str, http: httpx.AsyncClient) -> None:
     sql = await asyncpg.connect(url)
     try:
         zone = await default_zone(sql)
-        now = await sql.fetchval("SELECT to_timestamp($1)", clock["wall"])
-        filling = Filling(sql, zone, now)
+        filling = Filling(sql, zone, datetime.fromisoformat(clock["wall"]))
         first = await _page(http, 1)
         pages = -(-first["result_info"]["total_count"] // PER_PAGE)
         for begin in range(1, pages + 1, 100):

@@ -15,6 +15,7 @@ import time
 import uuid
 import zlib
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -22,7 +23,7 @@ import httpx
 
 from app.bootstrap import Services, open_services
 from app.domain.custom_hostname import CustomHostname
-from app.domain.observation import DnsView, Found, Unknown, Values
+from app.domain.observation import Absent, DnsView, Found, Unknown, Values
 from app.logging import set_up_logging
 from app.worker.run import SWEEPS, ZONES, reconcile_work, sweep_work, zone_work
 from benchmarks.settings import settings_for
@@ -72,6 +73,10 @@ class NoDns:
     async def addresses(self, name: str) -> Values:  # noqa: ARG002
         """Find the target."""
         return Found(_TARGET)
+
+    async def name_servers(self, domain: str) -> Values:  # noqa: ARG002
+        """Nobody is registered here."""
+        return Absent()
 
 
 class Watching:
@@ -226,7 +231,8 @@ async def _main(database_url: str, sandbox_url: str, task: Task) -> None:
     sql = await asyncpg.connect(database_url)
     try:
         async with httpx.AsyncClient(base_url=sandbox_url, timeout=60, trust_env=False) as sandbox:
-            wall = (await sandbox.get("/control/clock")).json()["wall"]
+            clock_said = (await sandbox.get("/control/clock")).json()
+            wall = datetime.fromisoformat(clock_said["wall"]).timestamp()
             limits = {"calls": task.calls, "window_seconds": 300, "block_seconds": 300}
             (await sandbox.put("/control/cloudflare/limits", json=limits)).raise_for_status()
             clock = VirtualTime(sql, lambda by: _advance(sandbox, by), wall)

@@ -127,6 +127,10 @@ class SandboxDns:
         chain, addresses = self._follow(name, ())
         return Found(addresses) if addresses or chain else Absent()
 
+    async def name_servers(self, domain: str) -> Values:  # noqa: ARG002
+        """Nobody of this fleet asks for an apex."""
+        return Absent()
+
     def _routing(self, name: str, targets: tuple[str, ...]) -> Found[Routing] | Unknown:
         chain, addresses = self._follow(name, targets)
         if set(chain) & set(targets):
