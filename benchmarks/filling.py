@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
+from sqlalchemy import JSON, Table
 
 from app.domain.cloudflare_status import both_active
 from app.domain.custom_hostname import (
@@ -23,10 +24,11 @@ from app.domain.custom_hostname import (
 )
 from app.domain.hostname import Hostname
 from app.domain.observation import CloudflareHostname, Routing, RoutingKind
-from app.domain.plan import wanted_records
+from app.domain.plan import wanted_records, wanted_shape
 from app.domain.reason import Reason
 from app.persistence.codec import object_row, watch_row, wide_row
 from app.persistence.custom_hostnames import SERVING
+from app.persistence.tables import cloudflare_objects, custom_hostnames, watches
 from app.services.reconcile import listing_of
 
 BATCH = 5_000
@@ -66,11 +68,10 @@ class Filling:
     def _rows(self, view: CloudflareHostname) -> Iterator[dict[str, Any]]:
         record = self.record(view)
         listing = listing_of(view)
-        yield _plain(wide_row(record), {"metadata", "dns", "document"})
+        yield _plain(custom_hostnames, wide_row(record))
+        yield _plain(cloudflare_objects, object_row(record) | {"role": SERVING})
         yield _plain(
-            object_row(record) | {"role": SERVING}, {"seen", "validation_records", "ownership"}
-        )
-        yield _plain(
+            watches,
             watch_row(record.watch)
             | {
                 "custom_hostname_id": record.id,
@@ -79,7 +80,6 @@ class Filling:
                 "ssl_status": listing.ssl_status,
                 "view_digest": listing.digest,
             },
-            {"refreshed_records"},
         )
 
     def record(self, view: CloudflareHostname) -> CustomHostname:
@@ -122,7 +122,8 @@ class Filling:
             else Routing(RoutingKind.ABSENT)
         )
         statuses = {wanted.key: status for wanted in wanted_records(record)}
-        return replace(record, dns=DnsSeen(routing=routing, statuses=statuses))
+        sent = replace(record.cloudflare, applied=wanted_shape(record))
+        return replace(record, cloudflare=sent, dns=DnsSeen(routing=routing, statuses=statuses))
 
 
 async def default_zone(sql: asyncpg.Connection) -> ZoneTargets:
@@ -131,8 +132,11 @@ async def default_zone(sql: asyncpg.Connection) -> ZoneTargets:
     return ZoneTargets(id=row["id"], cname_target=row["cname_target"])
 
 
-def _plain(row: dict[str, Any], documents: set[str]) -> dict[str, Any]:
+def _plain(table: Table, row: dict[str, Any]) -> dict[str, Any]:
+    """Give the row as COPY takes it: JSON as text."""
     return {
-        name: json.dumps(value) if name in documents and value is not None else value
+        name: json.dumps(value)
+        if isinstance(table.c[name].type, JSON) and value is not None
+        else value
         for name, value in row.items()
     }

@@ -108,7 +108,8 @@ def _bound(stack: AsyncExitStack, kind: socket.SocketKind, port: int, what: str)
     sock = socket.socket(socket.AF_INET, kind, protocol)
     stack.callback(sock.close)
     sock.setblocking(False)  # noqa: FBT003 - the standard library's own signature
-    if kind == socket.SOCK_STREAM:
+    # Not for any free port: two that bind at the same moment could get the same one.
+    if kind == socket.SOCK_STREAM and port:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((_LOOPBACK, port))

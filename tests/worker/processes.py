@@ -78,6 +78,7 @@ class Processes:
             env=self._environment | settings,
             cwd=ROOT,
             stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )
         self._running.append(process)
