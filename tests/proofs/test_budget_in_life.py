@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 import time
 import uuid
@@ -30,6 +31,8 @@ LIMITS = {
     "NAMEPLATE_CLOUDFLARE_CALLS_WINDOW": str(WINDOW),
     "NAMEPLATE_CLOUDFLARE_CREATIONS": str(CREATIONS),
 }
+FEW_CONNECTIONS = {"NAMEPLATE_DATABASE_CONNECTIONS": "3"}
+"""Eight workers and an API share the hundred connections of a Postgres as it comes."""
 
 
 async def start_all(processes: Processes, service: Service, workers: int) -> None:
@@ -44,7 +47,7 @@ async def start_all(processes: Processes, service: Service, workers: int) -> Non
     )
     await processes.start("api", **LIMITS)
     for _ in range(workers):
-        await processes.start("worker", **LIMITS)
+        await processes.start("worker", **LIMITS, **FEW_CONNECTIONS)
 
 
 @pytest.mark.proof
@@ -58,14 +61,16 @@ async def test_eight_workers_over_twenty_times_too_many_names_never_breach_the_l
         await start_all(processes, service, workers=8)
         ids = await _fill(service, names)
         waits = await _press_refresh(service, ids, seconds=SECONDS)
+        done = await _until_patched(service)
         calls = await service.calls()
         spent = (await service.http.get("/v1/zones/default/budget")).json()["spent"]
     waits.sort()
-    p99 = waits[int(len(waits) * 0.99)]
+    p99, done_p99 = waits[int(len(waits) * 0.99)], done[int(len(done) * 0.99)]
     _say(
         f"{names:,} names, {SECONDS} s: {calls['total']:,} calls, at most "
         f"{calls['most_in_window']:,} of {CALLS:,} in {WINDOW} s, {calls['breaches']} breaches; "
-        f"{len(waits):,} refreshes, median {waits[len(waits) // 2]:.2f} s, p99 {p99:.2f} s; "
+        f"{len(waits):,} refreshes, "
+        f"answered after {waits[len(waits) // 2]:.2f} s (p99 {p99:.2f} s), asked of Cloudflare after {done[len(done) // 2]:.2f} s (p99 {done_p99:.2f} s); "
         f"last window by lane {spent}"
     )
     assert calls["breaches"] == 0
@@ -74,6 +79,8 @@ async def test_eight_workers_over_twenty_times_too_many_names_never_breach_the_l
     assert calls["most_in_window"] >= 0.6 * CALLS
     assert len(waits) >= 0.5 * SCALE * SECONDS
     assert p99 < INTERACTIVE_P99
+    # An answer comes at its deadline whatever happens: what counts is the call behind it.
+    assert done_p99 < INTERACTIVE_P99
 
 
 async def _fill(service: Service, count: int) -> list[str]:
@@ -119,6 +126,19 @@ def _views(count: int) -> Iterator[CloudflareHostname]:
 
 def _say(line: str) -> None:
     sys.stdout.write(f"\n{line}\n")
+
+
+async def _until_patched(service: Service) -> list[float]:
+    """Give how long after each refresh was asked for Cloudflare had answered the PATCH."""
+    rows = await service.sql.fetch(
+        "SELECT extract(epoch FROM w.refreshed_at - h.refresh_requested_at)::float8 AS wait "
+        "FROM custom_hostnames h JOIN watches w ON w.custom_hostname_id = h.id "
+        "WHERE h.refresh_requested_at IS NOT NULL"
+    )
+    # A refresh that the machine did before the person asked is none of the person's.
+    return sorted(
+        row["wait"] if row["wait"] is not None and row["wait"] >= 0 else math.inf for row in rows
+    )
 
 
 async def _press_refresh(service: Service, ids: list[str], *, seconds: float) -> list[float]:
