@@ -14,6 +14,7 @@ from starlette.routing import Route
 from app.api import custom_hostnames, health, webhook_endpoints, zones
 from app.api.hot import HOT_PATHS
 from app.domain.custom_hostname import State
+from app.domain.pause import PauseReason
 from app.domain.reason import Reason, WaitingOn
 from app.persistence.tables import metadata
 from app.settings import PREFIX, Settings
@@ -70,6 +71,11 @@ def test_the_reasons_are_those_of_the_code() -> None:
 def test_operations_says_what_to_do_for_every_reason_that_waits_on_the_operator() -> None:
     said = {codes(row[0])[0] for row in rows("docs/operations.md", "reason")}
     assert said == {reason for reason in Reason if reason.waiting_on is WaitingOn.OPERATOR}
+
+
+def test_operations_says_what_to_do_for_every_pause() -> None:
+    said = [codes(row[0])[0] for row in rows("docs/operations.md", "pause")]
+    assert sorted(said) == sorted(PauseReason)
 
 
 def test_the_states_are_those_of_the_code() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from app.domain.errors import InvalidInput, NotFound, WebhookRefused
-from app.domain.events import EventType
+from app.domain.events import EventType, ZoneEventType
 from app.persistence import webhook_endpoints as store
 from app.persistence.clock import read_now
 from app.persistence.database import Database
@@ -84,7 +84,7 @@ class WebhookEndpoints:
             self._transport.check(url)
         except WebhookRefused as error:
             raise InvalidInput(error.detail, code=error.code, field="/url") from None
-        known = {str(event_type) for event_type in EventType}
+        known = {str(event_type) for event_type in (*EventType, *ZoneEventType)}
         for index, event_type in enumerate(event_types):
             if event_type not in known:
                 raise InvalidInput(

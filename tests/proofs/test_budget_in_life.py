@@ -70,7 +70,8 @@ async def test_eight_workers_over_twenty_times_too_many_names_never_breach_the_l
         f"{names:,} names, {SECONDS} s: {calls['total']:,} calls, at most "
         f"{calls['most_in_window']:,} of {CALLS:,} in {WINDOW} s, {calls['breaches']} breaches; "
         f"{len(waits):,} refreshes, "
-        f"answered after {waits[len(waits) // 2]:.2f} s (p99 {p99:.2f} s), asked of Cloudflare after {done[len(done) // 2]:.2f} s (p99 {done_p99:.2f} s); "
+        f"answered after {waits[len(waits) // 2]:.2f} s (p99 {p99:.2f} s), "
+        f"asked of Cloudflare after {done[len(done) // 2]:.2f} s (p99 {done_p99:.2f} s); "
         f"last window by lane {spent}"
     )
     assert calls["breaches"] == 0
