@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from app.domain.observation import CloudflareHostname
@@ -149,16 +150,22 @@ async def _press_refresh(service: Service, ids: list[str], *, seconds: float) ->
 
     async def press(record_id: str) -> None:
         pressed = time.monotonic()
-        response = await service.http.post(f"/v1/custom-hostnames/{record_id}/refresh")
+        response = await http.post(f"/v1/custom-hostnames/{record_id}/refresh")
         assert response.status_code == 200, response.text
         waits.append(time.monotonic() - pressed)
 
-    for number in range(int(seconds * SCALE)):
-        await asyncio.sleep(max(0.0, began + number / SCALE - time.monotonic()))
-        task = asyncio.create_task(press(ids[(number * 7919) % len(ids)]))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-    await asyncio.gather(*tasks)
+    headers = {"Authorization": f"Bearer {service.stack.api_key}"}
+    # Idle connections are let go of before the server ends them.
+    limits = httpx.Limits(keepalive_expiry=1.0)
+    async with httpx.AsyncClient(
+        base_url=service.stack.api, headers=headers, timeout=30, trust_env=False, limits=limits
+    ) as http:
+        for number in range(int(seconds * SCALE)):
+            await asyncio.sleep(max(0.0, began + number / SCALE - time.monotonic()))
+            task = asyncio.create_task(press(ids[(number * 7919) % len(ids)]))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+        await asyncio.gather(*tasks)
     return waits
 
 
