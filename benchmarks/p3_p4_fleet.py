@@ -11,4 +11,4 @@ async def measure() -> list[Row]:
     """Simulate once for both rows."""
     outcome = await simulate(Scenario())
     print(summary(outcome))
-    return rows(outcome)
+    return [row for each in rows(outcome).values() for row in each]
