@@ -280,7 +280,8 @@ class Fleet:
             due = dns_due_at(record, now=datetime.fromtimestamp(at, UTC), policy=policy)
             if due is None:
                 return None
-            at = math.ceil(due.timestamp() / GRID) * GRID
+            # A tick lasts some milliseconds, which the worker's next look rounds up to a second.
+            at = (math.floor(due.timestamp() / GRID) + 1) * GRID
             self._passed_over += 1
         return datetime.fromtimestamp(at, UTC)
 
