@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.p5_large_zone import FLAT, FLOORS, MOST_MEMORY, NOTICED_WITHIN, Size, large_zone
+from benchmarks.p5_large_zone import (
+    FLAT,
+    FLOORS,
+    MOST_MEMORY,
+    NOTICED_WITHIN,
+    Report,
+    Size,
+    large_zone,
+)
 from benchmarks.p5_watched import Task
 
 MILLION = Size(live=900_000, validating=100_000)
@@ -13,17 +21,27 @@ DEFAULT, RAISED = 1_200, 12_000
 
 @pytest.mark.proof
 @pytest.mark.timeout(7200)
-async def test_a_million_names_are_watched_within_the_budget() -> None:
+async def test_of_a_million_names_those_gone_bad_are_noticed_within_ten_minutes() -> None:
     async with large_zone(MILLION) as zone:
-        bad = await zone.watch(Task(bad=30, removed=0, calls=DEFAULT, live=MILLION.live))
+        report = await zone.watch(Task(bad=30, removed=0, calls=DEFAULT, live=MILLION.live))
+    assert max(report.noticed) <= NOTICED_WITHIN
+    assert max(report.told) <= NOTICED_WITHIN + 120
+    _assert_bounded(report)
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(7200)
+async def test_of_a_million_names_those_removed_are_found_within_four_times_the_floor() -> None:
+    async with large_zone(MILLION) as zone:
         # Ten times the calls, as Enterprise may have: a whole round reads 20,000 pages.
-        removed = await zone.watch(
+        report = await zone.watch(
             Task(bad=0, removed=30, calls=RAISED, live=MILLION.live, gives_up_after=14_400)
         )
-    assert max(bad.noticed) <= NOTICED_WITHIN
-    assert max(bad.told) <= NOTICED_WITHIN + 120
-    assert max(removed.found) <= FLOORS * MILLION.floor(RAISED)
-    for report in (bad, removed):
-        assert report.breaches == 0
-        assert max(report.memory) < MOST_MEMORY
-        assert report.memory[-1] <= FLAT * report.memory[len(report.memory) // 10]
+    assert max(report.found) <= FLOORS * MILLION.floor(RAISED)
+    _assert_bounded(report)
+
+
+def _assert_bounded(report: Report) -> None:
+    assert report.breaches == 0
+    assert max(report.memory) < MOST_MEMORY
+    assert report.memory[-1] <= FLAT * report.memory[len(report.memory) // 10]
