@@ -104,7 +104,9 @@ class Choosing:
             raise PlanNotAvailable(FLATTENING)
 
     def _check(self, choice: Choice, zone: Zone) -> Choice:
-        return check_choice(choice, zone_name=zone.name, public_suffix=self._public_suffix)
+        # Until the zone was asked for its name: nearly always its target's registrable domain.
+        name = zone.name or registrable_domain(zone.cname_target, self._public_suffix)
+        return check_choice(choice, zone_name=name, public_suffix=self._public_suffix)
 
 
 def apply(record: CustomHostname, choice: Choice) -> CustomHostname:
