@@ -91,6 +91,16 @@ async def claim_these(tx: Connection, ids: Sequence[str]) -> list[Claim]:
     return await _lease(tx, watches.c.custom_hostname_id.in_(ids), is_free())
 
 
+async def claim_turns(tx: Connection, ids: Sequence[str], lane: Lane) -> list[Claim]:
+    """Lease those whose turn it is, and make them due: who dies now has left the queue."""
+    claims = await claim_these(tx, ids)
+    held = [claim.custom_hostname_id for claim in claims]
+    await tx.execute(
+        update(watches).where(watches.c.custom_hostname_id.in_(held)).values(cloudflare_due_at=NOW)
+    )
+    return [replace(claim, turn=lane, cloudflare_due=False) for claim in claims]
+
+
 async def claim_one(tx: Connection, record_id: str) -> Claim | None:
     """Lease one hostname, whether due or not; None when another holds it."""
     claims = await _lease(tx, watches.c.custom_hostname_id == record_id, is_free())

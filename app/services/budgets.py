@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -23,7 +23,7 @@ from app.persistence import turns
 from app.persistence.budgets import lock_bucket, read_bucket, save_bucket
 from app.persistence.database import Connection, Database
 from app.persistence.turns import Lengths
-from app.persistence.watches import Claim, claim_these
+from app.persistence.watches import Claim, claim_turns
 
 HEAR_SECONDS = 10.0
 """Headers that say nothing alarming are written down no more often than this."""
@@ -173,8 +173,7 @@ class Budgets:
         for lane in (Lane.CREATION, Lane.VALIDATION):
             queue = _Queue(tx, name, lane, zones, limit - len(claims))
             bucket = await self._serve_lane(queue, bucket, now)
-            claimed = await claim_these(tx, queue.served)
-            claims += [replace(claim, turn=lane) for claim in claimed]
+            claims += await claim_turns(tx, queue.served, lane)
         # One that somebody else holds at this moment keeps its place.
         await turns.leave(tx, [claim.custom_hostname_id for claim in claims])
         await save_bucket(tx, name, bucket)

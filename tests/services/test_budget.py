@@ -6,13 +6,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.domain.budget import Limits
 from app.local.stack import StackLimits, StackOptions, running_stack
+from app.persistence.clock import advance
+from app.persistence.database import open_database
+from app.persistence.zones import open_zones
+from app.services.budgets import Budgets
 from tests.support import Service
 
 CREATE = "POST /zones/{zone_id}/custom_hostnames"
@@ -67,6 +72,24 @@ async def test_a_creation_beyond_the_minutes_few_waits_with_its_place_and_is_mad
         assert (await limited.get(hostname["id"]))["queue"] is None
     calls = await limited.calls()
     assert (calls["breaches"], calls["creations_refused"]) == (0, 0)
+
+
+async def test_a_worker_that_dies_with_somebodys_turn_loses_nothing(limited: Service) -> None:
+    for number in range(2):
+        await limited.create(f"shop.first-{number}.com")
+    waiting = await limited.create("shop.unlucky.com")
+    # As a worker does that is killed the moment it has served the turn.
+    async with open_database(limited.stack.database_url, connections=1) as database:
+        budgets = Budgets(database, Limits(creations=LIMITS.creations))
+        async with database.transaction() as tx:
+            # In one transaction, so that no worker can be faster.
+            await advance(tx, timedelta(seconds=66))
+            (zone,) = await open_zones(tx)
+            claims = await budgets.serve(tx, zone.budget, [zone.id], limit=1)
+    assert [claim.custom_hostname_id for claim in claims] == [waiting["id"]]
+    while not await is_created(limited, waiting):
+        await limited.advance(seconds=15)
+        await asyncio.sleep(0.2)
 
 
 async def test_one_tenants_crowd_does_not_keep_another_tenant_waiting(limited: Service) -> None:
