@@ -20,7 +20,7 @@ DAY = timedelta(days=1)
 
 DNS_FAILURE_MOST = timedelta(minutes=5)
 
-FOLLOW = (10, 30, 45, 60, 80, 105, 135, 180, 240, 300, 420, 600)
+FOLLOW = (10, 40, 55, 70, 90, 115, 150, 200, 280, 420, 600)
 """Seconds after a creation, a refresh or news of progress at which Cloudflare is looked at, where
 what it waited for is there: the minutes in which a certificate is issued and deployed."""
 

@@ -70,6 +70,8 @@ MISSING_SHARE = 0.01
 MISSING_AT_LEAST = 20
 """Fewer missing names than this are looked at one by one, whatever their share."""
 ALL_OF_AT_LEAST = 3
+FEW_MISSING = 100
+"""So many are looked at after one round; more could be pages that shifted, and wait for another."""
 
 
 def filters(name: str) -> dict[str, str]:
@@ -108,6 +110,11 @@ def next_page(page: int, pages: int, *, first: bool) -> int | None:
         return pages
     following = min(page - 1, pages)
     return following if following >= 1 else None
+
+
+def rounds_missed(missing: int) -> int:
+    """How many whole rounds a name has to be missing from before it is looked at by itself."""
+    return 1 if missing <= FEW_MISSING else 2
 
 
 def too_many_missing(missing: int, held: int) -> bool:

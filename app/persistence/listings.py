@@ -118,16 +118,16 @@ async def count_missing(
 
 
 async def look_at_missing(
-    tx: Connection, zone_id: str, round_number: int, *, since: datetime
+    tx: Connection, zone_id: str, round_number: int, *, since: datetime, rounds: int
 ) -> int:
-    """Make those due that two whole rounds did not list; give how many."""
+    """Make those due that so many whole rounds did not list; give how many."""
     c = watches.c
     rows = await tx.execute(
         update(watches)
         .where(
             c.zone_id == zone_id,
             c.hostname_status.is_not(None),
-            c.listed_in < round_number - 1,
+            c.listed_in <= round_number - rounds,
             or_(c.viewed_at.is_(None), c.viewed_at < since),
         )
         .values(cloudflare_due_at=NOW)

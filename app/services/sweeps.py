@@ -207,7 +207,10 @@ class Sweeps:
             await pause_zone(tx, step.zone.id, PauseReason.HOSTNAMES_MISSING, detail=detail)
             await store.put_off(tx, sweep, rules.EVERY)
             return False
-        await listings.look_at_missing(tx, step.zone.id, step.number, since=step.begun)
+        rounds = rules.rounds_missed(missing)
+        await listings.look_at_missing(
+            tx, step.zone.id, step.number, since=step.begun, rounds=rounds
+        )
         return True
 
 

@@ -152,7 +152,7 @@ def follow(record: CustomHostname) -> list[int]:
     return dues
 
 
-MATTER = [10, 30, 45, 60, 80, 105, 135, 180, 240, 300, 420, 600]
+MATTER = [10, 40, 55, 70, 90, 115, 150, 200, 280, 420, 600]
 ISSUING = cloudflare_view(ssl_status="pending_issuance")
 
 
