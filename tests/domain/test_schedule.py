@@ -291,7 +291,7 @@ def test_the_side_that_was_not_asked_keeps_an_earlier_appointment() -> None:
         refreshed_at=at(-DAY),
         refreshed_records=frozenset({CNAME_KEY}),
         refreshes=4,
-        followed_from=at(-40),
+        followed_from=at(-50),
         dns_due_at=at(3),
         cloudflare_due_at=at(2),
     )
