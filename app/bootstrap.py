@@ -151,7 +151,7 @@ def _assemble(
         pauses=pauses,
         claims=Claims(database, budgets),
         sweeps=Sweeps(database, cloudflare, cipher, budgets, pauses, reconciler),
-        zone_watch=ZoneWatch(database, cloudflare, dns_look, cipher, budgets),
+        zone_watch=ZoneWatch(database, cloudflare, dns_look, cipher, budgets, pauses),
     )
 
 

@@ -219,6 +219,14 @@ def is_rests_slot(served: int) -> bool:
     return served % REST_EVERY == REST_EVERY - 1
 
 
+def may_serve(bucket: Bucket, limits: Limits, now: float) -> bool:
+    """Whether anybody who waits could be served now; asked without the lock."""
+    bucket = _refilled(bucket, limits, now)
+    creates = creation_wait(bucket, limits, now) == 0
+    lanes = (Lane.INTERACTIVE, Lane.CREATION) if creates else ()
+    return any(_affordable(bucket, limits, lane, now) for lane in (*lanes, Lane.VALIDATION))
+
+
 def turn_served(bucket: Bucket, turns: Mapping[Lane, int]) -> Bucket:
     """Count one served turn; `turns` says how far each lane is by now."""
     return replace(bucket, turns=turns, served=bucket.served + 1)

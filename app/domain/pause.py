@@ -68,6 +68,8 @@ RETRY = timedelta(minutes=5)
 BREAKER_WITHIN = timedelta(minutes=10)
 BREAKER_AT_LEAST = 20
 BREAKER_SHARE = 0.05
+BREAKER_ENOUGH = 200
+"""So many contradict by themselves within ten minutes in no zone, however large."""
 RESUME_OVER = timedelta(hours=1)
 """After a pause the due rows are spread over this time."""
 TARGET_EVERY = timedelta(seconds=30)
@@ -88,4 +90,6 @@ class Pause:
 
 def trips(looked: int, contradicted: int) -> bool:
     """Whether so many first contradictions, of the live names looked at, mean something else."""
+    if contradicted >= BREAKER_ENOUGH:
+        return True
     return contradicted >= BREAKER_AT_LEAST and contradicted >= looked * BREAKER_SHARE

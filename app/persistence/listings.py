@@ -136,19 +136,6 @@ async def look_at_missing(
     return len(rows.all())
 
 
-async def count_live(tx: Connection, zone_id: str) -> int:
-    """Count the names that Cloudflare serves."""
-    c = watches.c
-    return (
-        await tx.scalar(
-            select(func.count())
-            .select_from(watches)
-            .where(c.zone_id == zone_id, c.hostname_status == "active")
-        )
-        or 0
-    )
-
-
 async def count_followed(tx: Connection, zone_id: str, *, limit: int) -> int:
     """Count the names that wait for issuance or deployment and are looked at closely."""
     c = watches.c

@@ -13,7 +13,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.domain.budget import Lane
 from app.persistence.database import NOW, Connection
-from app.persistence.tables import turns
+from app.persistence.tables import turns, watches
+from app.persistence.watches import is_free
 
 FIRST_FEW = 3
 """A tenant's first so many waiting are served before everybody's rest."""
@@ -110,9 +111,12 @@ async def heads(
     c = turns.c
     rows = await tx.execute(
         select(c.custom_hostname_id, c.turn, c.interactive)
-        .where(_in(budget, lane), c.interactive.is_(interactive), c.zone_id.in_(zones))
+        .join(watches, watches.c.custom_hostname_id == c.custom_hostname_id)
+        # No call is drawn for one that somebody else holds at this moment.
+        .where(_in(budget, lane), c.interactive.is_(interactive), c.zone_id.in_(zones), is_free())
         .order_by(c.turn, c.custom_hostname_id)
         .limit(limit)
+        .with_for_update(of=watches, skip_locked=True)
     )
     return [Waiting(*row) for row in rows]
 

@@ -58,11 +58,11 @@ async def claim_free(tx: Connection, zone_id: str, *, limit: int) -> list[Claim]
 
     Read the wide rows in a second statement, or they are stale.
     """
-    ids = await _due(tx, _dns_due(zone_id), watches.c.dns_due_at, limit)
-    if len(ids) < limit:
-        created = and_(_cloudflare_due(zone_id), watches.c.hostname_status.is_(None))
-        ids += await _due(tx, created, watches.c.cloudflare_due_at, limit - len(ids))
-    claims = await claim_these(tx, ids)
+    # Half for what is not created yet: looks at DNS could fill every round.
+    uncreated = and_(_cloudflare_due(zone_id), watches.c.hostname_status.is_(None))
+    ids = await _due(tx, uncreated, watches.c.cloudflare_due_at, -(-limit // 2))
+    ids += await _due(tx, _dns_due(zone_id), watches.c.dns_due_at, limit - len(ids))
+    claims = await claim_these(tx, list(dict.fromkeys(ids)))
     return [replace(c, cloudflare_due=c.cloudflare_due and c.is_uncreated) for c in claims]
 
 
@@ -170,29 +170,58 @@ async def wake(tx: Connection, record_id: str) -> None:
     await notify(tx, Channel.RECONCILE)
 
 
-async def spread_due(
-    tx: Connection, zone_id: str, *, over: timedelta, paused_for: timedelta, anew: bool
-) -> None:
+async def spread_some(
+    tx: Connection,
+    zone_id: str,
+    *,
+    after: str,
+    limit: int,
+    over: timedelta,
+    paused_for: timedelta,
+    anew: bool,
+) -> str | None:
     """Give what fell due during a pause a place within `over`; the pause counts for no timer.
 
-    With `anew` every contradiction and doubt has to be seen again from the beginning.
+    Gives the last id it saw, None at the end. With `anew` every contradiction and doubt begins
+    again: what Cloudflare last showed is still what it showed, and not to be believed by now.
     """
     c = watches.c
+    ids = await tx.execute(
+        select(c.custom_hostname_id)
+        .where(
+            c.zone_id == zone_id,
+            c.custom_hostname_id > after,
+            or_(
+                c.due_at <= NOW,
+                c.contradicted_at.is_not(None),
+                c.doubted_at.is_not(None),
+                EXCEPTIONAL,
+            ),
+        )
+        .order_by(c.custom_hostname_id)
+        .limit(limit)
+        .with_for_update()
+    )
+    some = list(ids.scalars())
     somewhere = NOW + func.random() * in_seconds(over.total_seconds())
+    shift = in_seconds(paused_for.total_seconds())
+    doubted = c.doubted_at.is_not(None)
     values: dict[str, Any] = {
         "dns_due_at": case((c.dns_due_at <= NOW, somewhere), else_=c.dns_due_at),
         "cloudflare_due_at": case(
-            (c.cloudflare_due_at <= NOW, somewhere), else_=c.cloudflare_due_at
+            (or_(c.cloudflare_due_at <= NOW, doubted), somewhere), else_=c.cloudflare_due_at
         ),
-        "waiting_since": c.waiting_since + in_seconds(paused_for.total_seconds()),
-        "followed_from": c.followed_from + in_seconds(paused_for.total_seconds()),
+        "waiting_since": c.waiting_since + shift,
+        "followed_from": c.followed_from + shift,
     }
     if anew:
-        values |= {"contradictions": 0, "contradicted_at": None, "doubted_at": None}
-    touched = or_(
-        c.due_at <= NOW, c.contradicted_at.is_not(None), c.doubted_at.is_not(None), EXCEPTIONAL
-    )
-    await tx.execute(update(watches).where(c.zone_id == zone_id, touched).values(values))
+        values |= {
+            "contradictions": 0,
+            "contradicted_at": None,
+            "doubted_at": case((doubted, NOW), else_=None),
+        }
+    await tx.execute(update(watches).where(c.custom_hostname_id.in_(some)).values(values))
+    return some[-1] if some else None
 
 
 async def _due(tx: Connection, which: Any, by: Any, limit: int) -> list[str]:

@@ -174,7 +174,9 @@ async def save_target(tx: Connection, zone_id: str, *, standing: str, absences: 
 
 async def lock_zone(tx: Connection, zone_id: str) -> Zone | None:
     """Read one and keep others from changing it."""
-    row = await tx.execute(select(zones).where(zones.c.id == zone_id).with_for_update())
+    row = await tx.execute(
+        select(zones).where(zones.c.id == zone_id).with_for_update(key_share=True)
+    )
     found = row.mappings().first()
     return _read(dict(found)) if found else None
 

@@ -19,11 +19,12 @@ from app.domain.budget import Bucket, Draw, Lane, Limits, RateHeaders
 from app.domain.custom_hostname import CustomHostname
 from app.domain.errors import BudgetSpent
 from app.domain.zone import ZoneAccess
-from app.persistence import turns
+from app.persistence import turns, watches
 from app.persistence.budgets import lock_bucket, read_bucket, save_bucket
 from app.persistence.database import Connection, Database
 from app.persistence.turns import Lengths
 from app.persistence.watches import Claim, claim_turns
+from app.persistence.zones import OpenZone
 
 HEAR_SECONDS = 10.0
 """Headers that say nothing alarming are written down no more often than this."""
@@ -168,6 +169,9 @@ class Budgets:
         """Claim those whose turn it is, each with the call it waited for."""
         if limit <= 0 or not await turns.is_anybody_waiting(tx, name):
             return []
+        seen, at = await read_bucket(tx, name, self.limits)
+        if not rules.may_serve(seen, self.limits, at):
+            return []
         bucket, now = await lock_bucket(tx, name, self.limits)
         claims: list[Claim] = []
         for lane in (Lane.CREATION, Lane.VALIDATION):
@@ -177,6 +181,19 @@ class Budgets:
         # One that somebody else holds at this moment keeps its place.
         await turns.leave(tx, [claim.custom_hostname_id for claim in claims])
         await save_bucket(tx, name, bucket)
+        return claims
+
+    async def claim_looks(
+        self, tx: Connection, zone: OpenZone, *, limit: int, by_lists: bool
+    ) -> list[Claim]:
+        """Claim looks that are due, and draw just as many calls, in one transaction."""
+        bucket, now = await lock_bucket(tx, zone.budget, self.limits)
+        most = rules.draw(bucket, self.limits, Lane.VALIDATION, limit, now).granted
+        claims = await watches.claim_looks(tx, zone.id, limit=most, by_lists=by_lists)
+        # A lane that got less than it asked for still wants its share.
+        asked = limit if len(claims) == most else len(claims)
+        drawn = rules.draw(bucket, self.limits, Lane.VALIDATION, asked, now)
+        await save_bucket(tx, zone.budget, drawn.bucket)
         return claims
 
     async def place_of(self, name: str, record_id: str) -> Place | None:
@@ -223,6 +240,11 @@ class Budgets:
         while (head := await queue.head(bucket.served)) is not None:
             drawn = self._draw_for(bucket, queue.lane, interactive=head.interactive, now=now)
             bucket = drawn.bucket
+            if not drawn.granted and not head.interactive and queue.few:
+                # The rest's slot waits for its call; those it would hold up need none of that lane.
+                head = queue.few
+                drawn = self._draw_for(bucket, queue.lane, interactive=True, now=now)
+                bucket = drawn.bucket
             if not drawn.granted:
                 break
             queue.take(head)
@@ -301,6 +323,11 @@ class _Queue:
         few, rest = self._heads[True], self._heads[False]
         chosen = rest if (rest and rules.is_rests_slot(served)) or not few else few
         return chosen[0] if chosen else None
+
+    @property
+    def few(self) -> turns.Waiting | None:
+        """Give the next of the tenants' first few."""
+        return next(iter(self._heads.get(True, ())), None)
 
     def take(self, head: turns.Waiting) -> None:
         """Serve it."""

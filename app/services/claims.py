@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from app.domain.budget import Lane
 from app.domain.sweeps import FOLLOWED, FOLLOWED_AT_MOST
 from app.persistence import watches
 from app.persistence.database import Connection, Database
@@ -46,11 +45,8 @@ class Claims:
             wanted = await watches.count_looks(tx, zone.id, limit=limit, by_lists=by_lists)
         if not wanted:
             return []
-        drawn = await self._budgets.draw(zone.budget, Lane.VALIDATION, wanted)
-        if not drawn.granted:
-            return []
         async with self._database.transaction() as tx:
-            return await watches.claim_looks(tx, zone.id, limit=drawn.granted, by_lists=by_lists)
+            return await self._budgets.claim_looks(tx, zone, limit=wanted, by_lists=by_lists)
 
     async def _are_followed_by_lists(self, tx: Connection, zone: OpenZone) -> bool:
         """Whether so many wait for issuance or deployment that two lists are the cheaper look."""

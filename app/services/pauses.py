@@ -25,13 +25,15 @@ from app.persistence.clock import read_now
 from app.persistence.database import Connection, Database
 from app.persistence.events import insert_zone_event
 from app.persistence.ids import Prefix, new_id
-from app.persistence.listings import count_live
+from app.persistence.sweeps import total_of
 from app.persistence.wakeups import Channel, notify
-from app.persistence.watches import spread_due
+from app.persistence.watches import spread_some
 from app.persistence.zones import Zone
 
 BREAKER_OFF_FOR = timedelta(hours=2)
 """How long an operator's `accept_regressions` holds: longer than the due rows are spread over."""
+
+SPREAD_AT_ONCE = 5000
 
 REASON_OF = {
     Side.DNS: PauseReason.DNS_CONTRADICTS,
@@ -77,9 +79,34 @@ class Pauses:
         """
         async with self._database.transaction() as tx:
             zone = await _named(tx, zone_id)
-            if not await resume_zone(tx, zone.id, accept_regressions=accept_regressions):
-                raise Conflict("The zone is not paused.", code="zone_not_paused")
+        if not await self.lift(zone, accept_regressions=accept_regressions):
+            raise Conflict("The zone is not paused.", code="zone_not_paused")
+        async with self._database.transaction() as tx:
             return await _named(tx, zone.id)
+
+    async def lift(self, zone: Zone, *, accept_regressions: bool) -> bool:
+        """End the very pause that `zone` was read with; False when it is another one by now.
+
+        What fell due is spread first, some thousand names a transaction: nobody works on them.
+        """
+        pause = zone.pause
+        if pause is None:
+            return False
+        after: str | None = ""
+        while after is not None:
+            async with self._database.transaction() as tx:
+                paused_for = await read_now(tx) - pause.since
+                after = await spread_some(
+                    tx,
+                    zone.id,
+                    after=after,
+                    limit=SPREAD_AT_ONCE,
+                    over=RESUME_OVER,
+                    paused_for=paused_for,
+                    anew=not accept_regressions,
+                )
+        async with self._database.transaction() as tx:
+            return await _open(tx, zone.id, pause, accept_regressions=accept_regressions)
 
 
 async def pause_zone(
@@ -98,23 +125,16 @@ async def pause_zone(
     return True
 
 
-async def resume_zone(tx: Connection, zone_id: str, *, accept_regressions: bool) -> bool:
-    """Let work go on in this transaction; False when it was not paused."""
+async def _open(tx: Connection, zone_id: str, pause: Pause, *, accept_regressions: bool) -> bool:
     zone = await store.lock_zone(tx, zone_id)
     if zone is None or zone.pause is None:
         return False
-    now = await read_now(tx)
+    if (zone.pause.reason, zone.pause.since) != (pause.reason, pause.since):
+        return False
     off = BREAKER_OFF_FOR if accept_regressions else None
     await _tell(tx, zone_id, ZoneEventType.RESUMED, sequence=zone.sequence + 1)
     await store.end_pause(tx, zone_id, breaker_off_for=off)
     await forget_counts(tx, zone_id, older_than=timedelta(0))
-    await spread_due(
-        tx,
-        zone_id,
-        over=RESUME_OVER,
-        paused_for=now - zone.pause.since,
-        anew=not accept_regressions,
-    )
     await notify(tx, Channel.RECONCILE)
     log.warning("zone_resumed", zone=zone_id, accept_regressions=accept_regressions)
     return True
@@ -142,7 +162,7 @@ async def _has_tripped(tx: Connection, zone_id: str, side: Side) -> bool:
         return False
     looked = counts.looked
     if side is Side.CLOUDFLARE:
-        looked = max(looked, await count_live(tx, zone_id) + counts.contradicted)
+        looked = max(looked, await total_of(tx, zone_id) or 0)
     zone = await store.get_zone(tx, zone_id)
     off = zone.breaker_off_until if zone else None
     if not trips(looked, counts.contradicted) or (off is not None and off > await read_now(tx)):

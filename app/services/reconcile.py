@@ -24,6 +24,7 @@ from app.domain.cloudflare_status import unknown_statuses
 from app.domain.custom_hostname import LIVE, CustomHostname, Desired, State, Watch
 from app.domain.decide import Transition, decide, needs_thorough_look
 from app.domain.errors import (
+    BudgetSpent,
     CloudflareDuplicate,
     CloudflareError,
     CloudflareNotFound,
@@ -202,7 +203,8 @@ class Reconciler:
         """Ask for the zone's delegation label where no answer about the hostname brought it."""
         if not needs_dcv_uuid(record) or not _may_ask_cloudflare(record, claim):
             return record
-        await self._budgets.owe(access.budget, Lane.VALIDATION)
+        if not (await self._budgets.draw(access.budget, Lane.VALIDATION)).granted:
+            return record
         try:
             uuid = await self._cloudflare.dcv_delegation_uuid(access)
         except CloudflareError as error:
@@ -260,7 +262,7 @@ class Reconciler:
             lane = Lane.INTERACTIVE if claim.urgent else Lane.VALIDATION
             drawn = await self._budgets.draw(access.budget, lane)
             if not drawn.granted:
-                return NotAsked()
+                return Unknown(BudgetSpent.code)
         return await _view(call())
 
     async def _look_at_dns(self, record: CustomHostname, claim: Claim, zone: Zone) -> DnsView:
@@ -386,7 +388,8 @@ class Reconciler:
             if act is None:
                 await release(tx, claim, watch, _listing(record, observation))
             else:
-                await keep(tx, claim, watch)
+                # Who dies before the answer is written leaves it due when the lease has ended.
+                await keep(tx, claim, replace(watch, cloudflare_due_at=now))
         self._checkpoint("recorded")
         await self._tell_sibling(record, before)
         for step in transition.steps:

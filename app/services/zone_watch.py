@@ -7,16 +7,23 @@ import structlog
 from app.domain.budget import Lane
 from app.domain.errors import CloudflareError
 from app.domain.observation import Absent, Found
-from app.domain.pause import RETRY, TARGET_ABSENCES, TARGET_EVERY, PauseReason
+from app.domain.pause import (
+    BREAKER_WITHIN,
+    RETRY,
+    TARGET_ABSENCES,
+    TARGET_EVERY,
+    PauseReason,
+)
 from app.domain.sweeps import LISTS, WHOLE, filters
 from app.domain.zone import ZoneAccess
 from app.persistence import zones as store
+from app.persistence.breaker_counts import forget_counts
 from app.persistence.clock import read_now
 from app.persistence.database import Database
 from app.persistence.sweeps import put_lists
 from app.persistence.zones import Zone
 from app.services.budgets import Budgets
-from app.services.pauses import pause_zone, resume_zone
+from app.services.pauses import Pauses, pause_zone
 from app.services.ports import Cipher, CustomHostnameGateway, Dns
 
 log = structlog.get_logger(__name__)
@@ -32,12 +39,14 @@ class ZoneWatch:
         dns: Dns,
         cipher: Cipher,
         budgets: Budgets,
+        pauses: Pauses,
     ) -> None:
         self._database = database
         self._cloudflare = cloudflare
         self._dns = dns
         self._cipher = cipher
         self._budgets = budgets
+        self._pauses = pauses
 
     async def claim(self, limit: int) -> list[Zone]:
         """Take the zones that are due to be looked at: each is, every minute."""
@@ -49,6 +58,7 @@ class ZoneWatch:
         await self._look_at_target(zone)
         async with self._database.transaction() as tx:
             await put_lists(tx, zone.id, LISTS)
+            await forget_counts(tx, zone.id, older_than=BREAKER_WITHIN * 2)
             now = await read_now(tx)
         pause = zone.pause
         if pause is not None and pause.retry_at is not None and pause.retry_at <= now:
@@ -82,8 +92,8 @@ class ZoneWatch:
                 works = True
             except CloudflareError as error:
                 log.warning("zone_still_refused", zone=zone.id, code=error.code)
+        if works:
+            await self._pauses.lift(zone, accept_regressions=False)
+            return
         async with self._database.transaction() as tx:
-            if works:
-                await resume_zone(tx, zone.id, accept_regressions=False)
-            else:
-                await store.retry_pause_at(tx, zone.id, await read_now(tx) + RETRY)
+            await store.retry_pause_at(tx, zone.id, await read_now(tx) + RETRY)

@@ -35,6 +35,11 @@ def upgrade() -> None:
         sa.Column("told_reasons", postgresql.JSONB(), server_default=empty, nullable=False),
     ):
         op.add_column("watches", column)
+    # The thirty days of the names that wait begin now: the rule is new to them.
+    op.execute(
+        "UPDATE watches w SET waiting_since = public.nameplate_now() FROM custom_hostnames h "
+        "WHERE h.id = w.custom_hostname_id AND h.state = 'validating'"
+    )
     op.execute(f"UPDATE schema_version SET version = {SCHEMA_VERSION}")
 
 
