@@ -58,10 +58,12 @@ async def claim_free(tx: Connection, zone_id: str, *, limit: int) -> list[Claim]
 
     Read the wide rows in a second statement, or they are stale.
     """
-    # Half for what is not created yet: looks at DNS could fill every round.
     uncreated = and_(_cloudflare_due(zone_id), watches.c.hostname_status.is_(None))
-    ids = await _due(tx, uncreated, watches.c.cloudflare_due_at, -(-limit // 2))
-    ids += await _due(tx, _dns_due(zone_id), watches.c.dns_due_at, limit - len(ids))
+    waiting = await _due(tx, uncreated, watches.c.cloudflare_due_at, limit)
+    looks = await _due(tx, _dns_due(zone_id), watches.c.dns_due_at, limit)
+    # Half is kept for what is not created yet: looks at DNS could fill every round.
+    room = limit - min(len(waiting), -(-limit // 2))
+    ids = [*looks[:room], *waiting][:limit]
     claims = await claim_these(tx, list(dict.fromkeys(ids)))
     return [replace(c, cloudflare_due=c.cloudflare_due and c.is_uncreated) for c in claims]
 
