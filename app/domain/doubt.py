@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from app.domain.absorb import answered
 from app.domain.cloudflare_status import both_active
 from app.domain.custom_hostname import LIVE, CustomHostname, Desired, State
-from app.domain.observation import Absent, Found, NotAsked, Observation, Side, Unknown
+from app.domain.observation import Absent, Act, Found, NotAsked, Observation, Side, Unknown
 from app.domain.schedule import Policy
 
 EARLY = timedelta(seconds=5)
@@ -61,11 +61,11 @@ def weigh(
 
 def speaks_against(record: CustomHostname, observation: Observation) -> bool:
     """Whether the look says that a hostname is gone, or that a live one is live no more."""
-    if observation.acted is not None or record.desired is Desired.ABSENT:
+    if record.desired is Desired.ABSENT or observation.acted in {Act.CREATE, Act.DELETE}:
         return False
     match observation.cloudflare:
         case Absent():
-            return record.cloudflare.id is not None
+            return record.cloudflare.id is not None and observation.acted is None
         case Found(view):
             return record.state in LIVE and not both_active(view, live=True)
         case _:

@@ -153,10 +153,13 @@ def test_so_soon_after_a_persons_refresh_cloudflare_is_believed(
     assert (path(seen) == ["validating"]) is believed
 
 
-def test_the_answer_to_a_refresh_of_a_live_name_is_believed() -> None:
-    answered = decided(live_record(), cloudflare=checking_view(), acted=Act.REFRESH)
-    assert path(answered) == ["validating"]
-    assert answered.record.watch.doubted_at is None
+@pytest.mark.parametrize("act", [Act.REFRESH, Act.EDIT])
+def test_the_answer_to_an_act_on_a_live_name_is_doubted_like_any_other(act: Act) -> None:
+    answered = decided(live_record(), cloudflare=checking_view(), acted=act)
+    assert path(answered) == []
+    assert answered.record.watch.doubted_at == at(0)
+    again = decided(answered.record, cloudflare=checking_view(), after=60)
+    assert path(again) == ["validating"]
 
 
 def test_what_is_not_wanted_is_in_no_doubt() -> None:
