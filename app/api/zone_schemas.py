@@ -1,17 +1,153 @@
-"""What goes over the wire about a zone's pause and its budget of Cloudflare calls."""
+"""What goes over the wire about zones: their set-up, pauses and budgets of Cloudflare calls."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.schemas import PlainText
+from app.domain.pause import PauseReason
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+class PartOut(_Strict):
+    """One record the set-up needs."""
+
+    name: str
+    state: Literal["present", "created", "proxied", "missing", "unknown"]
+    type: str | None
+    content: str | None
+    error: str | None
+
+
+class FallbackOriginOut(_Strict):
+    """The zone's fallback origin as Cloudflare reports it."""
+
+    origin: str
+    status: str
+    errors: list[str]
+
+
+class QuotaOut(_Strict):
+    """How many custom hostnames the zone may have."""
+
+    allocated: int | None
+    used: int | None
+
+
+EXAMPLE_ZONE: dict[str, Any] = {
+    "id": "zone_01kb2r7k0000000000000000aa",
+    "cloudflare_zone_id": "023e105f4ecef8ad9ca31a8372d0c353",
+    "name": "provider.com",
+    "is_default": True,
+    "cname_target": "customers.provider.com",
+    "fallback_origin": "proxy-fallback.provider.com",
+    "budget": "default",
+    "paused": None,
+    "created_at": "2026-11-23T10:00:00+00:00",
+}
+
+EXAMPLE_STANDING: dict[str, Any] = {
+    **EXAMPLE_ZONE,
+    "is_ready": True,
+    "token": "active",
+    "quota": {"allocated": 5000, "used": 17},
+    "set_up": {
+        "fallback_origin_record": {
+            "name": "proxy-fallback.provider.com",
+            "state": "present",
+            "type": "A",
+            "content": "192.0.2.10",
+            "error": None,
+        },
+        "fallback_origin": {
+            "origin": "proxy-fallback.provider.com",
+            "status": "active",
+            "errors": [],
+        },
+        "cname_target": {
+            "name": "customers.provider.com",
+            "state": "present",
+            "type": "CNAME",
+            "content": "proxy-fallback.provider.com",
+            "error": None,
+        },
+    },
+}
+
+
+class PauseOut(_Strict):
+    """Why work on the zone is stopped."""
+
+    reason: str = Field(json_schema_extra={"enum": [str(reason) for reason in PauseReason]})
+    message: str
+    detail: str | None
+    since: datetime
+    retry_at: datetime | None = Field(description="When it is tried again; null: by hand alone.")
+
+
+class ZoneOut(_Strict):
+    """A zone of the provider's at Cloudflare."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE_ZONE]})
+
+    id: str
+    cloudflare_zone_id: str
+    name: str | None
+    is_default: bool
+    cname_target: str
+    fallback_origin: str
+    budget: str = Field(description="The budget of Cloudflare calls that it draws on.")
+    paused: PauseOut | None
+    created_at: datetime
+
+
+class SetUpOut(_Strict):
+    """The three parts of a zone's set-up."""
+
+    fallback_origin_record: PartOut
+    fallback_origin: FallbackOriginOut | None
+    cname_target: PartOut
+
+
+class ZoneStandingOut(ZoneOut):
+    """A zone, with what Cloudflare says of it at this moment."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE_STANDING]})
+
+    is_ready: bool = Field(description="Hostnames can validate here.")
+    token: str
+    quota: QuotaOut | None
+    set_up: SetUpOut
+
+
+class ZonePage(_Strict):
+    """All zones."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"data": [EXAMPLE_ZONE], "next_cursor": None}]},
+    )
+
+    data: list[ZoneOut]
+    next_cursor: str | None
+
+
+class ZoneSetUp(_Strict):
+    """What the set-up needs to know where nothing is set up yet."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"origin": "192.0.2.10"}]}
+    )
+
+    origin: Annotated[PlainText, Field(min_length=1, max_length=253)] | None = Field(
+        None, description="Where your application answers: an address or a name."
+    )
 
 
 EXAMPLE_BUDGET: dict[str, Any] = {

@@ -10,8 +10,15 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
 from app.api.dependencies import Admin, IdDep, Read, ServicesDep, problems
-from app.api.schemas import ZoneOut, ZonePage, ZoneSetUp, ZoneStandingOut
-from app.api.zone_schemas import BudgetOut, ZonePauseIn, ZoneResumeIn
+from app.api.zone_schemas import (
+    BudgetOut,
+    ZoneOut,
+    ZonePage,
+    ZonePauseIn,
+    ZoneResumeIn,
+    ZoneSetUp,
+    ZoneStandingOut,
+)
 from app.domain.budget import Lane
 from app.persistence.zones import Zone
 from app.services.budgets import Standing

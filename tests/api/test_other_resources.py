@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.api.schemas import (
-    WebhookEndpointCreated,
-    WebhookEndpointOut,
-    ZonePage,
-    ZoneStandingOut,
-)
+from app.api.schemas import WebhookEndpointCreated, WebhookEndpointOut
+from app.api.zone_schemas import ZonePage, ZoneStandingOut
 from tests.support import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
