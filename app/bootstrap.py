@@ -26,11 +26,13 @@ from app.persistence.custom_hostnames import rewrite_documents
 from app.persistence.database import Database, open_database, schema_version_of
 from app.persistence.tables import SCHEMA_VERSION
 from app.persistence.zones import put_default_zone
+from app.services.acting import Actor
 from app.services.api_keys import ApiKeys, digest
 from app.services.budgets import Budgets
 from app.services.claims import Claims
 from app.services.custom_hostnames import CustomHostnames
 from app.services.deliveries import Deliveries
+from app.services.observing import Observer
 from app.services.pauses import Pauses
 from app.services.reconcile import Checkpoint, Reconciler
 from app.services.sweeps import Sweeps
@@ -118,14 +120,15 @@ def _assemble(
     checkpoint: Checkpoint,
 ) -> Services:
     pauses = Pauses(database)
+    policy, actor = Policy(), Actor(cloudflare, budgets)
     reconciler = Reconciler(
         database,
-        cloudflare,
-        dns_look,
+        Observer(database, cloudflare, dns_look, budgets, actor, policy=policy),
+        actor,
         cipher,
         budgets,
         pauses,
-        policy=Policy(),
+        policy=policy,
         checkpoint=checkpoint,
     )
     custom_hostnames = CustomHostnames(

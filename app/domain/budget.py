@@ -31,6 +31,9 @@ BURST = 60
 INTERACTIVE_PART = 2 / 3
 CONTENDED_SECONDS = 5.0
 """A lane that was refused within this time still wants its share."""
+MINUTE = 60.0
+PEOPLES_PART = 0.1
+"""One tenant's share of a minute's calls in the interactive lane."""
 CREATION_MARGIN = 5.0
 """Seconds by which a creation may reach Cloudflare later than the one drawn before it."""
 SLOTS = 30
@@ -72,6 +75,11 @@ class Limits:
         return (self.ours - self.burst) / self.window
 
     @property
+    def a_tenants(self) -> int:
+        """Interactive calls that one tenant may cause within a minute; more wait for their turn."""
+        return max(4, math.ceil(self.ours / self.window * MINUTE * PEOPLES_PART))
+
+    @property
     def our_creations(self) -> int:
         """One in fifteen less than allowed: latency may push one more into somebody's minute."""
         return max(1, self.creations * 14 // 15)
@@ -109,6 +117,9 @@ class Bucket:
     """The turn that was served last, by lane."""
     served: int = 0
     """How many turns were served: every fifth goes to the rest."""
+    people_since: float = 0.0
+    people: Mapping[str, int] = field(default_factory=dict)
+    """Interactive calls by tenant, of the minute that began then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +148,23 @@ def draw(bucket: Bucket, limits: Limits, lane: Lane, want: int, now: float) -> D
     taken = replace(bucket, tokens=bucket.tokens - granted, credits=saved)
     wait = _wait(taken, limits, lane, now) if granted < want else 0.0
     return Draw(_count(taken, limits, lane, granted, now), granted, wait)
+
+
+def draw_for_person(bucket: Bucket, limits: Limits, tenant: str, now: float) -> Draw:
+    """Take one interactive call for what somebody of `tenant` waits for.
+
+    Nobody who asks again and again takes the lane from the other tenants.
+    """
+    left = bucket.people_since + MINUTE - now
+    people = bucket.people if left > 0 else {}
+    if people.get(tenant, 0) >= limits.a_tenants:
+        return Draw(bucket, 0, left)
+    drawn = draw(bucket, limits, Lane.INTERACTIVE, 1, now)
+    if not drawn.granted:
+        return drawn
+    counted = {**people, tenant: people.get(tenant, 0) + 1}
+    since = bucket.people_since if left > 0 else now
+    return replace(drawn, bucket=replace(drawn.bucket, people=counted, people_since=since))
 
 
 def draw_creation(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> Draw:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -13,6 +13,9 @@ from app.domain.observation import CloudflareHostname, Routing, ValidationRecord
 from app.domain.options import Options
 from app.domain.reason import Reason
 from app.domain.shape import RefusedEdit, Shape
+
+AWAITED_FOR = timedelta(minutes=1)
+"""How long somebody who changed or refreshed a hostname is taken to wait for what comes of it."""
 
 
 class Desired(StrEnum):
@@ -274,6 +277,10 @@ class CustomHostname:
     refresh_requested_at: datetime | None = None
     arrived_at: Mapping[State, datetime] = field(default_factory=dict)
     """First arrival in each state."""
+
+    def is_awaited(self, now: datetime) -> bool:
+        """Whether a person, or the caller's backend, may be waiting for what comes of an act."""
+        return now - max(self.acted_at, self.wanted_at) < AWAITED_FOR
 
     @property
     def has_been_live(self) -> bool:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """What this code needs of `schema_version`; every migration writes the number after its own."""
 
 metadata = MetaData(
@@ -46,6 +46,7 @@ NOT_DELETED = text("state <> 'deleted'")
 OWED = text("status = 'pending'")
 DNS_DUE = text("dns_due_at IS NOT NULL")
 CLOUDFLARE_DUE = text("cloudflare_due_at IS NOT NULL")
+WOKEN = text("wakes <> claimed_wakes")
 EXCEPTIONAL = text(
     "hostname_status IS NOT NULL AND "
     "(hostname_status <> 'active' OR ssl_status IS DISTINCT FROM 'active')"
@@ -223,6 +224,7 @@ watches = Table(
     Index(
         "ix_watches_cloudflare_due", "zone_id", "cloudflare_due_at", postgresql_where=CLOUDFLARE_DUE
     ),
+    Index("ix_watches_woken", "zone_id", "due_at", postgresql_where=WOKEN),
     Index(
         "ix_watches_exceptional",
         "zone_id",

@@ -60,6 +60,14 @@ async def is_anybody_waiting(tx: Connection, budget: str) -> bool:
     return found is not None
 
 
+async def is_waiting(tx: Connection, budget: str, lane: Lane, *, interactive: bool) -> bool:
+    """Whether anybody waits in the lane; asked under the budget's lock, so nobody is counted."""
+    found = await tx.scalar(
+        select(turns.c.turn).where(_in(budget, lane), turns.c.interactive.is_(interactive)).limit(1)
+    )
+    return found is not None
+
+
 async def few_of(tx: Connection, budget: str, lane: Lane, tenant: str) -> bool:
     """Whether one more of this tenant's would be among its first few."""
     waiting = select(turns.c.turn).where(_in(budget, lane), turns.c.tenant == tenant)

@@ -17,7 +17,7 @@ from app.domain.custom_hostname import Watch
 from app.domain.sweeps import FOLLOWED_STATUSES
 from app.persistence.codec import watch_row
 from app.persistence.database import NOW, Connection, in_seconds
-from app.persistence.tables import CLOUDFLARE_DUE, DNS_DUE, EXCEPTIONAL, sweeps, watches
+from app.persistence.tables import CLOUDFLARE_DUE, DNS_DUE, EXCEPTIONAL, WOKEN, sweeps, watches
 from app.persistence.wakeups import Channel, notify
 
 LEASE_SECONDS = 60
@@ -40,8 +40,6 @@ class Claim:
     """A call was drawn for its look at Cloudflare already."""
     turn: Lane | None = None
     """A call was drawn for its act: it waited for its turn in this lane."""
-    urgent: bool = False
-    """A caller waits for what comes of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +49,15 @@ class Listing:
     hostname_status: str | None = None
     ssl_status: str | None = None
     digest: int | None = None
+
+
+async def claim_woken(tx: Connection, zone_id: str, *, limit: int) -> list[Claim]:
+    """Lease those that were woken since they were last claimed, before all that only fell due.
+
+    Somebody may wait for them. What Cloudflare shows of one that is there comes with its act.
+    """
+    ids = await _due(tx, and_(watches.c.zone_id == zone_id, WOKEN), watches.c.due_at, limit)
+    return _without_looks(await claim_these(tx, ids))
 
 
 async def claim_free(tx: Connection, zone_id: str, *, limit: int) -> list[Claim]:
@@ -64,8 +71,7 @@ async def claim_free(tx: Connection, zone_id: str, *, limit: int) -> list[Claim]
     # Half is kept for what is not created yet: looks at DNS could fill every round.
     room = limit - min(len(waiting), -(-limit // 2))
     ids = [*looks[:room], *waiting][:limit]
-    claims = await claim_these(tx, list(dict.fromkeys(ids)))
-    return [replace(c, cloudflare_due=c.cloudflare_due and c.is_uncreated) for c in claims]
+    return _without_looks(await claim_these(tx, list(dict.fromkeys(ids))))
 
 
 async def count_looks(tx: Connection, zone_id: str, *, limit: int, by_lists: bool) -> int:
@@ -224,6 +230,11 @@ async def spread_some(
         }
     await tx.execute(update(watches).where(c.custom_hostname_id.in_(some)).values(values))
     return some[-1] if some else None
+
+
+def _without_looks(claims: Sequence[Claim]) -> list[Claim]:
+    """Leave the looks at Cloudflare, for which no call was drawn, to those that bring one."""
+    return [replace(c, cloudflare_due=c.cloudflare_due and c.is_uncreated) for c in claims]
 
 
 async def _due(tx: Connection, which: Any, by: Any, limit: int) -> list[str]:

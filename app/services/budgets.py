@@ -78,6 +78,19 @@ class Budgets:
         """Take up to `want` calls; the draw says how many, and how long to wait for more."""
         return await self._change(name, lambda b, now: rules.draw(b, self.limits, lane, want, now))
 
+    async def draw_look(self, record: CustomHostname, name: str, *, awaited: bool) -> Draw:
+        """Take one call to look at `record` with; an interactive one where somebody waits."""
+
+        def looking(bucket: Bucket, now: float) -> Draw:
+            drawn = Draw(bucket, 0)
+            if awaited:
+                drawn = rules.draw_for_person(bucket, self.limits, record.tenant, now)
+            if drawn.granted:
+                return drawn
+            return rules.draw(drawn.bucket, self.limits, Lane.VALIDATION, 1, now)
+
+        return await self._change(name, looking)
+
     async def require(self, name: str, lane: Lane, calls: int) -> None:
         """Take all of `calls`.
 
@@ -131,21 +144,24 @@ class Budgets:
             await self._change(name, lambda b, now: Draw(rules.hear(b, self.limits, said, now), 0))
 
     async def take_turn(
-        self, record: CustomHostname, name: str, lane: Lane, *, urgent: bool
+        self, record: CustomHostname, name: str, lane: Lane, *, awaited: bool
     ) -> float | None:
         """Take one call for an act on `record`; else give the seconds to wait, having queued it.
 
-        `urgent` acts are those a caller waits for: they are interactive, but a creation keeps to
-        its queue.
+        An act that is `awaited` is interactive, but a creation keeps to its queue, and so does what
+        one tenant asks for beyond its share.
         """
         async with self._database.transaction() as tx:
             bucket, now = await lock_bucket(tx, name, self.limits)
             first_few = await turns.few_of(tx, name, lane, record.tenant)
             drawn = Draw(bucket, 0)
-            if urgent and lane is not Lane.CREATION:
-                drawn = rules.draw(bucket, self.limits, Lane.INTERACTIVE, 1, now)
-            elif await self._is_next(tx, bucket, name, lane, interactive=first_few):
-                drawn = self._draw_for(bucket, lane, interactive=first_few and urgent, now=now)
+            if awaited and lane is not Lane.CREATION:
+                drawn = rules.draw_for_person(bucket, self.limits, record.tenant, now)
+            if not drawn.granted and await self._is_next(
+                tx, bucket, name, lane, interactive=first_few
+            ):
+                pays = first_few and awaited
+                drawn = self._draw_for(drawn.bucket, lane, interactive=pays, now=now)
             if drawn.granted:
                 await turns.leave(tx, [record.id])
                 await save_bucket(tx, name, rules.turn_served(drawn.bucket, drawn.bucket.turns))
@@ -262,10 +278,11 @@ class Budgets:
         self, tx: Connection, bucket: Bucket, name: str, lane: Lane, *, interactive: bool
     ) -> bool:
         """Whether nobody waits whose turn comes before that of a newcomer."""
-        waiting = await turns.lengths(tx, name, lane)
-        if interactive and waiting.rest and rules.is_rests_slot(bucket.served):
+        if await turns.is_waiting(tx, name, lane, interactive=True):
             return False
-        return waiting.interactive == 0 and (interactive or waiting.rest == 0)
+        if interactive and not rules.is_rests_slot(bucket.served):
+            return True
+        return not await turns.is_waiting(tx, name, lane, interactive=False)
 
     def _is_news(self, name: str, headers: RateHeaders) -> bool:
         alarming = headers.remaining < headers.limit * (1 - self.limits.spend)

@@ -22,12 +22,17 @@ class Claims:
     async def due(self, limit: int) -> list[Claim]:
         """Lease up to `limit` hostnames.
 
-        What waits for a call comes first: there is never more of it than the budget has calls.
+        What was woken comes first, as somebody may wait for it; then what waits for a call, of
+        which there is never more than the budget has calls.
         """
         claims: list[Claim] = []
         async with self._database.transaction() as tx:
             zones = await open_zones(tx)
         for zone in zones:
+            async with self._database.transaction() as tx:
+                # No more than half, however many there are who wake.
+                woken = -(-(limit - len(claims)) // 2)
+                claims += await watches.claim_woken(tx, zone.id, limit=woken)
             claims += await self._turns(zone, limit - len(claims))
             claims += await self._looks(zone, limit - len(claims))
             async with self._database.transaction() as tx:

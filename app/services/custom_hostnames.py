@@ -301,7 +301,7 @@ class CustomHostnames:
             if not inline:
                 await watches.wake(tx, record.id)
         self._checkpoint("accepted")
-        claim = Claim(record.id, 1, now, is_uncreated=True, urgent=True) if inline else None
+        claim = Claim(record.id, 1, now, is_uncreated=True) if inline else None
         return await self._inline(record, claim), True
 
     async def _refuse_tombstones(self, hostname: Hostname, tenant: str) -> None:
@@ -324,8 +324,7 @@ class CustomHostnames:
         await watches.wake(tx, before.id)
         if self._slots.locked():
             return wished, None
-        claim = await watches.claim_one(tx, before.id)
-        return wished, replace(claim, urgent=True) if claim else None
+        return wished, await watches.claim_one(tx, before.id)
 
     async def _inline(self, committed: CustomHostname, claim: Claim | None) -> CustomHostname:
         """Reconcile under the deadline, and give what is committed by then."""

@@ -21,9 +21,6 @@ class CustomHostnameGateway(Protocol):
     async def get(self, access: ZoneAccess, cloudflare_id: str) -> CloudflareHostname:
         """Look at one; `CloudflareNotFound` when it is surely not there."""
 
-    async def find(self, access: ZoneAccess, hostname: str) -> CloudflareHostname | None:
-        """Look one up by its exact name."""
-
     async def list_page(
         self, access: ZoneAccess, *, page: int, filters: Mapping[str, str]
     ) -> HostnamePage:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -22,30 +22,20 @@ from app.domain.budget import Lane
 from app.domain.cloudflare_errors import unknown_texts
 from app.domain.cloudflare_status import unknown_statuses
 from app.domain.custom_hostname import LIVE, CustomHostname, Desired, State, Watch
-from app.domain.decide import Transition, decide, needs_thorough_look
+from app.domain.decide import Transition, decide
 from app.domain.errors import (
-    BudgetSpent,
-    CloudflareDuplicate,
-    CloudflareError,
-    CloudflareNotFound,
-    CloudflareRefused,
     CloudflareUnauthorized,
-    CloudflareUnavailable,
 )
 from app.domain.observation import (
-    Absent,
     Act,
     CloudflareHostname,
     CloudflareView,
-    DnsView,
     Found,
     NotAsked,
     Observation,
-    Refused,
     Unknown,
 )
 from app.domain.pause import PauseReason
-from app.domain.plan import needs_dcv_uuid, wanted_shape
 from app.domain.schedule import Policy
 from app.domain.sharing import has_confirmed, join, with_present_shape
 from app.domain.zone import ZoneAccess
@@ -64,13 +54,14 @@ from app.persistence.watches import (
 from app.persistence.zones import (
     Zone,
     get_zone,
-    note_dcv_uuid,
     note_metadata_refused,
     standing_of,
 )
+from app.services.acting import Actor
 from app.services.budgets import Budgets
+from app.services.observing import TARGET_FINE, Observer
 from app.services.pauses import Pauses, breaker_trips
-from app.services.ports import Cipher, CustomHostnameGateway, Dns
+from app.services.ports import Cipher
 from app.services.telling import tell
 
 T = TypeVar("T")
@@ -78,13 +69,22 @@ T = TypeVar("T")
 Checkpoint = Callable[[str], None]
 """Called between the parts of a tick with the name of what was just done."""
 
-TARGET_FINE = frozenset({None, "found"})
-"""What DNS may say of the CNAME target; None before it was asked."""
 VOID_SECONDS = timedelta(minutes=1)
 TICK_SECONDS = 45.0
 """A tick ends well before its lease does."""
 
 log = structlog.get_logger(__name__)
+
+
+class _Clock:
+    """Postgres's time during a tick: that of the claim, and what passed since on our own clock."""
+
+    def __init__(self, claimed_at: datetime) -> None:
+        self._claimed_at = claimed_at
+        self._began = time.monotonic()
+
+    def now(self) -> datetime:
+        return self._claimed_at + timedelta(seconds=time.monotonic() - self._began)
 
 
 class Reconciler:
@@ -93,8 +93,8 @@ class Reconciler:
     def __init__(
         self,
         database: Database,
-        cloudflare: CustomHostnameGateway,
-        dns: Dns,
+        observer: Observer,
+        actor: Actor,
         cipher: Cipher,
         budgets: Budgets,
         pauses: Pauses,
@@ -103,8 +103,8 @@ class Reconciler:
         checkpoint: Checkpoint,
     ) -> None:
         self._database = database
-        self._cloudflare = cloudflare
-        self._dns = dns
+        self._observer = observer
+        self._actor = actor
         self._cipher = cipher
         self._budgets = budgets
         self._pauses = pauses
@@ -135,8 +135,11 @@ class Reconciler:
             return
         token = self._cipher.decrypt(zone.api_token)
         access = ZoneAccess(zone.cloudflare_zone_id, token, zone.budget)
-        record = await self._with_dcv_uuid(join(record), claim, access)
-        observation = given or await self._observe(record, claim, zone, access, clock)
+        record = await self._observer.with_dcv_uuid(join(record), claim, access)
+        observation = given or await self._observer.observe(
+            record, claim, zone, access, sent_at=clock.now()
+        )
+        await self._pause_if_refused(zone, observation.cloudflare)
         self._checkpoint("observed")
         transition = self._decide(record, observation, clock)
         if transition.act is not None:
@@ -148,7 +151,7 @@ class Reconciler:
             return
         self._checkpoint(f"{kept.act}_started")
         sent_at = clock.now()
-        answer = await self._perform(kept.act, kept.record, access)
+        answer = await self._actor.perform(kept.act, kept.record, access)
         self._checkpoint(f"{kept.act}_answered")
         acted = Observation(cloudflare=answer, acted=kept.act, sent_at=sent_at)
         decided = self._decide(kept.record, acted, clock)
@@ -162,7 +165,9 @@ class Reconciler:
         lane = Lane.CREATION if act is Act.CREATE else Lane.VALIDATION
         if claim.turn is lane:
             return None
-        return await self._budgets.take_turn(record, zone.budget, lane, urgent=claim.urgent)
+        return await self._budgets.take_turn(
+            record, zone.budget, lane, awaited=record.is_awaited(claim.now)
+        )
 
     def _put_off(
         self, record: CustomHostname, observation: Observation, clock: _Clock, wait: float
@@ -196,141 +201,6 @@ class Reconciler:
         if zone is None:
             raise LookupError(record.zone.id)
         return record, zone
-
-    async def _with_dcv_uuid(
-        self, record: CustomHostname, claim: Claim, access: ZoneAccess
-    ) -> CustomHostname:
-        """Ask for the zone's delegation label where no answer about the hostname brought it."""
-        if not needs_dcv_uuid(record) or not _may_ask_cloudflare(record, claim):
-            return record
-        if not (await self._budgets.draw(access.budget, Lane.VALIDATION)).granted:
-            return record
-        try:
-            uuid = await self._cloudflare.dcv_delegation_uuid(access)
-        except CloudflareError as error:
-            log.warning("cloudflare_not_asked", code=error.code, detail=error.detail)
-            return record
-        async with self._database.transaction() as tx:
-            await note_dcv_uuid(tx, record.zone.id, uuid)
-        return replace(record, zone=replace(record.zone, dcv_uuid=uuid))
-
-    async def _observe(
-        self,
-        record: CustomHostname,
-        claim: Claim,
-        zone: Zone,
-        access: ZoneAccess,
-        clock: _Clock,
-    ) -> Observation:
-        sent_at = clock.now()
-        cloudflare, dns = await asyncio.gather(
-            self._look_at_cloudflare(record, claim, access),
-            self._look_at_dns(record, claim, zone),
-        )
-        await self._pause_if_refused(zone, cloudflare)
-        observation = Observation(cloudflare, dns, sent_at=sent_at)
-        if needs_thorough_look(record, observation, now=claim.now, policy=self._policy):
-            thorough = await self._dns.look(record, thorough=True)
-            return replace(observation, dns=thorough)
-        return observation
-
-    async def _look_at_cloudflare(
-        self, record: CustomHostname, claim: Claim, access: ZoneAccess
-    ) -> CloudflareView:
-        if not _may_ask_cloudflare(record, claim) or record.state is State.DELETED:
-            return NotAsked()
-        known = record.cloudflare
-        if record.desired is Desired.ABSENT:
-            # With an id the removal itself is the question; without one a POST that had no answer
-            # may have made the hostname all the same.
-            if known.id is None and known.create_tried_at is not None:
-                return await self._look(claim, access, lambda: self._find(record, access))
-            return NotAsked()
-        known_id = known.id
-        if known_id is None:
-            return NotAsked()
-        return await self._look(claim, access, lambda: self._cloudflare.get(access, known_id))
-
-    async def _look(
-        self,
-        claim: Claim,
-        access: ZoneAccess,
-        call: Callable[[], Awaitable[CloudflareHostname]],
-    ) -> CloudflareView:
-        """Look with a call that was drawn for it, or with one that can be drawn now."""
-        if not claim.paid:
-            lane = Lane.INTERACTIVE if claim.urgent else Lane.VALIDATION
-            drawn = await self._budgets.draw(access.budget, lane)
-            if not drawn.granted:
-                return Unknown(BudgetSpent.code)
-        return await _view(call())
-
-    async def _look_at_dns(self, record: CustomHostname, claim: Claim, zone: Zone) -> DnsView:
-        if zone.target_standing not in TARGET_FINE:
-            # What does not point at a target that is not there says nothing of the tenant.
-            return (
-                DnsView(routing=Unknown("cname_target_not_found")) if claim.dns_due else DnsView()
-            )
-        at_cloudflare = record.cloudflare.id is not None
-        leaving = record.desired is Desired.ABSENT and record.state is not State.DELETED
-        # Moved and then gone: seeing it point here again is what brings it back.
-        lapsed = record.state is State.VALIDATING
-        due = claim.dns_due and (at_cloudflare or record.tombstone or lapsed)
-        if due or (leaving and at_cloudflare):
-            return await self._dns.look(record, thorough=False)
-        return DnsView()
-
-    async def _perform(
-        self, act: Act, record: CustomHostname, access: ZoneAccess
-    ) -> CloudflareView:
-        match act:
-            case Act.CREATE:
-                return await _view(self._create(record, access))
-            case Act.REFRESH:
-                return await _view(self._refresh(record, access))
-            case Act.EDIT:
-                return await _view(self._edit(record, access))
-            case Act.DELETE:
-                return await _view(self._delete(record, access))
-
-    async def _create(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
-        # The shape that the beginning was noted with: what is wanted may have changed since.
-        begun = record.cloudflare
-        wanted = begun.sending or begun.applied or wanted_shape(record)
-        try:
-            view = await self._cloudflare.create(access, record.hostname.base, wanted)
-        except CloudflareDuplicate:
-            await self._budgets.owe(access.budget, Lane.CREATION)
-            return await self._find(record, access)
-        # What this very call created is ours, whatever Cloudflare's clock says.
-        started = record.cloudflare.create_started_at
-        return replace(view, created_at=started, wildcard=wanted.wildcard)
-
-    async def _find(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
-        view = await self._cloudflare.find(access, record.hostname.base)
-        if view is None:
-            raise CloudflareNotFound("The zone has no custom hostname of this name.")
-        return view
-
-    async def _refresh(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
-        if record.cloudflare.seen is None:
-            raise CloudflareUnavailable("Nothing was seen yet that could be repeated.")
-        return await self._cloudflare.refresh(access, record.cloudflare.seen)
-
-    async def _edit(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
-        known = record.cloudflare
-        if known.seen is None:
-            raise CloudflareUnavailable("Nothing was seen yet that could be edited.")
-        return await self._cloudflare.edit(
-            access, known.seen, known.sending or wanted_shape(record), applied=known.applied
-        )
-
-    async def _delete(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
-        if record.cloudflare.id is None:
-            raise CloudflareNotFound("There is nothing to remove.")
-        await self._cloudflare.delete(access, record.cloudflare.id)
-        await self._budgets.owe(access.budget, Lane.VALIDATION)
-        return await self._cloudflare.get(access, record.cloudflare.id)
 
     async def _tell_sibling(self, record: CustomHostname, before: CustomHostname) -> None:
         """Wake the other name of the object when what it waits for, or needs to know, changed.
@@ -443,23 +313,6 @@ def _overdue_kept(watch: Watch, before: Watch, claim: Claim, observation: Observ
     return replace(watch, cloudflare_due_at=due)
 
 
-class _Clock:
-    """Postgres's time during a tick: that of the claim, and what passed since on our own clock."""
-
-    def __init__(self, claimed_at: datetime) -> None:
-        self._claimed_at = claimed_at
-        self._began = time.monotonic()
-
-    def now(self) -> datetime:
-        return self._claimed_at + timedelta(seconds=time.monotonic() - self._began)
-
-
-def _may_ask_cloudflare(record: CustomHostname, claim: Claim) -> bool:
-    waits_until = record.watch.cloudflare_waits_until
-    told_to_wait = waits_until is not None and waits_until > claim.now
-    return claim.cloudflare_due and not told_to_wait
-
-
 def _is_moot(act: Act | None, record: CustomHostname) -> bool:
     """Whether the hostname was wished gone while we looked; the wake makes it due at once."""
     letting_go = act is Act.EDIT and record.state is State.DELETING
@@ -489,19 +342,6 @@ def _log_what_is_new(before: CustomHostname, after: CustomHostname) -> None:
     for status in unknown_statuses(seen):
         if status not in named:
             log.warning("cloudflare_status_unknown", custom_hostname=after.id, status=status)
-
-
-async def _view(call: Awaitable[CloudflareHostname]) -> CloudflareView:
-    """Turn how a call ended into an observation: whatever is not a clear answer is Unknown."""
-    try:
-        return Found(await call)
-    except CloudflareNotFound:
-        return Absent()
-    except CloudflareRefused as error:
-        return Refused(error.cloudflare_code, error.detail)
-    except CloudflareError as error:
-        log.warning("cloudflare_not_asked", code=error.code, detail=error.detail)
-        return Unknown(error.code, getattr(error, "retry_after", None))
 
 
 def _with_present_wishes(record: CustomHostname, present: CustomHostname) -> CustomHostname:

@@ -101,6 +101,27 @@ def granted_over(seconds: int, wants: dict[Lane, int]) -> dict[Lane, int]:
     return granted
 
 
+def test_one_tenant_has_a_tenth_of_a_minutes_calls_and_the_others_have_theirs() -> None:
+    bucket, share = rules.full(LIMITS, NOW), LIMITS.a_tenants
+    assert share == 20
+    for number in range(3 * share):
+        drawn = rules.draw_for_person(bucket, LIMITS, "eager", NOW)
+        bucket = drawn.bucket
+        assert drawn.granted == (number < share)
+    assert drawn.wait == pytest.approx(rules.MINUTE)
+    assert rules.draw_for_person(bucket, LIMITS, "patient", NOW).granted == 1
+    assert rules.draw_for_person(bucket, LIMITS, "eager", NOW + 59).granted == 0
+    assert rules.draw_for_person(bucket, LIMITS, "eager", NOW + 60).granted == 1
+
+
+def test_a_tenants_calls_are_forgotten_with_their_minute() -> None:
+    bucket = rules.full(LIMITS, NOW)
+    for second in range(0, 600, 5):
+        tenant = f"tenant-{second}"
+        bucket = rules.draw_for_person(bucket, LIMITS, tenant, NOW + second).bucket
+        assert len(bucket.people) <= 12
+
+
 def test_a_refusal_says_when_to_come_back_and_then_there_is_a_call() -> None:
     for lane in Lane:
         bucket = drained(lane)

@@ -106,6 +106,31 @@ async def test_a_wake_during_a_lease_makes_the_row_due_at_its_end(database: Data
     assert [c.custom_hostname_id for c in await claim_due(database)] == [record.id]
 
 
+async def test_what_was_woken_is_claimed_before_what_only_fell_due(database: Database) -> None:
+    for number in range(5):
+        await insert(database, f"early-{number}.shop.com")
+    woken = await insert(database, "woken.shop.com")
+    async with database.transaction() as tx:
+        await watches.wake(tx, woken.id)
+        zone = (await open_zones(tx))[0]
+        claims = await watches.claim_woken(tx, zone.id, limit=3)
+        assert [claim.custom_hostname_id for claim in claims] == [woken.id]
+        assert await watches.claim_woken(tx, zone.id, limit=3) == []
+
+
+async def test_one_that_is_woken_while_it_is_held_goes_first_once_it_is_let_go(
+    database: Database,
+) -> None:
+    record = await insert(database, "a.shop.com")
+    (claim,) = await claim_due(database)
+    async with database.transaction() as tx:
+        await watches.wake(tx, record.id)
+        zone = (await open_zones(tx))[0]
+        assert await watches.claim_woken(tx, zone.id, limit=3) == []
+        await watches.release(tx, claim, Watch(cloudflare_due_at=claim.now + timedelta(hours=1)))
+        assert len(await watches.claim_woken(tx, zone.id, limit=3)) == 1
+
+
 async def test_a_release_without_a_wake_keeps_the_appointment(database: Database) -> None:
     await insert(database, "a.shop.com")
     (claim,) = await claim_due(database)

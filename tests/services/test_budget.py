@@ -21,6 +21,7 @@ from app.services.budgets import Budgets
 from tests.support import Service
 
 CREATE = "POST /zones/{zone_id}/custom_hostnames"
+REFRESH = "PATCH /zones/{zone_id}/custom_hostnames/{custom_hostname_id}"
 LIMITS = StackLimits(calls=1200, creations=3)
 """Two creations a minute are ours then."""
 
@@ -115,6 +116,24 @@ async def test_a_queued_hostname_that_is_wished_gone_gives_up_its_place(limited:
     assert made == 2
 
 
+async def test_one_who_refreshes_without_end_leaves_the_lane_to_the_others(
+    limited: Service,
+) -> None:
+    # With these limits a tenant has twenty interactive calls a minute: ten refreshes.
+    eager = await limited.create("shop.eager.com", "eager")
+    patient = await limited.create("shop.patient.com", "patient")
+    for _ in range(30):
+        await limited.refresh(eager["id"])
+    assert (await budget(limited))["spent"]["interactive"] <= 24
+    patches = (await limited.calls())["by_route"].get(REFRESH, 0)
+    await limited.refresh(patient["id"])
+
+    async def is_asked() -> bool:
+        return bool((await limited.calls())["by_route"][REFRESH] > patches)
+
+    await limited.eventually(is_asked)
+
+
 async def test_a_refusal_for_all_calls_stops_every_call_until_it_ends(service: Service) -> None:
     hostname = await service.create("shop.front-door.com")
     await service.world.control("PUT", "/cloudflare/limits", calls=1)
@@ -145,10 +164,9 @@ async def test_a_refusal_of_creations_alone_stops_nothing_else(service: Service)
     said = await budget(service)
     assert said["blocked_until"] is None
     assert said["creations"]["blocked_until"] is not None
-    refreshes = "PATCH /zones/{zone_id}/custom_hostnames/{custom_hostname_id}"
-    before = (await service.calls())["by_route"].get(refreshes, 0)
+    before = (await service.calls())["by_route"].get(REFRESH, 0)
     await service.refresh(first["id"])
-    assert (await service.calls())["by_route"][refreshes] == before + 1
+    assert (await service.calls())["by_route"][REFRESH] == before + 1
     while not await is_created(service, second):
         await service.advance(seconds=31)
         await asyncio.sleep(0.2)

@@ -12,7 +12,7 @@ import asyncpg
 import httpx
 from cryptography.fernet import Fernet
 
-from app.bootstrap import Services, open_services, redraw
+from app.bootstrap import Services, no_checkpoint, open_services, redraw
 from app.domain.custom_hostname import CustomHostname, State
 from app.local.stack import Secrets, sandbox_settings
 from app.persistence.database import open_database
@@ -46,7 +46,11 @@ class Intruder:
 
 @asynccontextmanager
 async def alone(
-    database_url: str, data_dir: Path, checkpoint: Callable[[str], None]
+    database_url: str,
+    data_dir: Path,
+    checkpoint: Callable[[str], None] = no_checkpoint,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
 ) -> AsyncIterator[tuple[Services, str]]:
     """Open the services over a sandbox, with no worker beside them."""
     options = SandboxOptions(
@@ -55,7 +59,9 @@ async def alone(
     secrets = Secrets("np_" + "k" * 40, Fernet.generate_key().decode())
     async with run_sandbox(options) as sandbox:
         settings = sandbox_settings(sandbox, database_url, secrets)
-        async with open_services(settings, checkpoint=checkpoint) as services:
+        async with open_services(
+            settings, checkpoint=checkpoint, cloudflare_transport=transport
+        ) as services:
             yield services, f"{sandbox.url}/control/cloudflare/calls"
 
 

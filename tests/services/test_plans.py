@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from typing_extensions import override
 
-from app.bootstrap import no_checkpoint
-from app.domain.observation import CloudflareHostname
 from app.domain.plan import wanted_records
 from app.services.custom_hostnames import Registration
 from tests.services.test_leases import alone
@@ -40,28 +39,23 @@ async def test_a_delegated_hostname_goes_live_with_two_cnames(service: Service) 
     assert [r["status"] for r in live["records"]] == ["found", "found"]
 
 
-class Silent:
-    """Cloudflare's client, its answers about hostnames without their delegation."""
+class WithoutDelegation(httpx.AsyncHTTPTransport):
+    """Reaches Cloudflare, whose answers about hostnames then lack their delegation."""
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
-
-    def __getattr__(self, name: str) -> Any:
-        call = getattr(self._client, name)
-
-        async def answered(*args: Any, **more: Any) -> Any:
-            answer = await call(*args, **more)
-            is_view = isinstance(answer, CloudflareHostname)
-            return replace(answer, delegation=None) if is_view else answer
-
-        return answered
+    @override
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        body = json.loads(await response.aread())
+        if isinstance(body["result"], dict) and "ssl" in body["result"]:
+            body["result"]["ssl"].pop("dcv_delegation_records", None)
+        return httpx.Response(response.status_code, json=body)
 
 
 async def test_the_zones_delegation_label_is_asked_for_once_where_no_answer_brings_it(
     database_url: str, tmp_path: Path
 ) -> None:
-    async with alone(database_url, tmp_path, no_checkpoint) as (services, calls):
-        services.reconciler._cloudflare = Silent(services.reconciler._cloudflare)
+    transport = WithoutDelegation()
+    async with alone(database_url, tmp_path, transport=transport) as (services, calls):
         made = []
         for name in ("one.quick-otter.com", "two.quick-otter.com"):
             wanted = Registration(hostname=name, tenant="otter", plan="delegated", metadata={})

@@ -47,7 +47,6 @@ NOT_FOUND = 1436
 NO_FALLBACK_ORIGIN = 1551
 DUPLICATE = 1406
 PER_PAGE = 50
-MAX_PAGES = 10
 MOST_WAIT = 3600.0
 TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 UNASKED_WAIT = 30.0
@@ -118,23 +117,12 @@ class CloudflareClient:
         self, access: ZoneAccess, *, page: int, filters: Mapping[str, str]
     ) -> HostnamePage:
         """Give one page of at most 50, with Cloudflare's own filters."""
-        envelope = await self._list(access, page, filters)
+        params: dict[str, str | int] = {"page": page, "per_page": PER_PAGE, **filters}
+        envelope = await self._ask(access, "GET", "/custom_hostnames", params=params)
         info = envelope.result_info
         if info is None or info.total_count is None:
             raise CloudflareUnavailable("Cloudflare's list does not say how long it is.")
         return HostnamePage(_hostnames(envelope), total=info.total_count)
-
-    async def find(self, access: ZoneAccess, hostname: str) -> CloudflareHostname | None:
-        """Look one up by its exact name, however Cloudflare spells its wildcard."""
-        for number in range(1, MAX_PAGES + 1):
-            page = _hostnames(await self._list(access, number, {"hostname": hostname}))
-            for view in page:
-                if view.hostname.removeprefix("*.") == hostname:
-                    return view
-            if len(page) < PER_PAGE:
-                return None
-        # The filter matched parts of names, and there are too many to say "none".
-        raise CloudflareUnavailable(f"More than {MAX_PAGES} pages of names like {hostname}.")
 
     async def refresh(self, access: ZoneAccess, view: CloudflareHostname) -> CloudflareHostname:
         """Ask Cloudflare to look again now: a PATCH that changes nothing."""
@@ -229,10 +217,6 @@ class CloudflareClient:
         """
         url = f"{self._base_url}/user/tokens/verify"
         return _read(WireTokenStatus, (await self._send(access, "GET", url)).result).status
-
-    async def _list(self, access: ZoneAccess, page: int, filters: Mapping[str, str]) -> Envelope:
-        params: dict[str, str | int] = {"page": page, "per_page": PER_PAGE, **filters}
-        return await self._ask(access, "GET", "/custom_hostnames", params=params)
 
     async def _call(
         self,
