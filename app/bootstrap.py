@@ -35,6 +35,7 @@ from app.services.deliveries import Deliveries
 from app.services.observing import Observer
 from app.services.pauses import Pauses
 from app.services.reconcile import Checkpoint, Reconciler
+from app.services.second_opinion import SecondOpinion
 from app.services.sweeps import Sweeps
 from app.services.webhook_endpoints import WebhookEndpoints
 from app.services.zone_watch import ZoneWatch
@@ -127,7 +128,7 @@ def _assemble(
         actor,
         cipher,
         budgets,
-        pauses,
+        SecondOpinion(database, cloudflare, budgets, pauses),
         policy=policy,
         checkpoint=checkpoint,
     )

@@ -35,7 +35,7 @@ from app.domain.observation import (
     Values,
 )
 from app.domain.plan import found_records, wanted_records, wanted_shape
-from app.domain.schedule import DAY, Policy, failure_wait, next_follow_up
+from app.domain.schedule import DAY, Policy, act_wait, failure_wait, next_follow_up
 from app.domain.shape import RefusedEdit
 
 NO_CUSTOM_METADATA = 1413
@@ -49,12 +49,16 @@ def absorb(
     seen = _absorb_cloudflare(record, observation, now=now, policy=policy)
     seen = _absorb_dns(seen, observation.dns, now)
     seen = _absorb_act(seen, observation, now)
+    seen = _count_failing_acts(seen, observation, now=now, policy=policy)
     return replace(seen, watch=replace(seen.watch, waiting_since=_waiting_since(seen)))
 
 
 def is_ours(view: CloudflareHostname, record: CustomHostname, skew: timedelta) -> bool:
     """Whether it is what we began to create, and not earlier: the rule of adoption."""
-    started = record.cloudflare.create_started_at
+    known = record.cloudflare
+    if known.seen is not None and known.seen.id == view.id:
+        return True
+    started = known.create_started_at
     if started is None or view.created_at is None:
         return False
     sent = record.cloudflare.sending, record.cloudflare.applied, wanted_shape(record)
@@ -304,12 +308,27 @@ def _absorb_act(record: CustomHostname, observation: Observation, now: datetime)
     watch = _count_refresh(record.watch, now) if own else record.watch
     watch = replace(
         watch,
-        refreshed_at=now,
+        # What was asked for while the act was under way is still to be done.
+        refreshed_at=observation.sent_at or now,
         refreshed_records=record.watch.refreshed_records | found,
         refreshes=record.watch.refreshes + 1 if again else 0,
         followed_from=now,
     )
     return replace(record, watch=watch)
+
+
+def _count_failing_acts(
+    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
+) -> CustomHostname:
+    """Back off from a PATCH that has no answer, though looks in between may have one."""
+    if observation.acted not in {Act.REFRESH, Act.EDIT}:
+        return record
+    watch = record.watch
+    if isinstance(observation.cloudflare, Unknown):
+        failures = watch.act_failures + 1
+        until = now + act_wait(failures, policy)
+        return replace(record, watch=replace(watch, act_failures=failures, act_waits_until=until))
+    return replace(record, watch=replace(watch, act_failures=0, act_waits_until=None))
 
 
 def _count_refresh(watch: Watch, now: datetime) -> Watch:

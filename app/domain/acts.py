@@ -45,10 +45,19 @@ def _removal(record: CustomHostname) -> Act | None:
     if record.cloudflare.id is None or record.state is not State.DELETING:
         return None
     if not is_needed_by_sibling(record):
-        return Act.DELETE
+        return None if is_going(record) else Act.DELETE
     known = record.cloudflare
     ready = may_let_go(record) and known.seen is not None
     return Act.EDIT if ready and not is_sent_by_sibling(record, wanted_shape(record)) else None
+
+
+def is_going(record: CustomHostname) -> bool:
+    """Whether Cloudflare is at its removal already, which is looked at and not asked for again."""
+    view = record.cloudflare.seen
+    if record.state is not State.DELETING or record.cloudflare.id is None or view is None:
+        return False
+    stuck = certificate_meaning(view) is CertificateMeaning.TIMED_OUT
+    return hostname_meaning(view) is HostnameMeaning.LEAVING and not stuck
 
 
 def begin(act: Act | None, record: CustomHostname, now: datetime) -> CustomHostname:
@@ -102,8 +111,18 @@ def must_wait(record: CustomHostname, observation: Observation, now: datetime) -
     watch = record.watch
     if watch.cloudflare_waits_until is not None and watch.cloudflare_waits_until > now:
         return True
+    if _act_waits(record, now):
+        return True
     due = watch.cloudflare_due_at
     return watch.cloudflare_failures > 0 and due is not None and due > now
+
+
+def _act_waits(record: CustomHostname, now: datetime) -> bool:
+    """Whether the last PATCH had no answer lately; what a person asks for is tried at once."""
+    until = record.watch.act_waits_until
+    if until is None or record.desired is Desired.ABSENT or record.is_awaited(now):
+        return False
+    return until > now
 
 
 def _wants_creation(record: CustomHostname) -> bool:

@@ -26,8 +26,12 @@ class Lane(StrEnum):
 
 SHARES: Mapping[Lane, float] = {Lane.CREATION: 0.2, Lane.VALIDATION: 0.45, Lane.SWEEPS: 0.35}
 """How the lanes behind the interactive one divide the rate while more than one of them wants it."""
+PEOPLES_MOST = 0.75
+"""The part of the rate that interactive calls may take while other lanes are refused."""
 
-BURST = 60
+BURST_PART = 1 / 16
+"""The part of a window's calls that may be made at once: sixty, of Cloudflare's default."""
+BURST_AT_LEAST = 60
 INTERACTIVE_PART = 2 / 3
 CONTENDED_SECONDS = 5.0
 """A lane that was refused within this time still wants its share."""
@@ -62,7 +66,7 @@ class Limits:
     @property
     def burst(self) -> float:
         """How many calls may be made at once after a quiet time."""
-        return min(BURST, self.ours / 4)
+        return max(self.ours * BURST_PART, min(self.ours / 4, BURST_AT_LEAST))
 
     @property
     def reserve(self) -> float:
@@ -144,10 +148,19 @@ def draw(bucket: Bucket, limits: Limits, lane: Lane, want: int, now: float) -> D
         bucket = replace(bucket, refused_at={**bucket.refused_at, lane: now})
     if granted <= 0:
         return Draw(bucket, 0, _wait(bucket, limits, lane, now))
-    saved = {**bucket.credits, lane: max(bucket.credits.get(lane, 0.0) - granted, 0.0)}
+    had = bucket.credits.get(lane, limits.burst if lane is Lane.INTERACTIVE else 0.0)
+    saved = {**bucket.credits, lane: max(had - granted, 0.0)}
     taken = replace(bucket, tokens=bucket.tokens - granted, credits=saved)
     wait = _wait(taken, limits, lane, now) if granted < want else 0.0
     return Draw(_count(taken, limits, lane, granted, now), granted, wait)
+
+
+def draw_all(bucket: Bucket, limits: Limits, lane: Lane, calls: int, now: float) -> Draw:
+    """Take all of `calls`, or none: some of them would be of no use."""
+    drawn = draw(bucket, limits, lane, calls, now)
+    if drawn.granted == calls:
+        return drawn
+    return Draw(_refilled(bucket, limits, now), 0, drawn.wait)
 
 
 def draw_for_person(bucket: Bucket, limits: Limits, tenant: str, now: float) -> Draw:
@@ -247,12 +260,20 @@ def is_rests_slot(served: int) -> bool:
     return served % REST_EVERY == REST_EVERY - 1
 
 
-def may_serve(bucket: Bucket, limits: Limits, now: float) -> bool:
-    """Whether anybody who waits could be served now; asked without the lock."""
+def may_serve(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> bool:
+    """Whether one who waits in `lane` could be served now; asked without the lock."""
     bucket = _refilled(bucket, limits, now)
+    if lane is not Lane.CREATION:
+        return _affordable(bucket, limits, lane, now) > 0
+    pays = (Lane.INTERACTIVE, Lane.CREATION)
     creates = creation_wait(bucket, limits, now) == 0
-    lanes = (Lane.INTERACTIVE, Lane.CREATION) if creates else ()
-    return any(_affordable(bucket, limits, lane, now) for lane in (*lanes, Lane.VALIDATION))
+    return creates and any(_affordable(bucket, limits, each, now) for each in pays)
+
+
+def is_surely_refused(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> bool:
+    """Whether a draw would get nothing, and it is written down lately that the lane wants more."""
+    wanted = now - bucket.refused_at.get(lane, 0.0) < CONTENDED_SECONDS / 2
+    return wanted and not _affordable(_refilled(bucket, limits, now), limits, lane, now)
 
 
 def turn_served(bucket: Bucket, turns: Mapping[Lane, int]) -> Bucket:
@@ -277,6 +298,8 @@ def _refilled(bucket: Bucket, limits: Limits, now: float) -> Bucket:
         lane: min(bucket.credits.get(lane, 0.0) + gained * share, most)
         for lane, share in SHARES.items()
     }
+    peoples = bucket.credits.get(Lane.INTERACTIVE, limits.burst) + gained * PEOPLES_MOST
+    saved[Lane.INTERACTIVE] = min(peoples, limits.burst)
     tokens = min(bucket.tokens + gained, limits.burst)
     return replace(bucket, at=now, tokens=tokens, credits=saved)
 
@@ -285,7 +308,10 @@ def _affordable(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> int:
     if bucket.blocked_until > now:
         return 0
     if lane is Lane.INTERACTIVE:
-        return max(math.floor(bucket.tokens), 0)
+        free = bucket.tokens
+        if _is_contended(bucket, lane, now):
+            free = min(free, bucket.credits.get(lane, limits.burst))
+        return max(math.floor(free), 0)
     free = bucket.tokens - limits.reserve
     if _is_contended(bucket, lane, now):
         free = min(free, bucket.credits.get(lane, 0.0))
@@ -307,9 +333,10 @@ def _wait(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> float:
     rate = max(bucket.slow_rate, 0.01) if slow else limits.rate
     floor = 0.0 if lane is Lane.INTERACTIVE else limits.reserve
     wait = max(floor + 1.0 - bucket.tokens, 0.0) / rate
-    if lane in SHARES and _is_contended(bucket, lane, now):
-        lacking = max(1.0 - bucket.credits.get(lane, 0.0), 0.0)
-        wait = max(wait, lacking / (rate * SHARES[lane]))
+    if _is_contended(bucket, lane, now):
+        share = SHARES.get(lane, PEOPLES_MOST)
+        had = bucket.credits.get(lane, 0.0 if lane in SHARES else limits.burst)
+        wait = max(wait, max(1.0 - had, 0.0) / (rate * share))
     if slow:
         wait = min(wait, bucket.slow_until - now + 1.0)
     return max(wait, 0.05)

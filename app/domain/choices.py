@@ -132,6 +132,7 @@ def check_choice(choice: Choice, *, zone_name: str | None, public_suffix: Public
     origin = choice.options.custom_origin_server
     if origin is not None:
         _check_origin(origin, zone_name, public_suffix)
+    _check_sni(choice.options.custom_origin_sni, public_suffix)
     return settle(choice)
 
 
@@ -176,6 +177,12 @@ def _sni_needs_an_origin(choice: Choice) -> Iterator[Fault]:
         yield "/custom_origin_sni", "It only goes with `custom_origin_server`; give that too."
 
 
+def _some_tls_is_left(choice: Choice) -> Iterator[Fault]:
+    tls = choice.options.tls
+    if tls.min_tls_version == "1.3" and tls.tls_1_3 == "off":
+        yield "/tls/tls_1_3", "No version of TLS would be left; turn it on or allow 1.2."
+
+
 def _ciphers_need_older_tls(choice: Choice) -> Iterator[Fault]:
     tls = choice.options.tls
     if tls.ciphers and tls.min_tls_version == "1.3":
@@ -183,7 +190,9 @@ def _ciphers_need_older_tls(choice: Choice) -> Iterator[Fault]:
 
 
 def _metadata_is_small(choice: Choice) -> Iterator[Fault]:
-    size = len(json.dumps(choice.options.custom_metadata, ensure_ascii=False).encode())
+    # As it is sent: without a space between.
+    compact = json.dumps(choice.options.custom_metadata, ensure_ascii=False, separators=(",", ":"))
+    size = len(compact.encode())
     if size > MAX_CUSTOM_METADATA:
         said = f"Cloudflare takes {MAX_CUSTOM_METADATA} bytes, this has {size}; keep the rest in "
         yield "/custom_metadata", said + "`metadata`, which never leaves here."
@@ -194,6 +203,7 @@ _RULES: tuple[Callable[[Choice], Iterator[Fault]], ...] = (
     _wildcards_serve_no_http,
     _proofs_fit_the_name,
     _sni_needs_an_origin,
+    _some_tls_is_left,
     _ciphers_need_older_tls,
     _metadata_is_small,
 )
@@ -213,4 +223,18 @@ def _check_origin(origin: str, zone_name: str | None, public_suffix: PublicSuffi
         raise OptionNotAvailable(
             field,
             f"An origin is a proxied record of the zone itself; choose a name below {zone_name}.",
+        )
+
+
+def _check_sni(sni: str | None, public_suffix: PublicSuffix) -> None:
+    if sni is None or sni == REQUEST_HOST_HEADER:
+        return
+    field, way_out = "/custom_origin_sni", f"give `{REQUEST_HOST_HEADER}` or one name"
+    try:
+        name = parse_hostname(sni, public_suffix)
+    except InvalidHostname as error:
+        raise OptionNotAvailable(field, f"{error.detail} As an SNI {way_out}.") from error
+    if name.is_wildcard or name.name != sni:
+        raise OptionNotAvailable(
+            field, f"As an SNI {way_out}, in lower-case A-labels and without a final dot."
         )

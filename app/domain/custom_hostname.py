@@ -190,6 +190,9 @@ class Watch:
     """Unknowns in a row, for the back-off."""
     cloudflare_waits_until: datetime | None = None
     """Until then Cloudflare asked not to be asked; not even a person's refresh goes before it."""
+    act_failures: int = 0
+    """Acts in a row that had no answer, while looks may have one."""
+    act_waits_until: datetime | None = None
     dns_failures: int = 0
     """Routing looks in a row that could not be asked: dead servers are asked less often."""
     contradictions: int = 0

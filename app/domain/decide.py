@@ -21,7 +21,7 @@ from app.domain.notices import find_notices, note_told
 from app.domain.observation import Act, Found, NotAsked, Observation, Side
 from app.domain.reason import Reason
 from app.domain.removal import settle_removal
-from app.domain.schedule import Policy, cloudflare_due_at, dns_due_at
+from app.domain.schedule import Policy, cloudflare_due_at, dns_due_at, last_look_at
 from app.domain.standing import Standing, find_standing
 
 UPWARDS = (State.PENDING, State.VALIDATING, State.ACTIVE, State.CNAME_VERIFIED)
@@ -187,9 +187,12 @@ def _schedule(
         cloudflare = now
     if postponed and cloudflare is None:
         cloudflare = now + policy.failure_wait
-    for earliest in (watch.cloudflare_waits_until, observation.held_back):
+    acts_wait = watch.act_waits_until if postponed or observation.acted else None
+    for earliest in (watch.cloudflare_waits_until, acts_wait, observation.held_back):
         if earliest is not None and cloudflare is not None:
             cloudflare = max(cloudflare, earliest)
+    if cloudflare is None:
+        cloudflare = last_look_at(record, now, policy)
     return replace(record, watch=replace(watch, dns_due_at=dns, cloudflare_due_at=cloudflare))
 
 

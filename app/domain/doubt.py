@@ -13,7 +13,7 @@ from app.domain.absorb import answered
 from app.domain.cloudflare_status import both_active
 from app.domain.custom_hostname import LIVE, CustomHostname, Desired, State
 from app.domain.observation import Absent, Act, Found, NotAsked, Observation, Side, Unknown
-from app.domain.schedule import Policy
+from app.domain.schedule import Policy, confirm_after
 
 EARLY = timedelta(seconds=5)
 """How much earlier than its appointment a second look may come."""
@@ -65,7 +65,7 @@ def speaks_against(record: CustomHostname, observation: Observation) -> bool:
         return False
     match observation.cloudflare:
         case Absent():
-            return record.cloudflare.id is not None and observation.acted is None
+            return record.cloudflare.id is not None
         case Found(view):
             return record.state in LIVE and not both_active(view, live=True)
         case _:
@@ -119,14 +119,11 @@ def _is_of_another(record: CustomHostname, observation: Observation) -> bool:
 def _is_believed(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> bool:
-    asked = record.refresh_requested_at
-    if asked is not None and now - asked < policy.person_is_believed:
-        return True
     if record.watch.removal is not None:
         return True
     doubted = record.watch.doubted_at
     sent = observation.sent_at or now
-    return doubted is not None and sent - doubted >= policy.confirm_after - EARLY
+    return doubted is not None and sent - doubted >= confirm_after(record, now, policy) - EARLY
 
 
 def _with_doubt(record: CustomHostname, doubted_at: datetime | None) -> CustomHostname:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from app.domain.custom_hostname import CustomHostname, Desired, State
 from app.domain.events import EventType
-from app.domain.plan import records_complete, wanted_records
+from app.domain.plan import records_complete, renews_itself, wanted_records
 from app.domain.reason import Reason, WaitingOn
 
 # It is looked at again before anything is concluded: no action is asked for yet.
@@ -40,26 +40,31 @@ def _notices(
 ) -> Iterator[EventType]:
     if after.desired is Desired.ABSENT:
         return
-    if after.cloudflare.id is not None and _has_new_records(before, after):
+    renewed = after.cloudflare.id is not None and _has_new_records(before, after)
+    if renewed:
         yield EventType.RECORDS_CHANGED
-    if not stepped and _asks_the_tenant(before, after):
+    if not stepped and _asks_the_tenant(before, after, renewed=renewed):
         yield EventType.ACTION_REQUIRED
 
 
 def _has_new_records(before: CustomHostname, after: CustomHostname) -> bool:
     """Whether the list became complete, or was and is another now.
 
-    Tokens that served stay in the list; what vanishes from it was replaced.
+    Tokens that served stay in the list; what vanishes from it was replaced. A live name that is
+    renewed over HTTP by itself gets new tokens, too, and needs none of them.
     """
-    if not records_complete(after) or after.state is State.FAILED:
+    if not records_complete(after) or after.state is State.FAILED or renews_itself(after):
         return False
     if not records_complete(before):
         return True
     return {r.key for r in wanted_records(before)} != {r.key for r in wanted_records(after)}
 
 
-def _asks_the_tenant(before: CustomHostname, after: CustomHostname) -> bool:
+def _asks_the_tenant(before: CustomHostname, after: CustomHostname, *, renewed: bool) -> bool:
     reason = after.reason
-    if reason is before.reason or reason in _NOT_YET or reason in after.watch.told_reasons:
+    if reason in _NOT_YET or reason.waiting_on is not WaitingOn.TENANT:
         return False
-    return reason.waiting_on is WaitingOn.TENANT
+    if renewed:
+        # What it was told before was to add other values.
+        return True
+    return reason is not before.reason and reason not in after.watch.told_reasons

@@ -24,6 +24,7 @@ from app.domain.custom_hostname import (
     When,
 )
 from app.domain.hostname import Hostname
+from app.domain.observation import CloudflareHostname
 from app.domain.options import DcvMethod, Options, OwnershipMethod
 from app.domain.reason import Reason
 from app.domain.shape import Shape
@@ -163,9 +164,18 @@ def _proved(record: CustomHostname) -> frozenset[Purpose]:
     done: set[Purpose] = set()
     if view is not None and hostname_meaning(view) is HostnameMeaning.ACTIVE:
         done.add(Purpose.OWNERSHIP)
-    if view is not None and certificate_meaning(view) is CertificateMeaning.ACTIVE:
+    valid = view is not None and certificate_meaning(view) is CertificateMeaning.ACTIVE
+    if valid or renews_itself(record):
         done.add(Purpose.CERTIFICATE)
     return frozenset(done)
+
+
+def renews_itself(record: CustomHostname) -> bool:
+    """Whether the certificate is renewed over HTTP, whatever tokens are shown.
+
+    Source: Cloudflare for SaaS, "Certificate renewal": all but wildcards, while traffic arrives.
+    """
+    return record.state is State.CNAME_VERIFIED and not wanted_shape(record).wildcard
 
 
 def warning(record: CustomHostname) -> str | None:
@@ -179,7 +189,15 @@ def switch_safe(record: CustomHostname, *, both_active: bool) -> bool:
         return False
     if record.reason is Reason.FALLBACK_ORIGIN_NOT_READY:
         return False
+    view = record.cloudflare.seen
+    if record.state is State.ACTIVE and view is not None and not _stays(view):
+        return False
     return both_active or is_real_time(record)
+
+
+def _stays(view: CloudflareHostname) -> bool:
+    """Whether Cloudflare will serve the name for longer than it takes to switch to it."""
+    return hostname_meaning(view) is HostnameMeaning.ACTIVE
 
 
 def needs_dcv_uuid(record: CustomHostname) -> bool:

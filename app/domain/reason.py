@@ -216,8 +216,8 @@ class Reason(StrEnum):
         "renewal_tokens_missing",
         WaitingOn.TENANT,
         (
-            "The hostname is live; its certificate is renewed once the new TXT records at "
-            "_acme-challenge are there."
+            "The hostname is live; its certificate is renewed once the records at _acme-challenge "
+            "are there, or the certificate authority's e-mail is answered."
         ),
     )
     CNAME_CHECK_PENDING = (

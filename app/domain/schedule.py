@@ -11,7 +11,14 @@ from app.domain.cloudflare_status import (
     certificate_meaning,
     waits_for_renewal,
 )
-from app.domain.custom_hostname import LIVE, CustomHostname, Purpose, RecordStatus, State
+from app.domain.custom_hostname import (
+    AWAITED_FOR,
+    LIVE,
+    CustomHostname,
+    Purpose,
+    RecordStatus,
+    State,
+)
 from app.domain.observation import Observation, Unknown
 from app.domain.plan import records_complete, wanted_records
 from app.domain.reason import Reason, WaitingOn
@@ -69,11 +76,14 @@ class Policy:
     gives_up_after: timedelta = timedelta(days=30)
     confirm_after: timedelta = timedelta(seconds=60)
     """When what Cloudflare says against a hostname is looked at again, and then believed."""
-    person_is_believed: timedelta = timedelta(minutes=1)
-    """So soon after a person's refresh it is believed at once."""
+    confirm_for_person: timedelta = timedelta(seconds=15)
+    """The same within a minute of a person's refresh."""
     deleting_again: timedelta = timedelta(seconds=10)
     failure_wait: timedelta = timedelta(seconds=5)
     failure_wait_most: timedelta = timedelta(minutes=5)
+    act_wait_most: timedelta = timedelta(minutes=15)
+    """The same for a PATCH without an answer, beside which looks go on."""
+    deleting_wait_most: timedelta = timedelta(minutes=10)
 
 
 def dns_due_at(record: CustomHostname, *, now: datetime, policy: Policy) -> datetime | None:
@@ -100,15 +110,31 @@ def cloudflare_due_at(
     leaving = record.watch.removal is not None and record.cloudflare.id is not None
     if record.state is State.DELETING or leaving:
         failed = record.watch.cloudflare_failures > 0
-        return now + (_backed_off(record, policy) if failed else policy.deleting_again)
+        return now + (_backed_off(record, policy) if failed else _removal_wait(record, now, policy))
     if record.cloudflare.id is None:
         remade = record.watch.removal is not None
         to_create = record.state is State.PENDING or record.refresh_is_requested or remade
         return now + _backed_off(record, policy) if to_create else None
     doubted = record.watch.doubted_at
     if doubted is not None:
-        return max(doubted + policy.confirm_after, now + policy.failure_wait)
+        confirmed = doubted + confirm_after(record, now, policy)
+        return max(confirmed, now + policy.failure_wait)
     return next_follow_up(record, now)
+
+
+def confirm_after(record: CustomHostname, now: datetime, policy: Policy) -> timedelta:
+    """How long after a first look a second one is believed; sooner where a person refreshed."""
+    asked = record.refresh_requested_at
+    waits = asked is not None and now - asked < AWAITED_FOR
+    return policy.confirm_for_person if waits else policy.confirm_after
+
+
+def last_look_at(record: CustomHostname, now: datetime, policy: Policy) -> datetime | None:
+    """When to ask whether a name that nobody sets up is to be given up: no list would bring it."""
+    if record.state is not State.VALIDATING or LIVE & record.arrived_at.keys():
+        return None
+    since = record.watch.waiting_since or record.wanted_at
+    return max(since + policy.gives_up_after, now + DAY)
 
 
 def next_follow_up(record: CustomHostname, now: datetime) -> datetime | None:
@@ -150,7 +176,8 @@ def _stretched(interval: timedelta, failures: int) -> timedelta:
 def _dns_interval(record: CustomHostname, now: datetime) -> timedelta:
     if now - record.acted_at < timedelta(minutes=10):
         return timedelta(seconds=10)
-    since = now - record.wanted_at
+    # A pause of the zone counts for no timer: it moves this instant, and not the wish's own.
+    since = now - (record.watch.waiting_since or record.wanted_at)
     if since < timedelta(hours=1):
         return timedelta(minutes=1)
     if since < timedelta(days=3):
@@ -198,6 +225,17 @@ def failure_wait(record: CustomHostname, unknown: Unknown, policy: Policy) -> ti
 def _backed_off(record: CustomHostname, policy: Policy) -> timedelta:
     doublings = min(max(record.watch.cloudflare_failures - 1, 0), 10)
     return min(policy.failure_wait * (1 << doublings), policy.failure_wait_most)
+
+
+def act_wait(failures: int, policy: Policy) -> timedelta:
+    """How long to leave a PATCH that had no answer, `failures` times in a row."""
+    return min(policy.failure_wait * (1 << min(failures - 1, 10)), policy.act_wait_most)
+
+
+def _removal_wait(record: CustomHostname, now: datetime, policy: Policy) -> timedelta:
+    """Look less and less often at one that Cloudflare takes long to remove."""
+    since = record.arrived_at.get(State.DELETING, now)
+    return min(max(policy.deleting_again, (now - since) / 4), policy.deleting_wait_most)
 
 
 def _ladder(record: CustomHostname) -> tuple[int, ...]:

@@ -39,7 +39,13 @@ from app.domain.observation import (
     Refused,
     Unknown,
 )
-from app.domain.plan import has_drifted, records_complete, wanted_records, wanted_shape
+from app.domain.plan import (
+    has_drifted,
+    is_real_time,
+    records_complete,
+    wanted_records,
+    wanted_shape,
+)
 from app.domain.reason import Reason
 from app.domain.schedule import Policy
 from app.domain.sharing import may_let_go, serves
@@ -72,6 +78,9 @@ _LACKING = {
     ),
     (Purpose.DELEGATION, "CNAME"): (Reason.DELEGATION_MISSING, Reason.DELEGATION_WRONG),
 }
+
+
+_LACKING_STATUSES = frozenset({RecordStatus.MISSING, RecordStatus.WRONG})
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +146,8 @@ def _not_at_cloudflare(record: CustomHostname, observation: Observation) -> Stan
     if record.watch.removal is Removal.REMAKE:
         return Standing(State.VALIDATING, Reason.CERTIFICATE_TIMED_OUT)
     if _has_lapsed(record, view):
+        if not _shows_itself(record):
+            return Standing(State.FAILED, Reason.NEVER_SET_UP)
         return Standing(State.VALIDATING, _lapsed(record))
     return Standing(State.FAILED, Reason.MISSING_AT_CLOUDFLARE)
 
@@ -155,7 +166,9 @@ def _answered(record: CustomHostname, observation: Observation) -> Standing | No
         case Absent() if record.watch.removal is Removal.GIVE_UP:
             return Standing(State.FAILED, Reason.NEVER_SET_UP)
         case Absent() if view is not None and not _comes_back(record, view):
-            return Standing(State.FAILED, Reason.MISSING_AT_CLOUDFLARE)
+            lapsed = _has_lapsed(record, view)
+            why = Reason.NEVER_SET_UP if lapsed else Reason.MISSING_AT_CLOUDFLARE
+            return Standing(State.FAILED, why)
         case _:
             return None
 
@@ -179,7 +192,8 @@ def _with_refused_edit(record: CustomHostname, standing: Standing) -> Standing:
 
 
 def _comes_back(record: CustomHostname, view: CloudflareHostname) -> bool:
-    return record.watch.removal is Removal.REMAKE or _has_lapsed(record, view)
+    lapsed = _has_lapsed(record, view) and _shows_itself(record)
+    return record.watch.removal is Removal.REMAKE or lapsed
 
 
 def _has_lapsed(record: CustomHostname, view: CloudflareHostname) -> bool:
@@ -187,6 +201,11 @@ def _has_lapsed(record: CustomHostname, view: CloudflareHostname) -> bool:
     meaning = hostname_meaning(view)
     left = meaning is HostnameMeaning.LEAVING and record.reason in _LAPSED
     return left or meaning is HostnameMeaning.MOVED
+
+
+def _shows_itself(record: CustomHostname) -> bool:
+    """Whether DNS alone can bring back a name that is gone: without its tokens, the CNAME."""
+    return record.has_been_live or is_real_time(record)
 
 
 def _is_kept_while_leaving(record: CustomHostname) -> bool:
@@ -236,16 +255,15 @@ def _live(
 
 
 def _lacks_renewal_tokens(record: CustomHostname) -> bool:
-    """Whether a renewal waits for TXT records that are surely not there.
+    """Whether a renewal waits for records that are surely not there, or for an e-mail's answer.
 
     Any name but a wildcard is renewed over HTTP by itself.
     """
     view = record.cloudflare.seen
     if view is None or not record.hostname.is_wildcard or not waits_for_renewal(view):
         return False
-    lacking = {RecordStatus.MISSING, RecordStatus.WRONG}
-    wanted = (r for r in wanted_records(record) if r.purpose is Purpose.CERTIFICATE)
-    return any(r.status in lacking for r in wanted)
+    wanted = (r for r in wanted_records(record) if r.purpose in _PROVED_BY[Purpose.CERTIFICATE])
+    return any(r.type == "EMAIL" or r.status in _LACKING_STATUSES for r in wanted)
 
 
 def _contradicted(record: CustomHostname, now: datetime, policy: Policy) -> bool:
@@ -265,15 +283,25 @@ def _missing(record: CustomHostname, view: CloudflareHostname) -> Reason:
     if not records_complete(record):
         return Reason.PREPARING_RECORDS
     if hostname_meaning(view) is not HostnameMeaning.ACTIVE:
-        return _record_reason(record, Purpose.OWNERSHIP) or Reason.HOSTNAME_CHECK_PENDING
+        return _first_lacking(record, view) or Reason.HOSTNAME_CHECK_PENDING
     return _certificate_reason(record, view)
+
+
+def _first_lacking(record: CustomHostname, view: CloudflareHostname) -> Reason | None:
+    """Name what the tenant has to add next, in the order of the records: the CNAME comes last."""
+    needed = [Purpose.OWNERSHIP]
+    if certificate_meaning(view) is CertificateMeaning.CHECKING:
+        needed.append(Purpose.CERTIFICATE)
+    reasons = [_record_reason(record, purpose) for purpose in needed]
+    lacking = [reason for reason in reasons if reason is not None]
+    return next((r for r in lacking if r not in _CNAME_REASONS), next(iter(lacking), None))
 
 
 _CERTIFICATE_REASONS = {
     CertificateMeaning.ISSUING: Reason.CERTIFICATE_ISSUING,
     CertificateMeaning.DEPLOYING: Reason.CERTIFICATE_DEPLOYING,
-    CertificateMeaning.ENDED: Reason.CERTIFICATE_EXPIRED,
 }
+_CNAME_REASONS = frozenset({Reason.AWAITING_CNAME, Reason.CNAME_ELSEWHERE})
 
 
 def _certificate_reason(record: CustomHostname, view: CloudflareHostname) -> Reason:
@@ -283,8 +311,13 @@ def _certificate_reason(record: CustomHostname, view: CloudflareHostname) -> Rea
     lacking = _record_reason(record, Purpose.CERTIFICATE) or reason_behind(view)
     if lacking is not None:
         return lacking
-    timed_out = meaning is CertificateMeaning.TIMED_OUT
-    return Reason.CERTIFICATE_TIMED_OUT if timed_out else Reason.CERTIFICATE_CHECK_PENDING
+    match meaning:
+        case CertificateMeaning.TIMED_OUT:
+            return Reason.CERTIFICATE_TIMED_OUT
+        case CertificateMeaning.ENDED:
+            return Reason.CERTIFICATE_EXPIRED
+        case _:
+            return Reason.CERTIFICATE_CHECK_PENDING
 
 
 def _record_reason(record: CustomHostname, purpose: Purpose) -> Reason | None:

@@ -1,4 +1,4 @@
-"""How many live names were looked at, and how many contradicted, minute by minute."""
+"""How many live names were looked at, and how many contradicted, by minute and tenant."""
 
 from __future__ import annotations
 
@@ -8,31 +8,39 @@ from datetime import timedelta
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from app.persistence.database import NOW, Connection
-from app.persistence.tables import breaker_counts
+from app.domain.custom_hostname import LIVE
+from app.domain.pause import Counts
+from app.persistence.database import NOW, Connection, in_seconds
+from app.persistence.tables import breaker_counts, custom_hostnames, watches
 
 _MINUTE = func.date_trunc("minute", NOW)
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    """Live names looked at, and those among them that contradicted for the first time."""
+class Tally:
+    """All of one zone and side, and the part of the tenant that contradicts most."""
 
-    looked: int
-    contradicted: int
+    seen: Counts
+    tenant: str
+    of_tenant: Counts
 
 
-async def count_looks(
-    tx: Connection, zone_id: str, side: str, *, looked: int, contradicted: int
+async def count_look(
+    tx: Connection, zone_id: str, side: str, tenant: str, *, contradicts: bool
 ) -> None:
-    """Add what was just seen."""
+    """Add what was just seen of one live name."""
     c = breaker_counts.c
     new = upsert(breaker_counts).values(
-        zone_id=zone_id, side=side, minute=_MINUTE, looked=looked, contradicted=contradicted
+        zone_id=zone_id,
+        side=side,
+        minute=_MINUTE,
+        tenant=tenant,
+        looked=1,
+        contradicted=int(contradicts),
     )
     await tx.execute(
         new.on_conflict_do_update(
-            index_elements=["zone_id", "side", "minute"],
+            index_elements=["zone_id", "side", "minute", "tenant"],
             set_={
                 "looked": c.looked + new.excluded.looked,
                 "contradicted": c.contradicted + new.excluded.contradicted,
@@ -41,17 +49,35 @@ async def count_looks(
     )
 
 
-async def counts_within(tx: Connection, zone_id: str, side: str, within: timedelta) -> Counts:
-    """Sum up the last minutes."""
+async def tally_within(tx: Connection, zone_id: str, side: str, within: timedelta) -> Tally:
+    """Sum up the last minutes; the first of them is counted whole."""
     c = breaker_counts.c
-    row = await tx.execute(
-        select(
-            func.coalesce(func.sum(c.looked), 0),
-            func.coalesce(func.sum(c.contradicted), 0),
-        ).where(c.zone_id == zone_id, c.side == side, c.minute > NOW - within)
+    since = func.date_trunc("minute", NOW - in_seconds(within.total_seconds()))
+    rows = await tx.execute(
+        select(c.tenant, func.sum(c.looked), func.sum(c.contradicted))
+        .where(c.zone_id == zone_id, c.side == side, c.minute >= since)
+        .group_by(c.tenant)
     )
-    looked, contradicted = row.one()
-    return Counts(int(looked), int(contradicted))
+    by_tenant = {row[0]: Counts(int(row[1]), int(row[2])) for row in rows}
+    most = max(by_tenant, key=lambda tenant: by_tenant[tenant].contradicted, default="")
+    looked = sum(counts.looked for counts in by_tenant.values())
+    contradicted = sum(counts.contradicted for counts in by_tenant.values())
+    return Tally(Counts(looked, contradicted), most, by_tenant.get(most, Counts(0, 0)))
+
+
+async def count_live(
+    tx: Connection, zone_id: str, *, limit: int, besides: str | None = None
+) -> int:
+    """Count the names that are taken for live, `limit` at most; those of one tenant left out."""
+    c, wide = watches.c, custom_hostnames.c
+    live = (
+        select(c.custom_hostname_id)
+        .join(custom_hostnames, wide.id == c.custom_hostname_id)
+        .where(c.zone_id == zone_id, wide.state.in_(list(LIVE)))
+    )
+    if besides is not None:
+        live = live.where(wide.tenant != besides)
+    return await tx.scalar(select(func.count()).select_from(live.limit(limit).subquery())) or 0
 
 
 async def forget_counts(tx: Connection, zone_id: str, *, older_than: timedelta) -> None:

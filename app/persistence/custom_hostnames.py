@@ -85,6 +85,13 @@ async def lock_base(tx: Connection, base: str) -> None:
     await tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(base, 0))))
 
 
+async def count_objects(tx: Connection, zone_id: str) -> int:
+    """Count the objects the zone should have at Cloudflare: a name and its wildcard are one."""
+    c = cloudflare_objects.c
+    ids = select(c.cloudflare_id).where(c.zone_id == zone_id, c.cloudflare_id.is_not(None))
+    return await tx.scalar(select(func.count()).select_from(ids.distinct().subquery())) or 0
+
+
 async def tombstones(tx: Connection, base: str, *, besides_tenant: str) -> list[str]:
     """Give the ids of other tenants' deleted records whose name may still point here."""
     rows = await tx.execute(

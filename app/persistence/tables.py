@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """What this code needs of `schema_version`; every migration writes the number after its own."""
 
 metadata = MetaData(
@@ -200,6 +200,8 @@ watches = Table(
     Column("claimed_wakes", BigInteger, nullable=False, server_default=text("0")),
     Column("cloudflare_failures", Integer, nullable=False, server_default=text("0")),
     _instant("cloudflare_waits_until"),
+    Column("act_failures", Integer, nullable=False, server_default=text("0")),
+    _instant("act_waits_until"),
     Column("dns_failures", Integer, nullable=False, server_default=text("0")),
     Column("contradictions", SmallInteger, nullable=False, server_default=text("0")),
     _instant("contradicted_at"),
@@ -283,6 +285,7 @@ breaker_counts = Table(
     Column("zone_id", Text, ForeignKey("zones.id", ondelete="CASCADE"), primary_key=True),
     Column("side", Text, primary_key=True),
     Column("minute", TIMESTAMP(timezone=True), primary_key=True),
+    Column("tenant", Text, primary_key=True),
     Column("looked", Integer, nullable=False),
     Column("contradicted", Integer, nullable=False),
 )

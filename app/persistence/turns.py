@@ -54,10 +54,12 @@ async def lengths(tx: Connection, budget: str, lane: Lane) -> Lengths:
     return Lengths(*row.one())
 
 
-async def is_anybody_waiting(tx: Connection, budget: str) -> bool:
-    """Whether there is a queue at all; cheap, and asked each round."""
-    found = await tx.scalar(select(turns.c.turn).where(turns.c.budget == budget).limit(1))
-    return found is not None
+async def lanes_waiting(tx: Connection, budget: str) -> list[Lane]:
+    """Give the lanes in which anybody waits; cheap, and asked each round."""
+    lanes = (Lane.CREATION, Lane.VALIDATION)
+    waits = [select(turns.c.turn).where(_in(budget, lane)).exists() for lane in lanes]
+    row = (await tx.execute(select(*waits))).one()
+    return [lane for lane, waiting in zip(lanes, row, strict=True) if waiting]
 
 
 async def is_waiting(tx: Connection, budget: str, lane: Lane, *, interactive: bool) -> bool:
@@ -90,9 +92,9 @@ async def enqueue(
     last = await tx.scalar(
         select(func.max(turns.c.turn)).where(_in(budget, lane), turns.c.tenant == tenant)
     )
+    new = upsert(turns)
     await tx.execute(
-        upsert(turns)
-        .values(
+        new.values(
             custom_hostname_id=record_id,
             budget=budget,
             lane=str(lane),
@@ -101,8 +103,15 @@ async def enqueue(
             turn=max(last or 0, served) + 1,
             interactive=interactive,
             since=NOW,
+        ).on_conflict_do_update(
+            index_elements=["custom_hostname_id"],
+            set_={
+                name: getattr(new.excluded, name)
+                for name in ("budget", "lane", "turn", "interactive", "since")
+            },
+            # What it waits for now is another thing; its place in the same queue it keeps.
+            where=turns.c.lane != new.excluded.lane,
         )
-        .on_conflict_do_nothing()
     )
 
 

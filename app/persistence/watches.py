@@ -5,8 +5,9 @@ Every write of a hostname first locks its row here, by id and lease token: lease
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -40,6 +41,12 @@ class Claim:
     """A call was drawn for its look at Cloudflare already."""
     turn: Lane | None = None
     """A call was drawn for its act: it waited for its turn in this lane."""
+    began: float = field(default_factory=time.monotonic, compare=False, repr=False)
+
+    @property
+    def age(self) -> float:
+        """Seconds since the claim, on this process's clock."""
+        return time.monotonic() - self.began
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,9 @@ class Budgets:
         Raises:
             BudgetSpent: there are not so many to spare.
         """
-        drawn = await self.draw(name, lane, calls)
+        drawn = await self._change(
+            name, lambda b, now: rules.draw_all(b, self.limits, lane, calls, now)
+        )
         if drawn.granted < calls:
             raise BudgetSpent(
                 "The budget of Cloudflare calls has none to spare at the moment.",
@@ -179,23 +181,31 @@ class Budgets:
             await save_bucket(tx, name, drawn.bucket)
         return max(drawn.wait, 1.0)
 
+    async def leave_queue(self, record: CustomHostname) -> None:
+        """Give up a place: another call serves."""
+        async with self._database.transaction() as tx:
+            await turns.leave(tx, [record.id])
+
     async def serve(
         self, tx: Connection, name: str, zones: Sequence[str], *, limit: int
     ) -> list[Claim]:
         """Claim those whose turn it is, each with the call it waited for."""
-        if limit <= 0 or not await turns.is_anybody_waiting(tx, name):
+        lanes = await turns.lanes_waiting(tx, name) if limit > 0 else []
+        if not lanes:
             return []
         seen, at = await read_bucket(tx, name, self.limits)
-        if not rules.may_serve(seen, self.limits, at):
+        if not any(rules.may_serve(seen, self.limits, lane, at) for lane in lanes):
             return []
         bucket, now = await lock_bucket(tx, name, self.limits)
         claims: list[Claim] = []
-        for lane in (Lane.CREATION, Lane.VALIDATION):
+        for lane in lanes:
             queue = _Queue(tx, name, lane, zones, limit - len(claims))
             bucket = await self._serve_lane(queue, bucket, now)
-            claims += await claim_turns(tx, queue.served, lane)
+            if queue.served:
+                claims += await claim_turns(tx, queue.served, lane)
         # One that somebody else holds at this moment keeps its place.
-        await turns.leave(tx, [claim.custom_hostname_id for claim in claims])
+        if claims:
+            await turns.leave(tx, [claim.custom_hostname_id for claim in claims])
         await save_bucket(tx, name, bucket)
         return claims
 
@@ -203,6 +213,9 @@ class Budgets:
         self, tx: Connection, zone: OpenZone, *, limit: int, by_lists: bool
     ) -> list[Claim]:
         """Claim looks that are due, and draw just as many calls, in one transaction."""
+        seen, at = await read_bucket(tx, zone.budget, self.limits)
+        if rules.is_surely_refused(seen, self.limits, Lane.VALIDATION, at):
+            return []
         bucket, now = await lock_bucket(tx, zone.budget, self.limits)
         most = rules.draw(bucket, self.limits, Lane.VALIDATION, limit, now).granted
         claims = await watches.claim_looks(tx, zone.id, limit=most, by_lists=by_lists)

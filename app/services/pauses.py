@@ -12,20 +12,29 @@ from app.domain.errors import Conflict, NotFound
 from app.domain.events import ZoneEvent, ZoneEventType, zone_webhook_body
 from app.domain.observation import Side
 from app.domain.pause import (
+    BREAKER_OTHERS,
+    BREAKER_SHARE,
     BREAKER_WITHIN,
     RESUME_OVER,
     RETRY,
+    Counts,
     Pause,
     PauseReason,
+    may_trip,
     trips,
 )
 from app.persistence import zones as store
-from app.persistence.breaker_counts import count_looks, counts_within, forget_counts
+from app.persistence.breaker_counts import (
+    Tally,
+    count_live,
+    count_look,
+    forget_counts,
+    tally_within,
+)
 from app.persistence.clock import read_now
 from app.persistence.database import Connection, Database
 from app.persistence.events import insert_zone_event
 from app.persistence.ids import Prefix, new_id
-from app.persistence.sweeps import total_of
 from app.persistence.wakeups import Channel, notify
 from app.persistence.watches import spread_some
 from app.persistence.zones import Zone
@@ -150,26 +159,49 @@ async def breaker_trips(tx: Connection, zone_id: str, transition: Transition) ->
         # The sweeps look at every name that Cloudflare serves; those are counted when needed.
         if side not in transition.looked or (side is Side.CLOUDFLARE and not contradicts):
             continue
-        await count_looks(tx, zone_id, side, looked=1, contradicted=int(contradicts))
+        tenant = transition.record.tenant
+        await count_look(tx, zone_id, side, tenant, contradicts=contradicts)
         if contradicts and await _has_tripped(tx, zone_id, side):
             return True
     return False
 
 
 async def _has_tripped(tx: Connection, zone_id: str, side: Side) -> bool:
-    counts = await counts_within(tx, zone_id, side, BREAKER_WITHIN)
-    if not trips(0, counts.contradicted):
+    tally = await tally_within(tx, zone_id, side, BREAKER_WITHIN)
+    if not may_trip(tally.seen.contradicted):
         return False
-    looked = counts.looked
+    seen, others = tally.seen, _less(tally.seen, tally.of_tenant)
     if side is Side.CLOUDFLARE:
-        looked = max(looked, await total_of(tx, zone_id) or 0)
+        # The lists look at every name that is served, within minutes.
+        seen, others = await _of_all_live(tx, zone_id, tally, others)
     zone = await store.get_zone(tx, zone_id)
     off = zone.breaker_off_until if zone else None
-    if not trips(looked, counts.contradicted) or (off is not None and off > await read_now(tx)):
+    of_all = side is Side.CLOUDFLARE
+    if not trips(seen, others, of_all=of_all) or (off is not None and off > await read_now(tx)):
         return False
-    detail = f"{counts.contradicted} of {looked} live hostnames within ten minutes"
+    detail = f"{seen.contradicted} of {seen.looked} live hostnames within ten minutes"
     await pause_zone(tx, zone_id, REASON_OF[side], detail=detail)
     return True
+
+
+async def _of_all_live(
+    tx: Connection, zone_id: str, tally: Tally, others: Counts
+) -> tuple[Counts, Counts]:
+    """Count the live names no further than the rule can tell apart."""
+    enough = _enough(tally.seen)
+    live = await count_live(tx, zone_id, limit=enough)
+    apart = await count_live(tx, zone_id, limit=_enough(others), besides=tally.tenant)
+    # Some of those that contradicted may be live no more.
+    seen = Counts(max(live, tally.seen.contradicted), tally.seen.contradicted)
+    return seen, Counts(max(apart, others.contradicted), others.contradicted)
+
+
+def _enough(counts: Counts) -> int:
+    return int(counts.contradicted / BREAKER_SHARE) + BREAKER_OTHERS + 1
+
+
+def _less(counts: Counts, part: Counts) -> Counts:
+    return Counts(counts.looked - part.looked, counts.contradicted - part.contradicted)
 
 
 async def _named(tx: Connection, zone_id: str) -> Zone:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -35,7 +34,6 @@ from app.domain.observation import (
     Observation,
     Unknown,
 )
-from app.domain.pause import PauseReason
 from app.domain.schedule import Policy
 from app.domain.sharing import has_confirmed, join, with_present_shape
 from app.domain.zone import ZoneAccess
@@ -60,8 +58,9 @@ from app.persistence.zones import (
 from app.services.acting import Actor
 from app.services.budgets import Budgets
 from app.services.observing import TARGET_FINE, Observer
-from app.services.pauses import Pauses, breaker_trips
+from app.services.pauses import breaker_trips
 from app.services.ports import Cipher
+from app.services.second_opinion import SecondOpinion
 from app.services.telling import tell
 
 T = TypeVar("T")
@@ -79,12 +78,11 @@ log = structlog.get_logger(__name__)
 class _Clock:
     """Postgres's time during a tick: that of the claim, and what passed since on our own clock."""
 
-    def __init__(self, claimed_at: datetime) -> None:
-        self._claimed_at = claimed_at
-        self._began = time.monotonic()
+    def __init__(self, claim: Claim) -> None:
+        self._claim = claim
 
     def now(self) -> datetime:
-        return self._claimed_at + timedelta(seconds=time.monotonic() - self._began)
+        return self._claim.now + timedelta(seconds=self._claim.age)
 
 
 class Reconciler:
@@ -97,7 +95,7 @@ class Reconciler:
         actor: Actor,
         cipher: Cipher,
         budgets: Budgets,
-        pauses: Pauses,
+        second_opinion: SecondOpinion,
         *,
         policy: Policy,
         checkpoint: Checkpoint,
@@ -107,7 +105,7 @@ class Reconciler:
         self._actor = actor
         self._cipher = cipher
         self._budgets = budgets
-        self._pauses = pauses
+        self._second_opinion = second_opinion
         self._policy = policy
         self._checkpoint = checkpoint
 
@@ -122,9 +120,11 @@ class Reconciler:
         await self._in_time(claim, Observation(cloudflare=Found(view), sent_at=sent_at))
 
     async def _in_time(self, claim: Claim, given: Observation | None) -> None:
+        # A claim that waited for its worker has less of its lease left.
+        left = TICK_SECONDS - claim.age
         try:
-            async with asyncio.timeout(TICK_SECONDS):
-                await self._tick(claim, _Clock(claim.now), given)
+            async with asyncio.timeout(left):
+                await self._tick(claim, _Clock(claim), given)
         except TimeoutError:
             log.warning("tick_timed_out", custom_hostname=claim.custom_hostname_id)
 
@@ -139,11 +139,14 @@ class Reconciler:
         observation = given or await self._observer.observe(
             record, claim, zone, access, sent_at=clock.now()
         )
-        await self._pause_if_refused(zone, observation.cloudflare)
+        await self._pause_if_refused(zone, access, observation.cloudflare)
         self._checkpoint("observed")
         transition = self._decide(record, observation, clock)
+        if _forgets(record, transition) and not await self._second_opinion.on_absence(zone, access):
+            observation = replace(observation, cloudflare=Unknown("absence_unconfirmed"))
+            transition = self._decide(record, observation, clock)
         if transition.act is not None:
-            wait = await self._take_turn(transition.act, record, claim, zone)
+            wait = await self._take_turn(transition.act, record, claim, zone, observation)
             if wait is not None:
                 transition = self._put_off(record, observation, clock, wait)
         kept = await self._record(claim, transition, observation, clock, read=record)
@@ -156,14 +159,23 @@ class Reconciler:
         acted = Observation(cloudflare=answer, acted=kept.act, sent_at=sent_at)
         decided = self._decide(kept.record, acted, clock)
         await self._record(claim, decided, acted, clock, read=kept.record)
-        await self._pause_if_refused(zone, answer)
+        await self._pause_if_refused(zone, access, answer)
 
     async def _take_turn(
-        self, act: Act, record: CustomHostname, claim: Claim, zone: Zone
+        self,
+        act: Act,
+        record: CustomHostname,
+        claim: Claim,
+        zone: Zone,
+        observation: Observation,
     ) -> float | None:
         """Draw the act's call; else give the seconds to wait for it, queued in turn by tenant."""
         lane = Lane.CREATION if act is Act.CREATE else Lane.VALIDATION
         if claim.turn is lane:
+            return None
+        if claim.paid and lane is Lane.VALIDATION and observation.cloudflare == NotAsked():
+            # The call drawn for a look that was not made.
+            await self._budgets.leave_queue(record)
             return None
         return await self._budgets.take_turn(
             record, zone.budget, lane, awaited=record.is_awaited(claim.now)
@@ -182,10 +194,10 @@ class Reconciler:
         async with self._database.transaction() as tx:
             await let_go(tx, claim)
 
-    async def _pause_if_refused(self, zone: Zone, view: CloudflareView) -> None:
+    async def _pause_if_refused(self, zone: Zone, access: ZoneAccess, view: CloudflareView) -> None:
         """A token that is refused says nothing of this hostname, and concerns all of them."""
         if isinstance(view, Unknown) and view.why == CloudflareUnauthorized.code:
-            await self._pauses.pause(zone.id, PauseReason.TOKEN_REFUSED)
+            await self._second_opinion.on_refused_token(zone, access)
 
     def _decide(
         self, record: CustomHostname, observation: Observation, clock: _Clock
@@ -245,6 +257,8 @@ class Reconciler:
                 await release(tx, claim, replace(before.watch, cloudflare_due_at=again))
                 return None
             record = _with_present_wishes(transition.record, before)
+            if observation.acted is not None and _failed_meanwhile(record, before, read):
+                record = replace(record, refresh_requested_at=now)
             record = with_present_shape(record, read=read, present=before)
             act = None if _is_moot(transition.act, record) else transition.act
             if act is None and transition.act is Act.CREATE:
@@ -308,9 +322,23 @@ def _overdue_kept(watch: Watch, before: Watch, claim: Claim, observation: Observ
     """Keep a look at Cloudflare due that this tick had no call for."""
     asked = not isinstance(observation.cloudflare, NotAsked) or observation.held_back is not None
     due = before.cloudflare_due_at
-    if asked or claim.cloudflare_due or claim.is_uncreated or due is None or due > claim.now:
+    if asked or claim.cloudflare_due or due is None or due > claim.now:
+        return watch
+    if claim.is_uncreated and claim.turn is None:
         return watch
     return replace(watch, cloudflare_due_at=due)
+
+
+def _forgets(record: CustomHostname, transition: Transition) -> bool:
+    """Whether a name that is wanted would be taken for removed by another hand."""
+    gone = record.cloudflare.id is not None and transition.record.cloudflare.id is None
+    return gone and record.desired is Desired.PRESENT and record.watch.removal is None
+
+
+def _failed_meanwhile(record: CustomHostname, before: CustomHostname, read: CustomHostname) -> bool:
+    """Whether an act was refused while a change was under way, which is one of what failed now."""
+    changed = before.revision != read.revision
+    return changed and record.state is State.FAILED and before.state is not State.FAILED
 
 
 def _is_moot(act: Act | None, record: CustomHostname) -> bool:

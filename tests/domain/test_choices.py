@@ -151,7 +151,7 @@ def test_an_origin_that_only_ends_alike_is_outside_the_zone() -> None:
 
 @pytest.mark.parametrize("length", [4096, 4097])
 def test_custom_metadata_is_measured_in_bytes_of_json(length: int) -> None:
-    choice = chosen(custom_metadata={"a": "x" * (length - len('{"a": ""}'))})
+    choice = chosen(custom_metadata={"a": "x" * (length - len('{"a":""}'))})
     if length <= 4096:
         checked(choice)
         return
@@ -213,3 +213,31 @@ def test_a_domain_is_at_cloudflare_when_all_its_servers_are(
     *, servers: tuple[str, ...], flattens: bool
 ) -> None:
     assert is_at_cloudflare(servers) is flattens
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        pytest.param({"custom_origin_sni": "not a name!"}, "/custom_origin_sni", id="no name"),
+        pytest.param({"custom_origin_sni": "10.0.0.1"}, "/custom_origin_sni", id="an address"),
+        pytest.param({"custom_origin_sni": "*.provider.com"}, "/custom_origin_sni", id="wildcard"),
+        pytest.param({"custom_origin_sni": "EU.provider.com"}, "/custom_origin_sni", id="capitals"),
+        pytest.param(
+            {"tls": {"min_tls_version": "1.3", "tls_1_3": "off"}},
+            "/tls/tls_1_3",
+            id="no TLS at all",
+        ),
+    ],
+)
+def test_an_sni_that_is_none_and_tls_that_leaves_nothing_are_refused(
+    options: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(OptionNotAvailable) as refused:
+        checked(chosen(custom_origin_server="eu.provider.com", **options))
+    assert refused.value.field == field
+
+
+@pytest.mark.parametrize("sni", [":request_host_header:", "sni.other-host.com"])
+def test_an_sni_is_the_host_header_or_a_name(sni: str) -> None:
+    choice = chosen(custom_origin_server="eu.provider.com", custom_origin_sni=sni)
+    assert checked(choice).options.custom_origin_sni == sni

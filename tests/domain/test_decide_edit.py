@@ -15,6 +15,7 @@ from app.domain.reason import Reason
 from app.domain.representation import represent
 
 from .builders import (
+    CLOUDFLARE_ID,
     HERE,
     TOKEN,
     active_record,
@@ -144,7 +145,9 @@ def test_tokens_stay_when_only_a_setting_changes() -> None:
 
 
 def test_an_object_that_vanished_is_not_edited_but_missing() -> None:
-    gone = answered(with_options(live_record()), Absent())
+    doubted = answered(with_options(live_record()), Absent())
+    assert (doubted.state, doubted.cloudflare.id) == (State.CNAME_VERIFIED, CLOUDFLARE_ID)
+    gone = decided(doubted, cloudflare=Absent(), after=60).record
     assert (gone.state, gone.reason) == (State.FAILED, Reason.MISSING_AT_CLOUDFLARE)
 
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.domain.custom_hostname import LIVE, CustomHostname, State
+from app.domain.custom_hostname import LIVE, CustomHostname, Plan, State
 from app.domain.decide import Transition, needs_thorough_look
 from app.domain.observation import (
     Absent,
@@ -17,6 +17,7 @@ from app.domain.observation import (
 from app.domain.reason import Reason, WaitingOn
 
 from .builders import (
+    CLOUDFLARE_ID,
     ELSEWHERE,
     HERE,
     NOWHERE,
@@ -129,9 +130,26 @@ def test_a_certificate_that_ended_unrenewed_is_refreshed_once_the_name_is_down()
 def test_a_name_made_again_has_a_new_beginning() -> None:
     begun = decided(lost_after_moved(live_record()), dns=HERE, after=90).record
     assert begun.cloudflare.create_started_at == at(90)
-    older = checking_view()
+    older = replace(checking_view(), id="cf-of-somebody-else")
     answered = decided(begun, cloudflare=older, acted=Act.CREATE, after=91)
     assert answered.record.reason is Reason.ALREADY_IN_ZONE
+
+
+def test_a_lost_name_that_is_still_there_after_all_is_our_own() -> None:
+    begun = decided(lost_after_moved(live_record()), dns=HERE, after=90).record
+    answered = decided(begun, cloudflare=checking_view(), acted=Act.CREATE, after=91)
+    assert answered.record.cloudflare.id == CLOUDFLARE_ID
+    assert answered.record.state is State.VALIDATING
+
+
+def test_a_zero_downtime_name_that_lapsed_and_is_gone_asks_for_a_refresh() -> None:
+    lapsed = decided(
+        validating_record(plan=Plan.ZERO_DOWNTIME), cloudflare=cloudflare_view(status="moved")
+    ).record
+    gone = confirmed(lapsed, cloudflare=Absent(), after=100)
+    assert (path(gone), gone.record.reason) == (["failed"], Reason.NEVER_SET_UP)
+    asked = replace(gone.record, refresh_requested_at=at(300))
+    assert decided(asked, after=300).act is Act.CREATE
 
 
 def test_a_lost_name_is_looked_at_in_dns_alone() -> None:

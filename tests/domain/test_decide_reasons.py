@@ -119,8 +119,14 @@ def test_why_a_simple_name_is_not_active(
         pytest.param(
             BOTH_CHECKING,
             {OWNERSHIP_RRSET: ("old-token", "ownership-token"), ACME_RRSET: None},
+            Reason.CERTIFICATE_TXT_MISSING,
+            id="the ownership TXT is among others, and the certificate's is missing",
+        ),
+        pytest.param(
+            BOTH_CHECKING,
+            {OWNERSHIP_RRSET: ("ownership-token",), ACME_RRSET: ("certificate-token",)},
             Reason.HOSTNAME_CHECK_PENDING,
-            id="the ownership TXT is among others",
+            id="both are there",
         ),
         pytest.param(
             HOSTNAME_ACTIVE,

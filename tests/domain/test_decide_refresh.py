@@ -4,8 +4,16 @@ from itertools import pairwise
 import pytest
 
 from app.domain.custom_hostname import CustomHostname, Plan, State, Watch
-from app.domain.decide import Transition
-from app.domain.observation import Absent, Act, CloudflareHostname, Refused, Unknown
+from app.domain.decide import Transition, decide
+from app.domain.observation import (
+    Absent,
+    Act,
+    CloudflareHostname,
+    Found,
+    Observation,
+    Refused,
+    Unknown,
+)
 
 from .builders import (
     ACME_RRSET,
@@ -15,6 +23,7 @@ from .builders import (
     NOWHERE,
     OWNERSHIP_KEY,
     OWNERSHIP_RRSET,
+    POLICY,
     TOKEN_KEY,
     active_record,
     at,
@@ -283,3 +292,50 @@ def test_a_request_met_by_a_serving_name_does_not_make_it_again_later() -> None:
     met = decided(asked, cloudflare=cloudflare_view(), dns=HERE, after=61).record
     gone = confirmed(met, cloudflare=Absent(), after=30 * 86400)
     assert (path(gone), gone.act) == (["failed"], None)
+
+
+def test_a_patch_without_an_answer_is_tried_less_and_less_though_looks_have_one() -> None:
+    record, waits, after = refreshable(), list[float](), 0.0
+    for _ in range(10):
+        looked = decided(record, cloudflare=checking_view(), dns=HERE, after=after)
+        assert looked.act is Act.REFRESH
+        failed = decided(
+            looked.record, cloudflare=Unknown("timeout"), acted=Act.REFRESH, after=after
+        ).record
+        early = decided(failed, cloudflare=checking_view(), dns=HERE, after=after + 1)
+        assert early.act is None
+        due = early.record.watch.cloudflare_due_at
+        assert due is not None
+        waits.append((due - at(after)).total_seconds())
+        record, after = early.record, after + waits[-1]
+    assert waits == [6, 10, 20, 40, 80, 160, 320, 640, 900, 900]
+
+
+def test_a_patch_that_is_answered_ends_its_back_off() -> None:
+    failed = decided(refreshable(), cloudflare=Unknown("timeout"), acted=Act.REFRESH).record
+    answered = decided(failed, cloudflare=checking_view(), acted=Act.REFRESH, after=60).record
+    assert (answered.watch.act_failures, answered.watch.act_waits_until) == (0, None)
+
+
+def test_a_person_who_asks_again_waits_for_no_back_off_of_the_machine() -> None:
+    record = refreshable()
+    for after in (0, 5, 15, 35, 75):
+        record = decided(
+            record, cloudflare=Unknown("timeout"), acted=Act.REFRESH, after=after
+        ).record
+    asked = replace(record, refresh_requested_at=at(100), acted_at=at(100))
+    assert decided(record, cloudflare=checking_view(), dns=HERE, after=100).act is None
+    assert decided(asked, cloudflare=checking_view(), dns=HERE, after=100).act is Act.REFRESH
+
+
+def test_a_refresh_asked_for_while_another_was_under_way_is_still_to_be_done() -> None:
+    record = replace(refreshable(), refresh_requested_at=at(5))
+    look = Observation(cloudflare=Found(checking_view()), acted=Act.REFRESH, sent_at=at(2))
+    answered = decide(record, look, now=at(7), policy=POLICY).record
+    assert answered.refresh_is_requested
+
+
+def refreshable() -> CustomHostname:
+    """Give a name whose CNAME is there, and was not refreshed for yet; nobody waits for it."""
+    record = validating_record(routing=HERE, watch=Watch(refreshed_at=at(-7200)))
+    return replace(record, wanted_at=at(-7200), acted_at=at(-7200))

@@ -93,7 +93,6 @@ def test_what_is_already_gone_needs_no_removal() -> None:
 @pytest.mark.parametrize(
     ("answer", "wait"),
     [
-        pytest.param(Found(cloudflare_view(status="pending_deletion")), 10, id="still going"),
         pytest.param(Found(cloudflare_view()), 10, id="still there"),
         pytest.param(Refused(1439, "not modifiable"), 5, id="refused"),
         pytest.param(Unknown("timeout"), 5, id="no answer"),
@@ -107,6 +106,27 @@ def test_a_removal_that_did_not_end_goes_on(
     assert (kept.steps, kept.act) == ((), None)
     assert kept.record.watch.cloudflare_due_at == at(wait)
     assert decided(kept.record, after=wait).act is Act.DELETE
+
+
+def test_a_removal_that_cloudflare_is_at_is_looked_at_and_not_asked_for_again() -> None:
+    going = Found(cloudflare_view(status="pending_deletion"))
+    began = replace(deleting_record(), arrived_at={State.DELETING: at(0)})
+    kept = decided(began, cloudflare=going, acted=Act.DELETE).record
+    dues = [kept.watch.cloudflare_due_at]
+    for after in (10, 100, 1000, 10_000):
+        looked = decided(kept, cloudflare=going, after=after)
+        assert (looked.steps, looked.act) == ((), None)
+        kept = looked.record
+        dues.append(kept.watch.cloudflare_due_at)
+    assert dues == [at(10), at(20), at(125), at(1250), at(10_600)]
+    assert path(decided(kept, cloudflare=Absent(), after=10_600)) == ["deleted"]
+
+
+def test_a_removal_that_came_to_nothing_is_asked_for_again() -> None:
+    going = Found(cloudflare_view(status="pending_deletion"))
+    kept = decided(deleting_record(), cloudflare=going, acted=Act.DELETE).record
+    back = decided(kept, cloudflare=Found(cloudflare_view()), after=10)
+    assert back.act is Act.DELETE
 
 
 def test_a_removal_waits_for_the_back_off() -> None:

@@ -141,16 +141,26 @@ def test_dns_may_take_a_name_down_while_cloudflare_is_in_doubt() -> None:
     assert last.record.watch.doubted_at == at(605)
 
 
+def test_a_persons_refresh_is_no_look_and_brings_the_second_one_sooner() -> None:
+    record = replace(live_record(), refresh_requested_at=at(0))
+    first = decided(record, cloudflare=MOVED)
+    assert (path(first), first.record.watch.cloudflare_due_at) == ([], at(15))
+    assert path(decided(first.record, cloudflare=MOVED, after=9)) == []
+    assert path(decided(first.record, cloudflare=MOVED, after=15)) == ["validating"]
+
+
+@pytest.mark.parametrize("act", [Act.REFRESH, Act.EDIT])
 @pytest.mark.parametrize(
-    ("asked_at", "believed"),
-    [(0, True), (1, True), (59, True), (-1, False), (-3600, False)],
+    "record", [validating_record(), live_record()], ids=["validating", "verified"]
 )
-def test_so_soon_after_a_persons_refresh_cloudflare_is_believed(
-    *, asked_at: float, believed: bool
+def test_an_absence_that_answers_an_act_is_a_doubt_and_the_act_is_still_to_be_done(
+    record: CustomHostname, act: Act
 ) -> None:
-    record = replace(live_record(), refresh_requested_at=at(asked_at))
-    seen = decided(record, cloudflare=MOVED, after=59)
-    assert (path(seen) == ["validating"]) is believed
+    asked = replace(record, refresh_requested_at=at(0), wanted_at=at(-90), acted_at=at(-90))
+    seen = decided(asked, cloudflare=Absent(), acted=act, after=1)
+    assert (path(seen), seen.record.cloudflare.id) == ([], CLOUDFLARE_ID)
+    assert seen.record.watch.doubted_at == at(1)
+    assert seen.record.refresh_is_requested is (record.state is State.VALIDATING)
 
 
 @pytest.mark.parametrize("act", [Act.REFRESH, Act.EDIT])

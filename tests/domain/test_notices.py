@@ -4,7 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from app.domain.custom_hostname import CloudflareObject, CustomHostname, Desired, Plan, State, Watch
+from app.domain.custom_hostname import (
+    CloudflareObject,
+    CustomHostname,
+    Desired,
+    Plan,
+    Purpose,
+    RecordStatus,
+    State,
+    Watch,
+    ZoneTargets,
+)
 from app.domain.events import EventType
 from app.domain.hostname import Hostname
 from app.domain.observation import (
@@ -15,6 +25,7 @@ from app.domain.observation import (
     Unknown,
     ValidationRecord,
 )
+from app.domain.plan import wanted_records
 from app.domain.reason import Reason
 
 from .builders import (
@@ -26,6 +37,7 @@ from .builders import (
     OWNERSHIP,
     OWNERSHIP_RRSET,
     SECOND_TOKEN,
+    TARGET,
     TOKEN,
     active_record,
     at,
@@ -238,7 +250,7 @@ def test_any_name_but_a_wildcard_renews_without_tokens() -> None:
         cloudflare=cloudflare_object(view, ownership=OWNERSHIP, tokens=(TOKEN,)),
     )
     seen = decided(record, cloudflare=view, dns=dns_view(routing=HERE, txt={ACME_RRSET: None}))
-    assert (seen.record.reason, seen.notices) == (Reason.LIVE, (RECORDS,))
+    assert (seen.record.reason, seen.notices) == (Reason.LIVE, ())
 
 
 @pytest.mark.parametrize(
@@ -285,3 +297,40 @@ def test_a_name_that_is_made_anew_tells_of_its_new_records() -> None:
     )
     made = decided(lost, cloudflare=tokens_view(NEW_TOKEN), acted=Act.CREATE, after=1)
     assert made.notices[:1] == (RECORDS,)
+
+
+def test_new_values_are_asked_for_though_their_reason_was_told_before() -> None:
+    told = Watch(told_reasons=frozenset({Reason.CERTIFICATE_TXT_MISSING}))
+    record = replace(
+        validating_record(
+            plan=Plan.ZERO_DOWNTIME,
+            view=cloudflare_view(ssl_status="pending_validation"),
+            tokens=(TOKEN,),
+            watch=told,
+        ),
+        reason=Reason.CERTIFICATE_TXT_MISSING,
+    )
+    renewed = cloudflare_view(ssl_status="pending_validation", tokens=(NEW_TOKEN,))
+    seen = decided(record, cloudflare=renewed)
+    assert seen.record.reason is Reason.CERTIFICATE_TXT_MISSING
+    assert seen.notices == (RECORDS, ACTION)
+    assert decided(seen.record, cloudflare=renewed, after=60).notices == ()
+
+
+@pytest.mark.parametrize("status", list(RecordStatus), ids=str)
+def test_a_live_wildcards_delegation_that_went_is_asked_for_before_the_certificate_ends(
+    status: RecordStatus,
+) -> None:
+    view = cloudflare_view(ssl_status="pending_validation", wildcard=True)
+    record = replace(
+        live_record(view=view),
+        hostname=Hostname("*.tenant.com"),
+        plan=Plan.DELEGATED,
+        zone=ZoneTargets(id="zone-1", cname_target=TARGET, dcv_uuid="0123456789abcdef"),
+    )
+    delegation = next(r for r in wanted_records(record) if r.purpose is Purpose.DELEGATION)
+    statuses = {**record.dns.statuses, delegation.key: status}
+    seen = decided(replace(record, dns=replace(record.dns, statuses=statuses)), cloudflare=view)
+    lacking = status in {RecordStatus.MISSING, RecordStatus.WRONG}
+    assert (seen.record.reason is Reason.RENEWAL_TOKENS_MISSING) is lacking
+    assert (ACTION in seen.notices) is lacking

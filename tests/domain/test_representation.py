@@ -231,3 +231,12 @@ def test_the_next_check_is_put_in_where_it_is_shown(
 def test_every_state_is_shown_by_its_code() -> None:
     shown = {represent(record)["state"] for record in every_state()}
     assert shown == {str(state) for state in State}
+
+
+@pytest.mark.parametrize("status", ["pending_deletion", "pending_blocked", "pending_migration"])
+def test_no_switch_is_safe_onto_what_cloudflare_is_about_to_take_away(status: str) -> None:
+    leaving = cloudflare_view(status=status, ssl_status="pending_deletion")
+    record = active_record()
+    seen = replace(record, cloudflare=replace(record.cloudflare, seen=leaving))
+    assert represent(record)["switch_safe"] is True
+    assert represent(seen)["switch_safe"] is False

@@ -250,7 +250,7 @@ def test_news_of_progress_begins_the_following(
     idle = validating_record(view=before, routing=HERE, watch=Watch(followed_from=at(-DAY)))
     seen = decided(idle, cloudflare=after).record.watch
     assert seen.followed_from == (at(0) if news else at(-DAY))
-    assert seen.cloudflare_due_at == (at(10) if news else None)
+    assert seen.cloudflare_due_at == at(10 if news else 30 * DAY)
 
 
 def test_news_of_progress_of_a_followed_name_changes_nothing() -> None:

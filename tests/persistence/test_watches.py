@@ -184,6 +184,8 @@ async def test_all_of_a_watch_is_read_as_it_was_written(database: Database) -> N
         cloudflare_due_at=at,
         cloudflare_failures=1,
         cloudflare_waits_until=at,
+        act_failures=7,
+        act_waits_until=at,
         dns_failures=2,
         contradictions=3,
         contradicted_at=at,

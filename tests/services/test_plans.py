@@ -31,7 +31,7 @@ async def test_a_delegated_hostname_goes_live_with_two_cnames(service: Service) 
     assert delegation["value"].startswith("shop.calm-otter.com.")
     assert delegation["value"].endswith(".dcv.cloudflare.com")
     assert (delegation["purpose"], delegation["when"]) == ("delegation", "before")
-    assert complete["reason"] == "awaiting_cname"
+    assert complete["reason"] == "delegation_missing"
     await service.world.put_record(delegation)
     await service.world.put_record(routing)
     await service.refresh(hostname["id"])
