@@ -1,0 +1,178 @@
+"""How a list goes on from page to page, whatever becomes of its names or of the zone."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import pytest
+
+from app.domain import sweeps as rules
+from app.domain.budget import Limits
+from app.domain.custom_hostname import (
+    CloudflareObject,
+    CustomHostname,
+    Plan,
+    Watch,
+    ZoneTargets,
+)
+from app.domain.hostname import Hostname
+from app.domain.observation import CloudflareHostname, HostnamePage
+from app.domain.zone import ZoneAccess
+from app.persistence import custom_hostnames
+from app.persistence.clock import advance, read_now
+from app.persistence.database import Database, open_database
+from app.persistence.sweeps import put_lists
+from app.persistence.watches import Claim
+from app.persistence.zones import Zone, get_zone, put_default_zone
+from app.services.budgets import Budgets
+from app.services.pauses import Pauses
+from app.services.sweeps import Sweeps
+
+FAULTY = "ch_0"
+
+
+@dataclass
+class Zones:
+    """A zone at Cloudflare whose list shows what is set, all on one page."""
+
+    names: list[str] = field(default_factory=list)
+    pages_asked: list[int] = field(default_factory=list)
+
+    async def list_page(
+        self,
+        access: ZoneAccess,  # noqa: ARG002
+        *,
+        page: int,
+        filters: Mapping[str, str],  # noqa: ARG002
+    ) -> HostnamePage:
+        self.pages_asked.append(page)
+        views = (CloudflareHostname(id=name, hostname=name, status="active") for name in self.names)
+        return HostnamePage(tuple(views), total=len(self.names))
+
+
+class Reconciler:
+    """Takes every view in, but that of one name."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    async def reconcile_view(
+        self,
+        claim: Claim,
+        view: CloudflareHostname,
+        *,
+        sent_at: datetime,
+    ) -> None:
+        assert (view.id, sent_at.tzinfo is not None) == (claim.custom_hostname_id, True)
+        if claim.custom_hostname_id == FAULTY:
+            raise RuntimeError("this one cannot be read")
+        self.seen.append(claim.custom_hostname_id)
+
+
+class Plain:
+    """A cipher that hides nothing."""
+
+    def encrypt(self, text: str) -> bytes:
+        return text.encode()
+
+    def decrypt(self, token: bytes) -> str:
+        return token.decode()
+
+
+@dataclass
+class World:
+    """A database with one zone and its whole list, and what reads it."""
+
+    database: Database
+    cloudflare: Zones
+    reconciler: Reconciler
+    sweeps: Sweeps
+    pauses: Pauses
+
+    async def add(self, count: int) -> list[str]:
+        """Add names that Cloudflare is known to have."""
+        zone = await self.zone()
+        ids = [f"ch_{number}" for number in range(count)]
+        async with self.database.transaction() as tx:
+            now = await read_now(tx)
+            for record_id in ids:
+                record = CustomHostname(
+                    id=record_id,
+                    hostname=Hostname(f"{record_id.replace('_', '-')}.shop.com"),
+                    tenant="tenant",
+                    zone=ZoneTargets(id=zone.id, cname_target=zone.cname_target),
+                    plan=Plan.SIMPLE,
+                    watch=Watch(cloudflare_due_at=now + timedelta(days=1)),
+                    cloudflare=CloudflareObject(id=record_id),
+                    created_at=now,
+                    updated_at=now,
+                    wanted_at=now,
+                    acted_at=now,
+                )
+                await custom_hostnames.insert_hostname(tx, record, lease_seconds=0)
+                await custom_hostnames.save_object(tx, record)
+        await self.execute("UPDATE watches SET hostname_status = 'active', ssl_status = 'active'")
+        return ids
+
+    async def zone(self) -> Zone:
+        async with self.database.transaction() as tx:
+            zone = await get_zone(tx, "default")
+        assert zone is not None
+        return zone
+
+    async def sweep(self) -> None:
+        """Read the page that is due."""
+        (due,) = await self.sweeps.claim(5)
+        await self.sweeps.read_page(due)
+
+    async def progress(self) -> dict[str, Any]:
+        async with self.database.pool.acquire() as connection:
+            row = await connection.fetchrow("SELECT * FROM sweeps")
+        return dict(row)
+
+    async def execute(self, statement: str) -> None:
+        async with self.database.pool.acquire() as connection:
+            await connection.execute(statement)
+
+    async def let_pass(self, **by: float) -> None:
+        async with self.database.transaction() as tx:
+            await advance(tx, timedelta(**by))
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    async with open_database(database_url) as database:
+        async with database.transaction() as tx:
+            await put_default_zone(
+                tx,
+                cloudflare_zone_id="0" * 32,
+                api_token=b"token",
+                cname_target="customers.provider.net",
+                fallback_origin="fallback.provider.net",
+                budget="default",
+            )
+            zone = await get_zone(tx, "default")
+            assert zone is not None
+            await put_lists(tx, zone.id, [rules.WHOLE])
+        cloudflare, reconciler, pauses = Zones(), Reconciler(), Pauses(database)
+        sweeps = Sweeps(
+            database,
+            cast("Any", cloudflare),
+            Plain(),
+            Budgets(database, Limits()),
+            pauses,
+            cast("Any", reconciler),
+        )
+        yield World(database, cloudflare, reconciler, sweeps, pauses)
+
+
+async def test_a_name_that_cannot_be_taken_in_does_not_hold_its_list_up(world: World) -> None:
+    world.cloudflare.names = await world.add(3)
+    await world.sweep()
+    assert sorted(world.reconciler.seen) == ["ch_1", "ch_2"]
+    progress = await world.progress()
+    assert (progress["number"], progress["page"], progress["leased_until"]) == (1, None, None)
+    assert progress["finished_at"] is not None
