@@ -100,6 +100,22 @@ async def put_off(tx: Connection, sweep: Sweep, wait: timedelta) -> None:
     )
 
 
+async def end_round(tx: Connection, sweep: Sweep, wait: timedelta, *, number: int) -> None:
+    """Give the lease up and forget how far the list was: the round after `number` begins anew."""
+    c = sweeps.c
+    await tx.execute(
+        update(sweeps)
+        .where(c.zone_id == sweep.zone_id, c.list == sweep.list, c.lease_token == sweep.token)
+        .values(
+            number=number,
+            page=None,
+            started_at=None,
+            due_at=NOW + in_seconds(wait.total_seconds()),
+            leased_until=None,
+        )
+    )
+
+
 async def save_progress(
     tx: Connection,
     sweep: Sweep,

@@ -209,7 +209,8 @@ class Sweeps:
         if rules.too_many_missing(missing, held) and not _breaker_is_off(step):
             detail = f"{missing} of {held} hostnames are not on Cloudflare's list of {total}"
             await pause_zone(tx, step.zone.id, PauseReason.HOSTNAMES_MISSING, detail=detail)
-            await store.put_off(tx, sweep, rules.EVERY)
+            # What this round saw says nothing of the time after the pause.
+            await store.end_round(tx, sweep, rules.EVERY, number=step.number)
             return False
         rounds = rules.rounds_missed(missing)
         await listings.look_at_missing(

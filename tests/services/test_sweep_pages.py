@@ -176,3 +176,20 @@ async def test_a_name_that_cannot_be_taken_in_does_not_hold_its_list_up(world: W
     progress = await world.progress()
     assert (progress["number"], progress["page"], progress["leased_until"]) == (1, None, None)
     assert progress["finished_at"] is not None
+
+
+async def test_a_round_that_pauses_the_zone_is_over_and_the_next_begins_anew(world: World) -> None:
+    ids = await world.add(25)
+    await world.sweep()
+    reason = (await world.zone()).pause_reason
+    assert reason == "hostnames_missing"
+    progress = await world.progress()
+    assert (progress["number"], progress["page"], progress["started_at"]) == (1, None, None)
+    world.cloudflare.names = ids
+    await world.let_pass(minutes=10)
+    await world.pauses.resume("default")
+    await world.sweep()
+    assert (await world.zone()).pause is None
+    progress = await world.progress()
+    assert (progress["number"], progress["page"]) == (2, None)
+    assert progress["started_at"] is not None
