@@ -8,14 +8,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from app.domain.custom_hostname import CustomHostname, Plan, Removal, Watch, ZoneTargets
 from app.domain.hostname import Hostname
 from app.domain.reason import Reason
 from app.persistence import custom_hostnames as store
-from app.persistence import watches
+from app.persistence import tables, watches
 from app.persistence.clock import advance, read_now
-from app.persistence.database import Database, open_database
+from app.persistence.database import NOW, Connection, Database, in_seconds, open_database
 from app.persistence.watches import Claim
 from app.persistence.zones import list_zones, open_zones, put_default_zone
 
@@ -59,6 +60,11 @@ async def claim_due(database: Database, limit: int = 10) -> list[Claim]:
     async with database.transaction() as tx:
         zones = await open_zones(tx)
         return await watches.claim_free(tx, zones[0].id, limit=limit) if zones else []
+
+
+async def put_off(tx: Connection, *, minutes: int) -> None:
+    later = NOW + in_seconds(minutes * 60)
+    await tx.execute(update(tables.watches).values(dns_due_at=later, cloudflare_due_at=later))
 
 
 async def test_what_is_due_is_claimed_once(database: Database) -> None:
@@ -128,6 +134,20 @@ async def test_one_that_is_woken_while_it_is_held_goes_first_once_it_is_let_go(
         zone = (await open_zones(tx))[0]
         assert await watches.claim_woken(tx, zone.id, limit=3) == []
         await watches.release(tx, claim, Watch(cloudflare_due_at=claim.now + timedelta(hours=1)))
+        assert len(await watches.claim_woken(tx, zone.id, limit=3)) == 1
+
+
+async def test_what_was_woken_and_put_off_since_is_not_claimed_before_its_time(
+    database: Database,
+) -> None:
+    record = await insert(database, "a.shop.com")
+    async with database.transaction() as tx:
+        await watches.wake(tx, record.id)
+        zone = (await open_zones(tx))[0]
+        await put_off(tx, minutes=1)
+        assert await watches.claim_woken(tx, zone.id, limit=3) == []
+        await advance(tx, timedelta(minutes=2))
+    async with database.transaction() as tx:
         assert len(await watches.claim_woken(tx, zone.id, limit=3)) == 1
 
 
