@@ -194,13 +194,15 @@ async def spread_some(
     after: str,
     limit: int,
     over: timedelta,
+    doubts_over: timedelta,
     paused_for: timedelta,
     anew: bool,
 ) -> str | None:
     """Give what fell due during a pause a place within `over`; the pause counts for no timer.
 
-    Gives the last id it saw, None at the end. With `anew` every contradiction and doubt begins
-    again: what Cloudflare last showed is still what it showed, and not to be believed by now.
+    Gives the last id it saw, None at the end. What was contradicted or in doubt is looked at within
+    `doubts_over`, on both sides. With `anew` all of that is forgotten: what the next look says
+    against a name is a first contradiction, and counted as one.
     """
     c = watches.c
     ids = await tx.execute(
@@ -221,22 +223,19 @@ async def spread_some(
     )
     some = list(ids.scalars())
     somewhere = NOW + func.random() * in_seconds(over.total_seconds())
+    soon = NOW + func.random() * in_seconds(doubts_over.total_seconds())
     shift = in_seconds(paused_for.total_seconds())
-    doubted = c.doubted_at.is_not(None)
+    in_doubt = or_(c.contradicted_at.is_not(None), c.doubted_at.is_not(None))
     values: dict[str, Any] = {
-        "dns_due_at": case((c.dns_due_at <= NOW, somewhere), else_=c.dns_due_at),
-        "cloudflare_due_at": case(
-            (or_(c.cloudflare_due_at <= NOW, doubted), somewhere), else_=c.cloudflare_due_at
-        ),
+        each.name: case((in_doubt, soon), (each <= NOW, somewhere), else_=each)
+        for each in (c.dns_due_at, c.cloudflare_due_at)
+    }
+    values |= {
         "waiting_since": c.waiting_since + shift,
         "followed_from": c.followed_from + shift,
     }
     if anew:
-        values |= {
-            "contradictions": 0,
-            "contradicted_at": None,
-            "doubted_at": case((doubted, NOW), else_=None),
-        }
+        values |= {"contradictions": 0, "contradicted_at": None, "doubted_at": None}
     await tx.execute(update(watches).where(c.custom_hostname_id.in_(some)).values(values))
     return some[-1] if some else None
 

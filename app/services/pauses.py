@@ -42,6 +42,10 @@ from app.persistence.zones import Zone
 BREAKER_OFF_FOR = timedelta(hours=2)
 """How long an operator's `accept_regressions` holds: longer than the due rows are spread over."""
 
+DOUBTS_OVER = BREAKER_WITHIN / 2
+"""After a pause what was in doubt is looked at within this time, so that the breaker sees it
+together if it is still so."""
+
 SPREAD_AT_ONCE = 5000
 
 REASON_OF = {
@@ -77,10 +81,11 @@ class Pauses:
             return await _named(tx, zone.id)
 
     async def resume(self, zone_id: str, *, accept_regressions: bool = False) -> Zone:
-        """Let work go on, what is due spread over an hour.
+        """Let work go on, what is due spread over an hour, and what was in doubt over five minutes.
 
         With `accept_regressions` the breaker stays off until every name was looked at again: what
-        it stopped is true. Without, every doubt begins anew.
+        it stopped is true. Without, every doubt is forgotten: what is still so is seen anew, a
+        first time, and within the time over which the breaker counts.
 
         Raises:
             NotFound: there is no zone of this id.
@@ -111,6 +116,7 @@ class Pauses:
                     after=after,
                     limit=SPREAD_AT_ONCE,
                     over=RESUME_OVER,
+                    doubts_over=DOUBTS_OVER,
                     paused_for=paused_for,
                     anew=not accept_regressions,
                 )

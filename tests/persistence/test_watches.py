@@ -231,3 +231,40 @@ async def test_all_of_a_watch_is_read_as_it_was_written(database: Database) -> N
         known = await store.get_hostname(tx, record.id)
     assert known is not None
     assert known.watch == whole
+
+
+async def spread(database: Database, *, anew: bool) -> None:
+    async with database.transaction() as tx:
+        zone = (await open_zones(tx))[0]
+        await watches.spread_some(
+            tx,
+            zone.id,
+            after="",
+            limit=10,
+            over=timedelta(hours=1),
+            doubts_over=timedelta(minutes=5),
+            paused_for=timedelta(days=1),
+            anew=anew,
+        )
+
+
+@pytest.mark.parametrize("doubt", ["contradicted_at", "doubted_at"])
+@pytest.mark.parametrize("anew", [True, False])
+async def test_after_a_pause_what_was_in_doubt_is_looked_at_within_five_minutes(
+    database: Database, doubt: str, *, anew: bool
+) -> None:
+    record = await insert(database, "a.shop.com")
+    (claim,) = await claim_due(database)
+    in_doubt = replace(Watch(dns_due_at=claim.now + timedelta(days=9)), **{doubt: claim.now})
+    async with database.transaction() as tx:
+        await watches.release(tx, claim, in_doubt)
+    await spread(database, anew=anew)
+    async with database.transaction() as tx:
+        known = await store.get_hostname(tx, record.id)
+        latest = await read_now(tx) + timedelta(minutes=5)
+    assert known is not None
+    watch = known.watch
+    assert watch.dns_due_at is not None
+    assert watch.cloudflare_due_at is not None
+    assert claim.now < max(watch.dns_due_at, watch.cloudflare_due_at) < latest
+    assert getattr(watch, doubt) == (None if anew else claim.now)
