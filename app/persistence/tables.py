@@ -95,6 +95,9 @@ zones = Table(
     Column("pause_detail", Text),
     _instant("pause_retry_at"),
     _instant("breaker_off_until"),
+    # How far the end of a pause has come; NULL when none is under way.
+    Column("lifted_after", Text),
+    Column("lift_accepts", Boolean, nullable=False, server_default=text("false")),
     Column("sequence", Integer, nullable=False, server_default=text("0")),
     Column("target_standing", Text),
     Column("target_absences", SmallInteger, nullable=False, server_default=text("0")),

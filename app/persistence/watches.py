@@ -187,23 +187,8 @@ async def wake(tx: Connection, record_id: str) -> None:
     await notify(tx, Channel.RECONCILE)
 
 
-async def spread_some(
-    tx: Connection,
-    zone_id: str,
-    *,
-    after: str,
-    limit: int,
-    over: timedelta,
-    doubts_over: timedelta,
-    paused_for: timedelta,
-    anew: bool,
-) -> str | None:
-    """Give what fell due during a pause a place within `over`; the pause counts for no timer.
-
-    Gives the last id it saw, None at the end. What was contradicted or in doubt is looked at within
-    `doubts_over`, on both sides. With `anew` all of that is forgotten: what the next look says
-    against a name is a first contradiction, and counted as one.
-    """
+async def lock_for_spreading(tx: Connection, zone_id: str, *, after: str, limit: int) -> list[str]:
+    """Lock the zone's next rows that the end of a pause concerns, and give their ids in order."""
     c = watches.c
     ids = await tx.execute(
         select(c.custom_hostname_id)
@@ -221,7 +206,25 @@ async def spread_some(
         .limit(limit)
         .with_for_update()
     )
-    some = list(ids.scalars())
+    return list(ids.scalars())
+
+
+async def spread(
+    tx: Connection,
+    ids: Sequence[str],
+    *,
+    over: timedelta,
+    doubts_over: timedelta,
+    paused_for: timedelta,
+    anew: bool,
+) -> None:
+    """Give what fell due during a pause a place within `over`; the pause counts for no timer.
+
+    What was contradicted or in doubt is looked at within `doubts_over`, on both sides. With `anew`
+    all of that is forgotten: what the next look says against a name is a first contradiction, and
+    counted as one.
+    """
+    c = watches.c
     somewhere = NOW + func.random() * in_seconds(over.total_seconds())
     soon = NOW + func.random() * in_seconds(doubts_over.total_seconds())
     shift = in_seconds(paused_for.total_seconds())
@@ -236,8 +239,7 @@ async def spread_some(
     }
     if anew:
         values |= {"contradictions": 0, "contradicted_at": None, "doubted_at": None}
-    await tx.execute(update(watches).where(c.custom_hostname_id.in_(some)).values(values))
-    return some[-1] if some else None
+    await tx.execute(update(watches).where(c.custom_hostname_id.in_(ids)).values(values))
 
 
 def _without_looks(claims: Sequence[Claim]) -> list[Claim]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import false, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, false, func, insert, literal, or_, select, update
 
 from app.domain.pause import Pause, PauseReason
 from app.persistence.database import NOW, Connection, in_seconds
@@ -14,6 +14,7 @@ from app.persistence.ids import Prefix, new_id
 from app.persistence.tables import zones
 
 SETTINGS_LOCK = 0x7A6F6E65
+NO_LIFT = {"lifted_after": None, "lift_accepts": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,10 @@ class Zone:
     pause_detail: str | None
     pause_retry_at: datetime | None
     breaker_off_until: datetime | None
+    lifted_after: str | None
+    """Up to which id the end of its pause has come; None when none is under way."""
+    lift_accepts: bool
+    """Whether the end of its pause accepts regressions."""
     sequence: int
     """The number of its last event."""
     target_standing: str | None
@@ -191,15 +196,53 @@ async def save_pause(tx: Connection, zone_id: str, pause: Pause) -> None:
             pause_reason=str(pause.reason),
             pause_detail=pause.detail,
             pause_retry_at=pause.retry_at,
+            **NO_LIFT,
             sequence=zones.c.sequence + 1,
             updated_at=NOW,
         )
     )
 
 
-async def retry_pause_at(tx: Connection, zone_id: str, at: datetime) -> None:
-    """Try again later whether a paused zone can be worked on."""
-    await tx.execute(update(zones).where(zones.c.id == zone_id).values(pause_retry_at=at))
+async def put_off_retry(tx: Connection, zone_id: str, *, due: datetime, wait: timedelta) -> bool:
+    """Take the try of a pause that is `due`, and put the next off; False when another took it."""
+    rows = await tx.execute(
+        update(zones)
+        .where(zones.c.id == zone_id, zones.c.pause_retry_at == due)
+        .values(pause_retry_at=NOW + in_seconds(wait.total_seconds()))
+        .returning(zones.c.id)
+    )
+    return rows.first() is not None
+
+
+async def begin_lift(tx: Connection, zone_id: str, pause: Pause, *, accepts: bool) -> bool:
+    """Begin to end this very pause, or join whoever began; False when it is another by now."""
+    c = zones.c
+    rows = await tx.execute(
+        update(zones)
+        .where(*_is_paused_by(zone_id, pause))
+        .values(
+            lifted_after=func.coalesce(c.lifted_after, ""),
+            lift_accepts=or_(c.lift_accepts, literal(accepts)),
+        )
+        .returning(c.id)
+    )
+    return rows.first() is not None
+
+
+async def save_lift(tx: Connection, zone_id: str, pause: Pause, *, before: str, after: str) -> bool:
+    """Note how far the end of a pause has come; False when another came further meanwhile."""
+    rows = await tx.execute(
+        update(zones)
+        .where(*_is_paused_by(zone_id, pause), zones.c.lifted_after == before)
+        .values(lifted_after=after)
+        .returning(zones.c.id)
+    )
+    return rows.first() is not None
+
+
+async def hasten_watch(tx: Connection, zone_id: str) -> None:
+    """Have the zone looked at now: there is work to go on with."""
+    await tx.execute(update(zones).where(zones.c.id == zone_id).values(watch_due_at=NOW))
 
 
 async def end_pause(
@@ -215,6 +258,7 @@ async def end_pause(
             pause_reason=None,
             pause_detail=None,
             pause_retry_at=None,
+            **NO_LIFT,
             breaker_off_until=off,
             target_absences=0,
             sequence=zones.c.sequence + 1,
@@ -241,6 +285,15 @@ async def note_metadata_refused(tx: Connection, zone_id: str) -> None:
     """Keep that Cloudflare takes no custom metadata in this zone (1413)."""
     which = (zones.c.id == zone_id, zones.c.takes_custom_metadata.is_distinct_from(false()))
     await tx.execute(update(zones).where(*which).values(takes_custom_metadata=False))
+
+
+def _is_paused_by(zone_id: str, pause: Pause) -> list[ColumnElement[bool]]:
+    c = zones.c
+    return [
+        c.id == zone_id,
+        c.paused_at == pause.since,
+        c.pause_reason == str(pause.reason),
+    ]
 
 
 def _read(row: dict[str, Any]) -> Zone:

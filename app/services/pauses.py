@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import timedelta
 
 import structlog
@@ -36,7 +37,7 @@ from app.persistence.database import Connection, Database
 from app.persistence.events import insert_zone_event
 from app.persistence.ids import Prefix, new_id
 from app.persistence.wakeups import Channel, notify
-from app.persistence.watches import spread_some
+from app.persistence.watches import lock_for_spreading, spread
 from app.persistence.zones import Zone
 
 BREAKER_OFF_FOR = timedelta(hours=2)
@@ -47,6 +48,9 @@ DOUBTS_OVER = BREAKER_WITHIN / 2
 together if it is still so."""
 
 SPREAD_AT_ONCE = 5000
+"""Names a transaction."""
+RESUME_SECONDS = 5.0
+"""How long a request to resume works itself; what is left after it is the zone watch's."""
 
 REASON_OF = {
     Side.DNS: PauseReason.DNS_CONTRADICTS,
@@ -59,8 +63,9 @@ log = structlog.get_logger(__name__)
 class Pauses:
     """What stops a zone, and what lets it go on."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, at_once: int = SPREAD_AT_ONCE) -> None:
         self._database = database
+        self._at_once = at_once
 
     async def pause(self, zone_id: str, reason: PauseReason, *, detail: str | None = None) -> bool:
         """Stop work on the zone, tell of it, and say whether it was going on until now."""
@@ -85,7 +90,8 @@ class Pauses:
 
         With `accept_regressions` the breaker stays off until every name was looked at again: what
         it stopped is true. Without, every doubt is forgotten: what is still so is seen anew, a
-        first time, and within the time over which the breaker counts.
+        first time, and within the time over which the breaker counts. A large zone may still be
+        paused when this returns, and goes on within a minute or so.
 
         Raises:
             NotFound: there is no zone of this id.
@@ -93,35 +99,38 @@ class Pauses:
         """
         async with self._database.transaction() as tx:
             zone = await _named(tx, zone_id)
-        if not await self.lift(zone, accept_regressions=accept_regressions):
+        if not await self.lift(zone, accept_regressions=accept_regressions, within=RESUME_SECONDS):
             raise Conflict("The zone is not paused.", code="zone_not_paused")
         async with self._database.transaction() as tx:
             return await _named(tx, zone.id)
 
-    async def lift(self, zone: Zone, *, accept_regressions: bool) -> bool:
-        """End the very pause that `zone` was read with; False when it is another one by now.
+    async def lift(self, zone: Zone, *, accept_regressions: bool, within: float) -> bool:
+        """Begin to end the very pause that `zone` was read with; False when it is another by now.
 
-        What fell due is spread first, some thousand names a transaction: nobody works on them.
+        It goes on for so many seconds; what is left then is the zone watch's. Who asks twice, or is
+        cut off and asks again, goes on where the first stopped.
         """
         pause = zone.pause
         if pause is None:
             return False
-        after: str | None = ""
-        while after is not None:
-            async with self._database.transaction() as tx:
-                paused_for = await read_now(tx) - pause.since
-                after = await spread_some(
-                    tx,
-                    zone.id,
-                    after=after,
-                    limit=SPREAD_AT_ONCE,
-                    over=RESUME_OVER,
-                    doubts_over=DOUBTS_OVER,
-                    paused_for=paused_for,
-                    anew=not accept_regressions,
-                )
         async with self._database.transaction() as tx:
-            return await _open(tx, zone.id, pause, accept_regressions=accept_regressions)
+            if not await store.begin_lift(tx, zone.id, pause, accepts=accept_regressions):
+                return False
+        await self.go_on_lifting(zone.id, within=within)
+        return True
+
+    async def go_on_lifting(self, zone_id: str, *, within: float) -> None:
+        """Go on with the end of a pause that somebody began, for so many seconds.
+
+        What fell due is spread first, some thousand names a transaction: nobody works on them.
+        """
+        until = time.monotonic() + within
+        while time.monotonic() < until:
+            async with self._database.transaction() as tx:
+                if not await _lift_some(tx, zone_id, at_once=self._at_once):
+                    return
+        async with self._database.transaction() as tx:
+            await store.hasten_watch(tx, zone_id)
 
 
 async def pause_zone(
@@ -140,19 +149,45 @@ async def pause_zone(
     return True
 
 
-async def _open(tx: Connection, zone_id: str, pause: Pause, *, accept_regressions: bool) -> bool:
+async def _lift_some(tx: Connection, zone_id: str, *, at_once: int) -> bool:
+    """Spread the next names of a paused zone, or open it after the last; False when that is all.
+
+    Each name is moved once, however many do this at a time: the names are locked first, and who
+    finds then that another came further leaves them as they are.
+    """
+    zone = await _named(tx, zone_id)
+    pause, before = zone.pause, zone.lifted_after
+    if pause is None or before is None:
+        return False
+    ids = await lock_for_spreading(tx, zone_id, after=before, limit=at_once)
+    if not ids:
+        await _open(tx, zone_id, pause)
+        return False
+    if not await store.save_lift(tx, zone_id, pause, before=before, after=ids[-1]):
+        return True
+    await spread(
+        tx,
+        ids,
+        over=RESUME_OVER,
+        doubts_over=DOUBTS_OVER,
+        paused_for=await read_now(tx) - pause.since,
+        anew=not zone.lift_accepts,
+    )
+    return True
+
+
+async def _open(tx: Connection, zone_id: str, pause: Pause) -> None:
     zone = await store.lock_zone(tx, zone_id)
-    if zone is None or zone.pause is None:
-        return False
+    if zone is None or zone.pause is None or zone.lifted_after is None:
+        return
     if (zone.pause.reason, zone.pause.since) != (pause.reason, pause.since):
-        return False
-    off = BREAKER_OFF_FOR if accept_regressions else None
+        return
+    off = BREAKER_OFF_FOR if zone.lift_accepts else None
     await _tell(tx, zone_id, ZoneEventType.RESUMED, sequence=zone.sequence + 1)
     await store.end_pause(tx, zone_id, breaker_off_for=off)
     await forget_counts(tx, zone_id, older_than=timedelta(0))
     await notify(tx, Channel.RECONCILE)
-    log.warning("zone_resumed", zone=zone_id, accept_regressions=accept_regressions)
-    return True
+    log.warning("zone_resumed", zone=zone_id, accept_regressions=zone.lift_accepts)
 
 
 async def breaker_trips(tx: Connection, zone_id: str, transition: Transition) -> bool:

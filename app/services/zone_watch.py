@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import structlog
 
 from app.domain.budget import Lane
@@ -25,6 +27,9 @@ from app.persistence.zones import Zone
 from app.services.budgets import Budgets
 from app.services.pauses import Pauses, pause_zone
 from app.services.ports import Cipher, CustomHostnameGateway, Dns
+
+LIFT_SECONDS = 20.0
+"""How long one look goes on with the end of a pause: the next look may come after thirty."""
 
 log = structlog.get_logger(__name__)
 
@@ -61,8 +66,10 @@ class ZoneWatch:
             await forget_counts(tx, zone.id, older_than=BREAKER_WITHIN * 2)
             now = await read_now(tx)
         pause = zone.pause
-        if pause is not None and pause.retry_at is not None and pause.retry_at <= now:
-            await self._try_again(zone)
+        if zone.lifted_after is not None:
+            await self._pauses.go_on_lifting(zone.id, within=LIFT_SECONDS)
+        elif pause is not None and pause.retry_at is not None and pause.retry_at <= now:
+            await self._try_again(zone, due=pause.retry_at)
 
     async def _look_at_target(self, zone: Zone) -> None:
         seen = await self._dns.addresses(zone.cname_target)
@@ -80,8 +87,11 @@ class ZoneWatch:
                 detail = f"{zone.cname_target} has no address in DNS"
                 await pause_zone(tx, zone.id, PauseReason.CNAME_TARGET_MISSING, detail=detail)
 
-    async def _try_again(self, zone: Zone) -> None:
+    async def _try_again(self, zone: Zone, *, due: datetime) -> None:
         """Ask for one page: what works again lifts the pause by itself."""
+        async with self._database.transaction() as tx:
+            if not await store.put_off_retry(tx, zone.id, due=due, wait=RETRY):
+                return
         drawn = await self._budgets.draw(zone.budget, Lane.SWEEPS)
         works = False
         if drawn.granted:
@@ -93,7 +103,4 @@ class ZoneWatch:
             except CloudflareError as error:
                 log.warning("zone_still_refused", zone=zone.id, code=error.code)
         if works:
-            await self._pauses.lift(zone, accept_regressions=False)
-            return
-        async with self._database.transaction() as tx:
-            await store.retry_pause_at(tx, zone.id, await read_now(tx) + RETRY)
+            await self._pauses.lift(zone, accept_regressions=False, within=LIFT_SECONDS)

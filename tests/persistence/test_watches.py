@@ -236,11 +236,10 @@ async def test_all_of_a_watch_is_read_as_it_was_written(database: Database) -> N
 async def spread(database: Database, *, anew: bool) -> None:
     async with database.transaction() as tx:
         zone = (await open_zones(tx))[0]
-        await watches.spread_some(
+        ids = await watches.lock_for_spreading(tx, zone.id, after="", limit=10)
+        await watches.spread(
             tx,
-            zone.id,
-            after="",
-            limit=10,
+            ids,
             over=timedelta(hours=1),
             doubts_over=timedelta(minutes=5),
             paused_for=timedelta(days=1),
@@ -255,7 +254,11 @@ async def test_after_a_pause_what_was_in_doubt_is_looked_at_within_five_minutes(
 ) -> None:
     record = await insert(database, "a.shop.com")
     (claim,) = await claim_due(database)
-    in_doubt = replace(Watch(dns_due_at=claim.now + timedelta(days=9)), **{doubt: claim.now})
+    later = claim.now + timedelta(days=9)
+    in_doubt = {
+        "contradicted_at": Watch(dns_due_at=later, contradicted_at=claim.now),
+        "doubted_at": Watch(dns_due_at=later, doubted_at=claim.now),
+    }[doubt]
     async with database.transaction() as tx:
         await watches.release(tx, claim, in_doubt)
     await spread(database, anew=anew)
