@@ -234,8 +234,9 @@ async def spread(
         for each in (c.dns_due_at, c.cloudflare_due_at)
     }
     values |= {
-        "waiting_since": c.waiting_since + shift,
-        "followed_from": c.followed_from + shift,
+        # Never into the future: a pause whose end was stopped is counted anew for some.
+        each.name: case((each + shift > NOW, NOW), else_=each + shift)
+        for each in (c.waiting_since, c.followed_from)
     }
     if anew:
         values |= {"contradictions": 0, "contradicted_at": None, "doubted_at": None}

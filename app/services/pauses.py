@@ -73,11 +73,11 @@ class Pauses:
             return await pause_zone(tx, zone_id, reason, detail=detail)
 
     async def pause_by_operator(self, zone_id: str, *, detail: str | None) -> Zone:
-        """Stop it by hand.
+        """Stop it by hand, until it is resumed by hand: a pause that ends by itself gives way.
 
         Raises:
             NotFound: there is no zone of this id.
-            Conflict: it is paused already.
+            Conflict: it is paused already, and waits for an operator.
         """
         async with self._database.transaction() as tx:
             zone = await _named(tx, zone_id)
@@ -138,15 +138,24 @@ async def pause_zone(
 ) -> bool:
     """Stop work on the zone in this transaction; False when it is paused already."""
     zone = await store.lock_zone(tx, zone_id)
-    if zone is None or zone.pause is not None:
+    if zone is None or not _may_pause(zone, reason):
         return False
     now = await read_now(tx)
     retry_at = now + RETRY if reason.lifts_itself else None
-    pause = Pause(reason=reason, since=now, detail=detail, retry_at=retry_at)
+    since = zone.paused_at or now
+    pause = Pause(reason=reason, since=since, detail=detail, retry_at=retry_at)
     await store.save_pause(tx, zone_id, pause)
     await _tell(tx, zone_id, ZoneEventType.PAUSED)
     log.error("zone_paused", zone=zone_id, reason=str(reason), detail=detail)
     return True
+
+
+def _may_pause(zone: Zone, reason: PauseReason) -> bool:
+    pause = zone.pause
+    if pause is None:
+        return True
+    ends = pause.reason.lifts_itself or zone.lifted_after is not None
+    return reason is PauseReason.OPERATOR and ends
 
 
 async def _lift_some(tx: Connection, zone_id: str, *, at_once: int) -> bool:

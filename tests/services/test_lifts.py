@@ -112,3 +112,22 @@ async def test_a_zone_that_is_not_paused_cannot_be_resumed(database: Database) -
     await pauses.resume("default")
     with pytest.raises(Conflict):
         await pauses.resume("default")
+
+
+async def test_an_operator_takes_a_pause_over_that_would_end_by_itself(database: Database) -> None:
+    pauses = Pauses(database)
+    refused = await zone_of(database)
+    zone = await pauses.pause_by_operator("default", detail="an incident")
+    assert (zone.pause_reason, zone.pause_retry_at) == ("operator", None)
+    assert (zone.paused_at, zone.sequence) == (refused.paused_at, refused.sequence + 1)
+    assert not await pauses.lift(refused, accept_regressions=False, within=9)
+    with pytest.raises(Conflict):
+        await pauses.pause_by_operator("default", detail="again")
+
+
+async def test_an_operator_stops_the_end_of_a_pause_that_is_under_way(database: Database) -> None:
+    pauses = Pauses(database)
+    await pauses.lift(await zone_of(database), accept_regressions=False, within=0)
+    await pauses.pause_by_operator("default", detail=None)
+    await pauses.go_on_lifting((await zone_of(database)).id, within=9)
+    assert (await zone_of(database)).pause_reason == "operator"
