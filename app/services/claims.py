@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import structlog
+
 from app.domain.sweeps import FOLLOWED, FOLLOWED_AT_MOST
 from app.persistence import watches
 from app.persistence.database import Connection, Database
 from app.persistence.listings import count_followed
 from app.persistence.sweeps import hasten
+from app.persistence.wakeups import Channel, notify
 from app.persistence.watches import Claim
 from app.persistence.zones import OpenZone, open_zones
 from app.services.budgets import Budgets
+
+log = structlog.get_logger(__name__)
 
 
 class Claims:
@@ -18,26 +25,68 @@ class Claims:
     def __init__(self, database: Database, budgets: Budgets) -> None:
         self._database = database
         self._budgets = budgets
+        self._rounds = 0
 
     async def due(self, limit: int) -> list[Claim]:
         """Lease up to `limit` hostnames.
 
+        Each zone has its part of them, and what others leave goes to those that have more; another
+        zone comes first each round. What was claimed before a step fails is given all the same: it
+        is leased.
+        """
+        async with self._database.transaction() as tx:
+            zones = await open_zones(tx)
+        claims: list[Claim] = []
+        try:
+            await self._share(self._rotated(zones), limit, claims)
+        except Exception:
+            if not claims:
+                raise
+            log.exception("claim_cut_short", claimed=len(claims))
+        return claims
+
+    async def give_back(self, claims: Sequence[Claim]) -> None:
+        """Give up what was claimed and will not be worked on: another may take it at once."""
+        async with self._database.transaction() as tx:
+            for claim in claims:
+                await watches.let_go(tx, claim)
+            await notify(tx, Channel.RECONCILE)
+
+    def _rotated(self, zones: list[OpenZone]) -> list[OpenZone]:
+        first = self._rounds % len(zones) if zones else 0
+        self._rounds += 1
+        return zones[first:] + zones[:first]
+
+    async def _share(self, zones: list[OpenZone], limit: int, claims: list[Claim]) -> None:
+        """Give each zone its part of what is left, then the rest to those that used theirs up."""
+        hungry: list[OpenZone] = []
+        for number, zone in enumerate(zones):
+            part = -(-(limit - len(claims)) // (len(zones) - number))
+            before = len(claims)
+            await self._claim(zone, part, claims)
+            if 0 < part <= len(claims) - before:
+                hungry.append(zone)
+        for zone in hungry:
+            await self._claim(zone, limit - len(claims), claims)
+
+    async def _claim(self, zone: OpenZone, limit: int, claims: list[Claim]) -> None:
+        """Claim in one zone, step by step: each is leased once its transaction is committed.
+
         What was woken comes first, as somebody may wait for it; then what waits for a call, of
         which there is never more than the budget has calls.
         """
-        claims: list[Claim] = []
+        most = len(claims) + limit
+        if limit <= 0:
+            return
         async with self._database.transaction() as tx:
-            zones = await open_zones(tx)
-        for zone in zones:
-            async with self._database.transaction() as tx:
-                # No more than half, however many there are who wake.
-                woken = -(-(limit - len(claims)) // 2)
-                claims += await watches.claim_woken(tx, zone.id, limit=woken)
-            claims += await self._turns(zone, limit - len(claims))
-            claims += await self._looks(zone, limit - len(claims))
-            async with self._database.transaction() as tx:
-                claims += await watches.claim_free(tx, zone.id, limit=limit - len(claims))
-        return claims
+            # No more than half, however many there are who wake.
+            woken = await watches.claim_woken(tx, zone.id, limit=-(-limit // 2))
+        claims += woken
+        claims += await self._turns(zone, most - len(claims))
+        claims += await self._looks(zone, most - len(claims))
+        async with self._database.transaction() as tx:
+            free = await watches.claim_free(tx, zone.id, limit=most - len(claims))
+        claims += free
 
     async def _turns(self, zone: OpenZone, limit: int) -> list[Claim]:
         async with self._database.transaction() as tx:
