@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -16,17 +17,23 @@ POLL_SECONDS = 1.0
 DRAIN_SECONDS = 8.0
 """What is under way may end; together with closing, a SIGTERM takes under ten seconds."""
 TROUBLE_SECONDS = 1.0
+ROUND_SECONDS = 0.1
+"""Between the beginnings of two rounds: each costs Postgres some questions, whatever is due."""
+LAST_CLAIM_SECONDS = 1.0
+"""A claim that a stop finds under way may end: what it leased would be nobody's for a minute."""
+GIVE_BACK_SECONDS = 0.5
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work(Generic[T]):
-    """One kind of work: how to claim it, and how to do it."""
+    """One kind of work: how to claim it, how to do it, and how to leave it to others undone."""
 
     name: str
     claim: Callable[[int], Awaitable[Sequence[T]]]
     perform: Callable[[T], Awaitable[None]]
+    give_back: Callable[[Sequence[T]], Awaitable[None]] | None = None
 
 
 class Loop(Generic[T]):
@@ -40,6 +47,8 @@ class Loop(Generic[T]):
         self._woken = woken
         self._stop = stop
         self._running: set[asyncio.Task[None]] = set()
+        self._began = -ROUND_SECONDS
+        self._was_full = False
 
     async def run(self) -> None:
         """Go on until told to stop, then drain."""
@@ -52,33 +61,67 @@ class Loop(Generic[T]):
             await self._drain()
 
     async def _round(self, stopping: asyncio.Task[bool]) -> None:
+        await self._pace(stopping)
         self._woken.clear()
+        self._began = time.monotonic()
         try:
             wait = await self._start_due(stopping)
         except Exception as error:  # noqa: BLE001 - the loop outlives a database that restarts
             log.warning("claim_failed", work=self._work.name, error=_one_line(error))
             wait = TROUBLE_SECONDS
+        await self._sleep(stopping, wait)
+
+    async def _pace(self, stopping: asyncio.Task[bool]) -> None:
+        """Keep rounds apart, but where there is more to claim and room for it."""
+        while not self._stop.is_set():
+            wait = self._began + ROUND_SECONDS - time.monotonic()
+            has_room = 2 * len(self._running) < self._concurrency
+            if wait <= 0 or (self._was_full and has_room):
+                return
+            self._woken.clear()
+            await self._sleep(stopping, wait)
+
+    async def _sleep(self, stopping: asyncio.Task[bool], seconds: float) -> None:
+        """Wait until woken, or told to stop, or for so long."""
         waking = asyncio.create_task(self._woken.wait())
-        await asyncio.wait({waking, stopping}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({waking, stopping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         waking.cancel()
 
     async def _start_due(self, stopping: asyncio.Task[bool]) -> float:
         """Start what is due and free; give the seconds to wait until there may be more."""
         free = self._concurrency - len(self._running)
-        if free == 0:
+        if free == 0 or self._stop.is_set():
             return POLL_SECONDS
         claiming = asyncio.ensure_future(self._work.claim(free))
         # A database that fell silent must not keep a stop from being heard.
         await asyncio.wait({claiming, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if self._stop.is_set():
+            await self._end_claim(claiming)
+            return 0
+        items = claiming.result()
+        self._was_full = len(items) >= free
+        self._start(items)
+        # A full batch may hide more behind it; a free slot comes with the end of a task.
+        return POLL_SECONDS
+
+    async def _end_claim(self, claiming: asyncio.Future[Sequence[T]]) -> None:
+        """Let the last claim end, and leave to others what it brought."""
+        await asyncio.wait({claiming}, timeout=LAST_CLAIM_SECONDS)
         if not claiming.done():
             claiming.cancel()
-            return 0
-        for item in claiming.result():
+            return
+        items = claiming.result()
+        if items and self._work.give_back is not None:
+            async with asyncio.timeout(GIVE_BACK_SECONDS):
+                await self._work.give_back(items)
+        else:
+            self._start(items)
+
+    def _start(self, items: Sequence[T]) -> None:
+        for item in items:
             task = asyncio.create_task(self._perform(item), name=self._work.name)
             self._running.add(task)
             task.add_done_callback(self._ended)
-        # A full batch may hide more behind it; a free slot comes with the end of a task.
-        return POLL_SECONDS
 
     async def _perform(self, item: T) -> None:
         try:

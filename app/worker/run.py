@@ -47,6 +47,7 @@ def reconcile_work(services: Services) -> Work[Claim]:
         name="reconcile",
         claim=services.claims.due,
         perform=services.reconciler.reconcile,
+        give_back=services.claims.give_back,
     )
 
 

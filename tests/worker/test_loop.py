@@ -19,6 +19,7 @@ class Queue:
         self._now = 0
         self._seconds = seconds
         self.trouble = 0
+        self.rounds = 0
         self._one_more = asyncio.Event()
 
     async def until_done(self, count: int) -> None:
@@ -28,6 +29,7 @@ class Queue:
                 await self._one_more.wait()
 
     async def claim(self, limit: int) -> Sequence[int]:
+        self.rounds += 1
         if self.trouble:
             self.trouble -= 1
             raise ConnectionError("the database is restarting")
@@ -115,3 +117,48 @@ async def test_a_stop_is_heard_while_a_claim_gets_no_answer() -> None:
     stop.set()
     async with asyncio.timeout(2):
         await running
+
+
+async def test_a_claim_that_a_stop_finds_under_way_ends_and_is_given_back() -> None:
+    stop = asyncio.Event()
+    given_back: list[int] = []
+
+    async def claim(_: int) -> Sequence[int]:
+        await asyncio.sleep(0.2)
+        return [1, 2]
+
+    async def perform(_: int) -> None:
+        raise AssertionError("nothing is begun after a stop")
+
+    async def give_back(items: Sequence[int]) -> None:
+        given_back.extend(items)
+
+    work = Work(name="late", claim=claim, perform=perform, give_back=give_back)
+    running = asyncio.create_task(Loop(work, concurrency=2, woken=asyncio.Event(), stop=stop).run())
+    await asyncio.sleep(0.05)
+    stop.set()
+    await running
+    assert given_back == [1, 2]
+
+
+async def test_tasks_that_end_one_by_one_do_not_make_a_round_each() -> None:
+    queue, stop, woken = Queue(0), asyncio.Event(), asyncio.Event()
+    running = asyncio.create_task(Loop(queue.work(), concurrency=4, woken=woken, stop=stop).run())
+    for _ in range(50):
+        await asyncio.sleep(0.01)
+        woken.set()
+    stop.set()
+    await running
+    assert 3 <= queue.rounds <= 8
+
+
+async def test_while_there_is_more_and_room_for_it_rounds_follow_each_other() -> None:
+    queue, stop = Queue(400), asyncio.Event()
+    began = asyncio.get_running_loop().time()
+    running = asyncio.create_task(
+        Loop(queue.work(), concurrency=8, woken=asyncio.Event(), stop=stop).run()
+    )
+    await queue.until_done(400)
+    assert asyncio.get_running_loop().time() - began < 3
+    stop.set()
+    await running
