@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Awaitable
-from dataclasses import dataclass
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
 
@@ -30,6 +32,8 @@ REPORT_CALLS = 5
 """What a report asks for: both records, the token, the fallback origin, the quota."""
 SET_UP_CALLS = 10
 """At most: the zone, two records with their making, the fallback origin, and the report."""
+KEPT_SECONDS = 30.0
+"""A report is given again for so long: who may read one must not spend the calls of all."""
 REPORT_SECONDS = 5.0
 """A report is read in an incident: what does not answer soon is shown as unknown."""
 
@@ -58,7 +62,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZoneStanding:
-    """A zone, and what Cloudflare says of it at this moment."""
+    """A zone, and what Cloudflare says of it, or did within half a minute."""
 
     zone: Zone
     token: str
@@ -83,12 +87,21 @@ class Zones:
     """The use cases of the resource."""
 
     def __init__(
-        self, database: Database, cloudflare: ZoneGateway, cipher: Cipher, budgets: Budgets
+        self,
+        database: Database,
+        cloudflare: ZoneGateway,
+        cipher: Cipher,
+        budgets: Budgets,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._cloudflare = cloudflare
         self._cipher = cipher
         self._budgets = budgets
+        self._clock = clock
+        self._kept: dict[str, tuple[float, ZoneStanding]] = {}
+        self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def list(self) -> list[Zone]:
         """Give them, the default one first."""
@@ -96,20 +109,31 @@ class Zones:
             return await store.list_zones(tx)
 
     async def get(self, zone_id: str) -> ZoneStanding:
-        """Give one with its standing at Cloudflare, changing nothing.
+        """Give one with its standing at Cloudflare, as it was within half a minute.
+
+        One asks at a time, and those who wait are given what that one was.
 
         Raises:
             NotFound: there is none of this id.
         """
         zone, access = await self._open(zone_id)
-        try:
-            await self._budgets.require(zone.budget, Lane.INTERACTIVE, REPORT_CALLS)
-        except BudgetSpent as spent:
-            return _not_asked(zone, spent)
-        origin, target = await asyncio.gather(
-            self._look(zone.fallback_origin, access), self._look(zone.cname_target, access)
-        )
-        return await self._standing(zone, access, origin, target)
+        async with self._asking[zone.id]:
+            kept = self._kept_of(zone)
+            if kept is not None:
+                return kept
+            try:
+                await self._budgets.require(zone.budget, Lane.INTERACTIVE, REPORT_CALLS)
+            except BudgetSpent as spent:
+                return _not_asked(zone, spent)
+            before = self._kept.get(zone.id)
+            origin, target = await asyncio.gather(
+                self._look(zone.fallback_origin, access), self._look(zone.cname_target, access)
+            )
+            standing = await self._standing(zone, access, origin, target)
+            # A set-up that ended meanwhile knows better.
+            if self._kept.get(zone.id) is before:
+                self._kept[zone.id] = self._clock(), standing
+            return standing
 
     async def set_up(self, zone_id: str, *, origin: str | None) -> ZoneStanding:
         """Make the fallback origin's record, the fallback origin and the CNAME target, if missing.
@@ -123,16 +147,13 @@ class Zones:
         """
         zone, access = await self._open(zone_id)
         await self._budgets.require(zone.budget, Lane.INTERACTIVE, SET_UP_CALLS)
-        named = await self._cloudflare.zone(access)
-        async with self._database.transaction() as tx:
-            await store.name_zone(tx, zone.id, name=named.name, account_id=named.account_id)
-        origin_part = await self._put_record(access, zone.fallback_origin, origin)
-        present = await self._cloudflare.fallback_origin(access)
-        if present is None or present.origin != zone.fallback_origin:
-            await self._cloudflare.put_fallback_origin(access, zone.fallback_origin)
-        target_part = await self._put_record(access, zone.cname_target, zone.fallback_origin)
-        fresh, _ = await self._open(zone_id)
-        return await self._standing(fresh, access, origin_part, target_part)
+        try:
+            standing = await self._make(zone, access, origin)
+        finally:
+            # Whatever came of it, what was known before is known no more.
+            self._kept.pop(zone.id, None)
+        self._kept[zone.id] = self._clock(), _as_found(standing)
+        return standing
 
     async def budget(self, zone_id: str) -> Standing:
         """Give how the budget stands that the zone draws on.
@@ -151,6 +172,18 @@ class Zones:
         token = self._cipher.decrypt(zone.api_token)
         return zone, ZoneAccess(zone.cloudflare_zone_id, token, zone.budget)
 
+    async def _make(self, zone: Zone, access: ZoneAccess, origin: str | None) -> ZoneStanding:
+        named = await self._cloudflare.zone(access)
+        async with self._database.transaction() as tx:
+            await store.name_zone(tx, zone.id, name=named.name, account_id=named.account_id)
+        origin_part = await self._put_record(access, zone.fallback_origin, origin)
+        present = await self._cloudflare.fallback_origin(access)
+        if present is None or present.origin != zone.fallback_origin:
+            await self._cloudflare.put_fallback_origin(access, zone.fallback_origin)
+        target_part = await self._put_record(access, zone.cname_target, zone.fallback_origin)
+        fresh, _ = await self._open(zone.id)
+        return await self._standing(fresh, access, origin_part, target_part)
+
     async def _standing(
         self, zone: Zone, access: ZoneAccess, origin: Part, target: Part
     ) -> ZoneStanding:
@@ -167,6 +200,15 @@ class Zones:
             fallback_origin_record=origin,
             cname_target=target,
         )
+
+    def _kept_of(self, zone: Zone) -> ZoneStanding | None:
+        at, standing = self._kept.get(zone.id, (0.0, None))
+        if standing is None or self._clock() - at >= KEPT_SECONDS:
+            return None
+        known = standing.zone
+        if (known.cname_target, known.fallback_origin) != (zone.cname_target, zone.fallback_origin):
+            return None
+        return replace(standing, zone=zone)
 
     async def _token(self, access: ZoneAccess) -> str:
         try:
@@ -199,6 +241,20 @@ class Zones:
             access, type_=_record_type(content), name=name, content=content
         )
         return Part(name, PartState.CREATED, created)
+
+
+def _as_found(standing: ZoneStanding) -> ZoneStanding:
+    """Show what was just made as who looks for it will find it."""
+    return replace(
+        standing,
+        fallback_origin_record=_part_as_found(standing.fallback_origin_record),
+        cname_target=_part_as_found(standing.cname_target),
+    )
+
+
+def _part_as_found(part: Part) -> Part:
+    made = part.state in {PartState.CREATED, PartState.PROXIED}
+    return replace(part, state=PartState.PRESENT) if made else part
 
 
 def _not_asked(zone: Zone, spent: BudgetSpent) -> ZoneStanding:
