@@ -20,6 +20,7 @@ from app.domain.errors import (
     CloudflareRefused,
     CloudflareUnauthorized,
     CloudflareUnavailable,
+    DatabaseUnavailable,
 )
 from app.domain.observation import CloudflareHostname, ValidationRecord
 from app.domain.shape import Shape
@@ -141,7 +142,9 @@ def raising(error: Exception) -> Handler:
         (refusal(403, 0), CloudflareUnauthorized),
         (httpx.Response(403, text=HTML), CloudflareUnavailable),
         (httpx.Response(403), CloudflareUnavailable),
-        (httpx.Response(401, text=HTML), CloudflareUnavailable),
+        (httpx.Response(401, text=HTML), CloudflareUnauthorized),
+        (httpx.Response(401), CloudflareUnauthorized),
+        (refusal(400, 6003), CloudflareUnauthorized),
         (refusal(429, 971), CloudflareRateLimited),
         (httpx.Response(429, text=HTML), CloudflareRateLimited),
         (httpx.Response(429), CloudflareRateLimited),
@@ -321,6 +324,32 @@ async def test_everything_that_cloudflare_says_is_read() -> None:
         ),
         created_at=datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC),
     )
+
+
+async def deaf(*_: Any, **__: Any) -> None:
+    raise DatabaseUnavailable("It is restarting.")
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [
+        (success(SEEN), None),
+        (refusal(409, 1406), CloudflareDuplicate),
+        (httpx.Response(429), CloudflareRateLimited),
+    ],
+)
+async def test_an_answer_stands_even_when_its_limits_cannot_be_written_down(
+    response: httpx.Response, expected: type[CloudflareError] | None
+) -> None:
+    limits = {f"x-ratelimit-{name}": "100" for name in ("limit", "remaining", "reset")}
+    response.headers.update(limits)
+    async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: response)) as http:
+        call = CALLS["create"](CloudflareClient(http, BASE, deaf))
+        if expected is None:
+            assert (await call).id == SEEN["id"]
+        else:
+            with pytest.raises(expected):
+                await call
 
 
 async def test_a_creation_names_hostname_method_type_and_wildcard() -> None:

@@ -1,6 +1,7 @@
 """A small client of Cloudflare's API. Draws no budget and retries nothing: its callers do.
 
-What an answer says of the rate limit goes to `heard`, whoever asked.
+What an answer says of the rate limit goes to `heard`, whoever asked; the answer stands whatever
+becomes of that.
 
 Each method gives domain values or raises a `CloudflareError`. An answer counts only as Cloudflare's
 own envelope with a 2xx status and `success: true`; anything else that is not one of its known
@@ -14,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
 import httpx
+import structlog
 from pydantic import BaseModel, ValidationError
 
 from app.adapters.cloudflare import bodies
@@ -51,8 +53,10 @@ MOST_WAIT = 3600.0
 TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 UNASKED_WAIT = 30.0
 """Seconds to wait after a 429 that does not say how long."""
-NO_ROUTE = frozenset({7000, 7003})
-"""404 with these codes: the zone's id is not one."""
+NO_ACCESS = frozenset({(404, 7000), (404, 7003), (400, 6003)})
+"""The zone's id is not one; the token's text is none ("Invalid request headers")."""
+
+log = structlog.get_logger(__name__)
 
 # Cloudflare's codes that speak of the custom hostname (14xx) or of a DNS record (81xxx) sent.
 _REFUSALS = (range(1400, 1500), range(81000, 82000))
@@ -269,13 +273,17 @@ class CloudflareClient:
             # Its text is left out, and its chain too: a bad header's value is the token.
             why = type(error).__name__
             raise CloudflareUnavailable(f"Cloudflare did not answer ({why}).") from None
-        await self._hear(access, response, creating=method == "POST")
-        return _envelope(response, absent)
+        try:
+            return _envelope(response, absent)
+        finally:
+            await self._hear(access, response, creating=method == "POST")
 
     async def _hear(self, access: ZoneAccess, response: httpx.Response, *, creating: bool) -> None:
         refused = response.status_code == httpx.codes.TOO_MANY_REQUESTS
         headers = _rate_headers(response)
-        if refused or headers is not None:
+        if not refused and headers is None:
+            return
+        try:
             await self._heard(
                 access,
                 headers,
@@ -283,6 +291,9 @@ class CloudflareClient:
                 refused=refused,
                 creating=creating and response.url.path.endswith("/custom_hostnames"),
             )
+        except Exception:
+            # The answer is had: to throw it away would have a creation sent once more.
+            log.exception("rate_limit_not_noted", budget=access.budget)
 
 
 def _envelope(response: httpx.Response, absent: int) -> Envelope:
@@ -293,9 +304,11 @@ def _envelope(response: httpx.Response, absent: int) -> Envelope:
     try:
         envelope = Envelope.model_validate_json(response.content)
     except ValidationError as error:
-        raise CloudflareUnavailable(
-            f"Status {response.status_code} without Cloudflare's envelope."
-        ) from error
+        said = f"Status {response.status_code} without Cloudflare's envelope."
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            raise CloudflareUnauthorized(said) from error
+        # 403 too: a firewall's page may be about one tenant's body, and must not pause the zone.
+        raise CloudflareUnavailable(said) from error
     if response.is_success and envelope.success:
         return envelope
     raise _refusal(response.status_code, envelope, absent)
@@ -304,12 +317,10 @@ def _envelope(response: httpx.Response, absent: int) -> Envelope:
 def _refusal(status: int, envelope: Envelope, absent: int) -> CloudflareError:
     code, message = envelope.first_error.code, envelope.first_error.message
     said = f"Cloudflare answered {status} with code {code}: {message}"
-    if status == httpx.codes.UNAUTHORIZED:
+    if status == httpx.codes.UNAUTHORIZED or (status, code) in NO_ACCESS:
         return CloudflareUnauthorized(said)
     if status == httpx.codes.NOT_FOUND and code in {NOT_FOUND, absent}:
         return CloudflareNotFound(said)
-    if status == httpx.codes.NOT_FOUND and code in NO_ROUTE:
-        return CloudflareUnauthorized(said)
     if status == httpx.codes.CONFLICT and code == DUPLICATE:
         return CloudflareDuplicate(said)
     if 400 <= status < 500 and any(code in codes for codes in _REFUSALS):  # noqa: PLR2004
