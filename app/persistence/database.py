@@ -29,6 +29,14 @@ CONNECT_SECONDS = 5.0
 STATEMENT_SECONDS = 10.0
 """No statement of ours takes long; a connection that fell silent must not hold anybody."""
 
+SERVER_SETTINGS = {
+    "idle_in_transaction_session_timeout": "15s",
+    "lock_timeout": "8s",
+    "tcp_keepalives_idle": "30",
+}
+"""What Postgres itself is to end: a process that froze, or is gone without a word, must not keep
+rows locked. A lock is given up before the statement that waits for it is."""
+
 UNAVAILABLE = (
     "The database does not answer. What was asked may or may not have been done: read before you "
     "try again."
@@ -42,8 +50,10 @@ _LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
+    # Among them a lock that was waited for too long.
     asyncpg.ObjectNotInPrerequisiteStateError,
     asyncpg.InternalClientError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
 )
 
 HOT_CONNECTIONS = 4
@@ -144,7 +154,11 @@ async def open_database(database_url: str, *, connections: int = 10) -> AsyncIte
         max_overflow=connections,
         pool_pre_ping=True,
         pool_timeout=CONNECT_SECONDS,
-        connect_args={"timeout": CONNECT_SECONDS, "command_timeout": STATEMENT_SECONDS},
+        connect_args={
+            "timeout": CONNECT_SECONDS,
+            "command_timeout": STATEMENT_SECONDS,
+            "server_settings": SERVER_SETTINGS,
+        },
         json_serializer=partial(json.dumps, ensure_ascii=False, separators=(",", ":")),
         # An error's text goes to the logs; what a statement carried does not.
         hide_parameters=True,
@@ -154,6 +168,7 @@ async def open_database(database_url: str, *, connections: int = 10) -> AsyncIte
         min_size=0,
         max_size=HOT_CONNECTIONS,
         timeout=CONNECT_SECONDS,
+        server_settings=SERVER_SETTINGS,
         # Only single SELECTs run here: there is nothing to reset, which is a round trip of its own.
         reset=_leave_as_it_is,
     )

@@ -1,0 +1,60 @@
+"""What Postgres ends by itself, so that a process that froze holds nobody up."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+
+from app.domain.errors import DatabaseUnavailable
+from app.persistence.database import Database, open_database
+
+SETTINGS = {
+    "idle_in_transaction_session_timeout": "15s",
+    "lock_timeout": "8s",
+    "tcp_keepalives_idle": "30",
+}
+
+
+async def test_both_pools_tell_postgres_what_to_end(database_url: str) -> None:
+    async with open_database(database_url) as database:
+        for name, value in SETTINGS.items():
+            async with database.transaction() as tx:
+                assert await tx.scalar(text(f"SHOW {name}")) == value
+            row = await database.fetch_row(f"SHOW {name}")
+            assert row is not None
+            assert row[0] == value
+
+
+async def lock_clock(database: Database, *, patience: str = "8s") -> None:
+    async with database.transaction() as tx:
+        await tx.execute(text(f"SET LOCAL lock_timeout = '{patience}'"))
+        await tx.execute(text("SELECT 1 FROM clock_offset FOR UPDATE"))
+
+
+async def test_a_lock_that_is_held_too_long_is_a_database_that_does_not_answer(
+    database_url: str,
+) -> None:
+    async with open_database(database_url) as database:
+        async with database.transaction() as tx:
+            await tx.execute(text("SELECT 1 FROM clock_offset FOR UPDATE"))
+            with pytest.raises(DatabaseUnavailable):
+                await lock_clock(database, patience="50ms")
+        await lock_clock(database)
+
+
+async def leave_open(database: Database) -> None:
+    """Hold a lock, and do nothing until another gets it."""
+    async with database.transaction() as tx:
+        await tx.execute(text("SET LOCAL idle_in_transaction_session_timeout = '50ms'"))
+        await tx.execute(text("SELECT 1 FROM clock_offset FOR UPDATE"))
+        await lock_clock(database)
+        await tx.execute(text("SELECT 1"))
+
+
+async def test_a_transaction_that_is_left_open_is_ended_and_its_locks_with_it(
+    database_url: str,
+) -> None:
+    async with open_database(database_url) as database:
+        with pytest.raises(DatabaseUnavailable):
+            await leave_open(database)
+        await lock_clock(database)
