@@ -38,18 +38,24 @@ async def claim_deliveries(
     tx: Connection, *, limit: int, per_endpoint: int, besides: Sequence[str]
 ) -> list[Delivery]:
     """Lease what is due and free, so many an endpoint at most, leaving out some endpoints."""
+    chosen = await _choose(tx, limit, per_endpoint, besides, taken=())
+    ids = await _lease(tx, chosen)
+    if chosen and not ids:
+        # Another sender is taking these very ones at this moment.
+        ids = await _lease(tx, await _choose(tx, limit, per_endpoint, besides, taken=chosen))
+    return await _read(tx, ids) if ids else []
+
+
+async def _choose(
+    tx: Connection, limit: int, per_endpoint: int, besides: Sequence[str], *, taken: Sequence[str]
+) -> list[str]:
+    """Give what to lease, and lock nothing: of each endpoint in arrears some rows are looked at."""
     c, endpoint = deliveries.c, webhook_endpoints.c
     due = (
         select(c.id, c.next_attempt_at)
-        .where(
-            c.endpoint_id == endpoint.id,
-            OWED,
-            c.next_attempt_at <= NOW,
-            or_(c.leased_until.is_(None), c.leased_until <= NOW),
-        )
+        .where(c.endpoint_id == endpoint.id, *_due_and_free(), c.id.not_in(taken))
         .order_by(c.next_attempt_at)
         .limit(per_endpoint)
-        .with_for_update(skip_locked=True)
         .lateral("due")
     )
     chosen = (
@@ -59,20 +65,33 @@ async def claim_deliveries(
         .order_by(due.c.next_attempt_at)
         .limit(limit)
     )
-    ids_chosen = list((await tx.execute(chosen)).scalars())
-    if not ids_chosen:
-        return []
-    leased = await tx.execute(
-        update(deliveries)
-        .where(c.id.in_(ids_chosen))
-        .values(
-            lease_token=c.lease_token + 1,
-            leased_until=NOW + in_seconds(LEASE_SECONDS),
+    return list((await tx.execute(chosen)).scalars())
+
+
+async def _lease(tx: Connection, ids: Sequence[str]) -> list[str]:
+    """Lease those of them that nobody else has taken since, or is taking."""
+    c = deliveries.c
+    free = select(c.id).where(c.id.in_(ids), *_due_and_free()).with_for_update(skip_locked=True)
+    locked = list((await tx.execute(free)).scalars())
+    if locked:
+        await tx.execute(
+            update(deliveries)
+            .where(c.id.in_(locked))
+            .values(
+                lease_token=c.lease_token + 1,
+                leased_until=NOW + in_seconds(LEASE_SECONDS),
+            )
         )
-        .returning(c.id)
-    )
-    ids = list(leased.scalars())
-    return await _read(tx, ids)
+    return locked
+
+
+def _due_and_free() -> list[Any]:
+    c = deliveries.c
+    return [
+        OWED,
+        c.next_attempt_at <= NOW,
+        or_(c.leased_until.is_(None), c.leased_until <= NOW),
+    ]
 
 
 async def record_attempt(
