@@ -10,9 +10,8 @@ from typing import Any
 from sqlalchemy import and_, case, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 
-from app.domain.sweeps import FOLLOWED_STATUSES
 from app.persistence.database import NOW, Connection, in_seconds
-from app.persistence.tables import EXCEPTIONAL, cloudflare_objects, watches
+from app.persistence.tables import EXCEPTIONAL, FOLLOWED, cloudflare_objects, watches
 from app.persistence.watches import Listing
 
 
@@ -143,9 +142,7 @@ async def count_followed(tx: Connection, zone_id: str, *, limit: int) -> int:
         select(c.custom_hostname_id)
         .where(
             c.zone_id == zone_id,
-            EXCEPTIONAL,
-            c.hostname_status == "active",
-            c.ssl_status.in_(FOLLOWED_STATUSES),
+            FOLLOWED,
             c.cloudflare_due_at <= NOW + in_seconds(60),
         )
         .limit(limit)

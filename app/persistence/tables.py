@@ -46,6 +46,11 @@ NOT_DELETED = text("state <> 'deleted'")
 OWED = text("status = 'pending'")
 DNS_DUE = text("dns_due_at IS NOT NULL")
 CLOUDFLARE_DUE = text("cloudflare_due_at IS NOT NULL")
+UNCREATED_DUE = text("cloudflare_due_at IS NOT NULL AND hostname_status IS NULL")
+# Those of `FOLLOWED_STATUSES`.
+FOLLOWED = text(
+    "hostname_status = 'active' AND ssl_status IN ('pending_issuance', 'pending_deployment')"
+)
 WOKEN = text("wakes <> claimed_wakes")
 EXCEPTIONAL = text(
     "hostname_status IS NOT NULL AND "
@@ -229,6 +234,10 @@ watches = Table(
     Index(
         "ix_watches_cloudflare_due", "zone_id", "cloudflare_due_at", postgresql_where=CLOUDFLARE_DUE
     ),
+    Index(
+        "ix_watches_uncreated_due", "zone_id", "cloudflare_due_at", postgresql_where=UNCREATED_DUE
+    ),
+    Index("ix_watches_followed", "zone_id", "cloudflare_due_at", postgresql_where=FOLLOWED),
     Index("ix_watches_woken", "zone_id", "due_at", postgresql_where=WOKEN),
     Index(
         "ix_watches_exceptional",

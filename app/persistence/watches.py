@@ -18,7 +18,15 @@ from app.domain.custom_hostname import Watch
 from app.domain.sweeps import FOLLOWED_STATUSES
 from app.persistence.codec import watch_row
 from app.persistence.database import NOW, Connection, in_seconds
-from app.persistence.tables import CLOUDFLARE_DUE, DNS_DUE, EXCEPTIONAL, WOKEN, sweeps, watches
+from app.persistence.tables import (
+    CLOUDFLARE_DUE,
+    DNS_DUE,
+    EXCEPTIONAL,
+    UNCREATED_DUE,
+    WOKEN,
+    sweeps,
+    watches,
+)
 from app.persistence.wakeups import Channel, notify
 
 LEASE_SECONDS = 60
@@ -74,8 +82,7 @@ async def claim_free(tx: Connection, zone_id: str, *, limit: int) -> list[Claim]
 
     Read the wide rows in a second statement, or they are stale.
     """
-    uncreated = and_(_cloudflare_due(zone_id), watches.c.hostname_status.is_(None))
-    waiting = await _due(tx, uncreated, watches.c.cloudflare_due_at, limit)
+    waiting = await _due(tx, _uncreated_due(zone_id), watches.c.cloudflare_due_at, limit)
     looks = await _due(tx, _dns_due(zone_id), watches.c.dns_due_at, limit)
     # Half is kept for what is not created yet: looks at DNS could fill every round.
     room = limit - min(len(waiting), -(-limit // 2))
@@ -265,6 +272,10 @@ def _dns_due(zone_id: str) -> Any:
 
 def _cloudflare_due(zone_id: str) -> Any:
     return and_(watches.c.zone_id == zone_id, CLOUDFLARE_DUE, watches.c.cloudflare_due_at <= NOW)
+
+
+def _uncreated_due(zone_id: str) -> Any:
+    return and_(watches.c.zone_id == zone_id, UNCREATED_DUE, watches.c.cloudflare_due_at <= NOW)
 
 
 def _look_due(zone_id: str, *, by_lists: bool) -> list[Any]:

@@ -11,9 +11,12 @@ import asyncpg
 import pytest
 from alembic import command
 from pydantic import TypeAdapter
+from sqlalchemy import TextClause
 from sqlalchemy.exc import DBAPIError
 
 from app.domain.shape import Shape
+from app.domain.sweeps import FOLLOWED_STATUSES
+from app.persistence import tables
 from app.persistence.migrations import alembic_config, migrate
 from app.persistence.tables import SCHEMA_VERSION, metadata
 
@@ -68,6 +71,33 @@ async def test_a_claim_by_the_clock_uses_the_index(database_url: str, side: str)
     assert any(f"ix_watches_{side}_due" in row[0] for row in plan)
     assert not any("Filter" in row[0] for row in plan)
     await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("which", "index"),
+    [(tables.UNCREATED_DUE, "ix_watches_uncreated_due"), (tables.FOLLOWED, "ix_watches_followed")],
+)
+async def test_what_waits_is_found_without_reading_what_does_not(
+    database_url: str, which: TextClause, index: str
+) -> None:
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("SET enable_seqscan = off")
+    # As a prepared statement's generic plan has it, which knows no parameter's value.
+    await connection.execute("SET plan_cache_mode = force_generic_plan")
+    await connection.execute(
+        f"PREPARE waiting AS SELECT custom_hostname_id FROM watches WHERE zone_id = $1 "  # noqa: S608
+        f"AND {which} AND cloudflare_due_at <= nameplate_now() "
+        f"ORDER BY cloudflare_due_at LIMIT $2"
+    )
+    plan = await connection.fetch("EXPLAIN EXECUTE waiting('zone', 10)")
+    assert any(index in row[0] for row in plan)
+    assert not any("Filter" in row[0] for row in plan)
+    await connection.close()
+
+
+def test_what_is_followed_is_what_the_index_finds() -> None:
+    assert all(f"'{status}'" in str(tables.FOLLOWED) for status in FOLLOWED_STATUSES)
+    assert str(tables.FOLLOWED).count("pending") == len(FOLLOWED_STATUSES)
 
 
 async def test_three_migrations_at_once_are_one_after_the_other(empty_database_url: str) -> None:
