@@ -22,7 +22,6 @@ from app.domain.budget import Limits
 from app.domain.errors import NotReady
 from app.domain.schedule import Policy
 from app.persistence.api_keys import put_bootstrap_key
-from app.persistence.custom_hostnames import rewrite_documents
 from app.persistence.database import Database, open_database, schema_version_of
 from app.persistence.tables import SCHEMA_VERSION
 from app.persistence.zones import put_default_zone
@@ -208,7 +207,7 @@ def _http_client(transport: httpx.AsyncBaseTransport | None = None) -> httpx.Asy
 
 async def _write_settings(database: Database, settings: Settings, cipher: Cipher) -> None:
     async with database.transaction() as tx:
-        moved = await put_default_zone(
+        await put_default_zone(
             tx,
             cloudflare_zone_id=settings.cloudflare_zone_id,
             api_token=cipher.encrypt(settings.cloudflare_api_token.get_secret_value()),
@@ -219,13 +218,3 @@ async def _write_settings(database: Database, settings: Settings, cipher: Cipher
         )
         if settings.bootstrap_api_key is not None:
             await put_bootstrap_key(tx, digest(settings.bootstrap_api_key.get_secret_value()))
-    if moved is not None:
-        await redraw(database, moved)
-
-
-async def redraw(database: Database, zone_id: str) -> None:
-    """Show a zone's new CNAME target in every document: they are written with it in them."""
-    last: str | None = ""
-    while last is not None:
-        async with database.transaction() as tx:
-            last = await rewrite_documents(tx, zone_id, after=last, limit=200)

@@ -103,6 +103,8 @@ zones = Table(
     # How far the end of a pause has come; NULL when none is under way.
     Column("lifted_after", Text),
     Column("lift_accepts", Boolean, nullable=False, server_default=text("false")),
+    # How far the documents show what the zone's row says now; NULL when they all do.
+    Column("redraw_after", Text),
     Column("sequence", Integer, nullable=False, server_default=text("0")),
     Column("target_standing", Text),
     Column("target_absences", SmallInteger, nullable=False, server_default=text("0")),

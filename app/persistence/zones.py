@@ -41,6 +41,8 @@ class Zone:
     """Up to which id the end of its pause has come; None when none is under way."""
     lift_accepts: bool
     """Whether the end of its pause accepts regressions."""
+    redraw_after: str | None
+    """Up to which id the documents show what it says now; None when they all do."""
     sequence: int
     """The number of its last event."""
     target_standing: str | None
@@ -83,11 +85,11 @@ async def put_default_zone(
     fallback_origin: str,
     budget: str,
     apex_prefixes: tuple[str, ...] = (),
-) -> str | None:
+) -> None:
     """Bring the default zone's row to what the settings say; processes that start at once queue.
 
-    Gives the zone's id when tenants are to point elsewhere than before. A former target stays
-    accepted: tenants who point there are served as long as its record is kept.
+    A former target stays accepted: tenants who point there are served as long as its record is
+    kept. When tenants are to point elsewhere than before, the zone's documents are to be redrawn.
     """
     await tx.execute(select(func.pg_advisory_xact_lock(SETTINGS_LOCK)))
     await tx.execute(
@@ -110,14 +112,14 @@ async def put_default_zone(
         zone_id = new_id(Prefix.ZONE)
         said |= {"id": zone_id, "cloudflare_zone_id": cloudflare_zone_id, "created_at": NOW}
         await tx.execute(insert(zones).values(said))
-        return None
+        return
     moved = former["cname_target"] != cname_target
     if moved:
         accepted = {*former["accepted_targets"], former["cname_target"]} - {cname_target}
         said["accepted_targets"] = sorted(accepted)
+    if moved or tuple(former["apex_prefixes"]) != apex_prefixes:
+        said |= {"redraw_after": "", "watch_due_at": NOW}
     await tx.execute(update(zones).where(zones.c.id == former["id"]).values(said))
-    moved = moved or tuple(former["apex_prefixes"]) != apex_prefixes
-    return str(former["id"]) if moved else None
 
 
 async def list_zones(tx: Connection) -> list[Zone]:
@@ -235,6 +237,24 @@ async def save_lift(tx: Connection, zone_id: str, pause: Pause, *, before: str, 
         update(zones)
         .where(*_is_paused_by(zone_id, pause), zones.c.lifted_after == before)
         .values(lifted_after=after)
+        .returning(zones.c.id)
+    )
+    return rows.first() is not None
+
+
+async def save_redraw(tx: Connection, zone: Zone, *, before: str, after: str | None) -> bool:
+    """Note how far the documents were redrawn; False when the zone has changed since it was read.
+
+    What was written then may show what it said before.
+    """
+    rows = await tx.execute(
+        update(zones)
+        .where(
+            zones.c.id == zone.id,
+            zones.c.redraw_after == before,
+            zones.c.updated_at == zone.updated_at,
+        )
+        .values(redraw_after=after)
         .returning(zones.c.id)
     )
     return rows.first() is not None

@@ -1,7 +1,12 @@
-"""Watch each zone itself: its CNAME target, its lists, and whether a bad token works again."""
+"""Watch each zone itself: its CNAME target, its lists, and whether a bad token works again.
+
+What concerns all of a zone's names, and takes long, is gone on with here: the end of a pause, and a
+new CNAME target in every document.
+"""
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 
 import structlog
@@ -21,6 +26,7 @@ from app.domain.zone import ZoneAccess
 from app.persistence import zones as store
 from app.persistence.breaker_counts import forget_counts
 from app.persistence.clock import read_now
+from app.persistence.custom_hostnames import rewrite_documents
 from app.persistence.database import Database
 from app.persistence.sweeps import put_lists
 from app.persistence.zones import Zone
@@ -28,8 +34,11 @@ from app.services.budgets import Budgets
 from app.services.pauses import Pauses, pause_zone
 from app.services.ports import Cipher, CustomHostnameGateway, Dns
 
-LIFT_SECONDS = 20.0
-"""How long one look goes on with the end of a pause: the next look may come after thirty."""
+LIFT_SECONDS = 12.0
+REDRAW_SECONDS = 15.0
+"""How long one look goes on with the end of a pause, and with the zone's documents: the next look
+may come after thirty seconds."""
+REDRAWN_AT_ONCE = 200
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +79,8 @@ class ZoneWatch:
             await self._pauses.go_on_lifting(zone.id, within=LIFT_SECONDS)
         elif pause is not None and pause.retry_at is not None and pause.retry_at <= now:
             await self._try_again(zone, due=pause.retry_at)
+        if zone.redraw_after is not None:
+            await self._redraw(zone, zone.redraw_after)
 
     async def _look_at_target(self, zone: Zone) -> None:
         seen = await self._dns.addresses(zone.cname_target)
@@ -86,6 +97,17 @@ class ZoneWatch:
             if absences >= TARGET_ABSENCES:
                 detail = f"{zone.cname_target} has no address in DNS"
                 await pause_zone(tx, zone.id, PauseReason.CNAME_TARGET_MISSING, detail=detail)
+
+    async def _redraw(self, zone: Zone, after: str) -> None:
+        """Show a zone's new CNAME target in every document: they are written with it in them."""
+        last: str | None = after
+        until = time.monotonic() + REDRAW_SECONDS
+        while last is not None and time.monotonic() < until:
+            async with self._database.transaction() as tx:
+                before = last
+                last = await rewrite_documents(tx, zone.id, after=before, limit=REDRAWN_AT_ONCE)
+                if not await store.save_redraw(tx, zone, before=before, after=last):
+                    return
 
     async def _try_again(self, zone: Zone, *, due: datetime) -> None:
         """Ask for one page: what works again lifts the pause by itself."""

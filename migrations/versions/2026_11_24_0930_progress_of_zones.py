@@ -27,6 +27,7 @@ def upgrade() -> None:
         "zones",
         sa.Column("lift_accepts", sa.Boolean(), server_default=sa.text("false"), nullable=False),
     )
+    op.add_column("zones", sa.Column("redraw_after", sa.Text(), nullable=True))
     for name, where in INDEXES.items():
         op.create_index(
             name,
@@ -41,6 +42,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for name, where in INDEXES.items():
         op.drop_index(name, table_name="watches", postgresql_where=sa.text(where))
+    op.drop_column("zones", "redraw_after")
     op.drop_column("zones", "lift_accepts")
     op.drop_column("zones", "lifted_after")
     op.execute(f"UPDATE schema_version SET version = {SCHEMA_VERSION - 1}")

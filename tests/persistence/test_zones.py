@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from app.persistence.database import Database, open_database
-from app.persistence.zones import list_zones, put_default_zone
+from app.persistence.zones import list_zones, put_default_zone, save_redraw
 
 
 async def put(
@@ -57,3 +57,35 @@ async def test_a_new_cname_target_is_shown_and_the_former_one_stays_accepted(
         async with database.transaction() as tx:
             (zone,) = await list_zones(tx)
         assert zone.accepted_targets == ("clients.provider.net",)
+
+
+async def test_documents_that_were_redrawn_before_the_target_moved_again_are_redrawn_anew(
+    database_url: str,
+) -> None:
+    async with open_database(database_url) as database:
+        await put(database, "0" * 32)
+        await put(database, "0" * 32, "clients.provider.net")
+        async with database.transaction() as tx:
+            (zone,) = await list_zones(tx)
+            assert zone.redraw_after == ""
+            assert await save_redraw(tx, zone, before="", after="ch_5")
+        await put(database, "0" * 32, "tenants.provider.net")
+        async with database.transaction() as tx:
+            assert not await save_redraw(tx, zone, before="", after="ch_9")
+            (zone,) = await list_zones(tx)
+        assert zone.redraw_after == ""
+
+
+async def test_a_process_that_starts_with_the_same_settings_keeps_what_was_redrawn(
+    database_url: str,
+) -> None:
+    async with open_database(database_url) as database:
+        await put(database, "0" * 32)
+        await put(database, "0" * 32, "clients.provider.net")
+        async with database.transaction() as tx:
+            (zone,) = await list_zones(tx)
+            await save_redraw(tx, zone, before="", after="ch_5")
+        await put(database, "0" * 32, "clients.provider.net")
+        async with database.transaction() as tx:
+            (zone,) = await list_zones(tx)
+        assert zone.redraw_after == "ch_5"
