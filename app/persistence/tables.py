@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """What this code needs of `schema_version`; every migration writes the number after its own."""
 
 metadata = MetaData(

@@ -6,12 +6,12 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "2d94b7e06a5f"
-down_revision = "5f0e7c31b9d4"
+down_revision = "c3a9d81f6e20"
 branch_labels = None
 depends_on = None
 
 # The number that `/readyz` compares with what the running code needs.
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 INDEXES = {
     "ix_watches_uncreated_due": "cloudflare_due_at IS NOT NULL AND hostname_status IS NULL",
