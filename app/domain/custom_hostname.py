@@ -135,6 +135,8 @@ class ZoneTargets:
     """The zone's label under dcv.cloudflare.com; None until it was needed."""
     takes_custom_metadata: bool | None = None
     """False once Cloudflare refused custom metadata here (1413); None while nobody tried."""
+    target_is_missing: bool = False
+    """The CNAME target has no address at the moment: nobody should be sent there."""
 
     @property
     def targets(self) -> tuple[str, ...]:

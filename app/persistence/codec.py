@@ -140,6 +140,7 @@ def read_record(row: Mapping[str, Any]) -> CustomHostname:
             apex_prefixes=tuple(row["apex_prefixes"]),
             dcv_uuid=row["dcv_uuid"],
             takes_custom_metadata=row["takes_custom_metadata"],
+            target_is_missing=row["target_standing"] == "absent",
         ),
         plan=Plan(row["plan"]),
         options=_OPTIONS.validate_python(row["options"]),

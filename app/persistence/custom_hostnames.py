@@ -228,4 +228,5 @@ def _records() -> Select[Any]:
         zones.c.apex_prefixes,
         zones.c.dcv_uuid,
         zones.c.takes_custom_metadata,
+        zones.c.target_standing,
     ).select_from(joined)

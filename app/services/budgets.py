@@ -225,12 +225,13 @@ class Budgets:
         await save_bucket(tx, zone.budget, drawn.bucket)
         return claims
 
-    async def place_of(self, name: str, record_id: str) -> Place | None:
-        """Say when a queued creation may be expected to begin; None when it is not queued."""
+    async def place_of(self, name: str, record_id: str) -> Place:
+        """Say when a creation that has to wait may be expected to begin."""
         async with self._database.transaction() as tx:
             place = await turns.place_of(tx, record_id)
             if place is None:
-                return None
+                # Turned away by Cloudflare itself: it takes its turn once creations go on.
+                place = (await turns.lengths(tx, name, Lane.CREATION)).total + 1
             bucket, now = await read_bucket(tx, name, self.limits)
         wait = rules.expected_wait(bucket, self.limits, place, now)
         return Place(place, _instant(now) + timedelta(seconds=wait))

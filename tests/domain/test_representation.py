@@ -240,3 +240,10 @@ def test_no_switch_is_safe_onto_what_cloudflare_is_about_to_take_away(status: st
     seen = replace(record, cloudflare=replace(record.cloudflare, seen=leaving))
     assert represent(record)["switch_safe"] is True
     assert represent(seen)["switch_safe"] is False
+
+
+def test_no_switch_is_safe_to_a_target_that_is_not_there() -> None:
+    record = validating_record()
+    gone = replace(record, zone=replace(record.zone, target_is_missing=True))
+    assert represent(record)["switch_safe"] is True
+    assert represent(gone)["switch_safe"] is False

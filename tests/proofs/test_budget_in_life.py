@@ -26,6 +26,9 @@ SCALE = 10
 TIMES_TOO_LARGE = 20
 SECONDS = 180
 INTERACTIVE_P99 = 2.0
+SETTLES = 5.0
+"""Seconds for the calls behind the last answers: they were answered at their deadline, at most."""
+WORKERS_NICE = 5
 DOMAIN = "great-crowd.com"
 LIMITS = {
     "NAMEPLATE_CLOUDFLARE_CALLS": str(CALLS),
@@ -48,7 +51,8 @@ async def start_all(processes: Processes, service: Service, workers: int) -> Non
     )
     await processes.start("api", **LIMITS)
     for _ in range(workers):
-        await processes.start("worker", **LIMITS, **FEW_CONNECTIONS)
+        # Free looks at DNS fill two cores; in life the API does not share them with all workers.
+        await processes.start("worker", nice=WORKERS_NICE, **LIMITS, **FEW_CONNECTIONS)
 
 
 @pytest.mark.proof
@@ -62,6 +66,7 @@ async def test_eight_workers_over_twenty_times_too_many_names_never_breach_the_l
         await start_all(processes, service, workers=8)
         ids = await _fill(service, names)
         waits = await _press_refresh(service, ids, seconds=SECONDS)
+        await asyncio.sleep(SETTLES)
         done = await _until_patched(service)
         calls = await service.calls()
         spent = (await service.http.get("/v1/zones/default/budget")).json()["spent"]
@@ -77,6 +82,8 @@ async def test_eight_workers_over_twenty_times_too_many_names_never_breach_the_l
     )
     assert calls["breaches"] == 0
     assert calls["most_in_window"] <= CALLS
+    # Nobody else stands still for them.
+    assert min(spent["validation"], spent["sweeps"]) > 0
     # It is a proof only if the budget was wanted, and spent.
     assert calls["most_in_window"] >= 0.6 * CALLS
     assert len(waits) >= 0.5 * SCALE * SECONDS

@@ -161,6 +161,7 @@ async def test_a_refusal_of_creations_alone_stops_nothing_else(service: Service)
     first = await service.create("shop.front-door.com")
     second = await service.create("shop.side-door.com")
     assert second["reason"] == "creation_queued"
+    assert second["queue"]["place"] == 1
     said = await budget(service)
     assert said["blocked_until"] is None
     assert said["creations"]["blocked_until"] is not None

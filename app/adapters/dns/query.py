@@ -23,8 +23,9 @@ MAX_HOPS = 16
 """RFC 1034 names no number; resolvers give up at about this many."""
 MAX_PACKETS = 40
 """The most that one look sends, whatever a tenant's zone makes of it."""
-MAX_SECONDS = 20.0
-"""How long one look goes on asking; the last question may outlast it by its own wait."""
+MAX_SECONDS = 8.0
+"""How long one look goes on asking; the last question may outlast it by its own wait. Two looks
+and an act fit into a tick, and slow servers hold a worker's slot no longer."""
 
 _PAYLOAD = 1232
 _LAME = "lame"
