@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import sys
 import time
 import uuid
@@ -52,7 +53,8 @@ async def start_all(processes: Processes, service: Service, workers: int) -> Non
     await processes.start("api", **LIMITS)
     for _ in range(workers):
         # Free looks at DNS fill two cores; in life the API does not share them with all workers.
-        await processes.start("worker", nice=WORKERS_NICE, **LIMITS, **FEW_CONNECTIONS)
+        worker = await processes.start("worker", **LIMITS, **FEW_CONNECTIONS)
+        os.setpriority(os.PRIO_PROCESS, worker.pid, WORKERS_NICE)
 
 
 @pytest.mark.proof
@@ -93,7 +95,7 @@ async def test_eight_workers_over_twenty_times_too_many_names_never_breach_the_l
 
 
 async def _fill(service: Service, count: int) -> list[str]:
-    """Have so many names wait for their CNAME, and all their tenants add it at the same time."""
+    """Have so many names wait for their CNAME, and all their tenants add it within minutes."""
     zone = await default_zone(service.sql)
     await service.world.control(
         "POST",
@@ -114,7 +116,9 @@ async def _fill(service: Service, count: int) -> list[str]:
     now = await service.sql.fetchval("SELECT nameplate_now()")
     await Filling(service.sql, zone, now).fill(_views(count))
     await service.sql.execute(
-        "UPDATE watches SET dns_due_at = nameplate_now() + random() * interval '2 minutes'"
+        # Sixty a second are seen, twice what can be refreshed; more would only keep the emulator's
+        # DNS busy, which shares its process with its API.
+        "UPDATE watches SET dns_due_at = nameplate_now() + random() * interval '10 minutes'"
     )
     rows = await service.sql.fetch("SELECT id FROM custom_hostnames ORDER BY id")
     return [row["id"] for row in rows]

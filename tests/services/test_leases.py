@@ -14,6 +14,7 @@ from cryptography.fernet import Fernet
 
 from app.bootstrap import Services, no_checkpoint, open_services
 from app.domain.custom_hostname import CustomHostname, State
+from app.domain.reason import Reason
 from app.local.stack import Secrets, sandbox_settings
 from app.persistence.database import open_database
 from app.persistence.watches import claim_one
@@ -119,6 +120,28 @@ async def test_a_hostname_wished_gone_during_a_look_is_not_created_any_more(
         removed = await tick(services, record)
         assert removed.state is State.DELETED
         assert await posts(calls_url) == 0
+
+
+async def test_a_change_during_a_creation_that_is_refused_is_tried_without_being_asked(
+    database_url: str, tmp_path: Path
+) -> None:
+    mended = Intruder(
+        database_url,
+        "create_answered",
+        "UPDATE custom_hostnames SET options = '{}', revision = revision + 1",
+        "UPDATE watches SET wakes = wakes + 1",
+    )
+    async with alone(database_url, tmp_path, mended) as (services, calls_url):
+        wanted = Registration(
+            hostname="shop.hasty-heron.com",
+            tenant="heron",
+            metadata={},
+            options={"custom_origin_server": "nowhere.nameplate-demo.net"},
+        )
+        refused, _ = await services.custom_hostnames.register(wanted)
+        assert (refused.state, refused.reason) == (State.FAILED, Reason.CUSTOM_ORIGIN_REFUSED)
+        assert (await tick(services, refused)).state is State.VALIDATING
+        assert await posts(calls_url) == 2
 
 
 async def test_a_rush_of_posts_is_accepted_or_told_to_come_again_and_all_of_it_arrives(

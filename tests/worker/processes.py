@@ -65,7 +65,7 @@ class Processes:
         )
 
     async def start(
-        self, kind: str, *, dies_at: str = "never", nice: int = 0, **settings: str
+        self, kind: str, *, dies_at: str = "never", **settings: str
     ) -> asyncio.subprocess.Process:
         """Start an `api` or a `worker`; an API answers when this returns."""
         process = await asyncio.create_subprocess_exec(
@@ -82,7 +82,6 @@ class Processes:
             stderr=asyncio.subprocess.DEVNULL,
         )
         self._running.append(process)
-        os.setpriority(os.PRIO_PROCESS, process.pid, nice)
         if kind == "api":
             await self._until_it_answers()
         return process
