@@ -126,8 +126,9 @@ class Seeded:
         async with open_services(self._settings, cloudflare_transport=asked) as services:
             yield Worker(services, asked)
 
-    async def control(self, path: str, **body: Any) -> None:
-        answer = await self._http.post(f"{self._sandbox.url}/control/cloudflare{path}", json=body)
+    async def control(self, path: str, *, method: str = "POST", **body: Any) -> None:
+        url = f"{self._sandbox.url}/control/cloudflare{path}"
+        answer = await self._http.request(method, url, json=body)
         assert answer.is_success, answer.text
 
     async def seed(self, count: int, *, pending: Sequence[int] = (), **statuses: str) -> None:
