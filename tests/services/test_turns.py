@@ -1,0 +1,190 @@
+"""Who waits for a call, in turn by tenant: thousands at once, and one of them with a crowd.
+
+Everything is a twentieth of life: 500 tenants for 10,000, a crowd of 100 names for 2,000, and
+limits under which 0.15 calls a second are ours for 3. The time is whole: an hour, and the rest.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from bisect import bisect_right
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from operator import itemgetter
+
+import asyncpg
+import pytest
+
+from app.domain.budget import Lane, Limits
+from app.domain.custom_hostname import CustomHostname
+from app.domain.observation import CloudflareHostname
+from app.persistence.clock import advance, read_now
+from app.persistence.database import Database, open_database
+from app.persistence.zones import open_zones, put_default_zone
+from app.services.budgets import Budgets
+from benchmarks.filling import Filling, default_zone
+
+TENANTS, CROWD = 500, 100
+LIMITS = Limits(calls=75)
+HOUR = 3600.0
+STEP = 15.0
+BUDGET = "default"
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with open_database(database_url) as opened:
+        async with opened.transaction() as tx:
+            await put_default_zone(
+                tx,
+                cloudflare_zone_id="0" * 32,
+                api_token=b"encrypted",
+                cname_target="customers.provider.net",
+                fallback_origin="fallback.provider.net",
+                budget=BUDGET,
+            )
+        yield opened
+
+
+@dataclass
+class Office:
+    """The budget, those who come to it, and when each came and was served."""
+
+    database: Database
+    budgets: Budgets
+    zone_id: str
+    came: dict[str, float] = field(default_factory=dict)
+    served: dict[str, float] = field(default_factory=dict)
+    now: float = 0.0
+
+    async def come(self, record: CustomHostname, *, awaited: bool = True) -> None:
+        """Ask for a call for a refresh, that somebody waits for or not."""
+        self.came[record.id] = self.now
+        wait = await self.budgets.take_turn(record, BUDGET, Lane.VALIDATION, awaited=awaited)
+        if wait is None:
+            self.served[record.id] = self.now
+
+    async def pass_to(self, instant: float) -> None:
+        """Move the clock, and serve whose turn it is."""
+        async with self.database.transaction() as tx:
+            await advance(tx, timedelta(seconds=instant - self.now))
+            self.now = instant
+            claims = await self.budgets.serve(tx, BUDGET, [self.zone_id], limit=100)
+        for claim in claims:
+            self.served[claim.custom_hostname_id] = instant
+
+
+@dataclass
+class Hour:
+    """An hour that is over, and who came in it."""
+
+    office: Office
+    crowd: list[str]
+    others: list[str]
+
+
+async def filled(database: Database, tenants: list[str]) -> list[CustomHostname]:
+    """Have a live name for each of these."""
+    sql = await asyncpg.connect(database.url)
+    try:
+        zone = await default_zone(sql)
+        async with database.transaction() as tx:
+            now = await read_now(tx)
+        filling = Filling(sql, zone, now)
+        views = [
+            CloudflareHostname(
+                id=str(uuid.UUID(int=number)),
+                hostname=f"shop-{number}.crowded.com",
+                status="active",
+                ssl_status="active",
+                ssl_method="http",
+                ssl_type="dv",
+            )
+            for number in range(len(tenants))
+        ]
+        await filling.fill(views)
+    finally:
+        await sql.close()
+    return [
+        replace(filling.record(view), tenant=tenant)
+        for view, tenant in zip(views, tenants, strict=True)
+    ]
+
+
+@pytest.fixture
+async def hour(database: Database) -> Hour:
+    """Let a crowd come at the beginning of an hour, and each other tenant at some time of it."""
+    names = ["crowd"] * CROWD + [f"tenant-{number}" for number in range(TENANTS)]
+    records = await filled(database, names)
+    async with database.transaction() as tx:
+        (zone,) = await open_zones(tx)
+    office = Office(database, Budgets(database, LIMITS), zone.id)
+    crowd, others = records[:CROWD], records[CROWD:]
+    for record in crowd:
+        await office.come(record)
+    drawn = random.Random(4)  # noqa: S311 - always alike
+    coming = sorted(((drawn.uniform(0, HOUR), record) for record in others), key=itemgetter(0))
+    while len(office.served) < len(records) and office.now < 2 * HOUR:
+        await office.pass_to(office.now + STEP)
+        while coming and coming[0][0] <= office.now:
+            await office.come(coming.pop(0)[1])
+    return Hour(office, [each.id for each in crowd], [each.id for each in others])
+
+
+async def test_ten_thousand_tenants_within_an_hour_beside_a_crowd_are_served_as_reckoned(
+    hour: Hour,
+) -> None:
+    came, served = hour.office.came, hour.office.served
+    # Everybody, in the time that so many calls take at our rate.
+    assert len(served) == CROWD + TENANTS
+    assert max(served.values()) <= (CROWD + TENANTS) / LIMITS.rate + STEP
+    # No window sees more than is ours.
+    times = sorted(served.values())
+    assert most_in_a_window(times, LIMITS.window) <= LIMITS.ours
+    # Of those who wait nobody waits for the crowd: but for its one slot in five.
+    rest = sorted(served[each] for each in hour.crowd)
+    firsts = sorted(served[each] for each in hour.others)
+    waited = [each for each in hour.others if served[each] > came[each]]
+    assert waited
+    for each in waited:
+        ahead = between(rest, came[each], served[each])
+        assert ahead <= between(firsts, came[each], served[each]) / 4 + 1
+    # And nine in ten find a call at once.
+    assert len(waited) < TENANTS / 10
+
+
+async def test_of_five_turns_four_are_the_first_names_and_one_is_the_rests(
+    database: Database,
+) -> None:
+    names = ["crowd"] * 20 + [f"tenant-{number}" for number in range(12)]
+    records = await filled(database, names)
+    async with database.transaction() as tx:
+        (zone,) = await open_zones(tx)
+    office = Office(database, Budgets(database, LIMITS), zone.id)
+    # Nobody waits for these in person; the burst is gone.
+    await office.budgets.draw(BUDGET, Lane.INTERACTIVE, 100)
+    for record in records:
+        await office.come(record, awaited=False)
+    await office.pass_to(LIMITS.reserve / LIMITS.rate)
+    while len(office.served) < len(records):
+        await office.pass_to(office.now + 1 / LIMITS.rate)
+    order = sorted(office.served, key=lambda each: office.served[each])
+    crowd = {record.id for record in records[:20]}
+    last = max(order.index(record.id) for record in records[20:])
+    rests = {record.id for record in records[3:20]}
+    assert all(len(rests & set(order[at : at + 5])) == 1 for at in range(0, last - 4, 5))
+    # The crowd's own first three are first names: one in the others' turn, two after it.
+    firsts = [each for each in order if each not in rests]
+    assert len(crowd & set(firsts[:13])) == 1
+    assert firsts[13:] == [records[1].id, records[2].id]
+
+
+def most_in_a_window(times: list[float], window: float) -> int:
+    return max(between(times, at - 0.001, at + window) for at in times)
+
+
+def between(times: list[float], after: float, until: float) -> int:
+    """Count the instants later than `after`, and not later than `until`."""
+    return bisect_right(times, until) - bisect_right(times, after)
