@@ -22,8 +22,7 @@ from app.domain.budget import Limits
 from app.domain.errors import NotReady
 from app.domain.schedule import Policy
 from app.persistence.api_keys import put_bootstrap_key
-from app.persistence.database import Database, open_database, schema_version_of
-from app.persistence.tables import SCHEMA_VERSION
+from app.persistence.database import Database, open_database, require_schema
 from app.persistence.zones import put_default_zone
 from app.services.acting import Actor
 from app.services.api_keys import ApiKeys, digest
@@ -86,9 +85,7 @@ async def open_services(
     """
     cipher = Cipher(settings.secret_key_texts)
     servers = resolver_addresses(settings.dns_resolvers)
-    version = await schema_version_of(settings.database_url)
-    if version is None or version < SCHEMA_VERSION:
-        raise NotReady("The database's schema is older than this code; run `nameplate migrate`.")
+    await require_schema(settings.database_url)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(
             open_database(settings.database_url, connections=settings.database_connections)

@@ -220,18 +220,10 @@ def keys_create(
     scope: Annotated[str, typer.Option(help="read, write or admin.")] = "write",
 ) -> None:
     """Make an API key and print it, this once."""
-    from app.persistence.database import open_database
     from app.services.api_keys import ApiKeys
 
-    settings = load_database_settings()
-    _reach(settings.database_url, settings.database_tries)
-
-    async def create() -> str:
-        async with open_database(settings.database_url, connections=1) as database:
-            _, secret = await ApiKeys(database).create(name=name, scope=scope)
-            return secret
-
-    typer.echo(asyncio.run(create()))
+    _, secret = _with_database(lambda database: ApiKeys(database).create(name=name, scope=scope))
+    typer.echo(secret)
 
 
 @keys.command("secret")
@@ -271,15 +263,23 @@ def zones_resume(
 
 
 def _with_pauses(change: Callable[[Any], Awaitable[Any]]) -> Any:
-    from app.persistence.database import open_database
     from app.services.pauses import Pauses
 
+    return _with_database(lambda database: change(Pauses(database)))
+
+
+def _with_database(change: Callable[[Any], Awaitable[Any]]) -> Any:
+    """Run one change on a database that has this code's schema."""
+    from app.persistence.database import open_database, require_schema
+
+    set_up_logging("console", logging.CRITICAL)
     settings = load_database_settings()
     _reach(settings.database_url, settings.database_tries)
 
     async def run_change() -> Any:
+        await require_schema(settings.database_url)
         async with open_database(settings.database_url, connections=1) as database:
-            return await change(Pauses(database))
+            return await change(database)
 
     return asyncio.run(run_change())
 

@@ -9,7 +9,7 @@ was drawn is not given back. Instants are seconds since the epoch, of `nameplate
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -261,13 +261,28 @@ def is_rests_slot(served: int) -> bool:
 
 
 def may_serve(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> bool:
-    """Whether one who waits in `lane` could be served now; asked without the lock."""
+    """Whether it is worth locking the budget for those who wait in `lane`.
+
+    Large budgets are served some at a time, four times a second: each time has its own price.
+    """
     bucket = _refilled(bucket, limits, now)
     if lane is not Lane.CREATION:
-        return _affordable(bucket, limits, lane, now) > 0
+        return _affordable(bucket, limits, lane, now) >= max(1, int(limits.rate / 4))
     pays = (Lane.INTERACTIVE, Lane.CREATION)
     creates = creation_wait(bucket, limits, now) == 0
     return creates and any(_affordable(bucket, limits, each, now) for each in pays)
+
+
+def is_to_be_noted(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> bool:
+    """Whether to write down that `lane` wants calls: the others then keep to their shares."""
+    if lane is Lane.CREATION and creation_wait(bucket, limits, now) > 0:
+        return False
+    return now - bucket.refused_at.get(lane, 0.0) > CONTENDED_SECONDS / 2
+
+
+def note_wanted(bucket: Bucket, lanes: Iterable[Lane], now: float) -> Bucket:
+    """Note that these lanes want calls that they cannot have yet."""
+    return replace(bucket, refused_at={**bucket.refused_at, **dict.fromkeys(lanes, now)})
 
 
 def is_surely_refused(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> bool:

@@ -326,9 +326,10 @@ def _record_reason(record: CustomHostname, purpose: Purpose) -> Reason | None:
     # Once traffic arrives here, hostname and HTTP validation need no token; but what arrives by a
     # wildcard says nothing of the name itself, which is the one Cloudflare checks.
     routed = _is_routed(record)
-    if routed and not wanted_shape(record).wildcard:
-        return None
     lacking = [r for r in wanted if r.purpose in _PROVED_BY[purpose]]
+    by_mail = any(r.type == "EMAIL" for r in lacking)
+    if routed and not by_mail and not wanted_shape(record).wildcard:
+        return None
     if not lacking:
         return None if routed else _cname_reason(record)
     statuses = {r.status for r in lacking}

@@ -28,6 +28,17 @@ async def lock_bucket(tx: Connection, name: str, limits: Limits) -> tuple[Bucket
     return bucket, max(float(row[1]), bucket.at)
 
 
+async def try_lock_bucket(tx: Connection, name: str, limits: Limits) -> tuple[Bucket, float] | None:
+    """Lock the budget if nobody has it at this moment; who comes again soon need not wait."""
+    query = select(budgets.c.state, _EPOCH).where(budgets.c.name == name)
+    row = (await tx.execute(query.with_for_update(skip_locked=True))).first()
+    if row is None:
+        exists = await tx.scalar(select(budgets.c.name).where(budgets.c.name == name))
+        return None if exists else await lock_bucket(tx, name, limits)
+    bucket = _BUCKET.validate_python(row[0])
+    return bucket, max(float(row[1]), bucket.at)
+
+
 async def read_bucket(tx: Connection, name: str, limits: Limits) -> tuple[Bucket, float]:
     """Read the budget without keeping anybody from it."""
     row = (await tx.execute(select(budgets.c.state, _EPOCH).where(budgets.c.name == name))).first()

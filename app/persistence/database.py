@@ -220,6 +220,17 @@ def _one_line(error: BaseException) -> str:
     return " ".join((str(error) or type(error).__name__).split())
 
 
+async def require_schema(database_url: str) -> None:
+    """See that every migration ran that this code needs.
+
+    Raises:
+        NotReady: the schema is older.
+    """
+    version = await schema_version_of(database_url)
+    if version is None or version < SCHEMA_VERSION:
+        raise NotReady("The database's schema is older than this code; run `nameplate migrate`.")
+
+
 async def schema_version_of(database_url: str) -> int | None:
     """Give the schema's number; None where no migration ever ran."""
     connection = await asyncpg.connect(database_url, timeout=10)

@@ -1,6 +1,6 @@
 """Who waits for a Cloudflare call that the budget could not spare, in turn by tenant.
 
-The budget's row must be locked by the transaction that changes anything here.
+A place is taken without the budget's lock, and given up by who holds it or the hostname's lease.
 """
 
 from __future__ import annotations

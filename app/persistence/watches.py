@@ -101,10 +101,14 @@ async def count_looks(tx: Connection, zone_id: str, *, limit: int, by_lists: boo
     return await tx.scalar(select(func.count()).select_from(due.subquery())) or 0
 
 
-async def claim_looks(tx: Connection, zone_id: str, *, limit: int, by_lists: bool) -> list[Claim]:
-    """Lease hostnames that Cloudflare is due to be asked of; a call was drawn for each."""
+async def due_looks(tx: Connection, zone_id: str, *, limit: int, by_lists: bool) -> list[str]:
+    """Lock hostnames that Cloudflare is due to be asked of."""
     which = and_(*_look_due(zone_id, by_lists=by_lists))
-    ids = await _due(tx, which, watches.c.cloudflare_due_at, limit)
+    return await _due(tx, which, watches.c.cloudflare_due_at, limit)
+
+
+async def claim_looks(tx: Connection, ids: Sequence[str]) -> list[Claim]:
+    """Lease some of them; a call was drawn for each."""
     return [replace(claim, paid=True) for claim in await claim_these(tx, ids)]
 
 
@@ -117,11 +121,10 @@ async def claim_these(tx: Connection, ids: Sequence[str]) -> list[Claim]:
 
 async def claim_turns(tx: Connection, ids: Sequence[str], lane: Lane) -> list[Claim]:
     """Lease those whose turn it is, and make them due: who dies now has left the queue."""
-    claims = await claim_these(tx, ids)
-    held = [claim.custom_hostname_id for claim in claims]
-    await tx.execute(
-        update(watches).where(watches.c.custom_hostname_id.in_(held)).values(cloudflare_due_at=NOW)
-    )
+    if not ids:
+        return []
+    which = (watches.c.custom_hostname_id.in_(ids), is_free())
+    claims = await _lease(tx, *which, cloudflare_due_at=NOW)
     return [replace(claim, turn=lane, cloudflare_due=False) for claim in claims]
 
 
@@ -298,7 +301,7 @@ def _look_due(zone_id: str, *, by_lists: bool) -> list[Any]:
     return [*due, or_(~func.coalesce(followed, False), left)]
 
 
-async def _lease(tx: Connection, *which: Any) -> list[Claim]:
+async def _lease(tx: Connection, *which: Any, **more: Any) -> list[Claim]:
     rows = await tx.execute(
         update(watches)
         .where(*which)
@@ -306,6 +309,7 @@ async def _lease(tx: Connection, *which: Any) -> list[Claim]:
             lease_token=watches.c.lease_token + 1,
             leased_until=NOW + in_seconds(LEASE_SECONDS),
             claimed_wakes=watches.c.wakes,
+            **more,
         )
         .returning(
             watches.c.custom_hostname_id,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -20,7 +20,7 @@ from app.domain.custom_hostname import CustomHostname
 from app.domain.errors import BudgetSpent
 from app.domain.zone import ZoneAccess
 from app.persistence import turns, watches
-from app.persistence.budgets import lock_bucket, read_bucket, save_bucket
+from app.persistence.budgets import lock_bucket, read_bucket, save_bucket, try_lock_bucket
 from app.persistence.database import Connection, Database
 from app.persistence.turns import Lengths
 from app.persistence.watches import Claim, claim_turns
@@ -151,23 +151,35 @@ class Budgets:
         """Take one call for an act on `record`; else give the seconds to wait, having queued it.
 
         An act that is `awaited` is interactive, but a creation keeps to its queue, and so does what
-        one tenant asks for beyond its share.
+        one tenant asks for beyond its share. The budget is locked for as long as a call is drawn,
+        and not for a place in the queue: all processes wait for that lock.
         """
-        async with self._database.transaction() as tx:
-            bucket, now = await lock_bucket(tx, name, self.limits)
-            first_few = await turns.few_of(tx, name, lane, record.tenant)
-            drawn = Draw(bucket, 0)
-            if awaited and lane is not Lane.CREATION:
-                drawn = rules.draw_for_person(bucket, self.limits, record.tenant, now)
-            if not drawn.granted and await self._is_next(
-                tx, bucket, name, lane, interactive=first_few
-            ):
-                pays = first_few and awaited
-                drawn = self._draw_for(drawn.bucket, lane, interactive=pays, now=now)
+        if awaited and lane is not Lane.CREATION:
+            drawn = await self._change(
+                name, lambda b, now: rules.draw_for_person(b, self.limits, record.tenant, now)
+            )
             if drawn.granted:
-                await turns.leave(tx, [record.id])
-                await save_bucket(tx, name, rules.turn_served(drawn.bucket, drawn.bucket.turns))
+                await self.leave_queue(record)
                 return None
+        return await self._in_turn(record, name, lane, awaited=awaited)
+
+    async def _in_turn(
+        self, record: CustomHostname, name: str, lane: Lane, *, awaited: bool
+    ) -> float | None:
+        async with self._database.transaction() as tx:
+            seen, at = await read_bucket(tx, name, self.limits)
+            first_few = await turns.few_of(tx, name, lane, record.tenant)
+            pays = first_few and awaited
+            drawn = self._draw_for(seen, lane, interactive=pays, now=at)
+            if drawn.granted and await self._is_next(tx, seen, name, lane, interactive=first_few):
+                bucket, now = await lock_bucket(tx, name, self.limits)
+                drawn = self._draw_for(bucket, lane, interactive=pays, now=now)
+                if drawn.granted:
+                    served = rules.turn_served(drawn.bucket, drawn.bucket.turns)
+                    await save_bucket(tx, name, served)
+                    await turns.leave(tx, [record.id])
+                    return None
+                await save_bucket(tx, name, drawn.bucket)
             await turns.enqueue(
                 tx,
                 name,
@@ -175,10 +187,9 @@ class Budgets:
                 record_id=record.id,
                 zone_id=record.zone.id,
                 tenant=record.tenant,
-                served=bucket.turns.get(lane, 0),
+                served=seen.turns.get(lane, 0),
                 interactive=first_few,
             )
-            await save_bucket(tx, name, drawn.bucket)
         return max(drawn.wait, 1.0)
 
     async def leave_queue(self, record: CustomHostname) -> None:
@@ -190,24 +201,54 @@ class Budgets:
         self, tx: Connection, name: str, zones: Sequence[str], *, limit: int
     ) -> list[Claim]:
         """Claim those whose turn it is, each with the call it waited for."""
-        lanes = await turns.lanes_waiting(tx, name) if limit > 0 else []
-        if not lanes:
+        waiting = await turns.lanes_waiting(tx, name) if limit > 0 else []
+        if not waiting:
             return []
         seen, at = await read_bucket(tx, name, self.limits)
-        if not any(rules.may_serve(seen, self.limits, lane, at) for lane in lanes):
+        lanes = self._servable(waiting, seen, at)
+        if not lanes:
+            await self._note_wanted(tx, name, waiting, seen, at)
             return []
-        bucket, now = await lock_bucket(tx, name, self.limits)
-        claims: list[Claim] = []
-        for lane in lanes:
-            queue = _Queue(tx, name, lane, zones, limit - len(claims))
-            bucket = await self._serve_lane(queue, bucket, now)
-            if queue.served:
-                claims += await claim_turns(tx, queue.served, lane)
-        # One that somebody else holds at this moment keeps its place.
-        if claims:
-            await turns.leave(tx, [claim.custom_hostname_id for claim in claims])
+        queues = [await self._queue_of(tx, name, lane, zones, limit) for lane in lanes]
+        locked = await try_lock_bucket(tx, name, self.limits)
+        return await self._serve_queues(tx, name, queues, *locked) if locked else []
+
+    async def _serve_queues(
+        self, tx: Connection, name: str, queues: Sequence[_Queue], bucket: Bucket, now: float
+    ) -> list[Claim]:
+        room = queues[0].limit
+        for queue in queues:
+            bucket = self._serve_lane(queue, bucket, now, room)
+            room -= len(queue.served)
+        if not any(queue.served for queue in queues):
+            return []
         await save_bucket(tx, name, bucket)
+        claims: list[Claim] = []
+        for queue in queues:
+            claims += await claim_turns(tx, queue.served, queue.lane)
+        # One that somebody else holds at this moment keeps its place.
+        await turns.leave(tx, [claim.custom_hostname_id for claim in claims])
         return claims
+
+    async def _queue_of(
+        self, tx: Connection, name: str, lane: Lane, zones: Sequence[str], limit: int
+    ) -> _Queue:
+        few, rest = [
+            await turns.heads(tx, name, lane, interactive=each, zones=zones, limit=limit)
+            for each in (True, False)
+        ]
+        return _Queue(lane, limit, few, rest)
+
+    async def _note_wanted(
+        self, tx: Connection, name: str, lanes: Sequence[Lane], seen: Bucket, at: float
+    ) -> None:
+        unheard = [lane for lane in lanes if rules.is_to_be_noted(seen, self.limits, lane, at)]
+        if unheard:
+            bucket, now = await lock_bucket(tx, name, self.limits)
+            await save_bucket(tx, name, rules.note_wanted(bucket, unheard, now))
+
+    def _servable(self, lanes: Sequence[Lane], bucket: Bucket, now: float) -> list[Lane]:
+        return [lane for lane in lanes if rules.may_serve(bucket, self.limits, lane, now)]
 
     async def claim_looks(
         self, tx: Connection, zone: OpenZone, *, limit: int, by_lists: bool
@@ -216,14 +257,14 @@ class Budgets:
         seen, at = await read_bucket(tx, zone.budget, self.limits)
         if rules.is_surely_refused(seen, self.limits, Lane.VALIDATION, at):
             return []
-        bucket, now = await lock_bucket(tx, zone.budget, self.limits)
-        most = rules.draw(bucket, self.limits, Lane.VALIDATION, limit, now).granted
-        claims = await watches.claim_looks(tx, zone.id, limit=most, by_lists=by_lists)
-        # A lane that got less than it asked for still wants its share.
-        asked = limit if len(claims) == most else len(claims)
-        drawn = rules.draw(bucket, self.limits, Lane.VALIDATION, asked, now)
+        ids = await watches.due_looks(tx, zone.id, limit=limit, by_lists=by_lists)
+        locked = await try_lock_bucket(tx, zone.budget, self.limits) if ids else None
+        if locked is None:
+            return []
+        # A lane that gets less than it asks for still wants its share.
+        drawn = rules.draw(locked[0], self.limits, Lane.VALIDATION, len(ids), locked[1])
         await save_bucket(tx, zone.budget, drawn.bucket)
-        return claims
+        return await watches.claim_looks(tx, ids[: drawn.granted])
 
     async def place_of(self, name: str, record_id: str) -> Place:
         """Say when a creation that has to wait may be expected to begin."""
@@ -266,13 +307,13 @@ class Budgets:
             wait = lengths.total / (self.limits.rate * rules.SHARES[lane])
         return Queue(lengths, _instant(now) + timedelta(seconds=wait))
 
-    async def _serve_lane(self, queue: _Queue, bucket: Bucket, now: float) -> Bucket:
-        while (head := await queue.head(bucket.served)) is not None:
+    def _serve_lane(self, queue: _Queue, bucket: Bucket, now: float, room: int) -> Bucket:
+        while len(queue.served) < room and (head := queue.head(bucket.served)) is not None:
             drawn = self._draw_for(bucket, queue.lane, interactive=head.interactive, now=now)
             bucket = drawn.bucket
             if not drawn.granted and not head.interactive and queue.few:
                 # The rest's slot waits for its call; those it would hold up need none of that lane.
-                head = queue.few
+                head = queue.few[0]
                 drawn = self._draw_for(bucket, queue.lane, interactive=True, now=now)
                 bucket = drawn.bucket
             if not drawn.granted:
@@ -323,46 +364,25 @@ class Budgets:
         return drawn
 
 
+@dataclass(slots=True)
 class _Queue:
-    """One lane's queue as one transaction serves it."""
+    """One lane's queue as one transaction serves it: read before the budget is locked."""
 
-    def __init__(
-        self, tx: Connection, name: str, lane: Lane, zones: Sequence[str], limit: int
-    ) -> None:
-        self.lane = lane
-        self.served: list[str] = []
-        self._tx = tx
-        self._name = name
-        self._zones = zones
-        self._limit = limit
-        self._heads: dict[bool, list[turns.Waiting]] = {}
+    lane: Lane
+    limit: int
+    few: list[turns.Waiting]
+    """The next of the tenants' first few."""
+    rest: list[turns.Waiting]
+    served: list[str] = field(default_factory=list)
 
-    async def head(self, served: int) -> turns.Waiting | None:
+    def head(self, served: int) -> turns.Waiting | None:
         """Give who is next: a tenant's first few, but one slot in five goes to the rest."""
-        if len(self.served) >= self._limit:
-            return None
-        for interactive in (True, False):
-            if interactive not in self._heads:
-                self._heads[interactive] = await turns.heads(
-                    self._tx,
-                    self._name,
-                    self.lane,
-                    interactive=interactive,
-                    zones=self._zones,
-                    limit=self._limit,
-                )
-        few, rest = self._heads[True], self._heads[False]
-        chosen = rest if (rest and rules.is_rests_slot(served)) or not few else few
-        return chosen[0] if chosen else None
-
-    @property
-    def few(self) -> turns.Waiting | None:
-        """Give the next of the tenants' first few."""
-        return next(iter(self._heads.get(True, ())), None)
+        chosen = self.rest if (self.rest and rules.is_rests_slot(served)) else self.few
+        return next(iter(chosen or self.rest), None)
 
     def take(self, head: turns.Waiting) -> None:
         """Serve it."""
-        self._heads[head.interactive].remove(head)
+        (self.few if head.interactive else self.rest).remove(head)
         self.served.append(head.custom_hostname_id)
 
 

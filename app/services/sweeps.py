@@ -31,8 +31,8 @@ from app.services.pauses import Pauses, pause_zone
 from app.services.ports import Cipher, CustomHostnameGateway
 from app.services.reconcile import Reconciler, listing_of
 
-AGAIN = timedelta(seconds=30)
-"""After a page that could not be had."""
+AGAIN = rules.FOLLOWED_EVERY
+"""After a page that could not be had; no later, or a list that is followed would be hastened."""
 AT_ONCE = 8
 """Changed hostnames of one page that are reconciled side by side."""
 

@@ -118,3 +118,21 @@ def test_without_a_database_it_fails_in_a_line(command: str, tmp_path: Path) -> 
     ended = nameplate("zones", command, cwd=tmp_path)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == "nameplate: NAMEPLATE_DATABASE_URL is not set\n"
+
+
+def test_what_is_printed_is_one_line_and_no_log(operator: Operator) -> None:
+    paused = operator.zones("pause", "--detail", "an incident")
+    assert (paused.stdout, paused.stderr) == (f"{operator.zone_id} is paused.\n", "")
+    resumed = operator.zones("resume")
+    assert (resumed.stdout, resumed.stderr) == (f"{operator.zone_id} goes on.\n", "")
+
+
+@pytest.mark.parametrize("command", [("zones", "pause"), ("keys", "create")])
+def test_a_database_that_was_never_migrated_is_one_line(
+    empty_database_url: str, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    environment = {"NAMEPLATE_DATABASE_URL": empty_database_url}
+    ended = nameplate(*command, environment=environment, cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.count("\n") == 1
+    assert "nameplate migrate" in ended.stderr

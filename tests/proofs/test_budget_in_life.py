@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 import sys
 import time
 import uuid
@@ -29,15 +28,14 @@ SECONDS = 180
 INTERACTIVE_P99 = 2.0
 SETTLES = 5.0
 """Seconds for the calls behind the last answers: they were answered at their deadline, at most."""
-WORKERS_NICE = 5
 DOMAIN = "great-crowd.com"
 LIMITS = {
     "NAMEPLATE_CLOUDFLARE_CALLS": str(CALLS),
     "NAMEPLATE_CLOUDFLARE_CALLS_WINDOW": str(WINDOW),
     "NAMEPLATE_CLOUDFLARE_CREATIONS": str(CREATIONS),
 }
-FEW_CONNECTIONS = {"NAMEPLATE_DATABASE_CONNECTIONS": "3"}
-"""Eight workers and an API share the hundred connections of a Postgres as it comes."""
+FEW_CONNECTIONS = {"NAMEPLATE_DATABASE_CONNECTIONS": "6"}
+"""Eight workers and an API share the two hundred connections of this Postgres."""
 
 
 async def start_all(processes: Processes, service: Service, workers: int) -> None:
@@ -52,9 +50,7 @@ async def start_all(processes: Processes, service: Service, workers: int) -> Non
     )
     await processes.start("api", **LIMITS)
     for _ in range(workers):
-        # Free looks at DNS fill two cores; in life the API does not share them with all workers.
-        worker = await processes.start("worker", **LIMITS, **FEW_CONNECTIONS)
-        os.setpriority(os.PRIO_PROCESS, worker.pid, WORKERS_NICE)
+        await processes.start("worker", **LIMITS, **FEW_CONNECTIONS)
 
 
 @pytest.mark.proof

@@ -90,3 +90,23 @@ async def _complete(service: Service, hostname: dict[str, Any]) -> dict[str, Any
 async def _follow_the_link(service: Service, hostname: dict[str, Any]) -> None:
     path = f"/cloudflare/custom_hostnames/{hostname['cloudflare']['id']}/approve"
     await service.world.control("POST", path)
+
+
+async def test_a_mail_that_nobody_answers_is_the_tenants_turn(shared_service: Service) -> None:
+    service = shared_service
+    hostname = await service.create(
+        "shop.unread-mail.com", plan="custom", dcv_method="email", ownership_method="txt"
+    )
+    complete = await _complete(service, hostname)
+    await service.world.put_records(complete["records"])
+    await service.refresh(hostname["id"])
+
+    async def is_asked() -> bool:
+        await service.let_pass(seconds=30)
+        shown = await service.get(hostname["id"])
+        return bool(
+            (shown["cloudflare"]["hostname_status"], shown["reason"])
+            == ("active", "certificate_email_awaited")
+        )
+
+    await service.eventually(is_asked)

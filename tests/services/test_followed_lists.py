@@ -167,3 +167,15 @@ async def test_single_looks_go_on_once_enough_names_have_arrived(zone: Seeded) -
         await worker.look()
         assert sorted(worker.asked.singles) == [id_of(each) for each in range(2, MANY)]
         assert worker.asked.filtered == []
+
+
+async def test_a_list_that_could_not_be_had_is_left_alone_for_a_while(zone: Seeded) -> None:
+    await waiting(zone, MANY)
+    async with zone.worker() as worker:
+        await faults(zone, rate=1)
+        await round_of_both(worker)
+        assert len(worker.asked.filtered) == 2
+        for _ in range(5):
+            await zone.advance(seconds=1)
+            await round_of_both(worker)
+        assert len(worker.asked.filtered) == 2

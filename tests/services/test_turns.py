@@ -17,7 +17,7 @@ from operator import itemgetter
 import asyncpg
 import pytest
 
-from app.domain.budget import Lane, Limits
+from app.domain.budget import PEOPLES_MOST, Lane, Limits
 from app.domain.custom_hostname import CustomHostname
 from app.domain.observation import CloudflareHostname
 from app.persistence.clock import advance, read_now
@@ -151,8 +151,8 @@ async def test_ten_thousand_tenants_within_an_hour_beside_a_crowd_are_served_as_
     for each in waited:
         ahead = between(rest, came[each], served[each])
         assert ahead <= between(firsts, came[each], served[each]) / 4 + 1
-    # And nine in ten find a call at once.
-    assert len(waited) < TENANTS / 10
+    # Three in four find a call at once: so much of the rate is theirs though the crowd wants it.
+    assert len(waited) <= TENANTS * (1 - PEOPLES_MOST)
 
 
 async def test_of_five_turns_four_are_the_first_names_and_one_is_the_rests(
