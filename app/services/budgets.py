@@ -197,6 +197,10 @@ class Budgets:
         async with self._database.transaction() as tx:
             await turns.leave(tx, [record.id])
 
+    async def has_turns(self, tx: Connection, name: str) -> bool:
+        """Whether anybody waits for a turn."""
+        return bool(await turns.lanes_waiting(tx, name))
+
     async def serve(
         self, tx: Connection, name: str, zones: Sequence[str], *, limit: int
     ) -> list[Claim]:
@@ -255,7 +259,7 @@ class Budgets:
     ) -> list[Claim]:
         """Claim looks that are due, and draw just as many calls, in one transaction."""
         seen, at = await read_bucket(tx, zone.budget, self.limits)
-        if rules.is_surely_refused(seen, self.limits, Lane.VALIDATION, at):
+        if limit <= 0 or rules.is_surely_refused(seen, self.limits, Lane.VALIDATION, at):
             return []
         ids = await watches.due_looks(tx, zone.id, limit=limit, by_lists=by_lists)
         locked = await try_lock_bucket(tx, zone.budget, self.limits) if ids else None

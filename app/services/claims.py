@@ -75,32 +75,34 @@ class Claims:
         What was woken comes first, as somebody may wait for it; then what waits for a call, of
         which there is never more than the budget has calls.
         """
-        most = len(claims) + limit
         if limit <= 0:
             return
+        most = len(claims) + limit
         async with self._database.transaction() as tx:
             # No more than half, however many there are who wake.
             woken = await watches.claim_woken(tx, zone.id, limit=-(-limit // 2))
-        claims += woken
-        claims += await self._turns(zone, most - len(claims))
-        claims += await self._looks(zone, most - len(claims))
+            has_turns = await self._budgets.has_turns(tx, zone.budget)
+            by_lists = await self._are_followed_by_lists(tx, zone)
+            looks = await watches.count_looks(tx, zone.id, limit=limit, by_lists=by_lists)
+            free: list[Claim] = []
+            if not (has_turns or looks):
+                # Most rounds end here: one transaction, and no call is wanted.
+                free = await watches.claim_free(tx, zone.id, limit=limit - len(woken))
+        claims += [*woken, *free]
+        if not (has_turns or looks):
+            return
+        async with self._database.transaction() as tx:
+            # No more than half: acts and looks share what there is to spare.
+            room = -(-(most - len(claims)) // 2)
+            turns = await self._budgets.serve(tx, zone.budget, [zone.id], limit=room)
+        claims += turns
+        async with self._database.transaction() as tx:
+            room = min(looks, most - len(claims))
+            paid = await self._budgets.claim_looks(tx, zone, limit=room, by_lists=by_lists)
+        claims += paid
         async with self._database.transaction() as tx:
             free = await watches.claim_free(tx, zone.id, limit=most - len(claims))
         claims += free
-
-    async def _turns(self, zone: OpenZone, limit: int) -> list[Claim]:
-        async with self._database.transaction() as tx:
-            # No more than half: acts and looks share what there is to spare.
-            return await self._budgets.serve(tx, zone.budget, [zone.id], limit=-(-limit // 2))
-
-    async def _looks(self, zone: OpenZone, limit: int) -> list[Claim]:
-        async with self._database.transaction() as tx:
-            by_lists = await self._are_followed_by_lists(tx, zone)
-            wanted = await watches.count_looks(tx, zone.id, limit=limit, by_lists=by_lists)
-        if not wanted:
-            return []
-        async with self._database.transaction() as tx:
-            return await self._budgets.claim_looks(tx, zone, limit=wanted, by_lists=by_lists)
 
     async def _are_followed_by_lists(self, tx: Connection, zone: OpenZone) -> bool:
         """Whether so many wait for issuance or deployment that two lists are the cheaper look."""

@@ -17,7 +17,7 @@ POLL_SECONDS = 1.0
 DRAIN_SECONDS = 8.0
 """What is under way may end; together with closing, a SIGTERM takes under ten seconds."""
 TROUBLE_SECONDS = 1.0
-ROUND_SECONDS = 0.1
+ROUND_SECONDS = 0.25
 """Between the beginnings of two rounds: each costs Postgres some questions, whatever is due."""
 LAST_CLAIM_SECONDS = 1.0
 """A claim that a stop finds under way may end: what it leased would be nobody's for a minute."""

@@ -83,7 +83,10 @@ async def test_what_one_zone_leaves_goes_to_the_other(database: Database, hungry
 
 
 class Faulty:
-    """Budgets that cannot be asked."""
+    """Budgets in which somebody waits, and that cannot be asked for turns."""
+
+    async def has_turns(self, tx: Connection, name: str) -> bool:
+        return bool(tx and name)
 
     async def serve(
         self,

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-from app.worker.loop import Loop, Work
+from app.worker.loop import ROUND_SECONDS, Loop, Work
 
 
 class Queue:
@@ -63,7 +63,7 @@ async def test_all_that_is_due_is_done_and_never_more_at_once_than_allowed() -> 
 async def test_a_wake_is_answered_at_once() -> None:
     queue, stop, woken = Queue(0), asyncio.Event(), asyncio.Event()
     running = asyncio.create_task(Loop(queue.work(), concurrency=2, woken=woken, stop=stop).run())
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(1.2 * ROUND_SECONDS)
     queue.waiting.append(1)
     woken.set()
     await asyncio.sleep(0.1)
