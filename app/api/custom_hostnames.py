@@ -30,7 +30,7 @@ from app.bootstrap import Services
 from app.domain.custom_hostname import CustomHostname, State
 from app.domain.errors import InvalidInput
 from app.domain.events import event_document
-from app.domain.representation import add_moment, represent
+from app.domain.representation import add_moment, represent, represent_records
 from app.persistence.custom_hostnames import HostnameFilter
 from app.services.custom_hostnames import Registration
 from app.web.cursor import decode_cursor, page
@@ -149,7 +149,7 @@ async def refresh(id: IdDep, revision: RevisionDep, services: ServicesDep) -> JS
 )
 async def records(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
     """Give the DNS records in the order to add them, each with what DNS says of it."""
-    shown = represent(await services.custom_hostnames.get(id))
+    shown = represent_records(await services.custom_hostnames.get(id))
     return JSONResponse({name: shown[name] for name in RecordsOut.model_fields})
 
 

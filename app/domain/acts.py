@@ -56,7 +56,7 @@ def is_going(record: CustomHostname) -> bool:
     view = record.cloudflare.seen
     if record.state is not State.DELETING or record.cloudflare.id is None or view is None:
         return False
-    stuck = certificate_meaning(view) is CertificateMeaning.TIMED_OUT
+    stuck = view.ssl_status == "deletion_timed_out"
     return hostname_meaning(view) is HostnameMeaning.LEAVING and not stuck
 
 
@@ -111,13 +111,13 @@ def must_wait(record: CustomHostname, observation: Observation, now: datetime) -
     watch = record.watch
     if watch.cloudflare_waits_until is not None and watch.cloudflare_waits_until > now:
         return True
-    if _act_waits(record, now):
+    if act_waits(record, now):
         return True
     due = watch.cloudflare_due_at
     return watch.cloudflare_failures > 0 and due is not None and due > now
 
 
-def _act_waits(record: CustomHostname, now: datetime) -> bool:
+def act_waits(record: CustomHostname, now: datetime) -> bool:
     """Whether the last PATCH had no answer lately; what a person asks for is tried at once."""
     until = record.watch.act_waits_until
     if until is None or record.desired is Desired.ABSENT or record.is_awaited(now):

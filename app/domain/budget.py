@@ -160,7 +160,8 @@ def draw_all(bucket: Bucket, limits: Limits, lane: Lane, calls: int, now: float)
     drawn = draw(bucket, limits, lane, calls, now)
     if drawn.granted == calls:
         return drawn
-    return Draw(_refilled(bucket, limits, now), 0, drawn.wait)
+    lacking = max(calls - drawn.bucket.tokens - drawn.granted, 0.0)
+    return Draw(_refilled(bucket, limits, now), 0, max(drawn.wait, lacking / limits.rate))
 
 
 def draw_for_person(bucket: Bucket, limits: Limits, tenant: str, now: float) -> Draw:
@@ -261,13 +262,10 @@ def is_rests_slot(served: int) -> bool:
 
 
 def may_serve(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> bool:
-    """Whether it is worth locking the budget for those who wait in `lane`.
-
-    Large budgets are served some at a time, four times a second: each time has its own price.
-    """
+    """Whether it is worth locking the budget for those who wait in `lane`."""
     bucket = _refilled(bucket, limits, now)
     if lane is not Lane.CREATION:
-        return _affordable(bucket, limits, lane, now) >= max(1, int(limits.rate / 4))
+        return _affordable(bucket, limits, lane, now) > 0
     pays = (Lane.INTERACTIVE, Lane.CREATION)
     creates = creation_wait(bucket, limits, now) == 0
     return creates and any(_affordable(bucket, limits, each, now) for each in pays)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.domain.absorb import absorb, is_to_be_sent_again
-from app.domain.acts import begin, follow_next_try, must_wait, wanted_act
+from app.domain.acts import act_waits, begin, follow_next_try, must_wait, wanted_act
 from app.domain.custom_hostname import (
     GONE,
     LIVE,
@@ -187,7 +187,8 @@ def _schedule(
         cloudflare = now
     if postponed and cloudflare is None:
         cloudflare = now + policy.failure_wait
-    acts_wait = watch.act_waits_until if postponed or observation.acted else None
+    patched = observation.acted in {Act.REFRESH, Act.EDIT}
+    acts_wait = watch.act_waits_until if patched or (postponed and act_waits(record, now)) else None
     for earliest in (watch.cloudflare_waits_until, acts_wait, observation.held_back):
         if earliest is not None and cloudflare is not None:
             cloudflare = max(cloudflare, earliest)

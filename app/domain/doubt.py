@@ -77,7 +77,7 @@ def looked_at(record: CustomHostname, observation: Observation) -> frozenset[Sid
 
     DNS contradicts a `cname_verified` name alone: of an `active` one it is not known to lead here.
     """
-    if observation.acted is not None or record.desired is Desired.ABSENT:
+    if observation.acted in {Act.CREATE, Act.DELETE} or record.desired is Desired.ABSENT:
         return frozenset()
     sides = set()
     if record.state is State.CNAME_VERIFIED and isinstance(observation.dns.routing, Found):

@@ -17,6 +17,7 @@ NameplateError
     │   ├── CloudflareRateLimited    429, with the wait it asks for
     │   └── BudgetSpent              not asked: the budget has no call to spare
     ├── CloudflareUnauthorized       the token, not the hostname
+    │   └── CloudflareForbidden      one of them: this call was refused
     ├── CloudflareNotFound           404 with code 1436, the only "not there"
     ├── CloudflareDuplicate          409 with code 1406
     └── CloudflareRefused            a permanent no, with Cloudflare's code
@@ -187,6 +188,12 @@ class CloudflareUnauthorized(CloudflareError):
     """The token is wrong, revoked or lacks a permission: says nothing about any hostname."""
 
     code = "cloudflare_unauthorized"
+
+
+class CloudflareForbidden(CloudflareUnauthorized):
+    """403 without a word on the token: it may be about this one call."""
+
+    code = "cloudflare_forbidden"
 
 
 class CloudflareNotFound(CloudflareError):

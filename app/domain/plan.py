@@ -187,7 +187,7 @@ def switch_safe(record: CustomHostname, *, both_active: bool) -> bool:
     """Whether the tenant may point the CNAME here now."""
     if record.state in {State.PENDING, State.FAILED, State.DELETING, State.DELETED}:
         return False
-    if record.reason is Reason.FALLBACK_ORIGIN_NOT_READY or record.zone.target_is_missing:
+    if record.reason is Reason.FALLBACK_ORIGIN_NOT_READY:
         return False
     view = record.cloudflare.seen
     if record.state is State.ACTIVE and view is not None and not _stays(view):

@@ -54,6 +54,14 @@ def represent(record: CustomHostname) -> dict[str, Any]:
     }
 
 
+def represent_records(record: CustomHostname) -> dict[str, Any]:
+    """What to add now; unlike the document, it knows whether the target is there this minute."""
+    shown = represent(record)
+    if record.zone.target_is_missing:
+        shown |= {"switch_safe": False, "next": None}
+    return shown
+
+
 def represent_record(record: DnsRecord) -> dict[str, Any]:
     """One DNS record to add."""
     return {

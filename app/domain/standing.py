@@ -29,7 +29,7 @@ from app.domain.custom_hostname import (
     Removal,
     State,
 )
-from app.domain.errors import CloudflareRateLimited, CloudflareUnauthorized
+from app.domain.errors import CloudflareForbidden, CloudflareRateLimited, CloudflareUnauthorized
 from app.domain.observation import (
     Absent,
     CloudflareHostname,
@@ -54,6 +54,7 @@ _LAPSED = frozenset({Reason.MOVED_AWAY, Reason.VALIDATION_LAPSED})
 
 _WHY_NOT_CREATED = {
     CloudflareUnauthorized.code: Reason.CLOUDFLARE_UNAUTHORIZED,
+    CloudflareForbidden.code: Reason.CLOUDFLARE_UNAUTHORIZED,
     CloudflareRateLimited.code: Reason.CREATION_QUEUED,
 }
 

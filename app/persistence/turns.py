@@ -70,6 +70,12 @@ async def is_waiting(tx: Connection, budget: str, lane: Lane, *, interactive: bo
     return found is not None
 
 
+async def lock_place(tx: Connection, budget: str, lane: Lane, tenant: str) -> None:
+    """Let a tenant's names take their places one after the other; nobody else's wait for them."""
+    mine = func.hashtextextended(f"{budget}/{lane}/{tenant}", 0)
+    await tx.execute(select(func.pg_advisory_xact_lock(mine)))
+
+
 async def few_of(tx: Connection, budget: str, lane: Lane, tenant: str) -> bool:
     """Whether one more of this tenant's would be among its first few."""
     waiting = select(turns.c.turn).where(_in(budget, lane), turns.c.tenant == tenant)
@@ -129,11 +135,10 @@ async def heads(
     rows = await tx.execute(
         select(c.custom_hostname_id, c.turn, c.interactive)
         .join(watches, watches.c.custom_hostname_id == c.custom_hostname_id)
-        # No call is drawn for one that somebody else holds at this moment.
+        # Not one that somebody else holds at this moment.
         .where(_in(budget, lane), c.interactive.is_(interactive), c.zone_id.in_(zones), is_free())
         .order_by(c.turn, c.custom_hostname_id)
         .limit(limit)
-        .with_for_update(of=watches, skip_locked=True)
     )
     return [Waiting(*row) for row in rows]
 

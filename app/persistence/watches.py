@@ -119,6 +119,13 @@ async def claim_these(tx: Connection, ids: Sequence[str]) -> list[Claim]:
     return await _lease(tx, watches.c.custom_hostname_id.in_(ids), is_free())
 
 
+async def lock_free(tx: Connection, ids: Sequence[str]) -> list[str]:
+    """Lock those of these that nobody holds or is about to."""
+    if not ids:
+        return []
+    return await _due(tx, watches.c.custom_hostname_id.in_(ids), watches.c.due_at, len(ids))
+
+
 async def claim_turns(tx: Connection, ids: Sequence[str], lane: Lane) -> list[Claim]:
     """Lease those whose turn it is, and make them due: who dies now has left the queue."""
     if not ids:

@@ -76,6 +76,11 @@ class Budgets:
 
     async def draw(self, name: str, lane: Lane, want: int = 1) -> Draw:
         """Take up to `want` calls; the draw says how many, and how long to wait for more."""
+        if lane is Lane.SWEEPS:
+            async with self._database.transaction() as tx:
+                seen, at = await read_bucket(tx, name, self.limits)
+            if rules.is_surely_refused(seen, self.limits, lane, at):
+                return rules.draw(seen, self.limits, lane, want, at)
         return await self._change(name, lambda b, now: rules.draw(b, self.limits, lane, want, now))
 
     async def draw_look(self, record: CustomHostname, name: str, *, awaited: bool) -> Draw:
@@ -167,6 +172,7 @@ class Budgets:
         self, record: CustomHostname, name: str, lane: Lane, *, awaited: bool
     ) -> float | None:
         async with self._database.transaction() as tx:
+            await turns.lock_place(tx, name, lane, record.tenant)
             seen, at = await read_bucket(tx, name, self.limits)
             first_few = await turns.few_of(tx, name, lane, record.tenant)
             pays = first_few and awaited
@@ -210,29 +216,33 @@ class Budgets:
             return []
         seen, at = await read_bucket(tx, name, self.limits)
         lanes = self._servable(waiting, seen, at)
-        if not lanes:
-            await self._note_wanted(tx, name, waiting, seen, at)
-            return []
+        await self._note_wanted(tx, name, [each for each in waiting if each not in lanes], seen, at)
         queues = [await self._queue_of(tx, name, lane, zones, limit) for lane in lanes]
-        locked = await try_lock_bucket(tx, name, self.limits)
+        locked = await try_lock_bucket(tx, name, self.limits) if queues else None
         return await self._serve_queues(tx, name, queues, *locked) if locked else []
 
     async def _serve_queues(
-        self, tx: Connection, name: str, queues: Sequence[_Queue], bucket: Bucket, now: float
+        self, tx: Connection, name: str, queues: Sequence[_Queue], before: Bucket, now: float
     ) -> list[Claim]:
-        room = queues[0].limit
+        # No call is drawn for one that somebody took meanwhile.
+        free = await watches.lock_free(tx, [each for queue in queues for each in queue.ids])
+        bucket, room = before, queues[0].limit
         for queue in queues:
+            queue.keep(free)
             bucket = self._serve_lane(queue, bucket, now, room)
             room -= len(queue.served)
-        if not any(queue.served for queue in queues):
-            return []
-        await save_bucket(tx, name, bucket)
+        if any(queue.served for queue in queues) or self._has_news(before, queues, now):
+            await save_bucket(tx, name, bucket)
         claims: list[Claim] = []
         for queue in queues:
             claims += await claim_turns(tx, queue.served, queue.lane)
-        # One that somebody else holds at this moment keeps its place.
-        await turns.leave(tx, [claim.custom_hostname_id for claim in claims])
+        if claims:
+            await turns.leave(tx, [claim.custom_hostname_id for claim in claims])
         return claims
+
+    def _has_news(self, before: Bucket, queues: Sequence[_Queue], now: float) -> bool:
+        """Whether a lane's want of calls is to be written down, though none was to be had."""
+        return any(rules.is_to_be_noted(before, self.limits, each.lane, now) for each in queues)
 
     async def _queue_of(
         self, tx: Connection, name: str, lane: Lane, zones: Sequence[str], limit: int
@@ -378,6 +388,17 @@ class _Queue:
     """The next of the tenants' first few."""
     rest: list[turns.Waiting]
     served: list[str] = field(default_factory=list)
+
+    @property
+    def ids(self) -> list[str]:
+        """All that were read."""
+        return [each.custom_hostname_id for each in (*self.few, *self.rest)]
+
+    def keep(self, ids: Sequence[str]) -> None:
+        """Leave out all others."""
+        known = set(ids)
+        self.few = [each for each in self.few if each.custom_hostname_id in known]
+        self.rest = [each for each in self.rest if each.custom_hostname_id in known]
 
     def head(self, served: int) -> turns.Waiting | None:
         """Give who is next: a tenant's first few, but one slot in five goes to the rest."""

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import structlog
 
 from app.domain.sweeps import FOLLOWED, FOLLOWED_AT_MOST
 from app.persistence import watches
-from app.persistence.database import Connection, Database
+from app.persistence.database import Database
 from app.persistence.listings import count_followed
 from app.persistence.sweeps import hasten
 from app.persistence.wakeups import Channel, notify
 from app.persistence.watches import Claim
 from app.persistence.zones import OpenZone, open_zones
 from app.services.budgets import Budgets
+
+MANY = FOLLOWED_AT_MOST + 1
+"""So many wait for issuance or deployment that two lists are the cheaper look."""
 
 log = structlog.get_logger(__name__)
 
@@ -79,35 +83,35 @@ class Claims:
             return
         most = len(claims) + limit
         async with self._database.transaction() as tx:
+            has_turns = await self._budgets.has_turns(tx, zone.budget)
+            by_lists = await count_followed(tx, zone.id, limit=MANY) == MANY
+            looks = await watches.count_looks(tx, zone.id, limit=limit, by_lists=by_lists)
+        if by_lists:
+            async with self._database.transaction() as tx:
+                await hasten(tx, zone.id, FOLLOWED)
+        async with self._database.transaction() as tx:
             # No more than half, however many there are who wake.
             woken = await watches.claim_woken(tx, zone.id, limit=-(-limit // 2))
-            has_turns = await self._budgets.has_turns(tx, zone.budget)
-            by_lists = await self._are_followed_by_lists(tx, zone)
-            looks = await watches.count_looks(tx, zone.id, limit=limit, by_lists=by_lists)
-            free: list[Claim] = []
-            if not (has_turns or looks):
-                # Most rounds end here: one transaction, and no call is wanted.
-                free = await watches.claim_free(tx, zone.id, limit=limit - len(woken))
-        claims += [*woken, *free]
-        if not (has_turns or looks):
-            return
-        async with self._database.transaction() as tx:
-            # No more than half: acts and looks share what there is to spare.
-            room = -(-(most - len(claims)) // 2)
-            turns = await self._budgets.serve(tx, zone.budget, [zone.id], limit=room)
-        claims += turns
-        async with self._database.transaction() as tx:
-            room = min(looks, most - len(claims))
-            paid = await self._budgets.claim_looks(tx, zone, limit=room, by_lists=by_lists)
-        claims += paid
+        claims += woken
+        paid: list[Callable[[OpenZone, int], Awaitable[list[Claim]]]] = []
+        paid += [self._turns] if has_turns else []
+        paid += [partial(self._looks, wanted=looks, by_lists=by_lists)] if looks else []
+        # Where calls come one by one, who is first has them all: acts and looks take turns.
+        for claim in paid if self._rounds % 2 else reversed(paid):
+            claims += await claim(zone, most - len(claims))
         async with self._database.transaction() as tx:
             free = await watches.claim_free(tx, zone.id, limit=most - len(claims))
         claims += free
 
-    async def _are_followed_by_lists(self, tx: Connection, zone: OpenZone) -> bool:
-        """Whether so many wait for issuance or deployment that two lists are the cheaper look."""
-        most = FOLLOWED_AT_MOST
-        if await count_followed(tx, zone.id, limit=most + 1) <= most:
-            return False
-        await hasten(tx, zone.id, FOLLOWED)
-        return True
+    async def _turns(self, zone: OpenZone, limit: int) -> list[Claim]:
+        async with self._database.transaction() as tx:
+            # No more than half: acts and looks share what there is to spare.
+            return await self._budgets.serve(tx, zone.budget, [zone.id], limit=-(-limit // 2))
+
+    async def _looks(
+        self, zone: OpenZone, limit: int, *, wanted: int, by_lists: bool
+    ) -> list[Claim]:
+        async with self._database.transaction() as tx:
+            return await self._budgets.claim_looks(
+                tx, zone, limit=min(limit, wanted), by_lists=by_lists
+            )

@@ -23,6 +23,7 @@ from app.domain.cloudflare_status import unknown_statuses
 from app.domain.custom_hostname import LIVE, CustomHostname, Desired, State, Watch
 from app.domain.decide import Transition, decide
 from app.domain.errors import (
+    CloudflareForbidden,
     CloudflareUnauthorized,
 )
 from app.domain.observation import (
@@ -196,8 +197,12 @@ class Reconciler:
 
     async def _pause_if_refused(self, zone: Zone, access: ZoneAccess, view: CloudflareView) -> None:
         """A token that is refused says nothing of this hostname, and concerns all of them."""
-        if isinstance(view, Unknown) and view.why == CloudflareUnauthorized.code:
-            await self._second_opinion.on_refused_token(zone, access)
+        if not isinstance(view, Unknown):
+            return
+        if view.why == CloudflareUnauthorized.code:
+            await self._second_opinion.on_refused_token(zone)
+        elif view.why == CloudflareForbidden.code:
+            await self._second_opinion.on_refused_call(zone, access)
 
     def _decide(
         self, record: CustomHostname, observation: Observation, clock: _Clock
@@ -252,7 +257,10 @@ class Reconciler:
             before = await get_hostname(tx, claim.custom_hostname_id)
             if before is None:
                 return None
-            if observation.acted is None and await _is_void(tx, transition):
+            if observation.acted is not None:
+                # Counted like any other look; recorded whatever it means for the zone.
+                await breaker_trips(tx, before.zone.id, transition)
+            elif await _is_void(tx, transition):
                 again = clock.now() + VOID_SECONDS
                 await release(tx, claim, replace(before.watch, cloudflare_due_at=again))
                 return None
@@ -374,8 +382,14 @@ def _log_what_is_new(before: CustomHostname, after: CustomHostname) -> None:
 
 def _with_present_wishes(record: CustomHostname, present: CustomHostname) -> CustomHostname:
     """Take what the API may have changed during the tick from the row as it is now."""
+    zone = replace(
+        present.zone,
+        takes_custom_metadata=record.zone.takes_custom_metadata,
+        dcv_uuid=record.zone.dcv_uuid or present.zone.dcv_uuid,
+    )
     return replace(
         record,
+        zone=zone,
         desired=present.desired,
         plan=present.plan,
         options=present.options,

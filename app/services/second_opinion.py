@@ -36,8 +36,12 @@ class SecondOpinion:
         self._budgets = budgets
         self._pauses = pauses
 
-    async def on_refused_token(self, zone: Zone, access: ZoneAccess) -> None:
-        """Pause the zone where its list is refused, too; one name's 403 concerns that name."""
+    async def on_refused_token(self, zone: Zone) -> None:
+        """Pause the zone: this needs no second opinion."""
+        await self._pauses.pause(zone.id, PauseReason.TOKEN_REFUSED)
+
+    async def on_refused_call(self, zone: Zone, access: ZoneAccess) -> None:
+        """Pause the zone where its list is refused, too; one name's 403 may concern that name."""
         await self._budgets.owe(access.budget, Lane.SWEEPS)
         try:
             await self._cloudflare.list_page(access, page=1, filters=filters(WHOLE))

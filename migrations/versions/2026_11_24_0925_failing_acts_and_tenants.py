@@ -24,7 +24,7 @@ def upgrade() -> None:
         "watches", sa.Column("act_waits_until", postgresql.TIMESTAMP(timezone=True), nullable=True)
     )
     # Counts of the last ten minutes, no more.
-    op.execute("DELETE FROM breaker_counts")
+    op.execute("TRUNCATE breaker_counts")
     op.add_column("breaker_counts", sa.Column("tenant", sa.Text(), nullable=False))
     op.drop_constraint(op.f("pk_breaker_counts"), "breaker_counts", type_="primary")
     op.create_primary_key(

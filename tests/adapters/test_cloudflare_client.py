@@ -15,6 +15,7 @@ from app.adapters.cloudflare.client import UNASKED_WAIT, CloudflareClient
 from app.domain.errors import (
     CloudflareDuplicate,
     CloudflareError,
+    CloudflareForbidden,
     CloudflareNotFound,
     CloudflareRateLimited,
     CloudflareRefused,
@@ -139,7 +140,7 @@ def raising(error: Exception) -> Handler:
         (refusal(401, 1436), CloudflareUnauthorized),
         (refusal(403, 10000), CloudflareUnauthorized),
         (refusal(403, 9109), CloudflareUnauthorized),
-        (refusal(403, 0), CloudflareUnauthorized),
+        (refusal(403, 0), CloudflareForbidden),
         (httpx.Response(403, text=HTML), CloudflareUnavailable),
         (httpx.Response(403), CloudflareUnavailable),
         (httpx.Response(401, text=HTML), CloudflareUnauthorized),

@@ -218,9 +218,9 @@ NEITHER: set[Side] = set()
         pytest.param(
             live_record(),
             {"cloudflare": Absent(), "acted": Act.REFRESH},
-            NEITHER,
-            NEITHER,
-            id="an act is no look",
+            CLOUDFLARE,
+            CLOUDFLARE,
+            id="the answer to an act",
         ),
         pytest.param(
             decided(live_record(), cloudflare=MOVED).record,

@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.custom_hostname import CustomHostname, Plan, State
 from app.domain.observation import Refused, Routing, RoutingKind
-from app.domain.representation import add_moment, represent
+from app.domain.representation import add_moment, represent, represent_records
 
 from .builders import (
     ELSEWHERE,
@@ -245,5 +245,8 @@ def test_no_switch_is_safe_onto_what_cloudflare_is_about_to_take_away(status: st
 def test_no_switch_is_safe_to_a_target_that_is_not_there() -> None:
     record = validating_record()
     gone = replace(record, zone=replace(record.zone, target_is_missing=True))
-    assert represent(record)["switch_safe"] is True
-    assert represent(gone)["switch_safe"] is False
+    assert represent_records(record)["switch_safe"] is True
+    shown = represent_records(gone)
+    assert (shown["switch_safe"], shown["next"]) == (False, None)
+    # What is kept is not written anew with each look at the target.
+    assert represent(gone) == represent(record)

@@ -86,7 +86,7 @@ class Faulty:
     """Budgets in which somebody waits, and that cannot be asked for turns."""
 
     async def has_turns(self, tx: Connection, name: str) -> bool:
-        return bool(tx and name)
+        return tx is not None and name != ""
 
     async def serve(
         self,

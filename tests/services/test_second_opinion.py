@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
+import pytest
+
+from app.domain.budget import Limits
+from app.domain.errors import (
+    CloudflareError,
+    CloudflareForbidden,
+    CloudflareUnauthorized,
+    CloudflareUnavailable,
+)
+from app.domain.observation import HostnamePage
+from app.domain.zone import ZoneAccess
+from app.persistence.database import open_database
+from app.persistence.zones import list_zones
+from app.services.budgets import Budgets
+from app.services.pauses import Pauses
+from app.services.second_opinion import SecondOpinion
 from tests.support import Service
 
 LOSSES = ("cname_lost", "failed")
-GET = "GET /zones/{zone_id}/custom_hostnames/{custom_hostname_id}"
-PATCH = "PATCH /zones/{zone_id}/custom_hostnames/{custom_hostname_id}"
 
 
 async def faults(service: Service, *kinds: Any, routes: list[str] | None = None) -> None:
@@ -69,13 +84,41 @@ async def test_one_name_that_is_removed_by_another_hand_is_told_and_stops_nothin
     assert len(await service.told(*LOSSES)) == 1
 
 
-async def test_one_name_that_may_not_be_seen_does_not_stop_the_zone(service: Service) -> None:
-    hostname = await service.go_live("shop.shy-heron.com")
-    await faults(service, "unauthorized", routes=[GET, PATCH])
-    await service.refresh(hostname["id"])
-    await service.let_pass(seconds=5)
-    assert (await service.zone())["paused"] is None
-    await faults(service, "unauthorized")
-    await service.refresh(hostname["id"])
-    await service.until_paused("token_refused")
-    assert await service.told(*LOSSES) == []
+class Lists:
+    """A zone whose list is had, or is not."""
+
+    def __init__(self, error: CloudflareError | None) -> None:
+        self._error = error
+
+    async def list_page(
+        self,
+        access: ZoneAccess,  # noqa: ARG002
+        *,
+        page: int,  # noqa: ARG002
+        filters: Mapping[str, str],  # noqa: ARG002
+    ) -> HostnamePage:
+        if self._error is not None:
+            raise self._error
+        return HostnamePage((), total=0)
+
+
+@pytest.mark.parametrize(
+    ("error", "paused"),
+    [
+        pytest.param(None, False, id="the list is had"),
+        pytest.param(CloudflareForbidden("No."), True, id="it is refused, too"),
+        pytest.param(CloudflareUnauthorized("No."), True, id="the token does not hold"),
+        pytest.param(CloudflareUnavailable("Hm."), False, id="nobody knows"),
+    ],
+)
+async def test_a_403_about_one_name_pauses_the_zone_where_its_list_is_refused_too(
+    service: Service, error: CloudflareError | None, *, paused: bool
+) -> None:
+    async with open_database(service.stack.database_url) as database:
+        budgets, pauses = Budgets(database, Limits()), Pauses(database)
+        opinion = SecondOpinion(database, cast("Any", Lists(error)), budgets, pauses)
+        async with database.transaction() as tx:
+            (zone,) = await list_zones(tx)
+        access = ZoneAccess(zone.cloudflare_zone_id, "token", zone.budget)
+        await opinion.on_refused_call(zone, access)
+    assert ((await service.zone())["paused"] is not None) is paused

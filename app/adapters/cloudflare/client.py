@@ -33,6 +33,7 @@ from app.domain.budget import RateHeaders
 from app.domain.errors import (
     CloudflareDuplicate,
     CloudflareError,
+    CloudflareForbidden,
     CloudflareNotFound,
     CloudflareRateLimited,
     CloudflareRefused,
@@ -53,8 +54,9 @@ MOST_WAIT = 3600.0
 TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 UNASKED_WAIT = 30.0
 """Seconds to wait after a 429 that does not say how long."""
-NO_ACCESS = frozenset({(404, 7000), (404, 7003), (400, 6003)})
-"""The zone's id is not one; the token's text is none ("Invalid request headers")."""
+NO_ACCESS = frozenset({(404, 7000), (404, 7003), (400, 6003), (403, 10000), (403, 9109)})
+"""The zone's id is not one; the token's text is none ("Invalid request headers"); it does not hold
+or may not do this ("Authentication error", "Unauthorized to access requested resource")."""
 
 log = structlog.get_logger(__name__)
 
@@ -326,7 +328,7 @@ def _refusal(status: int, envelope: Envelope, absent: int) -> CloudflareError:
     if 400 <= status < 500 and any(code in codes for codes in _REFUSALS):  # noqa: PLR2004
         return CloudflareRefused(said, cloudflare_code=code)
     if status == httpx.codes.FORBIDDEN:
-        return CloudflareUnauthorized(said)
+        return CloudflareForbidden(said)
     return CloudflareUnavailable(said)
 
 
