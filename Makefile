@@ -31,7 +31,7 @@ walk: init ## Take one domain through its whole life and print it (PLAN=zero_dow
 test: init ## Run the fast tests (under five minutes on two cores)
 	$(BIN)/pytest $(ARGS)
 
-prove: init ## Run the long proofs: kills at every step, four workers over 500 names
+prove: init ## Run the long proofs: kills, the budget in life, a million names (most of an hour)
 	$(BIN)/pytest -m proof -n 0 $(ARGS)
 
 bench: init ## Measure the speed promises side by side (ROWS="P1")
