@@ -25,6 +25,9 @@ from app.domain.reason import Reason, WaitingOn
 
 DAY = timedelta(days=1)
 
+ALL_FOUND = timedelta(minutes=2)
+"""How often to look, at most, while all that was asked of the tenant is there."""
+
 DNS_FAILURE_MOST = timedelta(minutes=5)
 
 FOLLOW = (10, 40, 55, 70, 90, 115, 150, 200, 280, 420, 600)
@@ -174,6 +177,15 @@ def _stretched(interval: timedelta, failures: int) -> timedelta:
 
 
 def _dns_interval(record: CustomHostname, now: datetime) -> timedelta:
+    wanted = _tenants_interval(record, now)
+    all_there = all(each.status is RecordStatus.FOUND for each in wanted_records(record))
+    if record.state is State.VALIDATING and all_there:
+        # It is Cloudflare's turn: DNS could only show that one of them went again.
+        return max(wanted, ALL_FOUND)
+    return wanted
+
+
+def _tenants_interval(record: CustomHostname, now: datetime) -> timedelta:
     if now - record.acted_at < timedelta(minutes=10):
         return timedelta(seconds=10)
     # A pause of the zone counts for no timer: it moves this instant, and not the wish's own.

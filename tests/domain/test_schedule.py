@@ -65,6 +65,17 @@ def cloudflare_due(record: CustomHostname, *, after: float) -> datetime | None:
     return cloudflare_due_at(record, look, now=at(after), policy=POLICY)
 
 
+@pytest.mark.parametrize(
+    ("after", "wait"), [(0, 2 * MINUTE), (HOUR, 2 * MINUTE), (4 * DAY, 10 * MINUTE)]
+)
+def test_what_is_all_there_is_looked_at_every_two_minutes_at_most(after: float, wait: int) -> None:
+    there = validating_record(routing=HERE)
+    assert dns_wait(there, after=after) == timedelta(seconds=wait)
+    # A zero-downtime name lacks its tokens still: the CNAME alone is not all.
+    lacking = validating_record(routing=HERE, plan=Plan.ZERO_DOWNTIME, tokens=(TOKEN,))
+    assert dns_wait(lacking, after=0) == timedelta(seconds=10)
+
+
 @pytest.mark.parametrize("record", [validating_record(), active_record()])
 @pytest.mark.parametrize(
     ("after", "acted_at", "wait"),
