@@ -317,7 +317,7 @@ def test_the_side_that_was_not_asked_keeps_an_earlier_appointment() -> None:
 def test_the_side_that_was_not_asked_gives_up_a_later_appointment() -> None:
     watch = Watch(dns_due_at=at(DAY), cloudflare_due_at=at(DAY))
     looked = confirmed(live_record(watch=watch), cloudflare=cloudflare_view(status="pending"))
-    assert looked.record.watch.dns_due_at == at(70)
+    assert looked.record.watch.dns_due_at == at(180)
 
 
 def test_a_look_at_neither_side_sets_what_was_not_set() -> None:
