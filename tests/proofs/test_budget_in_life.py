@@ -36,8 +36,8 @@ LIMITS = {
     "NAMEPLATE_CLOUDFLARE_CALLS_WINDOW": str(WINDOW),
     "NAMEPLATE_CLOUDFLARE_CREATIONS": str(CREATIONS),
 }
-FEW_CONNECTIONS = {"NAMEPLATE_DATABASE_CONNECTIONS": "6"}
-"""Eight workers and an API share the two hundred connections of this Postgres."""
+WORKER = {"NAMEPLATE_DATABASE_CONNECTIONS": "6", "NAMEPLATE_WORKER_CONCURRENCY": "4"}
+"""Eight workers and an API share two cores, and the two hundred connections of this Postgres."""
 
 
 async def start_all(processes: Processes, service: Service, workers: int) -> None:
@@ -52,7 +52,7 @@ async def start_all(processes: Processes, service: Service, workers: int) -> Non
     )
     await processes.start("api", **LIMITS)
     for _ in range(workers):
-        worker = await processes.start("worker", **LIMITS, **FEW_CONNECTIONS)
+        worker = await processes.start("worker", **LIMITS, **WORKER)
         # Eight workers on two cores: in life the API does not share them with all of them.
         os.setpriority(os.PRIO_PROCESS, worker.pid, WORKERS_NICE)
 
