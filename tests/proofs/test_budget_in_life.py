@@ -24,6 +24,8 @@ from tests.worker.processes import Processes, running_processes
 WINDOW, CALLS, CREATIONS = 30, 1200, 150
 """Ten times Cloudflare's own pace: 1,200 calls in thirty seconds, 150 creations a minute."""
 SCALE = 10
+PRESSES = SCALE / 2
+"""A second: one interactive call times the scale, and a press is two, a look and a PATCH."""
 TIMES_TOO_LARGE = 20
 SECONDS = 180
 INTERACTIVE_P99 = 2.0
@@ -88,7 +90,7 @@ async def test_eight_workers_over_twenty_times_too_many_names_never_breach_the_l
     assert min(spent["validation"], spent["sweeps"]) > 0
     # It is a proof only if the budget was wanted, and spent.
     assert calls["most_in_window"] >= 0.6 * CALLS
-    assert len(waits) >= 0.5 * SCALE * SECONDS
+    assert len(waits) >= 0.9 * PRESSES * SECONDS
     assert p99 < INTERACTIVE_P99
     # An answer comes at its deadline whatever happens: what counts is the call behind it.
     assert done_p99 < INTERACTIVE_P99
@@ -155,7 +157,7 @@ async def _until_patched(service: Service) -> list[float]:
 
 
 async def _press_refresh(service: Service, ids: list[str], *, seconds: float) -> list[float]:
-    """Have ten people a second press "check now"; give how long each waited for the answer."""
+    """Have people press "check now" all the time; give how long each waited for the answer."""
     waits: list[float] = []
     began, tasks = time.monotonic(), set[asyncio.Task[None]]()
 
@@ -171,8 +173,8 @@ async def _press_refresh(service: Service, ids: list[str], *, seconds: float) ->
     async with httpx.AsyncClient(
         base_url=service.stack.api, headers=headers, timeout=30, trust_env=False, limits=limits
     ) as http:
-        for number in range(int(seconds * SCALE)):
-            await asyncio.sleep(max(0.0, began + number / SCALE - time.monotonic()))
+        for number in range(int(seconds * PRESSES)):
+            await asyncio.sleep(max(0.0, began + number / PRESSES - time.monotonic()))
             task = asyncio.create_task(press(ids[(number * 7919) % len(ids)]))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
