@@ -13,7 +13,6 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 import structlog
 
@@ -22,10 +21,7 @@ from app.domain.cloudflare_errors import unknown_texts
 from app.domain.cloudflare_status import unknown_statuses
 from app.domain.custom_hostname import LIVE, CustomHostname, Desired, State, Watch
 from app.domain.decide import Transition, decide
-from app.domain.errors import (
-    CloudflareForbidden,
-    CloudflareUnauthorized,
-)
+from app.domain.errors import CloudflareForbidden, CloudflareUnauthorized
 from app.domain.observation import (
     Act,
     CloudflareHostname,
@@ -63,8 +59,6 @@ from app.services.pauses import breaker_trips
 from app.services.ports import Cipher
 from app.services.second_opinion import SecondOpinion
 from app.services.telling import tell
-
-T = TypeVar("T")
 
 Checkpoint = Callable[[str], None]
 """Called between the parts of a tick with the name of what was just done."""
