@@ -28,7 +28,14 @@ class Tally:
 async def count_look(
     tx: Connection, zone_id: str, side: str, tenant: str, *, contradicts: bool
 ) -> None:
-    """Add what was just seen of one live name."""
+    """Add what was just seen of one live name.
+
+    Those that contradict are counted one after the other: many at the same moment would each see
+    only themselves.
+    """
+    if contradicts:
+        mine = func.hashtextextended(f"breaker/{zone_id}/{side}", 0)
+        await tx.execute(select(func.pg_advisory_xact_lock(mine)))
     c = breaker_counts.c
     new = upsert(breaker_counts).values(
         zone_id=zone_id,

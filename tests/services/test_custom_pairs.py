@@ -58,7 +58,7 @@ async def test_a_mail_that_nobody_answers_keeps_a_name_from_going_live(
 ) -> None:
     service = shared_service
     hostname = await service.create(
-        "shop.unread-mail.com", plan="custom", dcv_method="email", ownership_method="txt"
+        "shop.silent-mail.com", plan="custom", dcv_method="email", ownership_method="txt"
     )
     complete = await _complete(service, hostname)
     await service.world.put_records(complete["records"])
@@ -95,7 +95,7 @@ async def _follow_the_link(service: Service, hostname: dict[str, Any]) -> None:
 async def test_a_mail_that_nobody_answers_is_the_tenants_turn(shared_service: Service) -> None:
     service = shared_service
     hostname = await service.create(
-        "shop.unread-mail.com", plan="custom", dcv_method="email", ownership_method="txt"
+        "shop.mute-mail.com", plan="custom", dcv_method="email", ownership_method="txt"
     )
     complete = await _complete(service, hostname)
     await service.world.put_records(complete["records"])

@@ -198,6 +198,6 @@ async def test_a_removal_that_cloudflare_comes_to_later_is_not_told_before_it_is
         assert (shown.state, shown.cloudflare.id) == (State.DELETING, record.cloudflare.id)
         assert len(await place.there()) == 1
     await place.control("DELETE", path)
-    await place.until_deleted(record, within=20)
+    await place.until_deleted(record, within=200)
     told = [State.PENDING, State.VALIDATING, State.DELETING, State.DELETED]
     assert await place.states(record) == told
