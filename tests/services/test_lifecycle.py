@@ -116,9 +116,15 @@ async def test_a_live_name_is_lost_only_after_three_contradictions_over_ten_minu
     await asyncio.sleep(0.5)
     assert (await service.get(hostname["id"]))["state"] == "cname_verified"
     await service.advance(minutes=5, seconds=5)
+
+    async def is_lost() -> bool:
+        # A busy machine may have made its looks later than they were due.
+        await service.let_pass(seconds=20)
+        return bool((await service.get(hostname["id"]))["state"] != "cname_verified")
+
     # Cloudflare itself says `moved` by then: either way it is told as the loss, once.
-    lost = await service.until(hostname["id"], lambda s: bool(s["state"] != "cname_verified"))
-    assert lost["serving"] is False
+    await service.eventually(is_lost)
+    assert (await service.get(hostname["id"]))["serving"] is False
     types = [e["type"] for e in await service.events(hostname["id"])]
     assert types[4:] == ["custom_hostname.cname_lost"]
 
