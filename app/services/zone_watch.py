@@ -63,7 +63,7 @@ class ZoneWatch:
         self._pauses = pauses
 
     async def claim(self, limit: int) -> list[Zone]:
-        """Take the zones that are due to be looked at: each is, every minute."""
+        """Take the zones that are due to be looked at: each is, every thirty seconds."""
         async with self._database.transaction() as tx:
             return await store.claim_zone_watches(tx, every=TARGET_EVERY, limit=limit)
 
