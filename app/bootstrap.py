@@ -35,6 +35,7 @@ from app.services.pauses import Pauses
 from app.services.reconcile import Checkpoint, Reconciler
 from app.services.second_opinion import SecondOpinion
 from app.services.sweeps import Sweeps
+from app.services.turns import Turns
 from app.services.webhook_endpoints import WebhookEndpoints
 from app.services.zone_watch import ZoneWatch
 from app.services.zones import Zones
@@ -116,14 +117,14 @@ def _assemble(
     webhooks: ports.WebhookTransport,
     checkpoint: Checkpoint,
 ) -> Services:
-    pauses = Pauses(database)
+    pauses, turns = Pauses(database), Turns(database, budgets)
     policy, actor = Policy(), Actor(cloudflare, budgets)
     reconciler = Reconciler(
         database,
         Observer(database, cloudflare, dns_look, budgets, actor, policy=policy),
         actor,
         cipher,
-        budgets,
+        turns,
         SecondOpinion(database, cloudflare, budgets, pauses),
         policy=policy,
         checkpoint=checkpoint,
@@ -131,7 +132,7 @@ def _assemble(
     custom_hostnames = CustomHostnames(
         database,
         reconciler,
-        budgets,
+        turns,
         dns_look,
         public_suffix,
         inline_deadline=settings.inline_deadline,
@@ -149,7 +150,7 @@ def _assemble(
         reconciler=reconciler,
         budgets=budgets,
         pauses=pauses,
-        claims=Claims(database, budgets),
+        claims=Claims(database, budgets, turns),
         sweeps=Sweeps(database, cloudflare, cipher, budgets, pauses, reconciler),
         zone_watch=ZoneWatch(database, cloudflare, dns_look, cipher, budgets, pauses),
     )

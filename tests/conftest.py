@@ -24,8 +24,10 @@ import pytest_asyncio
 from app.local.postgres import embedded_postgres
 from app.local.stack import StackLimits, StackOptions, running_stack
 from app.logging import set_up_logging
+from app.persistence.database import Database, open_database
 from app.persistence.migrations import migrate
 from tests.support import Service
+from tests.support.rows import put_zone
 
 NO_LIMITS = StackLimits(calls=1_000_000, creations=1_000_000)
 """More than Cloudflare lets anybody call; its limits have tests of their own."""
@@ -94,6 +96,14 @@ def database_url(cluster: str, template: str) -> Iterator[str]:
     """Give a migrated database of the test's own."""
     with new_database(cluster, template=urlsplit(template).path[1:]) as url:
         yield url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """Give the same, opened, with a default zone in it."""
+    async with open_database(database_url, connections=10) as opened:
+        await put_zone(opened)
+        yield opened
 
 
 @pytest.fixture

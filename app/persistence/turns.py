@@ -5,7 +5,7 @@ A place is taken without the budget's lock, and given up by who holds it or the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, delete, func, select
@@ -63,7 +63,7 @@ async def lanes_waiting(tx: Connection, budget: str) -> list[Lane]:
 
 
 async def is_waiting(tx: Connection, budget: str, lane: Lane, *, interactive: bool) -> bool:
-    """Whether anybody waits in the lane; asked under the budget's lock, so nobody is counted."""
+    """Whether anybody waits in the lane; nobody is counted, as each newcomer asks."""
     found = await tx.scalar(
         select(turns.c.turn).where(_in(budget, lane), turns.c.interactive.is_(interactive)).limit(1)
     )
@@ -127,16 +127,16 @@ async def heads(
     lane: Lane,
     *,
     interactive: bool,
-    zones: Collection[str],
+    zone_id: str,
     limit: int,
 ) -> list[Waiting]:
-    """Give who is next among the tenants' first few, or among the rest."""
+    """Give who of a zone is next among the tenants' first few, or among the rest."""
     c = turns.c
     rows = await tx.execute(
         select(c.custom_hostname_id, c.turn, c.interactive)
         .join(watches, watches.c.custom_hostname_id == c.custom_hostname_id)
         # Not one that somebody else holds at this moment.
-        .where(_in(budget, lane), c.interactive.is_(interactive), c.zone_id.in_(zones), is_free())
+        .where(_in(budget, lane), c.interactive.is_(interactive), c.zone_id == zone_id, is_free())
         .order_by(c.turn, c.custom_hostname_id)
         .limit(limit)
     )

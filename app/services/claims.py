@@ -7,6 +7,7 @@ from functools import partial
 
 import structlog
 
+from app.domain.budget import Lane
 from app.domain.sweeps import FOLLOWED, FOLLOWED_AT_MOST
 from app.persistence import watches
 from app.persistence.database import Database
@@ -16,6 +17,7 @@ from app.persistence.wakeups import Channel, notify
 from app.persistence.watches import Claim
 from app.persistence.zones import OpenZone, open_zones
 from app.services.budgets import Budgets
+from app.services.turns import Turns
 
 MANY = FOLLOWED_AT_MOST + 1
 """So many wait for issuance or deployment that two lists are the cheaper look."""
@@ -26,9 +28,10 @@ log = structlog.get_logger(__name__)
 class Claims:
     """Hands out hostnames to work on, of the zones that are not paused."""
 
-    def __init__(self, database: Database, budgets: Budgets) -> None:
+    def __init__(self, database: Database, budgets: Budgets, turns: Turns) -> None:
         self._database = database
         self._budgets = budgets
+        self._turns = turns
         self._rounds = 0
 
     async def due(self, limit: int) -> list[Claim]:
@@ -83,7 +86,7 @@ class Claims:
             return
         most = len(claims) + limit
         async with self._database.transaction() as tx:
-            has_turns = await self._budgets.has_turns(tx, zone.budget)
+            has_turns = await self._turns.are_waited_for(tx, zone.budget)
             by_lists = await count_followed(tx, zone.id, limit=MANY) == MANY
             looks = await watches.count_looks(tx, zone.id, limit=limit, by_lists=by_lists)
         if by_lists:
@@ -94,7 +97,7 @@ class Claims:
             woken = await watches.claim_woken(tx, zone.id, limit=-(-limit // 2))
         claims += woken
         paid: list[Callable[[OpenZone, int], Awaitable[list[Claim]]]] = []
-        paid += [self._turns] if has_turns else []
+        paid += [self._acts] if has_turns else []
         paid += [partial(self._looks, wanted=looks, by_lists=by_lists)] if looks else []
         # Where calls come one by one, who is first has them all: acts and looks take turns.
         for claim in paid if self._rounds % 2 else reversed(paid):
@@ -103,15 +106,18 @@ class Claims:
             free = await watches.claim_free(tx, zone.id, limit=most - len(claims))
         claims += free
 
-    async def _turns(self, zone: OpenZone, limit: int) -> list[Claim]:
+    async def _acts(self, zone: OpenZone, limit: int) -> list[Claim]:
         async with self._database.transaction() as tx:
             # No more than half: acts and looks share what there is to spare.
-            return await self._budgets.serve(tx, zone.budget, [zone.id], limit=-(-limit // 2))
+            return await self._turns.serve(tx, zone.budget, zone.id, limit=-(-limit // 2))
 
     async def _looks(
         self, zone: OpenZone, limit: int, *, wanted: int, by_lists: bool
     ) -> list[Claim]:
+        most = min(limit, wanted)
         async with self._database.transaction() as tx:
-            return await self._budgets.claim_looks(
-                tx, zone, limit=min(limit, wanted), by_lists=by_lists
-            )
+            if most <= 0 or not await self._budgets.may_grant(tx, zone.budget, Lane.VALIDATION):
+                return []
+            ids = await watches.due_looks(tx, zone.id, limit=most, by_lists=by_lists)
+            granted = await self._budgets.draw_within(tx, zone.budget, Lane.VALIDATION, len(ids))
+            return await watches.claim_looks(tx, ids[:granted])

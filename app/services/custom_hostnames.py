@@ -46,7 +46,6 @@ from app.persistence.events import list_events
 from app.persistence.ids import Prefix, new_id
 from app.persistence.watches import LEASE_SECONDS, Claim
 from app.persistence.zones import Zone, get_zone
-from app.services.budgets import Budgets, Place
 from app.services.choosing import Choosing, apply
 from app.services.ports import Dns
 from app.services.reading import (
@@ -61,6 +60,7 @@ from app.services.reading import (
 )
 from app.services.reconcile import Checkpoint, Reconciler
 from app.services.telling import tell
+from app.services.turns import Place, Turns
 
 log = structlog.get_logger(__name__)
 
@@ -86,7 +86,7 @@ class CustomHostnames:
         self,
         database: Database,
         reconciler: Reconciler,
-        budgets: Budgets,
+        turns: Turns,
         dns: Dns,
         public_suffix: PublicSuffix,
         *,
@@ -96,7 +96,7 @@ class CustomHostnames:
     ) -> None:
         self._database = database
         self._reconciler = reconciler
-        self._budgets = budgets
+        self._turns = turns
         self._choosing = Choosing(dns, public_suffix)
         self._public_suffix = public_suffix
         self._deadline = inline_deadline.total_seconds()
@@ -146,7 +146,7 @@ class CustomHostnames:
             return None
         async with self._database.transaction() as tx:
             zone = await get_zone(tx, record.zone.id)
-        return await self._budgets.place_of(zone.budget, record.id) if zone else None
+        return await self._turns.place_of(zone.budget, record.id) if zone else None
 
     async def list_page(
         self, wanted: HostnameFilter, *, after: str | None, limit: int

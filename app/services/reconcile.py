@@ -22,6 +22,7 @@ from app.domain.cloudflare_status import unknown_statuses
 from app.domain.custom_hostname import LIVE, CustomHostname, Desired, State, Watch
 from app.domain.decide import Transition, decide
 from app.domain.errors import CloudflareForbidden, CloudflareUnauthorized
+from app.domain.meanwhile import with_what_changed
 from app.domain.observation import (
     Act,
     CloudflareHostname,
@@ -32,7 +33,7 @@ from app.domain.observation import (
     Unknown,
 )
 from app.domain.schedule import Policy
-from app.domain.sharing import has_confirmed, join, with_present_shape
+from app.domain.sharing import has_confirmed, join
 from app.domain.zone import ZoneAccess
 from app.persistence.custom_hostnames import get_hostname, hand_on_shape, save_hostname
 from app.persistence.database import Connection, Database
@@ -53,12 +54,12 @@ from app.persistence.zones import (
     standing_of,
 )
 from app.services.acting import Actor
-from app.services.budgets import Budgets
 from app.services.observing import TARGET_FINE, Observer
 from app.services.pauses import breaker_trips
 from app.services.ports import Cipher
 from app.services.second_opinion import SecondOpinion
 from app.services.telling import tell
+from app.services.turns import Turns
 
 Checkpoint = Callable[[str], None]
 """Called between the parts of a tick with the name of what was just done."""
@@ -89,7 +90,7 @@ class Reconciler:
         observer: Observer,
         actor: Actor,
         cipher: Cipher,
-        budgets: Budgets,
+        turns: Turns,
         second_opinion: SecondOpinion,
         *,
         policy: Policy,
@@ -99,7 +100,7 @@ class Reconciler:
         self._observer = observer
         self._actor = actor
         self._cipher = cipher
-        self._budgets = budgets
+        self._turns = turns
         self._second_opinion = second_opinion
         self._policy = policy
         self._checkpoint = checkpoint
@@ -170,9 +171,9 @@ class Reconciler:
             return None
         if claim.paid and lane is Lane.VALIDATION and observation.cloudflare == NotAsked():
             # The call drawn for a look that was not made.
-            await self._budgets.leave_queue(record)
+            await self._turns.leave(record)
             return None
-        return await self._budgets.take_turn(
+        return await self._turns.take(
             record, zone.budget, lane, awaited=record.is_awaited(claim.now)
         )
 
@@ -258,20 +259,16 @@ class Reconciler:
                 again = clock.now() + VOID_SECONDS
                 await release(tx, claim, replace(before.watch, cloudflare_due_at=again))
                 return None
-            record = _with_present_wishes(transition.record, before)
-            if observation.acted is not None and _failed_meanwhile(record, before, read):
-                record = replace(record, refresh_requested_at=now)
-            record = with_present_shape(record, read=read, present=before)
-            act = None if _is_moot(transition.act, record) else transition.act
-            if act is None and transition.act is Act.CREATE:
-                record = _without_beginning(record, before)
-            record = await _tell(tx, record, transition, now)
+            transition = with_what_changed(
+                transition, read=read, present=before, acted=observation.acted, now=now
+            )
+            record = await _tell(tx, transition, now)
             updated_at = max(now, before.updated_at)
             record = await save_hostname(tx, replace(record, updated_at=updated_at), before=before)
             watch = _overdue_kept(record.watch, before.watch, claim, observation)
             if record.zone.takes_custom_metadata is False is not before.zone.takes_custom_metadata:
                 await note_metadata_refused(tx, record.zone.id)
-            if act is None:
+            if transition.act is None:
                 await release(tx, claim, watch, _listing(record, observation))
             else:
                 # Who dies before the answer is written leaves it due when the lease has ended.
@@ -287,7 +284,7 @@ class Reconciler:
                 reason=str(step.reason),
             )
         _log_what_is_new(before, record)
-        return replace(transition, record=record, act=act)
+        return replace(transition, record=record)
 
 
 async def _is_void(tx: Connection, transition: Transition) -> bool:
@@ -337,28 +334,6 @@ def _forgets(record: CustomHostname, transition: Transition) -> bool:
     return gone and record.desired is Desired.PRESENT and record.watch.removal is None
 
 
-def _failed_meanwhile(record: CustomHostname, before: CustomHostname, read: CustomHostname) -> bool:
-    """Whether an act was refused while a change was under way, which is one of what failed now."""
-    changed = before.revision != read.revision
-    return changed and record.state is State.FAILED and before.state is not State.FAILED
-
-
-def _is_moot(act: Act | None, record: CustomHostname) -> bool:
-    """Whether the hostname was wished gone while we looked; the wake makes it due at once."""
-    letting_go = act is Act.EDIT and record.state is State.DELETING
-    return record.desired is Desired.ABSENT and act is not Act.DELETE and not letting_go
-
-
-def _without_beginning(record: CustomHostname, before: CustomHostname) -> CustomHostname:
-    """Take back the note of a POST that is not sent after all: there is nothing to look for."""
-    known = replace(
-        record.cloudflare,
-        create_started_at=before.cloudflare.create_started_at,
-        create_tried_at=before.cloudflare.create_tried_at,
-    )
-    return replace(record, cloudflare=known)
-
-
 def _log_what_is_new(before: CustomHostname, after: CustomHostname) -> None:
     """Log Cloudflare's words that mean nothing to us, once for each change of them."""
     known, seen = before.cloudflare.seen, after.cloudflare.seen
@@ -374,33 +349,9 @@ def _log_what_is_new(before: CustomHostname, after: CustomHostname) -> None:
             log.warning("cloudflare_status_unknown", custom_hostname=after.id, status=status)
 
 
-def _with_present_wishes(record: CustomHostname, present: CustomHostname) -> CustomHostname:
-    """Take what the API may have changed during the tick from the row as it is now."""
-    zone = replace(
-        present.zone,
-        takes_custom_metadata=record.zone.takes_custom_metadata,
-        dcv_uuid=record.zone.dcv_uuid or present.zone.dcv_uuid,
-    )
-    return replace(
-        record,
-        zone=zone,
-        desired=present.desired,
-        plan=present.plan,
-        options=present.options,
-        metadata=present.metadata,
-        revision=present.revision,
-        sequence=present.sequence,
-        view=present.view,
-        wanted_at=present.wanted_at,
-        acted_at=present.acted_at,
-        refresh_requested_at=present.refresh_requested_at,
-    )
-
-
-async def _tell(
-    tx: Connection, record: CustomHostname, transition: Transition, now: datetime
-) -> CustomHostname:
+async def _tell(tx: Connection, transition: Transition, now: datetime) -> CustomHostname:
     """Write one event a step and one a notice, numbered on from the last."""
+    record = transition.record
     for step in transition.steps:
         record = replace(record, sequence=record.sequence + 1)
         await tell(tx, record, before=step.before, after=step.after, reason=step.reason, at=now)

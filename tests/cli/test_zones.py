@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from app.persistence.database import open_database
-from app.persistence.zones import put_default_zone
+from tests.support.rows import put_zone
 
 from .test_commands import nameplate
 
@@ -45,23 +45,14 @@ async def _fetch(url: str, query: str) -> dict[str, Any]:
         await connection.close()
 
 
-async def _put_zone(url: str) -> None:
-    async with open_database(url, connections=1) as database, database.transaction() as tx:
-        await put_default_zone(
-            tx,
-            cloudflare_zone_id="0" * 32,
-            api_token=b"encrypted",
-            cname_target="customers.provider.net",
-            fallback_origin="fallback.provider.net",
-            budget="default",
-        )
+async def _put_zone(url: str) -> str:
+    async with open_database(url, connections=1) as database:
+        return (await put_zone(database)).id
 
 
 @pytest.fixture
 def operator(database_url: str, tmp_path: Path) -> Operator:
-    asyncio.run(_put_zone(database_url))
-    zone = asyncio.run(_fetch(database_url, "SELECT id FROM zones"))
-    return Operator(database_url, tmp_path, zone["id"])
+    return Operator(database_url, tmp_path, asyncio.run(_put_zone(database_url)))
 
 
 def said(ended: CompletedProcess[str]) -> tuple[int, str]:

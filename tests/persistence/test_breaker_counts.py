@@ -7,46 +7,31 @@ from datetime import timedelta
 
 from app.domain.pause import Counts
 from app.persistence.breaker_counts import count_look, tally_within
-from app.persistence.database import Database, open_database
-from app.persistence.zones import list_zones, put_default_zone
+from app.persistence.database import Database
+from tests.support.rows import present_zone
 
 MINUTES = timedelta(minutes=10)
 
 
-async def zone_of(database: Database) -> str:
-    async with database.transaction() as tx:
-        await put_default_zone(
-            tx,
-            cloudflare_zone_id="0" * 32,
-            api_token=b"encrypted",
-            cname_target="customers.provider.net",
-            fallback_origin="fallback.provider.net",
-            budget="default",
-        )
-        return (await list_zones(tx))[0].id
+async def test_of_twenty_at_the_same_moment_one_sees_all_twenty(database: Database) -> None:
+    zone_id = (await present_zone(database)).id
 
+    async def contradict(number: int) -> int:
+        async with database.transaction() as tx:
+            await count_look(tx, zone_id, "dns", f"tenant-{number}", contradicts=True)
+            tally = await tally_within(tx, zone_id, "dns", MINUTES)
+            # As long as what is recorded besides.
+            await asyncio.sleep(0.02)
+        return tally.seen.contradicted
 
-async def test_of_twenty_at_the_same_moment_one_sees_all_twenty(database_url: str) -> None:
-    async with open_database(database_url, connections=10) as database:
-        zone_id = await zone_of(database)
-
-        async def contradict(number: int) -> int:
-            async with database.transaction() as tx:
-                await count_look(tx, zone_id, "dns", f"tenant-{number}", contradicts=True)
-                tally = await tally_within(tx, zone_id, "dns", MINUTES)
-                # As long as what is recorded besides.
-                await asyncio.sleep(0.02)
-            return tally.seen.contradicted
-
-        seen = await asyncio.gather(*(contradict(number) for number in range(20)))
+    seen = await asyncio.gather(*(contradict(number) for number in range(20)))
     assert sorted(seen) == list(range(1, 21))
 
 
-async def test_the_tenant_that_contradicts_most_is_told_apart(database_url: str) -> None:
-    async with open_database(database_url) as database:
-        zone_id = await zone_of(database)
-        async with database.transaction() as tx:
-            for tenant, contradicts in (("a", True), ("a", True), ("b", True), ("c", False)):
-                await count_look(tx, zone_id, "dns", tenant, contradicts=contradicts)
-            tally = await tally_within(tx, zone_id, "dns", MINUTES)
+async def test_the_tenant_that_contradicts_most_is_told_apart(database: Database) -> None:
+    zone_id = (await present_zone(database)).id
+    async with database.transaction() as tx:
+        for tenant, contradicts in (("a", True), ("a", True), ("b", True), ("c", False)):
+            await count_look(tx, zone_id, "dns", tenant, contradicts=contradicts)
+        tally = await tally_within(tx, zone_id, "dns", MINUTES)
     assert (tally.tenant, tally.of_tenant, tally.seen) == ("a", Counts(2, 2), Counts(4, 3))

@@ -3,57 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
 
-from app.domain.custom_hostname import CustomHostname, Plan, Removal, Watch, ZoneTargets
-from app.domain.hostname import Hostname
+from app.domain.custom_hostname import CustomHostname, Removal, Watch
 from app.domain.reason import Reason
 from app.persistence import custom_hostnames as store
 from app.persistence import tables, watches
 from app.persistence.clock import advance, read_now
-from app.persistence.database import NOW, Connection, Database, in_seconds, open_database
+from app.persistence.database import NOW, Connection, Database, in_seconds
 from app.persistence.watches import Claim
-from app.persistence.zones import list_zones, open_zones, put_default_zone
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url) as opened:
-        async with opened.transaction() as tx:
-            await put_default_zone(
-                tx,
-                cloudflare_zone_id="0" * 32,
-                api_token=b"encrypted",
-                cname_target="customers.provider.net",
-                fallback_origin="fallback.provider.net",
-                budget="default",
-            )
-        yield opened
+from app.persistence.zones import open_zones
+from tests.support.rows import now_of, present_zone, put_hostname
 
 
 async def insert(database: Database, name: str) -> CustomHostname:
-    async with database.transaction() as tx:
-        now = await read_now(tx)
-        zone = (await list_zones(tx))[0]
-        record = CustomHostname(
-            id=f"ch_{name.replace('.', '_')}",
-            hostname=Hostname(name),
-            tenant="tenant",
-            zone=ZoneTargets(id=zone.id, cname_target=zone.cname_target),
-            plan=Plan.SIMPLE,
-            watch=Watch(cloudflare_due_at=now),
-            created_at=now,
-            updated_at=now,
-            wanted_at=now,
-            acted_at=now,
-        )
-        await store.insert_hostname(tx, record, lease_seconds=0)
-    return record
+    now = await now_of(database)
+    record_id = f"ch_{name.replace('.', '_')}"
+    zone = await present_zone(database)
+    return await put_hostname(database, zone, record_id, name, Watch(cloudflare_due_at=now))
 
 
 async def claim_due(database: Database, limit: int = 10) -> list[Claim]:

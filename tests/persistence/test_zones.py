@@ -4,27 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from app.persistence.database import Database, open_database
-from app.persistence.zones import list_zones, put_default_zone, save_redraw
-
-
-async def put(
-    database: Database, cloudflare_zone_id: str, target: str = "customers.provider.net"
-) -> None:
-    async with database.transaction() as tx:
-        await put_default_zone(
-            tx,
-            cloudflare_zone_id=cloudflare_zone_id,
-            api_token=b"encrypted",
-            cname_target=target,
-            fallback_origin="fallback.provider.net",
-            budget="default",
-        )
+from app.persistence.database import open_database
+from app.persistence.zones import list_zones, save_redraw
+from tests.support.rows import put_zone
 
 
 async def test_ten_processes_that_start_at_once_make_one_default_zone(database_url: str) -> None:
     async with open_database(database_url) as database:
-        await asyncio.gather(*(put(database, "0" * 32) for _ in range(10)))
+        await asyncio.gather(*(put_zone(database, "0" * 32) for _ in range(10)))
         async with database.transaction() as tx:
             assert [zone.is_default for zone in await list_zones(tx)] == [True]
 
@@ -33,8 +20,8 @@ async def test_another_zone_in_the_settings_becomes_the_default_and_the_former_s
     database_url: str,
 ) -> None:
     async with open_database(database_url) as database:
-        await put(database, "0" * 32)
-        await put(database, "1" * 32)
+        await put_zone(database, "0" * 32)
+        await put_zone(database, "1" * 32)
         async with database.transaction() as tx:
             zones = await list_zones(tx)
         assert [(z.cloudflare_zone_id[0], z.is_default) for z in zones] == [
@@ -47,13 +34,13 @@ async def test_a_new_cname_target_is_shown_and_the_former_one_stays_accepted(
     database_url: str,
 ) -> None:
     async with open_database(database_url) as database:
-        await put(database, "0" * 32)
-        await put(database, "0" * 32, "clients.provider.net")
+        await put_zone(database, "0" * 32)
+        await put_zone(database, "0" * 32, "clients.provider.net")
         async with database.transaction() as tx:
             (zone,) = await list_zones(tx)
         assert zone.cname_target == "clients.provider.net"
         assert zone.accepted_targets == ("customers.provider.net",)
-        await put(database, "0" * 32, "customers.provider.net")
+        await put_zone(database, "0" * 32, "customers.provider.net")
         async with database.transaction() as tx:
             (zone,) = await list_zones(tx)
         assert zone.accepted_targets == ("clients.provider.net",)
@@ -63,13 +50,13 @@ async def test_documents_that_were_redrawn_before_the_target_moved_again_are_red
     database_url: str,
 ) -> None:
     async with open_database(database_url) as database:
-        await put(database, "0" * 32)
-        await put(database, "0" * 32, "clients.provider.net")
+        await put_zone(database, "0" * 32)
+        await put_zone(database, "0" * 32, "clients.provider.net")
         async with database.transaction() as tx:
             (zone,) = await list_zones(tx)
             assert zone.redraw_after == ""
             assert await save_redraw(tx, zone, before="", after="ch_5")
-        await put(database, "0" * 32, "tenants.provider.net")
+        await put_zone(database, "0" * 32, "tenants.provider.net")
         async with database.transaction() as tx:
             assert not await save_redraw(tx, zone, before="", after="ch_9")
             (zone,) = await list_zones(tx)
@@ -80,12 +67,12 @@ async def test_a_process_that_starts_with_the_same_settings_keeps_what_was_redra
     database_url: str,
 ) -> None:
     async with open_database(database_url) as database:
-        await put(database, "0" * 32)
-        await put(database, "0" * 32, "clients.provider.net")
+        await put_zone(database, "0" * 32)
+        await put_zone(database, "0" * 32, "clients.provider.net")
         async with database.transaction() as tx:
             (zone,) = await list_zones(tx)
             await save_redraw(tx, zone, before="", after="ch_5")
-        await put(database, "0" * 32, "clients.provider.net")
+        await put_zone(database, "0" * 32, "clients.provider.net")
         async with database.transaction() as tx:
             (zone,) = await list_zones(tx)
         assert zone.redraw_after == "ch_5"

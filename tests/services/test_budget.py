@@ -18,6 +18,7 @@ from app.persistence.clock import advance
 from app.persistence.database import open_database
 from app.persistence.zones import open_zones
 from app.services.budgets import Budgets
+from app.services.turns import Turns
 from tests.support import Service
 
 CREATE = "POST /zones/{zone_id}/custom_hostnames"
@@ -81,12 +82,12 @@ async def test_a_worker_that_dies_with_somebodys_turn_loses_nothing(limited: Ser
     waiting = await limited.create("shop.unlucky.com")
     # As a worker does that is killed the moment it has served the turn.
     async with open_database(limited.stack.database_url, connections=1) as database:
-        budgets = Budgets(database, Limits(creations=LIMITS.creations))
+        turns = Turns(database, Budgets(database, Limits(creations=LIMITS.creations)))
         async with database.transaction() as tx:
             # In one transaction, so that no worker can be faster.
             await advance(tx, timedelta(seconds=66))
             (zone,) = await open_zones(tx)
-            claims = await budgets.serve(tx, zone.budget, [zone.id], limit=1)
+            claims = await turns.serve(tx, zone.budget, zone.id, limit=1)
     assert [claim.custom_hostname_id for claim in claims] == [waiting["id"]]
     while not await is_created(limited, waiting):
         await limited.advance(seconds=15)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -11,25 +11,18 @@ import pytest
 
 from app.domain import sweeps as rules
 from app.domain.budget import Limits
-from app.domain.custom_hostname import (
-    CloudflareObject,
-    CustomHostname,
-    Plan,
-    Watch,
-    ZoneTargets,
-)
-from app.domain.hostname import Hostname
+from app.domain.custom_hostname import CloudflareObject, Watch
 from app.domain.observation import CloudflareHostname, HostnamePage
 from app.domain.zone import ZoneAccess
-from app.persistence import custom_hostnames
-from app.persistence.clock import advance, read_now
-from app.persistence.database import Database, open_database
+from app.persistence.clock import advance
+from app.persistence.database import Database
 from app.persistence.sweeps import put_lists
 from app.persistence.watches import Claim
-from app.persistence.zones import Zone, get_zone, put_default_zone
+from app.persistence.zones import Zone
 from app.services.budgets import Budgets
 from app.services.pauses import Pauses
 from app.services.sweeps import Sweeps
+from tests.support.rows import now_of, present_zone, put_hostname
 
 FAULTY = "ch_0"
 
@@ -96,32 +89,16 @@ class World:
         """Add names that Cloudflare is known to have."""
         zone = await self.zone()
         ids = [f"ch_{number}" for number in range(count)]
-        async with self.database.transaction() as tx:
-            now = await read_now(tx)
-            for record_id in ids:
-                record = CustomHostname(
-                    id=record_id,
-                    hostname=Hostname(f"{record_id.replace('_', '-')}.shop.com"),
-                    tenant="tenant",
-                    zone=ZoneTargets(id=zone.id, cname_target=zone.cname_target),
-                    plan=Plan.SIMPLE,
-                    watch=Watch(cloudflare_due_at=now + timedelta(days=1)),
-                    cloudflare=CloudflareObject(id=record_id),
-                    created_at=now,
-                    updated_at=now,
-                    wanted_at=now,
-                    acted_at=now,
-                )
-                await custom_hostnames.insert_hostname(tx, record, lease_seconds=0)
-                await custom_hostnames.save_object(tx, record)
+        later = Watch(cloudflare_due_at=await now_of(self.database) + timedelta(days=1))
+        for number, record_id in enumerate(ids):
+            known = CloudflareObject(id=record_id)
+            name = f"h{number}.shop.com"
+            await put_hostname(self.database, zone, record_id, name, later, cloudflare=known)
         await self.execute("UPDATE watches SET hostname_status = 'active', ssl_status = 'active'")
         return ids
 
     async def zone(self) -> Zone:
-        async with self.database.transaction() as tx:
-            zone = await get_zone(tx, "default")
-        assert zone is not None
-        return zone
+        return await present_zone(self.database)
 
     async def sweep(self) -> None:
         """Read the page that is due."""
@@ -143,30 +120,20 @@ class World:
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
-    async with open_database(database_url) as database:
-        async with database.transaction() as tx:
-            await put_default_zone(
-                tx,
-                cloudflare_zone_id="0" * 32,
-                api_token=b"token",
-                cname_target="customers.provider.net",
-                fallback_origin="fallback.provider.net",
-                budget="default",
-            )
-            zone = await get_zone(tx, "default")
-            assert zone is not None
-            await put_lists(tx, zone.id, [rules.WHOLE])
-        cloudflare, reconciler, pauses = Zones(), Reconciler(), Pauses(database)
-        sweeps = Sweeps(
-            database,
-            cast("Any", cloudflare),
-            Plain(),
-            Budgets(database, Limits()),
-            pauses,
-            cast("Any", reconciler),
-        )
-        yield World(database, cloudflare, reconciler, sweeps, pauses)
+async def world(database: Database) -> World:
+    zone = await present_zone(database)
+    async with database.transaction() as tx:
+        await put_lists(tx, zone.id, [rules.WHOLE])
+    cloudflare, reconciler, pauses = Zones(), Reconciler(), Pauses(database)
+    sweeps = Sweeps(
+        database,
+        cast("Any", cloudflare),
+        Plain(),
+        Budgets(database, Limits()),
+        pauses,
+        cast("Any", reconciler),
+    )
+    return World(database, cloudflare, reconciler, sweeps, pauses)
 
 
 async def test_a_name_that_cannot_be_taken_in_does_not_hold_its_list_up(world: World) -> None:

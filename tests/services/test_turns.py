@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import uuid
 from bisect import bisect_right
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from operator import itemgetter
@@ -21,9 +20,10 @@ from app.domain.budget import PEOPLES_MOST, Lane, Limits
 from app.domain.custom_hostname import CustomHostname
 from app.domain.observation import CloudflareHostname
 from app.persistence.clock import advance, read_now
-from app.persistence.database import Database, open_database
-from app.persistence.zones import open_zones, put_default_zone
+from app.persistence.database import Database
+from app.persistence.zones import open_zones
 from app.services.budgets import Budgets
+from app.services.turns import Turns
 from benchmarks.filling import Filling, default_zone
 
 TENANTS, CROWD = 500, 100
@@ -33,27 +33,12 @@ STEP = 15.0
 BUDGET = "default"
 
 
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url) as opened:
-        async with opened.transaction() as tx:
-            await put_default_zone(
-                tx,
-                cloudflare_zone_id="0" * 32,
-                api_token=b"encrypted",
-                cname_target="customers.provider.net",
-                fallback_origin="fallback.provider.net",
-                budget=BUDGET,
-            )
-        yield opened
-
-
 @dataclass
 class Office:
     """The budget, those who come to it, and when each came and was served."""
 
     database: Database
-    budgets: Budgets
+    turns: Turns
     zone_id: str
     came: dict[str, float] = field(default_factory=dict)
     served: dict[str, float] = field(default_factory=dict)
@@ -62,7 +47,7 @@ class Office:
     async def come(self, record: CustomHostname, *, awaited: bool = True) -> None:
         """Ask for a call for a refresh, that somebody waits for or not."""
         self.came[record.id] = self.now
-        wait = await self.budgets.take_turn(record, BUDGET, Lane.VALIDATION, awaited=awaited)
+        wait = await self.turns.take(record, BUDGET, Lane.VALIDATION, awaited=awaited)
         if wait is None:
             self.served[record.id] = self.now
 
@@ -71,7 +56,7 @@ class Office:
         async with self.database.transaction() as tx:
             await advance(tx, timedelta(seconds=instant - self.now))
             self.now = instant
-            claims = await self.budgets.serve(tx, BUDGET, [self.zone_id], limit=100)
+            claims = await self.turns.serve(tx, BUDGET, self.zone_id, limit=100)
         for claim in claims:
             self.served[claim.custom_hostname_id] = instant
 
@@ -120,7 +105,7 @@ async def hour(database: Database) -> Hour:
     records = await filled(database, names)
     async with database.transaction() as tx:
         (zone,) = await open_zones(tx)
-    office = Office(database, Budgets(database, LIMITS), zone.id)
+    office = Office(database, Turns(database, Budgets(database, LIMITS)), zone.id)
     crowd, others = records[:CROWD], records[CROWD:]
     for record in crowd:
         await office.come(record)
@@ -162,9 +147,10 @@ async def test_of_five_turns_four_are_the_first_names_and_one_is_the_rests(
     records = await filled(database, names)
     async with database.transaction() as tx:
         (zone,) = await open_zones(tx)
-    office = Office(database, Budgets(database, LIMITS), zone.id)
+    budgets = Budgets(database, LIMITS)
+    office = Office(database, Turns(database, budgets), zone.id)
     # Nobody waits for these in person; the burst is gone.
-    await office.budgets.draw(BUDGET, Lane.INTERACTIVE, 100)
+    await budgets.draw(BUDGET, Lane.INTERACTIVE, 100)
     for record in records:
         await office.come(record, awaited=False)
     await office.pass_to(LIMITS.reserve / LIMITS.rate)

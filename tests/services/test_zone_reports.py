@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,8 +10,7 @@ import pytest
 
 from app.domain.budget import Lane, Limits
 from app.domain.zone import CloudflareZone, FallbackOrigin, Quota, ZoneAccess, ZoneRecord
-from app.persistence.database import open_database
-from app.persistence.zones import put_default_zone
+from app.persistence.database import Database
 from app.services.budgets import Budgets
 from app.services.zones import KEPT_SECONDS, REPORT_CALLS, SET_UP_CALLS, PartState, Zones
 
@@ -81,21 +79,11 @@ class World:
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
-    async with open_database(database_url) as database:
-        async with database.transaction() as tx:
-            await put_default_zone(
-                tx,
-                cloudflare_zone_id="0" * 32,
-                api_token=b"token",
-                cname_target="customers.provider.net",
-                fallback_origin="fallback.provider.net",
-                budget="default",
-            )
-        cloudflare, budgets = Cloudflare(), Budgets(database, Limits())
-        zones = Zones(database, cast("Any", cloudflare), Plain(), budgets, clock=lambda: given.now)
-        given = World(cloudflare, budgets, zones)
-        yield given
+async def world(database: Database) -> World:
+    cloudflare, budgets = Cloudflare(), Budgets(database, Limits())
+    zones = Zones(database, cast("Any", cloudflare), Plain(), budgets, clock=lambda: given.now)
+    given = World(cloudflare, budgets, zones)
+    return given
 
 
 async def test_a_report_is_asked_for_once_in_half_a_minute_however_many_read_it(
