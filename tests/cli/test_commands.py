@@ -106,8 +106,8 @@ def test_a_database_that_was_never_migrated_is_named_as_such(
     empty_database_url: str, tmp_path: Path
 ) -> None:
     changed = {"NAMEPLATE_DATABASE_URL": empty_database_url}
-    for command in ("worker", "api"):
-        ended = nameplate(command, environment=GOOD | changed, cwd=tmp_path)
+    for command in (["worker"], ["api", "--port", "0"]):
+        ended = nameplate(*command, environment=GOOD | changed, cwd=tmp_path)
         assert ended.returncode == 1, command
         assert "nameplate migrate" in ended.stderr.splitlines()[-1]
         assert "Traceback" not in ended.stderr

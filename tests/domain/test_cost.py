@@ -40,6 +40,8 @@ class Course:
     takes: timedelta
     calls: int = 0
     asked: timedelta = timedelta()
+    own_look: datetime | None = NOW
+    """When Cloudflare looks by itself the next time."""
     validated: timedelta | None = None
 
     def routing(self, age: timedelta) -> Routing:
@@ -56,18 +58,17 @@ class Course:
         assert act is not Act.DELETE
         self._look(age)
         self.calls += 1
-        self.asked = age
+        self.asked, self.own_look = age, NOW + age
         if self.validated is None and age >= self.points_after:
             self.validated = age
         return self.view(age)
 
     def _look(self, age: timedelta) -> None:
         """Do what Cloudflare did by itself until now: look on its back-off schedule."""
-        at: datetime | None = NOW + self.asked
-        while self.validated is None and at is not None and at <= NOW + age:
+        while self.validated is None and (at := self.own_look) is not None and at <= NOW + age:
             if at - NOW >= self.points_after:
                 self.validated = at - NOW
-            at = cloudflare_next_try(NOW + self.asked, at)
+            self.own_look = cloudflare_next_try(NOW + self.asked, at)
 
 
 def live_through(course: Course) -> CustomHostname:
