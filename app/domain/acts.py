@@ -15,6 +15,7 @@ from app.domain.custom_hostname import CustomHostname, Desired, Removal, State, 
 from app.domain.observation import Act, CloudflareHostname, Observation, Unknown
 from app.domain.plan import found_records, has_drifted, wanted_shape
 from app.domain.schedule import DAY, Policy, cloudflare_next_try
+from app.domain.shape import Shape
 from app.domain.sharing import (
     is_needed_by_sibling,
     is_sent_by_sibling,
@@ -100,6 +101,20 @@ def _settle_request(record: CustomHostname, now: datetime) -> CustomHostname:
     if not _needs_nothing(record):
         return record
     return replace(record, watch=replace(record.watch, refreshed_at=now))
+
+
+def shape_to_send(record: CustomHostname) -> Shape:
+    """What an edit says; it orders no certificate unless that is what was asked for.
+
+    Cloudflare renews over HTTP where it can, though TXT was chosen. A name that serves keeps the
+    method of its last renewal: TXT again would order a certificate whose tokens nobody added.
+    """
+    known = record.cloudflare
+    wanted = known.sending or wanted_shape(record)
+    same_order = known.applied is not None and known.applied.order == wanted.order
+    if known.seen is None or known.seen.ssl_method is None or not (same_order and serves(record)):
+        return wanted
+    return replace(wanted, method=known.seen.ssl_method)
 
 
 def must_wait(record: CustomHostname, observation: Observation, now: datetime) -> bool:

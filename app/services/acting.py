@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import structlog
 
+from app.domain.acts import shape_to_send
 from app.domain.budget import Lane
 from app.domain.custom_hostname import CustomHostname
 from app.domain.errors import (
@@ -99,9 +100,8 @@ class Actor:
         known = record.cloudflare
         if known.seen is None:
             raise CloudflareUnavailable("Nothing was seen yet that could be edited.")
-        return await self._cloudflare.edit(
-            access, known.seen, known.sending or wanted_shape(record), applied=known.applied
-        )
+        wanted = shape_to_send(record)
+        return await self._cloudflare.edit(access, known.seen, wanted, applied=known.applied)
 
     async def _delete(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
         if record.cloudflare.id is None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.domain.acts import shape_to_send
 from app.domain.custom_hostname import CustomHostname, Plan, State
 from app.domain.observation import Absent, Act, CloudflareView, Found, Refused, Unknown
 from app.domain.options import CertificateAuthority, Options, Tls
@@ -82,6 +83,38 @@ def test_a_view_that_differs_from_what_was_sent_is_no_drift() -> None:
     record = replace(record, cloudflare=sent)
     assert renewed_over_http.ssl_method != wanted_shape(record).method
     assert decided(record, cloudflare=renewed_over_http).act is None
+
+
+@pytest.mark.parametrize(
+    ("options", "method"),
+    [
+        pytest.param(METADATA, "http", id="metadata"),
+        pytest.param(Options(tls=Tls(http2="on")), "http", id="TLS"),
+        pytest.param(
+            Options(certificate_authority=CertificateAuthority.GOOGLE),
+            "txt",
+            id="another authority",
+        ),
+    ],
+)
+def test_an_edit_of_a_live_name_that_orders_no_certificate_keeps_the_method_of_its_renewal(
+    options: Options, method: str
+) -> None:
+    record = replace(live_record(view=cloudflare_view()), plan=Plan.ZERO_DOWNTIME)
+    applied = wanted_shape(record)
+    record = replace(record, cloudflare=replace(record.cloudflare, applied=applied))
+    begun = decided(with_options(record, options)).record
+    assert (applied.method, shape_to_send(begun).method) == ("txt", method)
+    edited = decided(begun, cloudflare=cloudflare_view(), acted=Act.EDIT, after=1)
+    assert (edited.act, edited.record.cloudflare.applied) == (None, wanted_shape(begun))
+
+
+def test_an_edit_of_a_name_that_is_not_live_says_the_method_that_is_wanted() -> None:
+    # As an edit to HTTP leaves it that had no answer, and was taken back.
+    record = validating_record(plan=Plan.ZERO_DOWNTIME, view=checking_view())
+    assert record.cloudflare.seen is not None
+    begun = decided(with_options(record, METADATA)).record
+    assert (record.cloudflare.seen.ssl_method, shape_to_send(begun).method) == ("http", "txt")
 
 
 def test_the_beginning_of_an_edit_is_in_the_record_that_is_committed_before_it() -> None:
