@@ -255,7 +255,7 @@ def zones_resume(
         bool, typer.Option("--accept-regressions", help="What stopped it is true: tell tenants.")
     ] = False,
 ) -> None:
-    """Go on, what fell due meanwhile spread over an hour."""
+    """Go on, what fell due meanwhile spread over an hour at most."""
     resumed = _with_pauses(
         lambda pauses: pauses.resume(zone, accept_regressions=accept_regressions)
     )

@@ -113,7 +113,7 @@ async def resume(
     services: ServicesDep,
     wanted: ZoneResumeIn | None = None,
 ) -> JSONResponse:
-    """Go on, what fell due meanwhile spread over an hour."""
+    """Go on, what fell due meanwhile spread over an hour at most."""
     accept = wanted.accept_regressions if wanted else False
     return JSONResponse(_shown(await services.pauses.resume(id, accept_regressions=accept)))
 

@@ -159,6 +159,9 @@ def _wildcards_serve_no_http(choice: Choice) -> Iterator[Fault]:
         yield "/dcv_method", "A wildcard cannot be validated over HTTP; choose `txt`."
     if said.ownership_method is OwnershipMethod.HTTP:
         yield "/ownership_method", "Nothing can be fetched from a wildcard; choose `txt`."
+    if said.ownership_method is OwnershipMethod.REALTIME:
+        detail = "What arrives by a wildcard says nothing of the name Cloudflare checks"
+        yield "/ownership_method", f"{detail}; choose `txt`."
     if said.custom_origin_sni is not None:
         yield "/custom_origin_sni", "Cloudflare rewrites no SNI for wildcards; leave it out."
 

@@ -33,6 +33,8 @@ class Unknown:
 
     why: str
     retry_after: float | None = None
+    detail: str | None = field(default=None, compare=False)
+    """In words, for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,3 +170,10 @@ class Observation:
     """When the question to Cloudflare was sent; None means now."""
     held_back: datetime | None = None
     """The budget of calls to Cloudflare has none to spare until then: nothing may be done there."""
+
+    @property
+    def saw_nothing(self) -> bool:
+        """Whether neither side was asked."""
+        dns = self.dns
+        asked = (self.cloudflare, dns.routing, *dns.records.values())
+        return all(isinstance(each, NotAsked) for each in asked)

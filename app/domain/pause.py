@@ -75,7 +75,9 @@ BREAKER_ALL = 3
 BREAKER_OTHERS = 5
 """Names of other tenants that have to be well before what one tenant does is its own affair."""
 RESUME_OVER = timedelta(hours=1)
-"""After a pause the due rows are spread over this time."""
+"""After a pause what fell due is spread over this time at most."""
+RESUME_EACH = timedelta(seconds=1)
+"""And over no more than this for each of it: a few names need not wait an hour for nobody."""
 TARGET_EVERY = timedelta(seconds=30)
 """Twice while a doubt is open: a target that is gone is known before a loss is believed."""
 TARGET_ABSENCES = 2
@@ -98,6 +100,11 @@ class Counts:
 
     looked: int
     contradicted: int
+
+
+def resume_over(overdue: int) -> timedelta:
+    """Over what time to spread so many names that fell due during a pause."""
+    return min(RESUME_OVER, RESUME_EACH * overdue)
 
 
 def may_trip(contradicted: int) -> bool:

@@ -178,13 +178,16 @@ def renews_itself(record: CustomHostname) -> bool:
     return record.state is State.CNAME_VERIFIED and not wanted_shape(record).wildcard
 
 
-def warning(record: CustomHostname) -> str | None:
-    """What the tenant must be told besides the records."""
-    return None if is_real_time(record) else PRE_VALIDATION_WARNING
+def warning(record: CustomHostname, *, both_active: bool) -> str | None:
+    """What the tenant must be told besides the records, until it is so."""
+    return None if both_active or is_real_time(record) else PRE_VALIDATION_WARNING
 
 
 def switch_safe(record: CustomHostname, *, both_active: bool) -> bool:
-    """Whether the tenant may point the CNAME here now."""
+    """Whether the tenant may point the CNAME here now.
+
+    Where the switch itself proves the hostname, whatever is to be there before it has to be there.
+    """
     if record.state in {State.PENDING, State.FAILED, State.DELETING, State.DELETED}:
         return False
     if record.reason is Reason.FALLBACK_ORIGIN_NOT_READY:
@@ -192,7 +195,20 @@ def switch_safe(record: CustomHostname, *, both_active: bool) -> bool:
     view = record.cloudflare.seen
     if record.state is State.ACTIVE and view is not None and not _stays(view):
         return False
-    return both_active or is_real_time(record)
+    return both_active or (is_real_time(record) and not _lacks_proof(record))
+
+
+def _lacks_proof(record: CustomHostname) -> bool:
+    """Whether something that comes before the switch is neither seen nor confirmed."""
+    done = _proved(record)
+    if Purpose.CERTIFICATE in done:
+        done |= {Purpose.DELEGATION}
+    return not records_complete(record) or any(
+        each.when is When.BEFORE
+        and each.status is not RecordStatus.FOUND
+        and each.purpose not in done
+        for each in wanted_records(record)
+    )
 
 
 def _stays(view: CloudflareHostname) -> bool:

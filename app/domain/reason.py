@@ -124,8 +124,9 @@ class Reason(StrEnum):
         "caa_forbids_issuance",
         WaitingOn.TENANT,
         (
-            "A CAA record of the domain forbids the certificate authority to issue; allow it or "
-            "remove the record."
+            "CAA records of the domain forbid the certificate authority to issue. Cloudflare's "
+            "error names where; add one there that allows it (letsencrypt.org, pki.goog for "
+            "Google, ssl.com), or remove them."
         ),
     )
     PROXIED_ELSEWHERE = (

@@ -25,7 +25,8 @@ from app.domain.sharing import serves
 
 def represent(record: CustomHostname) -> dict[str, Any]:
     """Build the document."""
-    safe = switch_safe(record, both_active=serves(record))
+    active = serves(record)
+    safe = switch_safe(record, both_active=active)
     return {
         "id": record.id,
         "hostname": record.hostname.name,
@@ -42,7 +43,7 @@ def represent(record: CustomHostname) -> dict[str, Any]:
         "records": [represent_record(r) for r in wanted_records(record)],
         "records_complete": records_complete(record),
         "next": next_record(record, safe=safe),
-        "warning": warning(record),
+        "warning": warning(record, both_active=active),
         "cloudflare": _cloudflare(record),
         "dns": _dns(record.dns.routing),
         "metadata": dict(record.metadata),

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, case, func, or_, select, update
+from sqlalchemy import DateTime, Select, and_, case, func, literal, or_, select, update
 
 from app.domain.budget import Lane
-from app.domain.custom_hostname import Watch
+from app.domain.custom_hostname import Desired, State, Watch
 from app.domain.sweeps import FOLLOWED_STATUSES
 from app.persistence.codec import watch_row
 from app.persistence.database import NOW, Connection, in_seconds
@@ -24,6 +24,7 @@ from app.persistence.tables import (
     EXCEPTIONAL,
     UNCREATED_DUE,
     WOKEN,
+    custom_hostnames,
     sweeps,
     watches,
 )
@@ -226,28 +227,38 @@ async def lock_for_spreading(tx: Connection, zone_id: str, *, after: str, limit:
     return list(ids.scalars())
 
 
+async def count_overdue(tx: Connection, zone_id: str, *, limit: int) -> int:
+    """Count the names of a zone of which a look is due, as far as `limit`."""
+    c = watches.c
+    due = or_(c.dns_due_at <= NOW, c.cloudflare_due_at <= NOW)
+    some = select(c.custom_hostname_id).where(c.zone_id == zone_id, due).limit(limit)
+    return await tx.scalar(select(func.count()).select_from(some.subquery())) or 0
+
+
 async def spread(
     tx: Connection,
     ids: Sequence[str],
     *,
     over: timedelta,
     doubts_over: timedelta,
-    paused_for: timedelta,
+    paused_since: datetime,
     anew: bool,
 ) -> None:
     """Give what fell due during a pause a place within `over`; the pause counts for no timer.
 
-    What was contradicted or in doubt is looked at within `doubts_over`, on both sides. With `anew`
-    all of that is forgotten: what the next look says against a name is a first contradiction, and
-    counted as one.
+    What is to be created or removed, or was acted on during the pause, stays due: somebody waits,
+    and its acts queue for their calls by themselves. What was contradicted or in doubt is looked at
+    within `doubts_over`, on both sides. With `anew` all of that is forgotten: what the next look
+    says against a name is a first contradiction, and counted as one.
     """
     c = watches.c
     somewhere = NOW + func.random() * in_seconds(over.total_seconds())
     soon = NOW + func.random() * in_seconds(doubts_over.total_seconds())
-    shift = in_seconds(paused_for.total_seconds())
+    shift = NOW - literal(paused_since, DateTime(timezone=True))
     in_doubt = or_(c.contradicted_at.is_not(None), c.doubted_at.is_not(None))
+    waited_for = c.custom_hostname_id.in_(_waited_for(ids, paused_since))
     values: dict[str, Any] = {
-        each.name: case((in_doubt, soon), (each <= NOW, somewhere), else_=each)
+        each.name: case((waited_for, each), (in_doubt, soon), (each <= NOW, somewhere), else_=each)
         for each in (c.dns_due_at, c.cloudflare_due_at)
     }
     values |= {
@@ -258,6 +269,13 @@ async def spread(
     if anew:
         values |= {"contradictions": 0, "contradicted_at": None, "doubted_at": None}
     await tx.execute(update(watches).where(c.custom_hostname_id.in_(ids)).values(values))
+
+
+def _waited_for(ids: Sequence[str], since: datetime) -> Select[tuple[str]]:
+    h = custom_hostnames.c
+    leaves = and_(h.desired == Desired.ABSENT, h.state != State.DELETED)
+    waits = or_(h.state == State.PENDING, leaves, h.acted_at >= since)
+    return select(h.id).where(h.id.in_(ids), waits)
 
 
 def _without_looks(claims: Sequence[Claim]) -> list[Claim]:

@@ -121,4 +121,4 @@ async def view_of(call: Awaitable[CloudflareHostname]) -> CloudflareView:
         return Refused(error.cloudflare_code, error.detail)
     except CloudflareError as error:
         log.warning("cloudflare_not_asked", code=error.code, detail=error.detail)
-        return Unknown(error.code, getattr(error, "retry_after", None))
+        return Unknown(error.code, getattr(error, "retry_after", None), error.detail)

@@ -16,12 +16,14 @@ from app.domain.pause import (
     BREAKER_OTHERS,
     BREAKER_SHARE,
     BREAKER_WITHIN,
+    RESUME_EACH,
     RESUME_OVER,
     RETRY,
     Counts,
     Pause,
     PauseReason,
     may_trip,
+    resume_over,
     trips,
 )
 from app.persistence import zones as store
@@ -37,7 +39,7 @@ from app.persistence.database import Connection, Database
 from app.persistence.events import insert_zone_event
 from app.persistence.ids import Prefix, new_id
 from app.persistence.wakeups import Channel, notify
-from app.persistence.watches import lock_for_spreading, spread
+from app.persistence.watches import count_overdue, lock_for_spreading, spread
 from app.persistence.zones import Zone
 
 BREAKER_OFF_FOR = timedelta(hours=2)
@@ -86,7 +88,7 @@ class Pauses:
             return await _named(tx, zone.id)
 
     async def resume(self, zone_id: str, *, accept_regressions: bool = False) -> Zone:
-        """Let work go on, what is due spread over an hour, and what was in doubt over five minutes.
+        """Let work go on: at once where a person waits, all else that is due spread over a while.
 
         With `accept_regressions` the breaker stays off until every name was looked at again: what
         it stopped is true. Without, every doubt is forgotten: what is still so is seen anew, a
@@ -174,12 +176,13 @@ async def _lift_some(tx: Connection, zone_id: str, *, at_once: int) -> bool:
         return False
     if not await store.save_lift(tx, zone_id, pause, before=before, after=ids[-1]):
         return True
+    over = resume_over(await count_overdue(tx, zone_id, limit=int(RESUME_OVER / RESUME_EACH)))
     await spread(
         tx,
         ids,
-        over=RESUME_OVER,
+        over=over,
         doubts_over=DOUBTS_OVER,
-        paused_for=await read_now(tx) - pause.since,
+        paused_since=pause.since,
         anew=not zone.lift_accepts,
     )
     return True

@@ -19,7 +19,7 @@ import structlog
 from app.domain.budget import Lane
 from app.domain.cloudflare_errors import unknown_texts
 from app.domain.cloudflare_status import unknown_statuses
-from app.domain.custom_hostname import LIVE, CustomHostname, Desired, State, Watch
+from app.domain.custom_hostname import GONE, LIVE, CustomHostname, Desired, State, Watch
 from app.domain.decide import Transition, decide
 from app.domain.errors import CloudflareForbidden, CloudflareUnauthorized
 from app.domain.meanwhile import with_what_changed
@@ -127,7 +127,7 @@ class Reconciler:
     async def _tick(self, claim: Claim, clock: _Clock, given: Observation | None) -> None:
         record, zone = await self._read(claim)
         if zone.pause is not None:
-            await self._let_go(claim)
+            await self._note_farewell(claim, record, clock)
             return
         token = self._cipher.decrypt(zone.api_token)
         access = ZoneAccess(zone.cloudflare_zone_id, token, zone.budget)
@@ -186,16 +186,25 @@ class Reconciler:
         watch = replace(transition.record.watch, cloudflare_due_at=None)
         return replace(transition, record=replace(transition.record, watch=watch))
 
-    async def _let_go(self, claim: Claim) -> None:
-        async with self._database.transaction() as tx:
-            await let_go(tx, claim)
+    async def _note_farewell(self, claim: Claim, record: CustomHostname, clock: _Clock) -> None:
+        """In a paused zone nothing is asked or done; but that a name is to go is said all the same.
+
+        What is known of it suffices for that. The removal itself waits for the zone.
+        """
+        if record.desired is Desired.ABSENT and record.state not in GONE:
+            nothing = Observation(held_back=clock.now())
+            decided = self._decide(record, nothing, clock)
+            await self._record(claim, decided, nothing, clock, read=record)
+        else:
+            async with self._database.transaction() as tx:
+                await let_go(tx, claim)
 
     async def _pause_if_refused(self, zone: Zone, access: ZoneAccess, view: CloudflareView) -> None:
         """A token that is refused says nothing of this hostname, and concerns all of them."""
         if not isinstance(view, Unknown):
             return
         if view.why == CloudflareUnauthorized.code:
-            await self._second_opinion.on_refused_token(zone)
+            await self._second_opinion.on_refused_token(zone, view.detail)
         elif view.why == CloudflareForbidden.code:
             await self._second_opinion.on_refused_call(zone, access)
 
@@ -255,7 +264,7 @@ class Reconciler:
             if observation.acted is not None:
                 # Counted like any other look; recorded whatever it means for the zone.
                 await breaker_trips(tx, before.zone.id, transition)
-            elif await _is_void(tx, transition):
+            elif await _is_void(tx, transition, observation):
                 again = clock.now() + VOID_SECONDS
                 await release(tx, claim, replace(before.watch, cloudflare_due_at=again))
                 return None
@@ -287,8 +296,10 @@ class Reconciler:
         return replace(transition, record=record)
 
 
-async def _is_void(tx: Connection, transition: Transition) -> bool:
+async def _is_void(tx: Connection, transition: Transition, observation: Observation) -> bool:
     """Whether what was seen is not to be written: it says more of the zone than of the name."""
+    if observation.saw_nothing and transition.act is None:
+        return False
     zone_id = transition.record.zone.id
     paused, target = await standing_of(tx, zone_id)
     if paused or (target not in TARGET_FINE and _takes_down(transition)):

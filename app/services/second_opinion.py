@@ -36,9 +36,9 @@ class SecondOpinion:
         self._budgets = budgets
         self._pauses = pauses
 
-    async def on_refused_token(self, zone: Zone) -> None:
-        """Pause the zone: this needs no second opinion."""
-        await self._pauses.pause(zone.id, PauseReason.TOKEN_REFUSED)
+    async def on_refused_token(self, zone: Zone, detail: str | None) -> None:
+        """Pause the zone, with Cloudflare's words: this needs no second opinion."""
+        await self._pauses.pause(zone.id, PauseReason.TOKEN_REFUSED, detail=detail)
 
     async def on_refused_call(self, zone: Zone, access: ZoneAccess) -> None:
         """Pause the zone where its list is refused, too; one name's 403 may concern that name."""

@@ -48,6 +48,12 @@ ILLEGAL = [
         "`txt`",
     ),
     (
+        "the switch as the ownership of a wildcard",
+        chosen("custom", hostname=WILDCARD, dcv_method="email", ownership_method="realtime"),
+        "/ownership_method",
+        "`txt`",
+    ),
+    (
         "TXT below a name that is too long",
         chosen("custom", hostname=LONG, ownership_method="txt"),
         "/ownership_method",

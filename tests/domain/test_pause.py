@@ -1,8 +1,10 @@
 """The breaker: how much has to contradict at the same time before it says more of the zone."""
 
+from datetime import timedelta
+
 import pytest
 
-from app.domain.pause import Counts, may_trip, trips
+from app.domain.pause import RESUME_OVER, Counts, may_trip, resume_over, trips
 
 NOBODY = Counts(0, 0)
 
@@ -58,3 +60,11 @@ def test_a_tenant_that_takes_its_own_names_away_stops_nobody_elses(
 
 def test_nothing_is_counted_before_it_could_matter() -> None:
     assert [may_trip(number) for number in (0, 2, 3)] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("overdue", "over"),
+    [(0, timedelta(0)), (5, timedelta(seconds=5)), (3600, RESUME_OVER), (100_000, RESUME_OVER)],
+)
+def test_a_few_names_need_no_hour_after_a_pause(overdue: int, over: timedelta) -> None:
+    assert resume_over(overdue) == over

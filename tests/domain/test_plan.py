@@ -107,7 +107,8 @@ def test_only_a_plan_that_validates_first_warns() -> None:
     assert first == {Plan.ZERO_DOWNTIME}
     for plan in Plan:
         said = PRE_VALIDATION_WARNING if plan in first else None
-        assert warning(hostname_record(plan=plan)) == said
+        assert warning(hostname_record(plan=plan), both_active=False) == said
+        assert warning(hostname_record(plan=plan), both_active=True) is None
 
 
 def test_the_simple_plan_wants_the_cname_alone() -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from app.domain.custom_hostname import CustomHostname, Plan, State
+from app.domain.custom_hostname import CustomHostname, DnsSeen, Plan, RecordStatus, State
 from app.domain.observation import Refused, Routing, RoutingKind
 from app.domain.representation import add_moment, represent, represent_records
 
@@ -161,6 +161,32 @@ def test_the_switch_is_safe_when_both_are_active_or_in_real_time(
     assert represent(record)["switch_safe"] is safe
 
 
+DELEGATION = (f"_acme-challenge.{NAME}", f"{NAME}.uuid0123.dcv.cloudflare.com")
+DELEGATION_KEY = ("CNAME", *DELEGATION)
+
+
+@pytest.mark.parametrize(
+    ("ssl_status", "shown", "status", "safe"),
+    [
+        pytest.param("pending_validation", False, None, False, id="not known yet"),
+        pytest.param("pending_validation", True, None, False, id="never looked for"),
+        pytest.param("pending_validation", True, RecordStatus.MISSING, False, id="missing"),
+        pytest.param("pending_validation", True, RecordStatus.WRONG, False, id="wrong"),
+        pytest.param("pending_validation", True, RecordStatus.FOUND, True, id="there"),
+        pytest.param("active", True, RecordStatus.MISSING, True, id="no longer needed"),
+    ],
+)
+def test_in_real_time_the_switch_is_safe_once_what_comes_before_it_is_there(
+    *, ssl_status: str, shown: bool, status: RecordStatus | None, safe: bool
+) -> None:
+    view = cloudflare_view(status="pending", ssl_status=ssl_status)
+    record = validating_record(plan=Plan.DELEGATED, view=view)
+    known = replace(record.cloudflare, delegation=DELEGATION if shown else None)
+    statuses = {DELEGATION_KEY: status} if status else {}
+    record = replace(record, cloudflare=known, dns=DnsSeen(statuses=statuses))
+    assert represent(record)["switch_safe"] is safe
+
+
 def test_half_an_activation_makes_no_switch_safe() -> None:
     view = cloudflare_view(ssl_status="pending_issuance")
     record = validating_record(plan=Plan.ZERO_DOWNTIME, view=view)
@@ -170,6 +196,7 @@ def test_half_an_activation_makes_no_switch_safe() -> None:
 def test_the_plan_that_validates_first_warns_of_an_early_switch() -> None:
     warning = represent(validating_record(plan=Plan.ZERO_DOWNTIME))["warning"]
     assert "only after both" in warning
+    assert represent(replace(active_record(), plan=Plan.ZERO_DOWNTIME))["warning"] is None
 
 
 def test_what_cloudflare_says_is_shown_in_its_own_words() -> None:

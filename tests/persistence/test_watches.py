@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import update
 
-from app.domain.custom_hostname import CustomHostname, Removal, Watch
+from app.domain.custom_hostname import CustomHostname, Desired, Removal, State, Watch
 from app.domain.reason import Reason
 from app.persistence import custom_hostnames as store
 from app.persistence import tables, watches
@@ -20,11 +21,17 @@ from app.persistence.zones import open_zones
 from tests.support.rows import now_of, present_zone, put_hostname
 
 
-async def insert(database: Database, name: str) -> CustomHostname:
+async def insert(database: Database, name: str, **changes: Any) -> CustomHostname:
     now = await now_of(database)
     record_id = f"ch_{name.replace('.', '_')}"
     zone = await present_zone(database)
-    return await put_hostname(database, zone, record_id, name, Watch(cloudflare_due_at=now))
+    due = Watch(cloudflare_due_at=now)
+    return await put_hostname(database, zone, record_id, name, due, **changes)
+
+
+async def let_pass(database: Database, **by: float) -> None:
+    async with database.transaction() as tx:
+        await advance(tx, timedelta(**by))
 
 
 async def claim_due(database: Database, limit: int = 10) -> list[Claim]:
@@ -204,16 +211,17 @@ async def test_all_of_a_watch_is_read_as_it_was_written(database: Database) -> N
     assert known.watch == whole
 
 
-async def spread(database: Database, *, anew: bool) -> None:
+async def spread(database: Database, *, anew: bool, paused_for: timedelta) -> None:
     async with database.transaction() as tx:
         zone = (await open_zones(tx))[0]
+        since = await read_now(tx) - paused_for
         ids = await watches.lock_for_spreading(tx, zone.id, after="", limit=10)
         await watches.spread(
             tx,
             ids,
             over=timedelta(hours=1),
             doubts_over=timedelta(minutes=5),
-            paused_for=timedelta(days=1),
+            paused_since=since,
             anew=anew,
         )
 
@@ -223,7 +231,8 @@ async def spread(database: Database, *, anew: bool) -> None:
 async def test_after_a_pause_what_was_in_doubt_is_looked_at_within_five_minutes(
     database: Database, doubt: str, *, anew: bool
 ) -> None:
-    record = await insert(database, "a.shop.com")
+    record = await insert(database, "a.shop.com", state=State.CNAME_VERIFIED)
+    await let_pass(database, hours=1)
     (claim,) = await claim_due(database)
     later = claim.now + timedelta(days=9)
     in_doubt = {
@@ -232,7 +241,7 @@ async def test_after_a_pause_what_was_in_doubt_is_looked_at_within_five_minutes(
     }[doubt]
     async with database.transaction() as tx:
         await watches.release(tx, claim, in_doubt)
-    await spread(database, anew=anew)
+    await spread(database, anew=anew, paused_for=timedelta(minutes=30))
     async with database.transaction() as tx:
         known = await store.get_hostname(tx, record.id)
         latest = await read_now(tx) + timedelta(minutes=5)
@@ -242,3 +251,42 @@ async def test_after_a_pause_what_was_in_doubt_is_looked_at_within_five_minutes(
     assert watch.cloudflare_due_at is not None
     assert claim.now < max(watch.dns_due_at, watch.cloudflare_due_at) < latest
     assert getattr(watch, doubt) == (None if anew else claim.now)
+
+
+@pytest.mark.parametrize(
+    ("changes", "waits"),
+    [
+        pytest.param({}, True, id="pending"),
+        pytest.param({"desired": Desired.ABSENT, "state": State.DELETING}, True, id="leaving"),
+        pytest.param({"desired": Desired.ABSENT, "state": State.DELETED}, False, id="gone"),
+        pytest.param({"state": State.VALIDATING}, False, id="validating"),
+        pytest.param({"state": State.CNAME_VERIFIED}, False, id="live"),
+    ],
+)
+@pytest.mark.parametrize("acted_on", [False, True], ids=["", "acted on"])
+async def test_after_a_pause_what_somebody_waits_for_is_due_and_all_else_is_spread(
+    database: Database, changes: dict[str, Any], *, waits: bool, acted_on: bool
+) -> None:
+    record = await insert(database, "a.shop.com", **changes)
+    await let_pass(database, hours=1)
+    paused_for = timedelta(hours=2) if acted_on else timedelta(minutes=30)
+    await spread(database, anew=False, paused_for=paused_for)
+    async with database.transaction() as tx:
+        known = await store.get_hostname(tx, record.id)
+        now = await read_now(tx)
+    assert known is not None
+    due = known.watch.cloudflare_due_at
+    assert due is not None
+    assert (due <= now) is (waits or acted_on)
+
+
+async def test_what_fell_due_is_counted_as_far_as_is_asked(database: Database) -> None:
+    for number in range(4):
+        await insert(database, f"h{number}.shop.com")
+    zone = await present_zone(database)
+    async with database.transaction() as tx:
+        await advance(tx, timedelta(seconds=1))
+        assert await watches.count_overdue(tx, zone.id, limit=10) == 4
+        assert await watches.count_overdue(tx, zone.id, limit=3) == 3
+        await put_off(tx, minutes=1)
+        assert await watches.count_overdue(tx, zone.id, limit=10) == 0

@@ -127,17 +127,29 @@ async def test_an_operator_pauses_a_zone_and_creations_wait_until_it_goes_on(
     await service.advance(hours=1)
     assert (await service.calls())["total"] == calls
     await resume(service)
-    await service.advance(hours=1)
+    # Somebody waits: it is not spread over a while with all that fell due.
     await service.until_state(hostname["id"], "validating")
 
 
-async def test_a_name_wished_gone_in_a_paused_zone_is_removed_when_it_goes_on(
+async def test_a_name_wished_gone_in_a_paused_zone_leaves_at_once_and_is_removed_when_it_goes_on(
     service: Service,
 ) -> None:
     (hostname,) = await service.live_fleet(1)
     await service.http.post("/v1/zones/default/pause")
+    calls = (await service.calls())["total"]
     removed = await service.http.delete(f"/v1/custom-hostnames/{hostname['id']}")
     assert removed.status_code == 202
+    assert (removed.json()["state"], removed.json()["reason"]) == ("deleting", "removal_requested")
+    assert len(await service.told("deleting")) == 1
+    assert (await service.calls())["total"] == calls
     await resume(service)
-    await service.advance(hours=1)
     await service.until_state(hostname["id"], "deleted")
+
+
+async def test_a_name_that_never_was_at_cloudflare_is_deleted_though_its_zone_is_paused(
+    service: Service,
+) -> None:
+    await service.http.post("/v1/zones/default/pause")
+    hostname = await service.create("shop.second-thoughts.com")
+    removed = await service.http.delete(f"/v1/custom-hostnames/{hostname['id']}")
+    assert (removed.status_code, removed.json()["state"]) == (202, "deleted")

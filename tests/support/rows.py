@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from app.domain.custom_hostname import CloudflareObject, CustomHostname, Plan, Watch, ZoneTargets
 from app.domain.hostname import Hostname
@@ -48,8 +50,9 @@ async def put_hostname(
     watch: Watch,
     *,
     cloudflare: CloudflareObject = NO_OBJECT,
+    **changes: Any,
 ) -> CustomHostname:
-    """Put a name in that no worker holds."""
+    """Put a name in that no worker holds: a pending one, but for the `changes`."""
     async with database.transaction() as tx:
         now = await read_now(tx)
         record = CustomHostname(
@@ -65,6 +68,7 @@ async def put_hostname(
             wanted_at=now,
             acted_at=now,
         )
+        record = replace(record, **changes)
         await insert_hostname(tx, record, lease_seconds=0)
         if cloudflare.id is not None:
             await save_object(tx, record)
