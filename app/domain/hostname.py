@@ -95,8 +95,8 @@ def refuse_own_names(hostname: Hostname, *, zone_name: str | None, own: tuple[st
     if hostname.base in {zone_name, *own}:
         raise InvalidHostname(
             "hostname_is_ours",
-            "This name belongs to the provider's own set-up (its zone, CNAME target or fallback "
-            "origin) and cannot be a custom hostname.",
+            "This name is of the provider's own set-up (the apex of its zone, its CNAME target or "
+            "fallback origin) and cannot be a custom hostname.",
         )
 
 
