@@ -155,16 +155,32 @@ async def test_seeds_that_cannot_be_are_refused(sandbox: Driver) -> None:
     assert (await listed(sandbox))[1] == 11
 
 
-async def test_the_last_page_of_a_great_zone_costs_no_more_than_a_page(sandbox: Driver) -> None:
-    answer = await seed(sandbox, count=200_000)
-    assert answer["seconds"] < 10
-    await sandbox.order("POST", f"{SEED}/status", {"from": 7, "to": 70_000, "ssl_status": "x"})
+async def test_the_last_page_of_a_great_zone_costs_no_more_than_one_of_a_small_zone(
+    sandbox: Driver,
+) -> None:
     filters: list[dict[str, str]] = [{}, {"hostname_status": "active"}, {"ssl_status": "active"}]
-    for query in [*filters, {**filters[1], **filters[2]}, {"order": "ssl_status"}]:
-        started = time.perf_counter()
-        for page in (1, 1300, 2600):
-            await listed(sandbox, page=page, **query)
-        assert time.perf_counter() - started < 0.3
+    queries = [*filters, {**filters[1], **filters[2]}, {"order": "ssl_status"}]
+
+    async def seconds(query: dict[str, str], pages: tuple[int, ...]) -> float:
+        """Give the best of three: who else works on this machine is not what is measured."""
+        took = []
+        for _ in range(3):
+            started = time.perf_counter()
+            for page in pages:
+                await listed(sandbox, page=page, **query)
+            took.append(time.perf_counter() - started)
+        return min(took)
+
+    await seed(sandbox, count=200)
+    small = [await seconds(query, (1, 2, 3)) for query in queries]
+    await seed(sandbox, count=200_000, start=200)
+    await sandbox.order("POST", f"{SEED}/status", {"from": 7, "to": 70_000, "ssl_status": "x"})
+    great = [await seconds(query, (1, 1300, 2600)) for query in queries]
+    # A thousand times the names: whoever sorted or skipped through them would need far more.
+    assert all(much < 10 * little for much, little in zip(great, small, strict=True)), (
+        great,
+        small,
+    )
 
 
 @pytest.mark.parametrize("status", ["active", "pending"])
