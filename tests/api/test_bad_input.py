@@ -221,25 +221,29 @@ async def test_a_query_that_cannot_be_meant_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("url", "code"),
+    ("url", "code", "said"),
     [
-        ("https://10.0.0.1/hook", "address_not_allowed"),
-        ("https://169.254.169.254/latest", "address_not_allowed"),
-        ("https://[fd00::1]/", "address_not_allowed"),
-        ("http://93.184.216.34/", "url_not_https"),
-        ("ftp://hooks.provider.com/", "url_not_https"),
-        ("https://user:secret@hooks.provider.com/", "url_invalid"),
-        ("not a url", "url_not_https"),
-        ("https://", "url_invalid"),
-        ("https://hooks.provider.com:99999/", "url_invalid"),
+        ("https://10.0.0.1/hook", "address_not_allowed", "inner network"),
+        ("https://169.254.169.254/latest", "address_not_allowed", "inner network"),
+        ("https://[fd00::1]/", "address_not_allowed", "inner network"),
+        ("https://x.internal/a", "address_not_allowed", "x.internal"),
+        ("http://93.184.216.34/", "url_not_https", "https://"),
+        ("ftp://hooks.provider.com/", "url_not_https", "https://"),
+        ("https://user:secret@hooks.provider.com/", "url_invalid", "password"),
+        ("https://hooks.provider.com:0/", "url_invalid", "port 0"),
+        ("not a url", "url_invalid", "no URL"),
+        ("nope", "url_invalid", "no URL"),
+        ("https://", "url_invalid", "no URL"),
+        ("https://hooks.provider.com:99999/", "url_invalid", "no URL"),
     ],
 )
 async def test_a_webhook_address_that_may_not_be_called_is_refused(
-    shared_service: Service, url: str, code: str
+    shared_service: Service, url: str, code: str, said: str
 ) -> None:
     response = await shared_service.http.post("/v1/webhook-endpoints", json={"url": url})
     assert (response.status_code, response.json()["code"]) == (422, code)
     assert response.json()["errors"][0]["pointer"] == "/url"
+    assert said in response.json()["detail"]
 
 
 async def test_an_unknown_event_type_is_named_with_its_place(shared_service: Service) -> None:
