@@ -447,12 +447,12 @@ class ProblemOut(BaseModel):
                     "type": "urn:nameplate:problem:hostname_is_ip",
                     "title": "Unprocessable Entity",
                     "status": 422,
-                    "detail": "An IP address cannot be a custom hostname.",
+                    "detail": "An IP address is no hostname; give a name.",
                     "code": "hostname_is_ip",
                     "errors": [
                         {
                             "pointer": "/hostname",
-                            "detail": "An IP address cannot be a custom hostname.",
+                            "detail": "An IP address is no hostname; give a name.",
                         }
                     ],
                 }
