@@ -86,9 +86,19 @@ class Conflict(NameplateError):
 
 
 class HostnameTaken(Conflict):
-    """Another record holds the name; whose is not said."""
+    """Another tenant has the name, or the other one of its object; whose it is is not said."""
 
     code = "hostname_taken"
+    field = "/hostname"
+
+    def __init__(self, name: str, *, in_the_way: str) -> None:
+        shared = (
+            "" if in_the_way == name else f", and {name} would be the same object at Cloudflare"
+        )
+        super().__init__(
+            f"{in_the_way} is another tenant's here{shared}. {name} can be added once {in_the_way} "
+            "is removed; choose another name until then."
+        )
 
 
 class SiblingDiffers(Conflict):
