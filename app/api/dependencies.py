@@ -46,7 +46,7 @@ def known_query(request: Request) -> None:
             raise InvalidInput(
                 f"{request.url.path} {said}: {name[:100]!r}.",
                 code="query_unknown",
-                field=f"/{name[:100]}",
+                parameter=name[:100],
             )
 
 
@@ -62,7 +62,9 @@ def if_match(
     found = _ETAG.fullmatch(value.strip())
     if found is None:
         raise InvalidInput(
-            "If-Match takes one ETag of this resource, unchanged.", code="etag_invalid"
+            "If-Match takes one ETag of this resource, unchanged.",
+            code="etag_invalid",
+            parameter="If-Match",
         )
     return int(found[1])
 

@@ -43,13 +43,21 @@ class NameplateError(Exception):
 
 
 class InvalidInput(NameplateError):
-    """Something sent cannot be accepted; `field` is a JSON pointer to it."""
+    """Something sent cannot be accepted: `field` of the body, a JSON pointer, or a `parameter`."""
 
     code = "invalid_input"
 
-    def __init__(self, detail: str, *, code: str | None = None, field: str | None = None) -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        code: str | None = None,
+        field: str | None = None,
+        parameter: str | None = None,
+    ) -> None:
         super().__init__(detail, code=code)
         self.field = field
+        self.parameter = parameter
 
 
 class InvalidHostname(InvalidInput):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.web.faults import fault_of
 from tests.support import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -117,6 +118,56 @@ async def test_a_body_that_is_not_as_described_is_refused(
     assert (response.status_code, response.json()["code"]) == (status, code)
 
 
+NEW = {"hostname": "a.shop.com", "tenant": "t"}
+SENTENCES: list[tuple[str, Any, str, str]] = [
+    ("a field is missing", {"hostname": "a.shop.com"}, "/tenant", "add it"),
+    ("null for the body", None, "", "JSON object"),
+    ("a field is unknown", {**NEW, "tenent": "t"}, "/tenent", "leave it out"),
+    ("a name with a slash", {**NEW, "a/b~c": 1}, "/a~1b~0c", "leave it out"),
+    ("a number for a string", {**NEW, "hostname": 7}, "/hostname", "quotes"),
+    ("too short", {**NEW, "tenant": ""}, "/tenant", "1 characters or more"),
+    ("too long", {**NEW, "tenant": "t" * 129}, "/tenant", "128 characters or fewer"),
+    ("too many", {**NEW, "tls": {"ciphers": ["A"] * 51}}, "/tls/ciphers", "give 50 or fewer"),
+    ("another value", {**NEW, "dcv_method": "x"}, "/dcv_method", "`http`, `txt` or `email`"),
+    ("a string for an object", {**NEW, "tls": "on"}, "/tls", "JSON object"),
+    ("a list for an object", {**NEW, "metadata": []}, "/metadata", "JSON object"),
+    ("a list for the body", [], "", "JSON object"),
+    ("a string for a list", {**NEW, "tls": {"ciphers": "A"}}, "/tls/ciphers", "JSON array"),
+    ("NUL", {**NEW, "tenant": "\x00"}, "/tenant", "take them out"),
+    ("too much", {**NEW, "metadata": {"a": "x" * 9000}}, "/metadata", "8192 characters or fewer"),
+]
+OF_PYDANTIC = ("Value error", "Input should", "permitted", "Field required", "valid dictionary")
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "said"), [row[1:] for row in SENTENCES], ids=[row[0] for row in SENTENCES]
+)
+async def test_a_fault_is_told_in_a_sentence_with_the_way_out(
+    shared_service: Service, body: Any, pointer: str, said: str
+) -> None:
+    response = await shared_service.http.post(
+        PATH, content=json.dumps(body), headers={"content-type": "application/json"}
+    )
+    (fault,) = response.json()["errors"]
+    assert fault["pointer"] == pointer
+    assert said in fault["detail"]
+    assert not any(text in response.text for text in OF_PYDANTIC)
+    assert response.json()["detail"] == f"{pointer or 'The body'}: {fault['detail']}"
+
+
+async def test_a_fault_without_a_sentence_keeps_pydantics_text() -> None:
+    found = {"type": "value_error", "loc": ("body", "a"), "msg": "Value error, It is odd."}
+    assert fault_of(found) == {"pointer": "/a", "detail": "It is odd."}
+
+
+async def test_a_query_is_told_in_a_sentence_too(shared_service: Service) -> None:
+    for query, said in (("limit=0", "1 or more"), ("limit=x", "whole"), ("state=x", "`pending`")):
+        response = await shared_service.http.get(f"{PATH}?{query}")
+        (fault,) = response.json()["errors"]
+        assert said in fault["detail"]
+        assert response.json()["detail"] == f"{fault['parameter']}: {fault['detail']}"
+
+
 async def test_a_body_that_is_not_json_is_a_bad_request(shared_service: Service) -> None:
     for content in (b"{", b"\xff\xfe", b"[" * 100_000):
         response = await shared_service.http.post(
@@ -218,6 +269,18 @@ async def test_a_query_that_cannot_be_meant_is_refused(
 ) -> None:
     response = await shared_service.http.get(f"{PATH}?{query}")
     assert (response.status_code, response.json()["code"]) == (422, code)
+    (fault,) = response.json()["errors"]
+    assert (fault["parameter"], "pointer" in fault) == (query.partition("=")[0], False)
+
+
+async def test_a_cursor_of_events_and_an_etag_are_named_as_parameters(
+    shared_service: Service,
+) -> None:
+    path = f"{PATH}/{(await shared_service.create('named.rain-coat.com'))['id']}"
+    events = await shared_service.http.get(f"{path}/events?cursor=x")
+    assert events.json()["errors"][0]["parameter"] == "cursor"
+    changed = await shared_service.http.patch(path, json={}, headers={"If-Match": "x"})
+    assert changed.json()["errors"][0]["parameter"] == "If-Match"
 
 
 @pytest.mark.parametrize(
