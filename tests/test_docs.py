@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,6 +64,21 @@ def _linked(document: Path) -> Iterator[Path]:
     for link in re.findall(r"\]\(([^)\s#]+\.md)\)", document.read_text()):
         if "://" not in link:
             yield (document.parent / link).resolve()
+
+
+def test_the_deliveries_of_the_readme_are_printed_where_there_are_events_of_zones() -> None:
+    snippet = re.search(r"/deliveries \| python3 -c '\n(.+?)' \|", read("README.md"), re.DOTALL)
+    assert snippet is not None
+    subjects = ({"custom_hostname": {"hostname": "a.shop.com"}}, {"zone": {"id": "zone_1"}})
+    sent = [{"verified": True, "body": {"type": "some.type", "data": data}} for data in subjects]
+    ended = subprocess.run(
+        [sys.executable, "-c", snippet[1]],
+        input=json.dumps(sent),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout == "verified some.type a.shop.com\nverified some.type zone_1\n"
 
 
 def test_the_reasons_are_those_of_the_code() -> None:
