@@ -70,15 +70,19 @@ class InvalidHostname(InvalidInput):
 class PlanNotAvailable(InvalidInput):
     """The plan does not exist here, or does not suit the hostname."""
 
+    code = "plan_not_available"
+
     def __init__(self, detail: str) -> None:
-        super().__init__(detail, code="plan_not_available", field="/plan")
+        super().__init__(detail, field="/plan")
 
 
 class OptionNotAvailable(InvalidInput):
     """An option does not exist with this plan, hostname or zone."""
 
+    code = "option_not_available"
+
     def __init__(self, field: str, detail: str) -> None:
-        super().__init__(detail, code="option_not_available", field=field)
+        super().__init__(detail, field=field)
 
 
 class NotFound(NameplateError):

@@ -37,13 +37,14 @@ STATUSES: dict[type[errors.NameplateError], HTTPStatus] = {
     errors.NameplateError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
-_CODES = {
+CODES = {
     HTTPStatus.BAD_REQUEST: "bad_request",
     HTTPStatus.NOT_FOUND: "not_found",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body_too_large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported_media_type",
 }
+OTHER_CODE = "http_error"
 
 
 def problem(
@@ -125,8 +126,8 @@ def _http_exception(request: Request, error: Exception) -> Response:
     status = HTTPStatus(error.status_code)
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
         headers = {"Allow": ", ".join(_allowed(request))}
-        return problem(status, _CODES[status], "This resource has other methods.", headers=headers)
-    code = _CODES.get(status, "http_error")
+        return problem(status, CODES[status], "This resource has other methods.", headers=headers)
+    code = CODES.get(status, OTHER_CODE)
     said = error.detail if error.detail != status.phrase else status.description
     return problem(status, code, said or status.phrase, headers=_dict(error.headers))
 
