@@ -273,6 +273,18 @@ async def test_a_query_that_cannot_be_meant_is_refused(
     assert (fault["parameter"], "pointer" in fault) == (query.partition("=")[0], False)
 
 
+async def test_a_query_parameter_that_is_unknown_or_given_twice_is_told_the_way_out(
+    shared_service: Service,
+) -> None:
+    for path, said in (
+        (f"{PATH}?tenent=green", "`cursor`, `limit`, `state`, `tenant`"),
+        (f"{PATH}?state=active&state=failed", "give it once"),
+        ("/v1/zones?x=1", "/v1/zones has none"),
+    ):
+        response = await shared_service.http.get(path)
+        assert said in response.json()["detail"]
+
+
 async def test_a_cursor_of_events_and_an_etag_are_named_as_parameters(
     shared_service: Service,
 ) -> None:
