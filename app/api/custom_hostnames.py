@@ -180,7 +180,7 @@ def _sequence(cursor: str | None) -> int:
         raise InvalidInput(
             "Pass `next_cursor` of the page before, unchanged.",
             code="cursor_invalid",
-            field="/cursor",
+            parameter="cursor",
         )
     return int(cursor)
 

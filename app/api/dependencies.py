@@ -42,11 +42,12 @@ def known_query(request: Request) -> None:
     known = {field.alias for field in fields if isinstance(field.field_info, params.Query)}
     for name in request.query_params:
         if name not in known or len(request.query_params.getlist(name)) > 1:
-            said = "has no such query parameter" if name not in known else "takes it once"
+            has = ", ".join(f"`{each}`" for each in sorted(known)) or "none"
+            said = f"There is no such query parameter; {request.url.path} has {has}."
             raise InvalidInput(
-                f"{request.url.path} {said}: {name[:100]!r}.",
+                "It is given more than once; give it once." if name in known else said,
                 code="query_unknown",
-                field=f"/{name[:100]}",
+                parameter=name[:100],
             )
 
 
@@ -62,7 +63,9 @@ def if_match(
     found = _ETAG.fullmatch(value.strip())
     if found is None:
         raise InvalidInput(
-            "If-Match takes one ETag of this resource, unchanged.", code="etag_invalid"
+            "If-Match takes one ETag of this resource, unchanged.",
+            code="etag_invalid",
+            parameter="If-Match",
         )
     return int(found[1])
 

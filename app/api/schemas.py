@@ -19,20 +19,20 @@ MAX_DEPTH = 16
 def plain_text(text: str) -> str:
     """Refuse what no text column and no log line should hold."""
     if not text.isprintable():
-        raise ValueError("must not hold control characters or lone surrogates")
+        raise ValueError("It holds control characters or lone surrogates; take them out.")
     return text
 
 
 def plain_json(value: dict[str, Any]) -> dict[str, Any]:
     """Refuse JSON that Postgres cannot keep, or that is too much of it."""
     if _weight(value, 0) > MAX_METADATA:
-        raise ValueError(f"must not hold more than {MAX_METADATA} characters")
+        raise ValueError(f"It is too much; give {MAX_METADATA} characters or fewer.")
     return value
 
 
 def _weight(value: Any, depth: int) -> int:
     if depth > MAX_DEPTH:
-        raise ValueError(f"must not be nested deeper than {MAX_DEPTH}")
+        raise ValueError(f"It is too deep; nest it {MAX_DEPTH} deep at most.")
     match value:
         case dict():
             return sum(_weight(k, depth) + _weight(v, depth + 1) + 2 for k, v in value.items())
@@ -40,10 +40,10 @@ def _weight(value: Any, depth: int) -> int:
             return sum(_weight(each, depth + 1) + 1 for each in value)
         case str():
             if "\x00" in value or (not value.isascii() and _has_surrogate(value)):
-                raise ValueError("must not hold NUL or lone surrogates")
+                raise ValueError("It holds NUL or lone surrogates; take them out.")
             return len(value)
         case float() if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124
-            raise ValueError("must not hold NaN or infinity")
+            raise ValueError("It holds NaN or infinity, which JSON has not; give numbers.")
         case _:
             return len(str(value))
 
@@ -431,9 +431,10 @@ class WebhookEndpointPage(_Strict):
 
 
 class FaultOut(BaseModel):
-    """One fault in what was sent."""
+    """One fault in what was sent: in the body, or in a parameter of the query or header."""
 
-    pointer: str
+    pointer: str | None = Field(None, description="A JSON pointer into the body; empty: all of it.")
+    parameter: str | None = Field(None, description="The parameter's name, in place of `pointer`.")
     detail: str
 
 
@@ -447,12 +448,12 @@ class ProblemOut(BaseModel):
                     "type": "urn:nameplate:problem:hostname_is_ip",
                     "title": "Unprocessable Entity",
                     "status": 422,
-                    "detail": "An IP address cannot be a custom hostname.",
+                    "detail": "An IP address is no hostname; give a name.",
                     "code": "hostname_is_ip",
                     "errors": [
                         {
                             "pointer": "/hostname",
-                            "detail": "An IP address cannot be a custom hostname.",
+                            "detail": "An IP address is no hostname; give a name.",
                         }
                     ],
                 }

@@ -19,7 +19,9 @@ class PartOut(_Strict):
     """One record the set-up needs."""
 
     name: str
-    state: Literal["present", "created", "proxied", "missing", "unknown"]
+    state: Literal["present", "created", "proxied", "elsewhere", "missing", "unknown"] = Field(
+        description="`elsewhere`: it is there and stays, but leads elsewhere than `origin` says."
+    )
     type: str | None
     content: str | None
     error: str | None
@@ -146,7 +148,8 @@ class ZoneSetUp(_Strict):
     )
 
     origin: Annotated[PlainText, Field(min_length=1, max_length=253)] | None = Field(
-        None, description="Where your application answers: an address or a name."
+        None,
+        description="Where your application answers: an IPv4 or IPv6 address, or one hostname.",
     )
 
 

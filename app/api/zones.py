@@ -66,7 +66,8 @@ async def set_up(
 ) -> JSONResponse:
     """Make the fallback origin's record, the fallback origin and the CNAME target, if missing.
 
-    Doing it again changes nothing and reports how each part stands.
+    Doing it again changes nothing and reports how each part stands; a record that leads elsewhere
+    than `origin` says is shown as `elsewhere`, and stays.
     """
     origin = wanted.origin if wanted else None
     return JSONResponse(_standing(await services.zones.set_up(id, origin=origin)))

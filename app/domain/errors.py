@@ -43,13 +43,21 @@ class NameplateError(Exception):
 
 
 class InvalidInput(NameplateError):
-    """Something sent cannot be accepted; `field` is a JSON pointer to it."""
+    """Something sent cannot be accepted: `field` of the body, a JSON pointer, or a `parameter`."""
 
     code = "invalid_input"
 
-    def __init__(self, detail: str, *, code: str | None = None, field: str | None = None) -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        code: str | None = None,
+        field: str | None = None,
+        parameter: str | None = None,
+    ) -> None:
         super().__init__(detail, code=code)
         self.field = field
+        self.parameter = parameter
 
 
 class InvalidHostname(InvalidInput):
@@ -62,15 +70,19 @@ class InvalidHostname(InvalidInput):
 class PlanNotAvailable(InvalidInput):
     """The plan does not exist here, or does not suit the hostname."""
 
+    code = "plan_not_available"
+
     def __init__(self, detail: str) -> None:
-        super().__init__(detail, code="plan_not_available", field="/plan")
+        super().__init__(detail, field="/plan")
 
 
 class OptionNotAvailable(InvalidInput):
     """An option does not exist with this plan, hostname or zone."""
 
+    code = "option_not_available"
+
     def __init__(self, field: str, detail: str) -> None:
-        super().__init__(detail, code="option_not_available", field=field)
+        super().__init__(detail, field=field)
 
 
 class NotFound(NameplateError):
@@ -86,9 +98,19 @@ class Conflict(NameplateError):
 
 
 class HostnameTaken(Conflict):
-    """Another record holds the name; whose is not said."""
+    """Another tenant has the name, or the other one of its object; whose it is is not said."""
 
     code = "hostname_taken"
+    field = "/hostname"
+
+    def __init__(self, name: str, *, in_the_way: str) -> None:
+        shared = (
+            "" if in_the_way == name else f", and {name} would be the same object at Cloudflare"
+        )
+        super().__init__(
+            f"{in_the_way} is another tenant's here{shared}. {name} can be added once {in_the_way} "
+            "is removed; choose another name until then."
+        )
 
 
 class SiblingDiffers(Conflict):

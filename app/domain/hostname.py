@@ -137,12 +137,12 @@ def _ascii(text: str) -> str:
 
 def _refuse_addresses(base: str) -> None:
     if "[" in base or "]" in base or base.count(":") > 1:
-        raise InvalidHostname("hostname_is_ip", "An IP address cannot be a custom hostname.")
+        raise InvalidHostname("hostname_is_ip", "An IP address is no hostname; give a name.")
     if ":" in base:
         raise InvalidHostname("hostname_has_port", "Give the hostname without a port.")
     # Every notation inet_aton takes ends in a number (WHATWG URL, "ends in a number").
     if _IPV4_PART.fullmatch(base.rsplit(".", 1)[-1]):
-        raise InvalidHostname("hostname_is_ip", "An IP address cannot be a custom hostname.")
+        raise InvalidHostname("hostname_is_ip", "An IP address is no hostname; give a name.")
 
 
 def _check_label(label: str) -> None:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass, field
+
+from app.domain.errors import InvalidHostname, InvalidInput
+from app.domain.hostname import parse_hostname
+
+IPV4 = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +54,51 @@ class Quota:
 
     allocated: int | None
     used: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a provider's application answers, as the record that leads there."""
+
+    type: str
+    content: str
+
+    def is_that_of(self, record: ZoneRecord) -> bool:
+        """Whether the record leads there."""
+        return (record.type, record.content.removesuffix(".").lower()) == (self.type, self.content)
+
+
+def parse_origin(text: str) -> Origin:
+    """Read an address or one hostname.
+
+    Raises:
+        InvalidInput: it is neither.
+    """
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return Origin("CNAME", _origin_name(text))
+    # A scope says which network card of one machine is meant; no record can.
+    if "%" in text:
+        raise _no_origin()
+    return Origin("A" if address.version == IPV4 else "AAAA", str(address))
+
+
+def _origin_name(text: str) -> str:
+    try:
+        # Only Cloudflare has to reach it, so that any name of two labels may be one.
+        hostname = parse_hostname(text, lambda name: name.rsplit(".", 1)[-1])
+    except InvalidHostname:
+        raise _no_origin() from None
+    if hostname.is_wildcard:
+        raise _no_origin()
+    return hostname.name
+
+
+def _no_origin() -> InvalidInput:
+    return InvalidInput(
+        "`origin` is an IPv4 or IPv6 address or one hostname, without wildcard, port, brackets or "
+        "scheme. Give where your application answers, such as `192.0.2.10` or `app.provider.com`.",
+        code="origin_invalid",
+        field="/origin",
+    )

@@ -111,6 +111,7 @@ async def running_stack(
         receiver_port=options.receiver_port,
         speed=options.speed,
         set_up=True,
+        port_option="--sandbox-port",
     )
     try:
         async with run_sandbox(sandbox_options) as sandbox:

@@ -28,17 +28,30 @@ _FREE_PORT_TRIES = 20
 class PortInUseError(OSError):
     """Somebody else listens where the sandbox should."""
 
-    def __init__(self, port: int, what: str) -> None:
-        super().__init__(errno.EADDRINUSE, f"port {port} for the sandbox's {what} is in use")
-        self.port = port
-        self.what = what
+    def __init__(self, port: int, what: str, option: str) -> None:
+        said = f"port {port} for the sandbox's {what} is in use; choose another with {option}"
+        super().__init__(errno.EADDRINUSE, said)
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """What a port is for, and the option that names it."""
+
+    what: str
+    option: str
+
+
+_RECEIVER = _Use("webhook receiver", "--receiver-port")
+_DNS_UDP = _Use("DNS server (UDP)", "--dns-port")
+_DNS_TCP = _Use("DNS server (TCP)", "--dns-port")
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxOptions:
     """Where the sandbox keeps its state and listens, and how it begins.
 
-    A port of 0 means any free one; the DNS port is one number for UDP and TCP.
+    A port of 0 means any free one; the DNS port is one number for UDP and TCP. `port_option` is how
+    the command calls `port`: beside an API it is no longer `--port`.
     """
 
     data_dir: Path
@@ -48,6 +61,7 @@ class SandboxOptions:
     speed: float = 60.0
     set_up: bool = False
     seed: int = 0
+    port_option: str = "--port"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +85,9 @@ class RunningSandbox:
 async def run_sandbox(options: SandboxOptions) -> AsyncIterator[RunningSandbox]:
     """Run the sandbox; when this yields, all of it answers."""
     async with AsyncExitStack() as stack:
-        http = _bound(stack, socket.SOCK_STREAM, options.port, "control and Cloudflare API")
-        receiver = _bound(stack, socket.SOCK_STREAM, options.receiver_port, "webhook receiver")
+        http_use = _Use("control and Cloudflare API", options.port_option)
+        http = _bound(stack, socket.SOCK_STREAM, options.port, http_use)
+        receiver = _bound(stack, socket.SOCK_STREAM, options.receiver_port, _RECEIVER)
         udp, tcp = _bound_pair(stack, options.dns_port)
         store = Store(options.data_dir)
         stack.callback(store.close)
@@ -102,7 +117,7 @@ def _receiver(sandbox: Sandbox) -> ASGIApp:
     return receiver
 
 
-def _bound(stack: AsyncExitStack, kind: socket.SocketKind, port: int, what: str) -> socket.socket:
+def _bound(stack: AsyncExitStack, kind: socket.SocketKind, port: int, use: _Use) -> socket.socket:
     # asyncio turns Nagle's delay off only where the protocol is named.
     protocol = socket.IPPROTO_TCP if kind == socket.SOCK_STREAM else socket.IPPROTO_UDP
     sock = socket.socket(socket.AF_INET, kind, protocol)
@@ -115,7 +130,7 @@ def _bound(stack: AsyncExitStack, kind: socket.SocketKind, port: int, what: str)
         sock.bind((_LOOPBACK, port))
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise PortInUseError(port, what) from None
+            raise PortInUseError(port, use.what, use.option) from None
         raise
     return sock
 
@@ -123,9 +138,9 @@ def _bound(stack: AsyncExitStack, kind: socket.SocketKind, port: int, what: str)
 def _bound_pair(stack: AsyncExitStack, port: int) -> tuple[socket.socket, socket.socket]:
     """Bind UDP and TCP to one number; with any free one, some are free for one of them only."""
     for tries_left in reversed(range(_FREE_PORT_TRIES)):
-        udp = _bound(stack, socket.SOCK_DGRAM, port, "DNS server (UDP)")
+        udp = _bound(stack, socket.SOCK_DGRAM, port, _DNS_UDP)
         try:
-            return udp, _bound(stack, socket.SOCK_STREAM, _port(udp), "DNS server (TCP)")
+            return udp, _bound(stack, socket.SOCK_STREAM, _port(udp), _DNS_TCP)
         except PortInUseError:
             if port or not tries_left:
                 raise

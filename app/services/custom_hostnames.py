@@ -296,7 +296,7 @@ class CustomHostnames:
             inline = not self._slots.locked()
             lease_seconds = LEASE_SECONDS if inline else 0
             if not await store.insert_hostname(tx, record, lease_seconds=lease_seconds):
-                raise HostnameTaken("This hostname is already in use.")
+                raise HostnameTaken(hostname.name, in_the_way=hostname.name)
             await tell(tx, record, before=None, after=State.PENDING, at=now)
             if not inline:
                 await watches.wake(tx, record.id)

@@ -66,8 +66,10 @@ async def holders(
         StillDeleting: the record, or the whole object, is on its way out.
     """
     there = await store.find_by_base(tx, hostname.base)
-    if any(record.tenant != tenant for record in there):
-        raise HostnameTaken("This hostname is already in use.")
+    names = {record.hostname for record in there if record.tenant != tenant}
+    if names:
+        in_the_way = hostname if hostname in names else names.pop()
+        raise HostnameTaken(hostname.name, in_the_way=in_the_way.name)
     held = next((record for record in there if record.hostname == hostname), None)
     sibling = next((record for record in there if record.hostname != hostname), None)
     last = held or sibling

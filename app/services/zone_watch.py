@@ -91,7 +91,10 @@ class ZoneWatch:
         else:
             standing, absences = "unknown", zone.target_absences
         if standing != zone.target_standing:
-            log.warning("target_standing", zone=zone.id, standing=standing)
+            if isinstance(seen, Found):
+                log.info("target_standing", zone=zone.id, standing=standing)
+            else:
+                log.warning("target_standing", zone=zone.id, standing=standing)
         async with self._database.transaction() as tx:
             await store.save_target(tx, zone.id, standing=standing, absences=absences)
             if absences >= TARGET_ABSENCES:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
@@ -19,7 +18,14 @@ from app.domain.errors import (
     InvalidInput,
     NotFound,
 )
-from app.domain.zone import FallbackOrigin, Quota, ZoneAccess, ZoneRecord
+from app.domain.zone import (
+    FallbackOrigin,
+    Origin,
+    Quota,
+    ZoneAccess,
+    ZoneRecord,
+    parse_origin,
+)
 from app.persistence import zones as store
 from app.persistence.database import Database
 from app.persistence.zones import Zone
@@ -45,6 +51,8 @@ class PartState(StrEnum):
     CREATED = "created"
     PROXIED = "proxied"
     """It was there, unproxied; its proxying was turned on."""
+    ELSEWHERE = "elsewhere"
+    """It was there, and leads elsewhere than asked; where it leads stays."""
     MISSING = "missing"
     UNKNOWN = "unknown"
     """Cloudflare could not be asked."""
@@ -138,17 +146,19 @@ class Zones:
     async def set_up(self, zone_id: str, *, origin: str | None) -> ZoneStanding:
         """Make the fallback origin's record, the fallback origin and the CNAME target, if missing.
 
-        `origin` is where the fallback origin's record leads: an address or a name.
+        `origin` is where the fallback origin's record leads: an address or a name. A record that
+        leads elsewhere is told of, and stays: traffic of live names follows it.
 
         Raises:
             NotFound: there is no zone of this id.
             InvalidInput: `origin` is needed, as the record does not exist yet, or is no origin.
             CloudflareError: Cloudflare could not be asked, or refused.
         """
+        wanted = parse_origin(origin) if origin is not None else None
         zone, access = await self._open(zone_id)
         await self._budgets.require(zone.budget, Lane.INTERACTIVE, SET_UP_CALLS)
         try:
-            standing = await self._make(zone, access, origin)
+            standing = await self._make(zone, access, wanted)
         finally:
             # Whatever came of it, what was known before is known no more.
             self._kept.pop(zone.id, None)
@@ -172,7 +182,7 @@ class Zones:
         token = self._cipher.decrypt(zone.api_token)
         return zone, ZoneAccess(zone.cloudflare_zone_id, token, zone.budget)
 
-    async def _make(self, zone: Zone, access: ZoneAccess, origin: str | None) -> ZoneStanding:
+    async def _make(self, zone: Zone, access: ZoneAccess, origin: Origin | None) -> ZoneStanding:
         named = await self._cloudflare.zone(access)
         async with self._database.transaction() as tx:
             await store.name_zone(tx, zone.id, name=named.name, account_id=named.account_id)
@@ -180,7 +190,9 @@ class Zones:
         present = await self._cloudflare.fallback_origin(access)
         if present is None or present.origin != zone.fallback_origin:
             await self._cloudflare.put_fallback_origin(access, zone.fallback_origin)
-        target_part = await self._put_record(access, zone.cname_target, zone.fallback_origin)
+        # That one may lead anywhere: the fallback origin gets the traffic all the same.
+        towards = Origin("CNAME", zone.fallback_origin)
+        target_part = await self._put_record(access, zone.cname_target, towards, compare=False)
         fresh, _ = await self._open(zone.id)
         return await self._standing(fresh, access, origin_part, target_part)
 
@@ -218,27 +230,33 @@ class Zones:
 
     async def _look(self, name: str, access: ZoneAccess) -> Part:
         try:
-            record = _routing_record(await _in_time(self._cloudflare.records_at(access, name)))
+            found = _routing_records(await _in_time(self._cloudflare.records_at(access, name)))
         except CloudflareError as error:
             return Part(name, PartState.UNKNOWN, error=error.code)
+        record = found[0] if found else None
         usable = record is not None and record.proxied
         return Part(name, PartState.PRESENT if usable else PartState.MISSING, record)
 
-    async def _put_record(self, access: ZoneAccess, name: str, content: str | None) -> Part:
-        record = _routing_record(await self._cloudflare.records_at(access, name))
-        if record is not None and record.proxied:
-            return Part(name, PartState.PRESENT, record)
-        if record is not None:
-            proxied = await self._cloudflare.proxy_record(access, record.id)
-            return Part(name, PartState.PROXIED, proxied)
-        if content is None:
+    async def _put_record(
+        self, access: ZoneAccess, name: str, origin: Origin | None, *, compare: bool = True
+    ) -> Part:
+        records = _routing_records(await self._cloudflare.records_at(access, name))
+        if records:
+            record, state = records[0], PartState.PRESENT
+            if not record.proxied:
+                record = await self._cloudflare.proxy_record(access, record.id)
+                state = PartState.PROXIED
+            if compare and origin and not any(origin.is_that_of(each) for each in records):
+                state = PartState.ELSEWHERE
+            return Part(name, state, record)
+        if origin is None:
             raise InvalidInput(
                 f"{name} has no record yet; say in `origin` where it leads, an address or a name.",
                 code="origin_required",
                 field="/origin",
             )
         created = await self._cloudflare.create_record(
-            access, type_=_record_type(content), name=name, content=content
+            access, type_=origin.type, name=name, content=origin.content
         )
         return Part(name, PartState.CREATED, created)
 
@@ -253,8 +271,8 @@ def _as_found(standing: ZoneStanding) -> ZoneStanding:
 
 
 def _part_as_found(part: Part) -> Part:
-    made = part.state in {PartState.CREATED, PartState.PROXIED}
-    return replace(part, state=PartState.PRESENT) if made else part
+    there = part.state in {PartState.CREATED, PartState.PROXIED, PartState.ELSEWHERE}
+    return replace(part, state=PartState.PRESENT) if there else part
 
 
 def _not_asked(zone: Zone, spent: BudgetSpent) -> ZoneStanding:
@@ -268,16 +286,8 @@ def _not_asked(zone: Zone, spent: BudgetSpent) -> ZoneStanding:
     )
 
 
-def _routing_record(records: list[ZoneRecord]) -> ZoneRecord | None:
-    return next((r for r in records if r.type in {"A", "AAAA", "CNAME"}), None)
-
-
-def _record_type(content: str) -> str:
-    try:
-        address = ipaddress.ip_address(content)
-    except ValueError:
-        return "CNAME"
-    return "A" if address.version == 4 else "AAAA"  # noqa: PLR2004
+def _routing_records(records: list[ZoneRecord]) -> list[ZoneRecord]:
+    return [record for record in records if record.type in {"A", "AAAA", "CNAME"}]
 
 
 async def _or_none(call: Awaitable[T]) -> T | None:

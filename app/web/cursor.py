@@ -35,7 +35,7 @@ def decode_cursor(cursor: str | None) -> str | None:
         raise InvalidInput(
             "Pass `next_cursor` of the page before, unchanged.",
             code="cursor_invalid",
-            field="/cursor",
+            parameter="cursor",
         )
     return last_id
 

@@ -13,10 +13,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import compile_path
 
 from app.domain import errors
+from app.web.faults import fault_of
 
 log = structlog.get_logger(__name__)
 
 PROBLEM_TYPE = "application/problem+json"
+MOST_FAULTS = 20
+"""So many of a request's faults are told; whoever has more mends these first."""
 
 STATUSES: dict[type[errors.NameplateError], HTTPStatus] = {
     errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -34,13 +37,14 @@ STATUSES: dict[type[errors.NameplateError], HTTPStatus] = {
     errors.NameplateError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
-_CODES = {
+CODES = {
     HTTPStatus.BAD_REQUEST: "bad_request",
     HTTPStatus.NOT_FOUND: "not_found",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body_too_large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported_media_type",
 }
+OTHER_CODE = "http_error"
 
 
 def problem(
@@ -51,7 +55,7 @@ def problem(
     faults: list[dict[str, str]] | None = None,
     headers: dict[str, str] | None = None,
 ) -> JSONResponse:
-    """Build the answer; `faults` point into what was sent (JSON pointers)."""
+    """Build the answer; each of the `faults` has a JSON pointer into the body or a parameter."""
     body: dict[str, Any] = {
         "type": f"urn:nameplate:problem:{code}",
         "title": status.phrase,
@@ -91,9 +95,15 @@ def problem_of(error: errors.NameplateError) -> Response:
     retry_after = getattr(error, "retry_after", None)
     if retry_after is not None:
         headers["Retry-After"] = str(round(retry_after))
-    field = getattr(error, "field", None)
-    faults = [{"pointer": field, "detail": error.detail}] if field else None
-    return problem(status_of(error), error.code, error.detail, faults=faults, headers=headers)
+    return problem(
+        status_of(error), error.code, error.detail, faults=_faults(error), headers=headers
+    )
+
+
+def _faults(error: errors.NameplateError) -> list[dict[str, str]]:
+    places = {"pointer": "field", "parameter": "parameter"}
+    said = {member: getattr(error, name, None) for member, name in places.items()}
+    return [{member: place, "detail": error.detail} for member, place in said.items() if place]
 
 
 def _invalid_request(_: Request, error: Exception) -> Response:
@@ -104,18 +114,11 @@ def _invalid_request(_: Request, error: Exception) -> Response:
     if any(isinstance(fault.get("input"), bytes) for fault in found):
         said = "Send the body as JSON, with `Content-Type: application/json`."
         return problem(HTTPStatus.BAD_REQUEST, "body_not_json", said)
-    faults = [
-        {"pointer": _pointer(fault["loc"]), "detail": str(fault["msg"])} for fault in found[:20]
-    ]
+    faults = [fault_of(fault) for fault in found[:MOST_FAULTS]]
     first = faults[0]
-    detail = f"{first['pointer'] or 'The body'}: {first['detail']}"
+    where = first.get("parameter") or first.get("pointer") or "The body"
+    detail = f"{where}: {first['detail']}"
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", detail, faults=faults)
-
-
-def _pointer(loc: tuple[int | str, ...]) -> str:
-    parts = loc[1:] if loc and loc[0] == "body" else loc
-    # A name of the caller's own choosing may be as long as the body; a pointer need not be.
-    return "".join(f"/{str(part)[:100]}" for part in parts)
 
 
 def _http_exception(request: Request, error: Exception) -> Response:
@@ -123,8 +126,8 @@ def _http_exception(request: Request, error: Exception) -> Response:
     status = HTTPStatus(error.status_code)
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
         headers = {"Allow": ", ".join(_allowed(request))}
-        return problem(status, _CODES[status], "This resource has other methods.", headers=headers)
-    code = _CODES.get(status, "http_error")
+        return problem(status, CODES[status], "This resource has other methods.", headers=headers)
+    code = CODES.get(status, OTHER_CODE)
     said = error.detail if error.detail != status.phrase else status.description
     return problem(status, code, said or status.phrase, headers=_dict(error.headers))
 

@@ -20,7 +20,7 @@ class PortInUse(Exception):
     """Somebody else listens on the port."""
 
     def __init__(self, port: int, what: str) -> None:
-        super().__init__(f"port {port} for {what} is in use")
+        super().__init__(f"port {port} for {what} is in use; choose another with --port")
 
 
 class _Server(uvicorn.Server):

@@ -163,11 +163,11 @@ def test_a_name_of_inner_networks_is_refused_unresolved(host: str) -> None:
     [
         ("http://hooks.shop.com/", "url_not_https"),
         ("ftp://hooks.shop.com/", "url_not_https"),
-        ("file:///etc/passwd", "url_not_https"),
+        ("file:///etc/passwd", "url_invalid"),
         ("gopher://127.0.0.1:6379/_", "url_not_https"),
-        ("hooks.shop.com/nameplate", "url_not_https"),
+        ("hooks.shop.com/nameplate", "url_invalid"),
         ("//hooks.shop.com/", "url_not_https"),
-        ("", "url_not_https"),
+        ("", "url_invalid"),
         ("https://", "url_invalid"),
         ("https:///hook", "url_invalid"),
         ("https://user@hooks.shop.com/", "url_invalid"),
@@ -191,6 +191,13 @@ def test_plain_http_needs_loopback_to_be_allowed() -> None:
     check_url("http://localhost:8002/", allow_loopback=True)
     with pytest.raises(WebhookRefused):
         check_url("http://127.0.0.1:8002/", allow_loopback=False)
+
+
+@pytest.mark.parametrize("name", ["x.internal", "x.internal.", "LOCAL", "x.localhost", "1.arpa"])
+def test_a_name_of_inner_networks_is_refused_where_loopback_is_allowed(name: str) -> None:
+    with pytest.raises(WebhookRefused) as caught:
+        check_url(f"https://{name}/hook", allow_loopback=True)
+    assert caught.value.code == "address_not_allowed"
 
 
 # All of these are numbers or the one local name: none is looked up in any DNS.

@@ -240,8 +240,8 @@ async def test_a_refused_address_is_never_connected_to(host: str) -> None:
         ("http://127.0.0.1/", "url_not_https"),
         ("https://user:password@127.0.0.1/", "url_invalid"),
         ("https://a..b/", "host_unresolved"),
-        ("nonsense", "url_not_https"),
-        ("", "url_not_https"),
+        ("nonsense", "url_invalid"),
+        ("", "url_invalid"),
     ],
 )
 async def test_an_address_that_cannot_be_called_is_an_error_line(url: str, code: str) -> None:

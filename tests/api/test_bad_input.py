@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.web.faults import fault_of
 from tests.support import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -117,6 +118,56 @@ async def test_a_body_that_is_not_as_described_is_refused(
     assert (response.status_code, response.json()["code"]) == (status, code)
 
 
+NEW = {"hostname": "a.shop.com", "tenant": "t"}
+SENTENCES: list[tuple[str, Any, str, str]] = [
+    ("a field is missing", {"hostname": "a.shop.com"}, "/tenant", "add it"),
+    ("null for the body", None, "", "JSON object"),
+    ("a field is unknown", {**NEW, "tenent": "t"}, "/tenent", "leave it out"),
+    ("a name with a slash", {**NEW, "a/b~c": 1}, "/a~1b~0c", "leave it out"),
+    ("a number for a string", {**NEW, "hostname": 7}, "/hostname", "quotes"),
+    ("too short", {**NEW, "tenant": ""}, "/tenant", "1 characters or more"),
+    ("too long", {**NEW, "tenant": "t" * 129}, "/tenant", "128 characters or fewer"),
+    ("too many", {**NEW, "tls": {"ciphers": ["A"] * 51}}, "/tls/ciphers", "give 50 or fewer"),
+    ("another value", {**NEW, "dcv_method": "x"}, "/dcv_method", "`http`, `txt` or `email`"),
+    ("a string for an object", {**NEW, "tls": "on"}, "/tls", "JSON object"),
+    ("a list for an object", {**NEW, "metadata": []}, "/metadata", "JSON object"),
+    ("a list for the body", [], "", "JSON object"),
+    ("a string for a list", {**NEW, "tls": {"ciphers": "A"}}, "/tls/ciphers", "JSON array"),
+    ("NUL", {**NEW, "tenant": "\x00"}, "/tenant", "take them out"),
+    ("too much", {**NEW, "metadata": {"a": "x" * 9000}}, "/metadata", "8192 characters or fewer"),
+]
+OF_PYDANTIC = ("Value error", "Input should", "permitted", "Field required", "valid dictionary")
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "said"), [row[1:] for row in SENTENCES], ids=[row[0] for row in SENTENCES]
+)
+async def test_a_fault_is_told_in_a_sentence_with_the_way_out(
+    shared_service: Service, body: Any, pointer: str, said: str
+) -> None:
+    response = await shared_service.http.post(
+        PATH, content=json.dumps(body), headers={"content-type": "application/json"}
+    )
+    (fault,) = response.json()["errors"]
+    assert fault["pointer"] == pointer
+    assert said in fault["detail"]
+    assert not any(text in response.text for text in OF_PYDANTIC)
+    assert response.json()["detail"] == f"{pointer or 'The body'}: {fault['detail']}"
+
+
+async def test_a_fault_without_a_sentence_keeps_pydantics_text() -> None:
+    found = {"type": "value_error", "loc": ("body", "a"), "msg": "Value error, It is odd."}
+    assert fault_of(found) == {"pointer": "/a", "detail": "It is odd."}
+
+
+async def test_a_query_is_told_in_a_sentence_too(shared_service: Service) -> None:
+    for query, said in (("limit=0", "1 or more"), ("limit=x", "whole"), ("state=x", "`pending`")):
+        response = await shared_service.http.get(f"{PATH}?{query}")
+        (fault,) = response.json()["errors"]
+        assert said in fault["detail"]
+        assert response.json()["detail"] == f"{fault['parameter']}: {fault['detail']}"
+
+
 async def test_a_body_that_is_not_json_is_a_bad_request(shared_service: Service) -> None:
     for content in (b"{", b"\xff\xfe", b"[" * 100_000):
         response = await shared_service.http.post(
@@ -218,28 +269,56 @@ async def test_a_query_that_cannot_be_meant_is_refused(
 ) -> None:
     response = await shared_service.http.get(f"{PATH}?{query}")
     assert (response.status_code, response.json()["code"]) == (422, code)
+    (fault,) = response.json()["errors"]
+    assert (fault["parameter"], "pointer" in fault) == (query.partition("=")[0], False)
+
+
+async def test_a_query_parameter_that_is_unknown_or_given_twice_is_told_the_way_out(
+    shared_service: Service,
+) -> None:
+    for path, said in (
+        (f"{PATH}?tenent=green", "`cursor`, `limit`, `state`, `tenant`"),
+        (f"{PATH}?state=active&state=failed", "give it once"),
+        ("/v1/zones?x=1", "/v1/zones has none"),
+    ):
+        response = await shared_service.http.get(path)
+        assert said in response.json()["detail"]
+
+
+async def test_a_cursor_of_events_and_an_etag_are_named_as_parameters(
+    shared_service: Service,
+) -> None:
+    path = f"{PATH}/{(await shared_service.create('named.rain-coat.com'))['id']}"
+    events = await shared_service.http.get(f"{path}/events?cursor=x")
+    assert events.json()["errors"][0]["parameter"] == "cursor"
+    changed = await shared_service.http.patch(path, json={}, headers={"If-Match": "x"})
+    assert changed.json()["errors"][0]["parameter"] == "If-Match"
 
 
 @pytest.mark.parametrize(
-    ("url", "code"),
+    ("url", "code", "said"),
     [
-        ("https://10.0.0.1/hook", "address_not_allowed"),
-        ("https://169.254.169.254/latest", "address_not_allowed"),
-        ("https://[fd00::1]/", "address_not_allowed"),
-        ("http://93.184.216.34/", "url_not_https"),
-        ("ftp://hooks.provider.com/", "url_not_https"),
-        ("https://user:secret@hooks.provider.com/", "url_invalid"),
-        ("not a url", "url_not_https"),
-        ("https://", "url_invalid"),
-        ("https://hooks.provider.com:99999/", "url_invalid"),
+        ("https://10.0.0.1/hook", "address_not_allowed", "inner network"),
+        ("https://169.254.169.254/latest", "address_not_allowed", "inner network"),
+        ("https://[fd00::1]/", "address_not_allowed", "inner network"),
+        ("https://x.internal/a", "address_not_allowed", "x.internal"),
+        ("http://93.184.216.34/", "url_not_https", "https://"),
+        ("ftp://hooks.provider.com/", "url_not_https", "https://"),
+        ("https://user:secret@hooks.provider.com/", "url_invalid", "password"),
+        ("https://hooks.provider.com:0/", "url_invalid", "port 0"),
+        ("not a url", "url_invalid", "no URL"),
+        ("nope", "url_invalid", "no URL"),
+        ("https://", "url_invalid", "no URL"),
+        ("https://hooks.provider.com:99999/", "url_invalid", "no URL"),
     ],
 )
 async def test_a_webhook_address_that_may_not_be_called_is_refused(
-    shared_service: Service, url: str, code: str
+    shared_service: Service, url: str, code: str, said: str
 ) -> None:
     response = await shared_service.http.post("/v1/webhook-endpoints", json={"url": url})
     assert (response.status_code, response.json()["code"]) == (422, code)
     assert response.json()["errors"][0]["pointer"] == "/url"
+    assert said in response.json()["detail"]
 
 
 async def test_an_unknown_event_type_is_named_with_its_place(shared_service: Service) -> None:

@@ -55,7 +55,28 @@ async def test_another_tenants_name_is_a_conflict_that_does_not_say_whose(
     await shared_service.create("mine.green-tea.com", "the-first-tenant")
     body = {"hostname": "mine.green-tea.com", "tenant": "second"}
     refused = await shared_service.http.post(PATH, json=body)
+    problem = refused.json()
+    assert (refused.status_code, problem["code"]) == (409, "hostname_taken")
+    assert problem["errors"][0]["pointer"] == "/hostname"
+    assert "choose another name" in problem["detail"]
+    assert "the-first-tenant" not in refused.text
+
+
+@pytest.mark.parametrize(
+    ("theirs", "wanted"),
+    [
+        ("tall.green-tea.com", "*.tall.green-tea.com"),
+        ("*.wide.green-tea.com", "wide.green-tea.com"),
+    ],
+)
+async def test_a_taken_wildcard_or_its_name_is_said_to_be_in_the_way(
+    shared_service: Service, theirs: str, wanted: str
+) -> None:
+    await shared_service.create(theirs, "the-first-tenant")
+    body = {"hostname": wanted, "tenant": "second"}
+    refused = await shared_service.http.post(PATH, json=body)
     assert (refused.status_code, refused.json()["code"]) == (409, "hostname_taken")
+    assert refused.json()["detail"].startswith(f"{theirs} is another tenant's here, and {wanted} ")
     assert "the-first-tenant" not in refused.text
 
 

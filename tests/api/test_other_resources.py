@@ -88,6 +88,37 @@ async def test_setting_a_zone_up_twice_changes_nothing_the_second_time(
     assert again.json()["name"] == "nameplate-demo.net"
 
 
+async def test_a_set_up_says_that_the_origins_record_leads_elsewhere(
+    shared_service: Service,
+) -> None:
+    path = "/v1/zones/default/setup"
+    await shared_service.http.post(path, json={"origin": "192.0.2.7"})
+    there = (await shared_service.http.get("/v1/zones/default")).json()["set_up"]
+    content = there["fallback_origin_record"]["content"]
+    same = (await shared_service.http.post(path, json={"origin": content})).json()["set_up"]
+    assert same["fallback_origin_record"]["state"] == "present"
+    other = (await shared_service.http.post(path, json={"origin": "198.51.100.9"})).json()
+    part = other["set_up"]["fallback_origin_record"]
+    assert (part["state"], part["type"], part["content"]) == ("elsewhere", "A", content)
+    assert (other["is_ready"], other["set_up"]["cname_target"]["state"]) == (True, "present")
+    ZoneStandingOut.model_validate(other)
+    seen = (await shared_service.http.get("/v1/zones/default")).json()["set_up"]
+    assert seen["fallback_origin_record"]["state"] == "present"
+
+
+@pytest.mark.parametrize("origin", ["not a host", "*.x.com", "https://x.com", "x.com:443", "[::1]"])
+async def test_a_text_that_is_no_origin_is_refused_though_the_zone_is_set_up(
+    shared_service: Service, origin: str
+) -> None:
+    for zone in ("default", "none"):
+        path = f"/v1/zones/{zone}/setup"
+        refused = await shared_service.http.post(path, json={"origin": origin})
+        problem = refused.json()
+        assert (refused.status_code, problem["code"]) == (422, "origin_invalid")
+        assert problem["errors"][0]["pointer"] == "/origin"
+        assert "app.provider.com" in problem["detail"]
+
+
 async def test_every_operation_is_described_with_examples(shared_service: Service) -> None:
     document = (await shared_service.http.get("/openapi.json")).json()
     assert document["openapi"].startswith("3.1")

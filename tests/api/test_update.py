@@ -101,6 +101,17 @@ async def test_a_change_that_cannot_work_is_refused_and_changes_nothing(
     assert (now["revision"], now["metadata"]) == (made["revision"], {})
 
 
+async def test_an_address_for_an_origin_is_told_that_a_name_is_needed(
+    shared_service: Service,
+) -> None:
+    body = {"hostname": "new.green-teacup.com", "tenant": "t", "custom_origin_server": "192.0.2.1"}
+    refused = (await shared_service.http.post(PATH, json=body)).json()
+    assert refused["errors"][0]["pointer"] == "/custom_origin_server"
+    assert "origin" in refused["detail"]
+    assert "give a name" in refused["detail"]
+    assert "custom hostname" not in refused["detail"]
+
+
 @pytest.mark.parametrize(("said", "code", "pointer"), REFUSED[:12])
 async def test_the_same_is_refused_when_a_hostname_is_added(
     shared_service: Service, said: dict[str, Any], code: str, pointer: str

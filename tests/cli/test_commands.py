@@ -135,7 +135,9 @@ def test_migrate_and_keys_create_need_the_database_alone(
 
 
 @pytest.mark.parametrize("option", PORT_OPTIONS)
-def test_a_port_in_use_is_one_line_that_names_it(option: str, database_url: str) -> None:
+def test_a_port_in_use_is_one_line_that_names_it_and_its_option(
+    option: str, database_url: str
+) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -149,6 +151,7 @@ def test_a_port_in_use_is_one_line_that_names_it(option: str, database_url: str)
     assert ended.stdout == ""
     assert ended.stderr.count("\n") == 1
     assert port in ended.stderr
+    assert ended.stderr.endswith(f"; choose another with {option}\n")
 
 
 @contextmanager

@@ -42,6 +42,9 @@ _NEVER = tuple(
 # RFC 6761, RFC 6762, RFC 8375 and ICANN's `internal`: never names of the public internet.
 _LOCAL_NAMES = frozenset({"localhost", "local", "internal", "arpa"})
 
+_NOT_ENCRYPTED = "Webhooks are sent over https alone."
+_EXAMPLE = "Give an address such as `https://hooks.provider.com/nameplate`."
+
 
 def is_public(address: Address) -> bool:
     """Whether the address is somebody's on the public internet."""
@@ -56,23 +59,33 @@ def check_url(url: str, *, allow_loopback: bool) -> None:
     """Refuse what can be refused before anything is resolved.
 
     Raises:
-        WebhookRefused: not https, credentials in it, no host, or an inner address as a literal.
+        WebhookRefused: no URL, not https, credentials or port 0 in it, or an inner address or name.
     """
     try:
         parts = urlsplit(url)
-        port = parts.port
+        host, port = (parts.hostname or "").removesuffix("."), parts.port
     except ValueError:
-        raise WebhookRefused("The address is no valid URL.", code="url_invalid") from None
-    here = allow_loopback and parts.scheme == "http" and _is_loopback(parts.hostname or "")
-    if parts.scheme != "https" and not here:
-        raise WebhookRefused("Give an https:// address.", code="url_not_https")
-    if not parts.hostname or parts.username or parts.password or port == 0:
-        raise WebhookRefused("Give an address without credentials.", code="url_invalid")
-    literal = _literal(parts.hostname)
+        host, port = "", None
+    if not host:
+        raise _invalid("This is no URL with a scheme and a host.")
+    if parts.username or parts.password:
+        raise _invalid("A user name or password in it would be kept readable; leave it out.")
+    if port == 0:
+        raise _invalid("Nothing can be reached at port 0; give another one, or none for 443.")
+    here = allow_loopback and _is_loopback(host)
+    if parts.scheme != "https" and not (here and parts.scheme == "http"):
+        raise WebhookRefused(f"{_NOT_ENCRYPTED} {_EXAMPLE}", code="url_not_https")
+    literal = _literal(host)
     if literal is not None:
         _refuse_inner([literal], allow_loopback=allow_loopback)
-    elif parts.hostname.rsplit(".", 1)[-1].lower() in _LOCAL_NAMES and not allow_loopback:
-        raise WebhookRefused(f"{parts.hostname} is a name of inner networks.")
+    elif host.rsplit(".", 1)[-1].lower() in _LOCAL_NAMES and not here:
+        raise WebhookRefused(
+            f"{host} is a name of inner networks, which are never called; give a public one."
+        )
+
+
+def _invalid(detail: str) -> WebhookRefused:
+    return WebhookRefused(f"{detail} {_EXAMPLE}", code="url_invalid")
 
 
 async def resolve(host: str, *, allow_loopback: bool) -> str:
@@ -104,7 +117,8 @@ def _refuse_inner(addresses: list[Address], *, allow_loopback: bool) -> None:
     for address in addresses:
         if not is_public(address) and not (allow_loopback and address.is_loopback):
             raise WebhookRefused(
-                "The address leads to a private or otherwise inner network, which is never called."
+                "The address leads to a private or otherwise inner network, which is never called; "
+                "give a public one."
             )
 
 

@@ -1,0 +1,46 @@
+"""A zone's CNAME target: how what DNS says of it is logged."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+from structlog.testing import capture_logs
+
+from app.domain.budget import Limits
+from app.domain.observation import Absent, Found, Unknown
+from app.persistence.database import Database
+from app.services.budgets import Budgets
+from app.services.pauses import Pauses
+from app.services.zone_watch import ZoneWatch
+from tests.support.rows import present_zone
+
+
+class Dns:
+    """Says of every name what it is told to."""
+
+    def __init__(self, answer: object) -> None:
+        self._answer = answer
+
+    async def addresses(self, _: str) -> object:
+        return self._answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "warned"),
+    [
+        (Found(("192.0.2.1",)), []),
+        (Absent(), ["absent"]),
+        (Unknown("timeout"), ["unknown"]),
+    ],
+)
+async def test_a_cname_target_that_is_found_is_no_warning(
+    database: Database, answer: object, warned: list[str]
+) -> None:
+    nobody = cast("Any", None)
+    budgets, pauses = Budgets(database, Limits()), Pauses(database)
+    watch = ZoneWatch(database, nobody, cast("Any", Dns(answer)), nobody, budgets, pauses)
+    with capture_logs() as entries:
+        await watch.look(await present_zone(database))
+    warnings = [entry for entry in entries if entry["log_level"] == "warning"]
+    assert [entry["standing"] for entry in warnings] == warned
