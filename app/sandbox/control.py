@@ -8,7 +8,6 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from app.sandbox import constants
 from app.sandbox.account_control import AccountControl
 from app.sandbox.certificate_course import NothingToDoError
 from app.sandbox.clock import rfc3339
@@ -20,8 +19,7 @@ from app.sandbox.control_body import (
     routes,
     unprocessable,
 )
-from app.sandbox.dns_zone import DEFAULT_TTL, BadRecordError, Fault, RRset, normal, zone_of
-from app.sandbox.gateway import BASE_PATH
+from app.sandbox.dns_zone import DEFAULT_TTL, BadRecordError, Fault, RRset
 from app.sandbox.holds_control import HoldsControl
 from app.sandbox.hostname_control import HostnameControl
 from app.sandbox.seed_control import SeedControl
@@ -93,7 +91,6 @@ class Control:
     async def put_records(self, request: Request) -> JSONResponse:
         """Set all data of one type at one name."""
         asked = _Records.model_validate_json(await request.body())
-        _refuse_provider(asked.name)
         rrset = RRset(asked.name, asked.type.upper(), tuple(asked.values), asked.ttl, asked.proxied)
         self._sandbox.tenant_records.put(rrset)
         return JSONResponse(asked.model_dump())
@@ -101,7 +98,6 @@ class Control:
     async def delete_records(self, request: Request) -> JSONResponse:
         """Remove all data of one type at one name."""
         asked = _RecordKey.model_validate_json(await request.body())
-        _refuse_provider(asked.name)
         deleted = self._sandbox.tenant_records.remove(asked.name, asked.type.upper())
         return JSONResponse({**asked.model_dump(), "deleted": deleted})
 
@@ -178,12 +174,3 @@ class Control:
         """Go back to the state of the first start."""
         await self._sandbox.reset()
         return JSONResponse({"reset": True})
-
-
-def _refuse_provider(name: str) -> None:
-    """Refuse the provider's own zone: its records are those that the emulated Cloudflare lists."""
-    if zone_of(normal(name)) == constants.ZONE_NAME:
-        path = f"{BASE_PATH}/zones/{constants.ZONE_ID}/dns_records"
-        raise BadRecordError(
-            f"{normal(name)} is in the provider's zone; change its records at {path}"
-        )

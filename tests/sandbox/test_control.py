@@ -61,20 +61,6 @@ async def test_a_hostname_can_be_gone_behind_everybodys_back(sandbox: Driver) ->
         assert answer.status_code == 404
 
 
-@pytest.mark.parametrize(
-    "name", [TARGET, TARGET.upper() + ".", "nameplate-demo.net", "a." + TARGET]
-)
-async def test_records_of_the_providers_zone_are_left_to_its_dns_records_api(
-    sandbox: Driver, name: str
-) -> None:
-    body = {"name": name, "type": "CNAME", "values": ["elsewhere.acme.com"]}
-    for method in ("PUT", "DELETE"):
-        answer = await sandbox.control.request(method, "/control/dns/records", json=body)
-        assert answer.status_code == 422
-        assert f"{sandbox.zone}/dns_records" in answer.json()["error"]
-    assert (await sandbox.ask(TARGET, "A")).answer
-
-
 async def test_advance_moves_both_clocks_and_speed_makes_neither_jump(sandbox: Driver) -> None:
     before = await sandbox.order("GET", "/control/clock")
     await sandbox.advance(100)
