@@ -217,7 +217,9 @@ def _check_origin(origin: str, zone_name: str | None, public_suffix: PublicSuffi
     try:
         name = parse_hostname(origin, public_suffix)
     except InvalidHostname as error:
-        raise OptionNotAvailable(field, f"No name of an origin: {error.detail}") from error
+        raise OptionNotAvailable(
+            field, f"A custom origin server is a name of the zone: {error.detail}"
+        ) from error
     if name.is_wildcard or name.name != origin:
         raise OptionNotAvailable(
             field, "Give the origin's one name, in lower-case A-labels and without a final dot."

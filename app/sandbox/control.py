@@ -93,12 +93,14 @@ class Control:
         asked = _Records.model_validate_json(await request.body())
         rrset = RRset(asked.name, asked.type.upper(), tuple(asked.values), asked.ttl, asked.proxied)
         self._sandbox.tenant_records.put(rrset)
+        self._sandbox.zone_records.forget(asked.name, asked.type.upper())
         return JSONResponse(asked.model_dump())
 
     async def delete_records(self, request: Request) -> JSONResponse:
         """Remove all data of one type at one name."""
         asked = _RecordKey.model_validate_json(await request.body())
         deleted = self._sandbox.tenant_records.remove(asked.name, asked.type.upper())
+        self._sandbox.zone_records.forget(asked.name, asked.type.upper())
         return JSONResponse({**asked.model_dump(), "deleted": deleted})
 
     async def put_dns_fault(self, request: Request) -> JSONResponse:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pydantic import TypeAdapter
 
 from app.sandbox import constants
-from app.sandbox.dns_zone import DEFAULT_TTL, RRset, World, checked, is_proxied, zone_of
+from app.sandbox.dns_zone import DEFAULT_TTL, RRset, World, checked, is_proxied, normal, zone_of
 from app.sandbox.model import ZoneRecord
 from app.sandbox.store import Store
 
@@ -67,6 +67,13 @@ class ZoneRecords:
         del self._by_id[record.id]
         self._store.delete(_KIND, record.id)
         self._publish(record.name, record.type)
+
+    def forget(self, name: str, rrtype: str) -> None:
+        """List a name's records of a type no more; the world has been given others, or none."""
+        for record in self.at(normal(name)):
+            if record.type == rrtype:
+                del self._by_id[record.id]
+                self._store.delete(_KIND, record.id)
 
     def _publish(self, name: str, rrtype: str) -> None:
         records = [row for row in self.at(name) if row.type == rrtype]

@@ -61,6 +61,29 @@ async def test_a_hostname_can_be_gone_behind_everybodys_back(sandbox: Driver) ->
         assert answer.status_code == 404
 
 
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+@pytest.mark.parametrize("name", [TARGET, TARGET.upper() + "."])
+async def test_a_record_of_the_provider_that_is_taken_from_dns_is_listed_no_more(
+    sandbox: Driver, method: str, name: str
+) -> None:
+    async def listed() -> list[str]:
+        answer = await sandbox.api.get(f"{sandbox.zone}/dns_records", params={"name": TARGET})
+        return [row["content"] for row in answer.json()["result"]]
+
+    assert len(await listed()) == 1
+    body = {"name": name, "type": "CNAME", "values": ["elsewhere.acme.com."]}
+    answer = await sandbox.control.request(method, "/control/dns/records", json=body)
+    assert answer.status_code == 200
+    assert await listed() == []
+    # A set-up makes it anew.
+    made = await sandbox.api.post(
+        f"{sandbox.zone}/dns_records",
+        json={"type": "CNAME", "name": TARGET, "content": "fallback.nameplate-demo.net"},
+    )
+    assert made.status_code == 200
+    assert await listed() == ["fallback.nameplate-demo.net"]
+
+
 async def test_advance_moves_both_clocks_and_speed_makes_neither_jump(sandbox: Driver) -> None:
     before = await sandbox.order("GET", "/control/clock")
     await sandbox.advance(100)
