@@ -67,9 +67,7 @@ def begin(act: Act | None, record: CustomHostname, now: datetime) -> CustomHostn
         case Act.CREATE:
             return _begin_creation(record, now)
         case Act.EDIT:
-            sending = wanted_shape(record)
-            begun = replace(record, cloudflare=replace(record.cloudflare, sending=sending))
-            return _settle_request(begun, now)
+            return _settle_request(_begin_edit(record), now)
         case _:
             return _settle_request(record, now)
 
@@ -92,6 +90,15 @@ def _begin_creation(record: CustomHostname, now: datetime) -> CustomHostname:
         refused_edit=None,
     )
     return replace(record, cloudflare=begun)
+
+
+def _begin_edit(record: CustomHostname) -> CustomHostname:
+    """Note what is sent. An edit without an answer may have set another method, and is undone."""
+    known, sending = record.cloudflare, wanted_shape(record)
+    applied, before = known.applied, known.sending
+    if applied is not None and before is not None and before.method != sending.method:
+        applied = replace(applied, method=before.method)
+    return replace(record, cloudflare=replace(known, applied=applied, sending=sending))
 
 
 def _settle_request(record: CustomHostname, now: datetime) -> CustomHostname:

@@ -200,14 +200,11 @@ def switch_safe(record: CustomHostname, *, both_active: bool) -> bool:
 
 def _lacks_proof(record: CustomHostname) -> bool:
     """Whether something that comes before the switch is neither seen nor confirmed."""
-    done = _proved(record)
-    if Purpose.CERTIFICATE in done:
-        done |= {Purpose.DELEGATION}
+    if Purpose.CERTIFICATE in _proved(record):
+        return False
+    before = (each for each in wanted_records(record) if each.when is When.BEFORE)
     return not records_complete(record) or any(
-        each.when is When.BEFORE
-        and each.status is not RecordStatus.FOUND
-        and each.purpose not in done
-        for each in wanted_records(record)
+        each.status is not RecordStatus.FOUND for each in before
     )
 
 

@@ -109,7 +109,10 @@ def _there(
     view = record.cloudflare.seen
     if view is None:
         return Standing(record.state, record.reason)
-    if record.watch.doubted_at is not None and record.state in LIVE:
+    # A view that speaks against a live name is believed in the look that confirms it, or never: it
+    # is kept beyond that only where a pause forgot the doubt.
+    unheard = not isinstance(observation.cloudflare, Found) and not serves(record)
+    if record.state in LIVE and (record.watch.doubted_at is not None or unheard):
         return _in_doubt(record, observation, now=now, policy=policy)
     match hostname_meaning(view):
         case HostnameMeaning.LEAVING if record.state not in LIVE and _is_kept_while_leaving(record):

@@ -80,7 +80,7 @@ def parse_origin(text: str) -> Origin:
         return Origin("CNAME", _origin_name(text))
     # A scope says which network card of one machine is meant; no record can.
     if "%" in text:
-        raise _no_origin()
+        raise _no_origin("An address with a scope is one machine's own.")
     return Origin("A" if address.version == IPV4 else "AAAA", str(address))
 
 
@@ -88,17 +88,18 @@ def _origin_name(text: str) -> str:
     try:
         # Only Cloudflare has to reach it, so that any name of two labels may be one.
         hostname = parse_hostname(text, lambda name: name.rsplit(".", 1)[-1])
-    except InvalidHostname:
-        raise _no_origin() from None
+    except InvalidHostname as error:
+        raise _no_origin(error.detail) from error
     if hostname.is_wildcard:
-        raise _no_origin()
+        raise _no_origin("A wildcard is no one hostname.")
     return hostname.name
 
 
-def _no_origin() -> InvalidInput:
+def _no_origin(fault: str) -> InvalidInput:
     return InvalidInput(
-        "`origin` is an IPv4 or IPv6 address or one hostname, without wildcard, port, brackets or "
-        "scheme. Give where your application answers, such as `192.0.2.10` or `app.provider.com`.",
+        f"{fault} `origin` is an IPv4 or IPv6 address or one hostname, without wildcard, port, "
+        "brackets or scheme. Give where your application answers, such as `192.0.2.10` or "
+        "`app.provider.com`.",
         code="origin_invalid",
         field="/origin",
     )

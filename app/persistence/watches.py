@@ -70,8 +70,7 @@ class Listing:
 async def claim_woken(tx: Connection, zone_id: str, *, limit: int) -> list[Claim]:
     """Lease those that were woken since they were last claimed, before all that only fell due.
 
-    Somebody may wait for them; the end of a pause puts them off like all others. What Cloudflare
-    shows of one that is there comes with its act.
+    Somebody may wait for them. What Cloudflare shows of one that is there comes with its act.
     """
     woken = and_(watches.c.zone_id == zone_id, WOKEN, watches.c.due_at <= NOW)
     ids = await _due(tx, woken, watches.c.due_at, limit)

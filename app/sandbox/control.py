@@ -92,8 +92,8 @@ class Control:
         """Set all data of one type at one name."""
         asked = _Records.model_validate_json(await request.body())
         rrset = RRset(asked.name, asked.type.upper(), tuple(asked.values), asked.ttl, asked.proxied)
-        self._sandbox.tenant_records.put(rrset)
-        self._sandbox.zone_records.forget(asked.name, asked.type.upper())
+        for displaced in self._sandbox.tenant_records.put(rrset):
+            self._sandbox.zone_records.forget(displaced.name, displaced.type)
         return JSONResponse(asked.model_dump())
 
     async def delete_records(self, request: Request) -> JSONResponse:

@@ -21,13 +21,15 @@ class TenantRecords:
         for name, value in store.rows(_FAULT_KIND):
             world.set_fault(name, _FAULT.validate_json(value))
 
-    def put(self, rrset: RRset) -> None:
-        """Set all data of one type at one name; raises BadRecordError."""
+    def put(self, rrset: RRset) -> list[RRset]:
+        """Set all data of one type at one name; return what it displaced; raises BadRecordError."""
         good = checked(rrset)
         with self._store.transaction():
-            for displaced in self._world.put(good):
-                self._store.delete(_RRSET_KIND, _key(displaced.name, displaced.type))
+            displaced = self._world.put(good)
+            for each in displaced:
+                self._store.delete(_RRSET_KIND, _key(each.name, each.type))
             self._store.put(_RRSET_KIND, _key(good.name, good.type), _ROW.dump_json(good))
+        return displaced
 
     def remove(self, name: str, rrtype: str) -> bool:
         """Remove all data of one type at one name; False if there was none."""

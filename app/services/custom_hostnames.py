@@ -16,6 +16,7 @@ import structlog
 
 from app.domain.choices import Choice, refuse_fixed
 from app.domain.custom_hostname import (
+    GONE,
     CustomHostname,
     Desired,
     State,
@@ -230,11 +231,14 @@ class CustomHostnames:
             await store.lock_base(tx, (await existing(tx, record_id)).hostname.base)
             record = await present(tx, record_id, revision)
             if record.desired is Desired.ABSENT:
-                return record
-            now = await read_now(tx)
-            wished = replace(record, desired=Desired.ABSENT, wanted_at=now, updated_at=now)
-            wished, claim = await self._wish(tx, record, wished)
-            await turns.leave(tx, [record.id])
+                # Until it is told to leave, whoever asks again lends a hand.
+                told, wished = record.state in GONE, record
+                claim = None if told else await self._claim(tx, record.id)
+            else:
+                now = await read_now(tx)
+                wished = replace(record, desired=Desired.ABSENT, wanted_at=now, updated_at=now)
+                wished, claim = await self._wish(tx, record, wished)
+                await turns.leave(tx, [record.id])
         return await self._inline(wished, claim)
 
     async def drain(self, seconds: float) -> None:
@@ -322,9 +326,10 @@ class CustomHostnames:
         wished = replace(wished, revision=before.revision + 1)
         wished = await store.save_hostname(tx, wished, before=before)
         await watches.wake(tx, before.id)
-        if self._slots.locked():
-            return wished, None
-        return wished, await watches.claim_one(tx, before.id)
+        return wished, await self._claim(tx, before.id)
+
+    async def _claim(self, tx: Connection, record_id: str) -> Claim | None:
+        return None if self._slots.locked() else await watches.claim_one(tx, record_id)
 
     async def _inline(self, committed: CustomHostname, claim: Claim | None) -> CustomHostname:
         """Reconcile under the deadline, and give what is committed by then."""

@@ -298,7 +298,8 @@ class Reconciler:
 
 async def _is_void(tx: Connection, transition: Transition, observation: Observation) -> bool:
     """Whether what was seen is not to be written: it says more of the zone than of the name."""
-    if observation.saw_nothing and transition.act is None:
+    leaving = transition.record.desired is Desired.ABSENT
+    if leaving and observation.saw_nothing and transition.act is None:
         return False
     zone_id = transition.record.zone.id
     paused, target = await standing_of(tx, zone_id)

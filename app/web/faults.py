@@ -21,6 +21,8 @@ SENTENCES = {
     "enum": "It is none of the values there are; choose {expected}.",
     "int_type": "It is no whole number; give one, without quotes.",
     "int_parsing": "It is no whole number; give one, such as 50.",
+    "int_parsing_size": "It is no number of a size that can be; give one, such as 50.",
+    "string_unicode": "It holds lone surrogates; take them out.",
     "int_from_float": "It is no whole number; give one, such as 50.",
     "greater_than_equal": "It is too small; give {ge} or more.",
     "less_than_equal": "It is too large; give {le} or less.",

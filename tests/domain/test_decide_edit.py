@@ -117,6 +117,20 @@ def test_an_edit_of_a_name_that_is_not_live_says_the_method_that_is_wanted() -> 
     assert (record.cloudflare.seen.ssl_method, shape_to_send(begun).method) == ("http", "txt")
 
 
+def test_a_change_of_method_that_had_no_answer_is_taken_back_by_saying_the_method() -> None:
+    before = replace(active_record(), plan=Plan.ZERO_DOWNTIME)
+    before = replace(
+        before, cloudflare=replace(before.cloudflare, applied=wanted_shape(before), sending=None)
+    )
+    unanswered = answered(replace(before, plan=Plan.SIMPLE), Unknown("timeout"))
+    assert unanswered.cloudflare.sending == wanted_shape(unanswered)
+    # It took effect all the same, as a look shows; and then it is taken back.
+    seen = decided(unanswered, cloudflare=cloudflare_view(), after=2).record
+    begun = decided(replace(seen, plan=Plan.ZERO_DOWNTIME), after=10)
+    assert begun.act is Act.EDIT
+    assert shape_to_send(begun.record).method == "txt"
+
+
 def test_the_beginning_of_an_edit_is_in_the_record_that_is_committed_before_it() -> None:
     begun = decided(with_options(live_record())).record.cloudflare
     assert begun.sending == wanted_shape(with_options(live_record()))

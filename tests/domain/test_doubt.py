@@ -345,3 +345,23 @@ def test_a_zone_that_is_paused_no_more_creates_its_names() -> None:
     paused = replace(pending_record(), reason=Reason.ZONE_PAUSED)
     resumed = decided(paused)
     assert (resumed.act, resumed.record.reason) == (Act.CREATE, Reason.CREATING)
+
+
+@pytest.mark.parametrize("status", ["moved", "blocked", "pending", "deleted"])
+@pytest.mark.parametrize("record", [live_record(), active_record()], ids=["verified", "active"])
+@pytest.mark.parametrize("cloudflare", [NotAsked(), UNKNOWN], ids=["not asked", "unknown"])
+def test_a_doubt_that_a_pause_forgot_takes_no_name_down_before_cloudflare_is_heard_again(
+    record: CustomHostname, status: str, cloudflare: CloudflareView
+) -> None:
+    against = cloudflare_view(status=status)
+    doubted = decided(record, cloudflare=Found(against)).record
+    assert doubted.watch.doubted_at is not None
+    # As the end of a pause leaves it, without `accept_regressions`.
+    forgotten = replace(doubted, watch=replace(doubted.watch, doubted_at=None))
+    looked = decided(forgotten, cloudflare=cloudflare, dns=HERE, after=90)
+    assert (looked.record.state, path(looked)) == (record.state, [])
+    # Heard again, it is a first contradiction, and a doubt like any other.
+    again = decided(looked.record, cloudflare=Found(against), after=120)
+    assert path(again) == []
+    assert again.contradicted == {Side.CLOUDFLARE}
+    assert again.record.watch.doubted_at == at(120)

@@ -174,6 +174,7 @@ DELEGATION_KEY = ("CNAME", *DELEGATION)
         pytest.param("pending_validation", True, RecordStatus.WRONG, False, id="wrong"),
         pytest.param("pending_validation", True, RecordStatus.FOUND, True, id="there"),
         pytest.param("active", True, RecordStatus.MISSING, True, id="no longer needed"),
+        pytest.param("active", False, None, True, id="never shown, and not needed"),
     ],
 )
 def test_in_real_time_the_switch_is_safe_once_what_comes_before_it_is_there(

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from app.domain.custom_hostname import Watch
+from app.domain.custom_hostname import State, Watch
 from app.domain.errors import Conflict
 from app.domain.pause import PauseReason
 from app.persistence.clock import advance
@@ -25,7 +25,9 @@ async def database(database: Database) -> Database:
     zone, now = await present_zone(database), await now_of(database)
     for number in range(COUNT):
         waiting = Watch(cloudflare_due_at=now, waiting_since=now)
-        await put_hostname(database, zone, f"ch_{number}", f"h{number}.shop.com", waiting)
+        name = f"h{number}.shop.com"
+        live = State.CNAME_VERIFIED
+        await put_hostname(database, zone, f"ch_{number}", name, waiting, state=live)
     await Pauses(database).pause(zone.id, PauseReason.TOKEN_REFUSED)
     async with database.transaction() as tx:
         await advance(tx, PAUSED_FOR)
@@ -98,3 +100,13 @@ async def test_an_operator_stops_the_end_of_a_pause_that_is_under_way(database: 
     await pauses.pause_by_operator("default", detail=None)
     await pauses.go_on_lifting((await present_zone(database)).id, within=9)
     assert (await present_zone(database)).pause_reason == "operator"
+
+
+async def test_a_few_names_are_spread_over_as_many_seconds(database: Database) -> None:
+    await Pauses(database).resume("default")
+    now = await now_of(database)
+    async with database.pool.acquire() as connection:
+        rows = await connection.fetch("SELECT cloudflare_due_at FROM watches")
+    due = [row[0] for row in rows]
+    assert len(set(due)) == COUNT
+    assert all(now - timedelta(seconds=5) < at <= now + timedelta(seconds=COUNT) for at in due)

@@ -96,6 +96,24 @@ async def test_many_names_that_move_at_once_pause_the_zone_until_an_operator_acc
     await service.eventually(all_told)
 
 
+async def test_names_that_moved_and_are_well_again_when_their_zone_goes_on_are_not_told_lost(
+    service: Service,
+) -> None:
+    fleet = await service.live_fleet(COUNT)
+    for hostname in fleet:
+        await service.set_statuses(hostname, status="moved")
+    await service.until_paused("cloudflare_contradicts")
+    for hostname in fleet:
+        await service.set_statuses(hostname, status="active")
+    await resume(service)
+    # DNS is heard first of most.
+    await service.sql.execute("UPDATE watches SET dns_due_at = nameplate_now()")
+    for _ in range(8):
+        await service.let_pass(minutes=1)
+    assert (await service.zone())["paused"] is None
+    assert await service.told(*LOSSES) == []
+
+
 async def test_many_names_that_lead_elsewhere_at_once_pause_the_zone(service: Service) -> None:
     fleet = await service.live_fleet(COUNT)
     # Cloudflare sees the same, and would speak first: it is not to be heard.
