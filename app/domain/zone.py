@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from app.domain.errors import InvalidHostname, InvalidInput
 from app.domain.hostname import parse_hostname
 
-IPV4 = 4
-
 
 @dataclass(frozen=True, slots=True)
 class ZoneAccess:
@@ -81,7 +79,7 @@ def parse_origin(text: str) -> Origin:
     # A scope says which network card of one machine is meant; no record can.
     if "%" in text:
         raise _no_origin("An address with a scope is one machine's own.")
-    return Origin("A" if address.version == IPV4 else "AAAA", str(address))
+    return Origin("A" if isinstance(address, ipaddress.IPv4Address) else "AAAA", str(address))
 
 
 def _origin_name(text: str) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.domain.custom_hostname import LIVE
 from app.domain.pause import Counts
-from app.persistence.database import NOW, Connection, in_seconds
+from app.persistence.database import NOW, Connection, in_seconds, lock_named
 from app.persistence.tables import breaker_counts, custom_hostnames, watches
 
 _MINUTE = func.date_trunc("minute", NOW)
@@ -34,8 +34,7 @@ async def count_look(
     only themselves.
     """
     if contradicts:
-        mine = func.hashtextextended(f"breaker/{zone_id}/{side}", 0)
-        await tx.execute(select(func.pg_advisory_xact_lock(mine)))
+        await lock_named(tx, f"breaker/{zone_id}/{side}")
     c = breaker_counts.c
     new = upsert(breaker_counts).values(
         zone_id=zone_id,

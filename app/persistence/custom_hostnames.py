@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from app.domain.custom_hostname import CustomHostname, State, Watch
 from app.domain.representation import represent
 from app.persistence.codec import object_row, read_record, watch_row, wide_row
-from app.persistence.database import NOW, Connection, in_seconds
+from app.persistence.database import NOW, Connection, in_seconds, lock_named
 from app.persistence.tables import NOT_DELETED, cloudflare_objects, custom_hostnames, watches, zones
 
 SERVING = "serving"
@@ -82,7 +82,7 @@ async def lock_base(tx: Connection, base: str) -> None:
 
     It comes before any lease row: base, lease, wide row.
     """
-    await tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(base, 0))))
+    await lock_named(tx, base)
 
 
 async def count_objects(tx: Connection, zone_id: str) -> int:

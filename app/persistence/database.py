@@ -243,6 +243,11 @@ async def schema_version_of(database_url: str) -> int | None:
         await connection.close()
 
 
+async def lock_named(tx: Connection, name: str) -> None:
+    """Let transactions that name the same go one after the other, until each has ended."""
+    await tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+
+
 def in_seconds(seconds: float) -> ColumnElement[Any]:
     """Give an interval, for sums with `NOW`."""
     return func.make_interval(0, 0, 0, 0, 0, 0, seconds)

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.domain.budget import Lane
-from app.persistence.database import NOW, Connection
+from app.persistence.database import NOW, Connection, lock_named
 from app.persistence.tables import turns, watches
 from app.persistence.watches import is_free
 
@@ -72,8 +72,7 @@ async def is_waiting(tx: Connection, budget: str, lane: Lane, *, interactive: bo
 
 async def lock_place(tx: Connection, budget: str, lane: Lane, tenant: str) -> None:
     """Let a tenant's names take their places one after the other; nobody else's wait for them."""
-    mine = func.hashtextextended(f"{budget}/{lane}/{tenant}", 0)
-    await tx.execute(select(func.pg_advisory_xact_lock(mine)))
+    await lock_named(tx, f"{budget}/{lane}/{tenant}")
 
 
 async def few_of(tx: Connection, budget: str, lane: Lane, tenant: str) -> bool:
