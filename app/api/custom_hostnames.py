@@ -28,12 +28,11 @@ from app.api.schemas import (
 )
 from app.bootstrap import Services
 from app.domain.custom_hostname import CustomHostname, State
-from app.domain.errors import InvalidInput
 from app.domain.events import event_document
 from app.domain.representation import add_moment, represent, represent_records
 from app.persistence.custom_hostnames import HostnameFilter
 from app.services.custom_hostnames import Registration
-from app.web.cursor import decode_cursor, page
+from app.web.cursor import decode_cursor, decode_sequence, page
 
 PATH = "/v1/custom-hostnames"
 
@@ -167,22 +166,12 @@ async def events(
     limit: Limit = 50,
 ) -> JSONResponse:
     """Give one page of events, oldest first."""
-    found = await services.custom_hostnames.events(id, after=_sequence(cursor), limit=limit + 1)
+    found = await services.custom_hostnames.events(
+        id, after=decode_sequence(cursor), limit=limit + 1
+    )
     more = len(found) > limit
     data = [event_document(event) for event in found[:limit]]
     return JSONResponse({"data": data, "next_cursor": str(data[-1]["sequence"]) if more else None})
-
-
-def _sequence(cursor: str | None) -> int:
-    if cursor is None:
-        return 0
-    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 9:  # noqa: PLR2004
-        raise InvalidInput(
-            "Pass `next_cursor` of the page before, unchanged.",
-            code="cursor_invalid",
-            parameter="cursor",
-        )
-    return int(cursor)
 
 
 async def _answer(services: Services, record: CustomHostname, status: int) -> JSONResponse:

@@ -10,6 +10,8 @@ from typing import Any
 
 from app.domain.errors import InvalidInput
 
+LONGEST_SEQUENCE = 9
+"""Digits; a sequence is an integer of 32 bits."""
 _ID = re.compile(r"[a-z0-9_]{1,64}")
 
 
@@ -32,12 +34,29 @@ def decode_cursor(cursor: str | None) -> str | None:
     except (binascii.Error, UnicodeError, ValueError):
         last_id = ""
     if not _ID.fullmatch(last_id):
-        raise InvalidInput(
-            "Pass `next_cursor` of the page before, unchanged.",
-            code="cursor_invalid",
-            parameter="cursor",
-        )
+        raise _not_ours()
     return last_id
+
+
+def decode_sequence(cursor: str | None) -> int:
+    """Read the cursor of a numbered list back, which is the last number; 0 for its beginning.
+
+    Raises:
+        InvalidInput: it is none of ours.
+    """
+    if cursor is None:
+        return 0
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > LONGEST_SEQUENCE:
+        raise _not_ours()
+    return int(cursor)
+
+
+def _not_ours() -> InvalidInput:
+    return InvalidInput(
+        "Pass `next_cursor` of the page before, unchanged.",
+        code="cursor_invalid",
+        parameter="cursor",
+    )
 
 
 def page(rows: Sequence[dict[str, Any]], limit: int) -> dict[str, Any]:

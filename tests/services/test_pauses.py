@@ -77,13 +77,19 @@ async def test_a_token_that_is_refused_pauses_the_zone_and_lifts_itself(
     assert await service.told(*LOSSES) == []
 
 
-async def test_many_names_that_move_at_once_pause_the_zone_until_an_operator_accepts_it(
-    service: Service,
-) -> None:
+async def moved_fleet(service: Service) -> list[dict[str, Any]]:
+    """Have so many live names that Cloudflare calls moved that their zone is paused."""
     fleet = await service.live_fleet(COUNT)
     for hostname in fleet:
         await service.set_statuses(hostname, status="moved")
     await service.until_paused("cloudflare_contradicts")
+    return fleet
+
+
+async def test_many_names_that_move_at_once_pause_the_zone_until_an_operator_accepts_it(
+    service: Service,
+) -> None:
+    await moved_fleet(service)
     assert await service.told(*LOSSES) == []
     again = await service.http.post("/v1/zones/default/pause", json={"detail": "again"})
     assert (again.status_code, again.json()["code"]) == (409, "zone_paused")
@@ -99,10 +105,7 @@ async def test_many_names_that_move_at_once_pause_the_zone_until_an_operator_acc
 async def test_names_that_moved_and_are_well_again_when_their_zone_goes_on_are_not_told_lost(
     service: Service,
 ) -> None:
-    fleet = await service.live_fleet(COUNT)
-    for hostname in fleet:
-        await service.set_statuses(hostname, status="moved")
-    await service.until_paused("cloudflare_contradicts")
+    fleet = await moved_fleet(service)
     for hostname in fleet:
         await service.set_statuses(hostname, status="active")
     await resume(service)
