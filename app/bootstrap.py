@@ -119,13 +119,15 @@ def _assemble(
 ) -> Services:
     pauses, turns = Pauses(database), Turns(database, budgets)
     policy, actor = Policy(), Actor(cloudflare, budgets)
+    second_opinion = SecondOpinion(database, cloudflare, cloudflare, budgets, pauses)
     reconciler = Reconciler(
         database,
         Observer(database, cloudflare, dns_look, budgets, actor, policy=policy),
         actor,
         cipher,
         turns,
-        SecondOpinion(database, cloudflare, budgets, pauses),
+        budgets,
+        second_opinion,
         policy=policy,
         checkpoint=checkpoint,
     )
@@ -151,7 +153,7 @@ def _assemble(
         budgets=budgets,
         pauses=pauses,
         claims=Claims(database, budgets, turns),
-        sweeps=Sweeps(database, cloudflare, cipher, budgets, pauses, reconciler),
+        sweeps=Sweeps(database, cloudflare, cipher, budgets, second_opinion, reconciler),
         zone_watch=ZoneWatch(database, cloudflare, dns_look, cipher, budgets, pauses),
     )
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from app.domain.cloudflare_status import has_progressed
+from app.domain.cloudflare_errors import ENTITLEMENTS
+from app.domain.cloudflare_status import both_active, has_progressed
 from app.domain.custom_hostname import (
     CloudflareObject,
     CustomHostname,
@@ -37,6 +38,8 @@ from app.domain.observation import (
 from app.domain.plan import found_records, wanted_records, wanted_shape
 from app.domain.schedule import DAY, Policy, act_wait, failure_wait, next_follow_up
 from app.domain.shape import RefusedEdit
+
+_TOKEN_KINDS = ("txt_value", "http_body", "emails")
 
 NO_CUSTOM_METADATA = 1413
 """Cloudflare's code: the zone's plan takes no custom metadata."""
@@ -72,15 +75,7 @@ def _absorb_cloudflare(
     watch = record.watch
     match observation.cloudflare:
         case Found(view):
-            known = record.cloudflare.id is not None
-            watch = answered(watch)
-            if not known and not is_ours(view, record, policy.adoption_skew):
-                return replace(record, cloudflare=CloudflareObject(), watch=watch)
-            if observation.acted is None and _is_news_of_progress(record, view, now):
-                watch = replace(watch, followed_from=now)
-            sent = _confirm(record) if observation.acted is Act.EDIT else record.cloudflare
-            kept = _keep(sent, view)
-            return replace(record, cloudflare=kept, watch=watch)
+            return _absorb_found(record, observation, view, now=now, policy=policy)
         case Absent():
             forgotten = _forget(record.cloudflare, now, policy)
             # "It is there" and "there is none" at once: not a thing to repeat at once.
@@ -102,6 +97,26 @@ def _absorb_cloudflare(
             return replace(record, cloudflare=kept, watch=failed)
         case NotAsked():
             return record
+
+
+def _absorb_found(
+    record: CustomHostname,
+    observation: Observation,
+    view: CloudflareHostname,
+    *,
+    now: datetime,
+    policy: Policy,
+) -> CustomHostname:
+    watch = answered(record.watch)
+    if record.cloudflare.id is None and not is_ours(view, record, policy.adoption_skew):
+        return replace(record, cloudflare=CloudflareObject(), watch=watch)
+    if observation.acted is None and _is_news_of_progress(record, view, now):
+        watch = replace(watch, followed_from=now)
+    sent = _confirm(record) if observation.acted is Act.EDIT else record.cloudflare
+    kept = _keep(sent, view)
+    if observation.acted in {Act.EDIT, Act.REFRESH} or both_active(view, live=False):
+        kept = replace(kept, refused_refresh=None)
+    return replace(record, cloudflare=kept, watch=watch)
 
 
 def _is_news_of_progress(record: CustomHostname, view: CloudflareHostname, now: datetime) -> bool:
@@ -132,6 +147,10 @@ def _absorb_refusal(record: CustomHostname, acted: Act | None, refused: Refused)
         return replace(record, cloudflare=known, watch=watch)
     if acted is Act.CREATE:
         known = _without_post(known)
+    if acted is Act.REFRESH and refused.code in ENTITLEMENTS:
+        sent = known.applied or wanted_shape(record)
+        refusal = RefusedEdit(wanted=sent, code=refused.code, message=refused.message)
+        known = replace(known, refusal=None, refused_refresh=refusal)
     return replace(record, cloudflare=known, watch=answered(record.watch))
 
 
@@ -174,10 +193,16 @@ def _without_post(known: CloudflareObject) -> CloudflareObject:
 def _tokens(
     known: tuple[ValidationRecord, ...], shown: tuple[ValidationRecord, ...]
 ) -> tuple[ValidationRecord, ...]:
-    """Keep tokens that served and are no longer shown; take new ones when there are any."""
-    shown_txt = {token.txt_value for token in shown if token.txt_value}
-    known_txt = {token.txt_value for token in known if token.txt_value}
-    return known if known and shown_txt <= known_txt else shown
+    """Keep tokens that served and are no longer shown; take new ones of a kind when there are any.
+
+    Over HTTP Cloudflare may renew what was proved by TXT: tokens of one kind replace no others.
+    """
+    kept: list[ValidationRecord] = []
+    for kind in _TOKEN_KINDS:
+        before = [token for token in known if getattr(token, kind)]
+        now = [token for token in shown if getattr(token, kind)]
+        kept += before if before and set(now) <= set(before) else now
+    return tuple(dict.fromkeys(kept))
 
 
 def _keep(known: CloudflareObject, view: CloudflareHostname) -> CloudflareObject:

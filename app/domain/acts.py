@@ -46,19 +46,10 @@ def _removal(record: CustomHostname) -> Act | None:
     if record.cloudflare.id is None or record.state is not State.DELETING:
         return None
     if not is_needed_by_sibling(record):
-        return None if is_going(record) else Act.DELETE
+        return Act.DELETE
     known = record.cloudflare
     ready = may_let_go(record) and known.seen is not None
     return Act.EDIT if ready and not is_sent_by_sibling(record, wanted_shape(record)) else None
-
-
-def is_going(record: CustomHostname) -> bool:
-    """Whether Cloudflare is at its removal already, which is looked at and not asked for again."""
-    view = record.cloudflare.seen
-    if record.state is not State.DELETING or record.cloudflare.id is None or view is None:
-        return False
-    stuck = view.ssl_status == "deletion_timed_out"
-    return hostname_meaning(view) is HostnameMeaning.LEAVING and not stuck
 
 
 def begin(act: Act | None, record: CustomHostname, now: datetime) -> CustomHostname:
@@ -175,7 +166,7 @@ def _wants_refresh(record: CustomHostname, now: datetime, policy: Policy) -> boo
         return False
     if record.refresh_is_requested:
         return True
-    if not _waits_for_records(view):
+    if not _waits_for_records(view) or record.cloudflare.refused_refresh is not None:
         return False
     watch = record.watch
     found = found_records(record)

@@ -73,19 +73,26 @@ EXPECTED = (
 )
 """What our own look at DNS says better, or what passes by itself."""
 
-# For a certificate authority that the plan lacks there is no code; its text says so.
+# Some answers about the certificate authority have had another code; the text says so.
 _AUTHORITY = re.compile(r"certificate[ _]authority", re.IGNORECASE)
 
+NO_QUOTA = 1404
+"""No quota is allocated. Where lists are answered so as well, the product is not enabled."""
+
 REFUSALS: Mapping[int, Reason] = {
-    1404: Reason.QUOTA_EXCEEDED,
+    NO_QUOTA: Reason.QUOTA_EXCEEDED,
     1405: Reason.QUOTA_EXCEEDED,
     **dict.fromkeys((1407, 1408, 1409, 1410, 1411), Reason.HOSTNAME_REFUSED),
     **dict.fromkeys(range(1415, 1422), Reason.CUSTOM_ORIGIN_REFUSED),
     1414: Reason.CUSTOM_ORIGIN_UNAVAILABLE,
     1448: Reason.WILDCARD_UNSUPPORTED,
+    1459: Reason.CERTIFICATE_AUTHORITY_UNAVAILABLE,
     1469: Reason.HOSTNAME_TOO_LONG,
 }
-"""Why a creation or an edit is refused for good, by Cloudflare's code."""
+"""Why a creation or a PATCH is refused for good, by Cloudflare's code."""
+
+ENTITLEMENTS = frozenset({NO_QUOTA, 1405, 1413, 1414, 1448, 1456, 1459})
+"""Codes of what the Cloudflare plan does not allow: nothing at the custom hostname is at fault."""
 
 _UNDER_WAY = frozenset(
     {CertificateMeaning.ISSUING, CertificateMeaning.DEPLOYING, CertificateMeaning.ACTIVE}

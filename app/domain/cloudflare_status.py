@@ -105,10 +105,16 @@ def both_active(view: CloudflareHostname | None, *, live: bool) -> bool:
     return hostname is HostnameMeaning.ACTIVE and ssl is not CertificateMeaning.ENDED
 
 
+def is_being_removed(view: CloudflareHostname) -> bool:
+    """Whether Cloudflare is at its removal, and not stuck with it."""
+    stuck = view.ssl_status == "deletion_timed_out"
+    return hostname_meaning(view) is HostnameMeaning.LEAVING and not stuck
+
+
 def unknown_statuses(view: CloudflareHostname) -> tuple[str, ...]:
     """The texts that stand in neither of Cloudflare's lists."""
     unknown = []
-    if view.status not in _HOSTNAME.keys() | _HOSTNAME_GOING:
+    if view.status and view.status not in _HOSTNAME.keys() | _HOSTNAME_GOING:
         unknown.append(view.status)
     if view.ssl_status is not None and view.ssl_status not in _CERTIFICATE.keys() | _SSL_GOING:
         unknown.append(view.ssl_status)

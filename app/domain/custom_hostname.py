@@ -171,6 +171,8 @@ class CloudflareObject:
     sending: Shape | None = None
     """The shape of an edit that began; it may have taken effect while it had no answer."""
     refused_edit: RefusedEdit | None = None
+    refused_refresh: RefusedEdit | None = None
+    """A refresh that Cloudflare's plan does not allow with what was chosen here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,6 +269,8 @@ class CustomHostname:
     """Read with the record, never written with it."""
     tombstone: bool = False
     """Deleted, and DNS may still point here: the name is not free for others."""
+    name_released_at: datetime | None = None
+    """Since when others may add its name: nobody set it up in time, or an operator freed it."""
     revision: int = 1
     """Rises with every change made through the API."""
     sequence: int = 0

@@ -20,7 +20,7 @@ from app.domain.events import EventType, event_type
 from app.domain.notices import find_notices, note_told
 from app.domain.observation import Act, Found, NotAsked, Observation, Side
 from app.domain.reason import Reason
-from app.domain.removal import settle_removal
+from app.domain.removal import removed_is_absent, settle_removal
 from app.domain.schedule import Policy, cloudflare_due_at, dns_due_at, last_look_at
 from app.domain.standing import Standing, find_standing
 
@@ -66,7 +66,7 @@ def decide(
     `now` is Postgres's `nameplate_now()`, aware. The record that comes back carries the new state,
     its reason, and the instants of the next looks.
     """
-    known, observation = take_in(record, observation, now=now)
+    known, observation = take_in(record, removed_is_absent(record, observation), now=now)
     looked, contradicted = looked_at(known, observation), first_contradicted(known, observation)
     known, observation = weigh(known, observation, now=now, policy=policy)
     seen = absorb(known, observation, now=now, policy=policy)

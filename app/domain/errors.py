@@ -16,8 +16,13 @@ NameplateError
     ├── CloudflareUnavailable        transient: no answer, 5xx, nonsense
     │   ├── CloudflareRateLimited    429, with the wait it asks for
     │   └── BudgetSpent              not asked: the budget has no call to spare
-    ├── CloudflareUnauthorized       the token, not the hostname
-    │   └── CloudflareForbidden      one of them: this call was refused
+    ├── CloudflareUnauthorized       the zone as a whole cannot be worked with, as it is
+    │   ├── CloudflareTokenMalformed     the token's text is not one
+    │   ├── CloudflareTokenRestricted    expired, revoked, or not for calls from this address
+    │   ├── CloudflarePermissionMissing  the token may not do this
+    │   ├── CloudflareZoneUnknown        the zone's id is not one
+    │   ├── CloudflareNotEnabled         Cloudflare for SaaS is not enabled on the zone
+    │   └── CloudflareForbidden          403 without a known code: it may be about one call
     ├── CloudflareNotFound           404 with code 1436, the only "not there"
     ├── CloudflareDuplicate          409 with code 1406
     └── CloudflareRefused            a permanent no, with Cloudflare's code
@@ -207,13 +212,43 @@ class BudgetSpent(CloudflareUnavailable):
 
 
 class CloudflareUnauthorized(CloudflareError):
-    """The token is wrong, revoked or lacks a permission: says nothing about any hostname."""
+    """The token or the zone is at fault, which says nothing about any hostname; 401 by itself."""
 
     code = "cloudflare_unauthorized"
 
 
+class CloudflareTokenMalformed(CloudflareUnauthorized):
+    """400 with 6003, or 1001: what was sent as a token is not one."""
+
+    code = "cloudflare_token_malformed"
+
+
+class CloudflareTokenRestricted(CloudflareUnauthorized):
+    """403 with 9109: the token expired, was revoked, or is not for calls from this address."""
+
+    code = "cloudflare_token_restricted"
+
+
+class CloudflarePermissionMissing(CloudflareUnauthorized):
+    """403 with 10000: a good token that lacks the permission for this call."""
+
+    code = "cloudflare_permission_missing"
+
+
+class CloudflareZoneUnknown(CloudflareUnauthorized):
+    """7000 or 7003: Cloudflare has no such zone, or not for this token."""
+
+    code = "cloudflare_zone_unknown"
+
+
+class CloudflareNotEnabled(CloudflareUnauthorized):
+    """1404, or 1456 for the fallback origin: Cloudflare for SaaS is not enabled on the zone."""
+
+    code = "cloudflare_saas_not_enabled"
+
+
 class CloudflareForbidden(CloudflareUnauthorized):
-    """403 without a word on the token: it may be about this one call."""
+    """403 without a code that is known: it may be about this one call."""
 
     code = "cloudflare_forbidden"
 

@@ -26,6 +26,9 @@ class Found(Generic[T]):
 class Absent:
     """Asked, and surely not there."""
 
+    namesake: CloudflareHostname | None = None
+    """Another custom hostname of the same name that the zone has, under an id of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
@@ -68,6 +71,7 @@ class CloudflareHostname:
     id: str
     hostname: str
     status: str
+    """Empty where Cloudflare did not say."""
     ssl_status: str | None = None
     ssl_method: str | None = None
     ssl_type: str | None = None
@@ -96,6 +100,8 @@ class HostnamePage:
 
     hostnames: tuple[CloudflareHostname, ...]
     total: int
+    unreadable: tuple[str, ...] = ()
+    """The ids of entries whose fields could not be read; empty texts where there was no id."""
 
 
 CloudflareView = Found[CloudflareHostname] | Absent | Unknown | NotAsked | Refused

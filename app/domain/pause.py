@@ -11,13 +11,23 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
 
+from app.domain.errors import (
+    CloudflareForbidden,
+    CloudflareNotEnabled,
+    CloudflarePermissionMissing,
+    CloudflareTokenMalformed,
+    CloudflareTokenRestricted,
+    CloudflareUnauthorized,
+    CloudflareZoneUnknown,
+)
+
 
 class PauseReason(StrEnum):
     """A stable code for why a zone is paused."""
 
     message: str
     lifts_itself: bool
-    """Whether it is tried again every five minutes; else it waits for an operator."""
+    """Whether it ends once what stopped the zone is mended; else it waits for an operator."""
 
     def __new__(cls, code: str, message: str, lifts_itself: bool) -> Self:  # noqa: FBT001
         """Make a member whose value is `code`."""
@@ -34,13 +44,46 @@ class PauseReason(StrEnum):
 
     TOKEN_REFUSED = (
         "token_refused",
-        "Cloudflare does not accept the zone's API token, or not for this zone.",
+        "Cloudflare does not accept the zone's API token.",
+        True,
+    )
+    TOKEN_MALFORMED = (
+        "token_malformed",
+        "The zone's API token is not one: a global API key, or cut off when it was pasted.",
+        True,
+    )
+    TOKEN_RESTRICTED = (
+        "token_restricted",
+        (
+            "The zone's API token expired, was revoked, or is not allowed from this service's "
+            "address."
+        ),
+        True,
+    )
+    PERMISSION_MISSING = (
+        "permission_missing",
+        "The zone's API token lacks a permission; the zone names it.",
+        True,
+    )
+    ZONE_UNKNOWN = (
+        "zone_unknown",
+        "Cloudflare has no zone of this id, or not for this token.",
+        True,
+    )
+    SAAS_NOT_ENABLED = (
+        "saas_not_enabled",
+        "Cloudflare for SaaS is not enabled on the zone.",
+        True,
+    )
+    CALLS_FORBIDDEN = (
+        "calls_forbidden",
+        "Cloudflare answers 403 to every call, and does not say why.",
         True,
     )
     CNAME_TARGET_MISSING = (
         "cname_target_missing",
         "The CNAME target has no addresses; every tenant's DNS would look wrong.",
-        False,
+        True,
     )
     DNS_CONTRADICTS = (
         "dns_contradicts",
@@ -80,8 +123,10 @@ RESUME_EACH = timedelta(seconds=1)
 """And over no more than this for each of it: a few names need not wait an hour for nobody."""
 TARGET_EVERY = timedelta(seconds=30)
 """Twice while a doubt is open: a target that is gone is known before a loss is believed."""
-TARGET_ABSENCES = 2
-"""Looks in a row that find no target before the zone is paused."""
+TARGET_MISSING_FOR = timedelta(minutes=3)
+"""How long looks find no target, and none finds it, before the zone is paused."""
+TARGET_STEADY_FOR = timedelta(minutes=2)
+"""How long looks find the target again, and none misses it, before that pause ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +137,50 @@ class Pause:
     since: datetime
     detail: str | None = None
     retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetHistory:
+    """What DNS says of a zone's CNAME target: `found`, `absent`, `unknown`; None before a look.
+
+    The instants are those of the first of looks that agree. A look without an answer ends neither.
+    """
+
+    status: str | None = None
+    absent_since: datetime | None = None
+    found_since: datetime | None = None
+
+    def then(self, status: str, now: datetime) -> TargetHistory:
+        """Give the history after one more look."""
+        match status:
+            case "found":
+                return TargetHistory(status, None, self.found_since or now)
+            case "absent":
+                return TargetHistory(status, self.absent_since or now, None)
+            case _:
+                return TargetHistory(status, self.absent_since, self.found_since)
+
+    def is_missing(self, now: datetime) -> bool:
+        """Whether the last look found no target, as those for some minutes before it."""
+        since = self.absent_since
+        return self.status == "absent" and since is not None and now - since >= TARGET_MISSING_FOR
+
+    def is_steady(self, now: datetime) -> bool:
+        """Whether the last look found the target, as those for some minutes before it."""
+        since = self.found_since
+        return self.status == "found" and since is not None and now - since >= TARGET_STEADY_FOR
+
+
+PAUSE_REASONS = {
+    CloudflareUnauthorized.code: PauseReason.TOKEN_REFUSED,
+    CloudflareTokenMalformed.code: PauseReason.TOKEN_MALFORMED,
+    CloudflareTokenRestricted.code: PauseReason.TOKEN_RESTRICTED,
+    CloudflarePermissionMissing.code: PauseReason.PERMISSION_MISSING,
+    CloudflareZoneUnknown.code: PauseReason.ZONE_UNKNOWN,
+    CloudflareNotEnabled.code: PauseReason.SAAS_NOT_ENABLED,
+    CloudflareForbidden.code: PauseReason.CALLS_FORBIDDEN,
+}
+"""Why a zone is paused, by the code of the error that a call to Cloudflare ends with."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,43 @@ class Reason(StrEnum):
         WaitingOn.OPERATOR,
         "Cloudflare does not accept the zone's API token; once it does, the creation goes on.",
     )
+    CLOUDFLARE_TOKEN_MALFORMED = (
+        "cloudflare_token_malformed",
+        WaitingOn.OPERATOR,
+        (
+            "The zone's API token is not one: a global API key, or cut off when it was pasted. The "
+            "creation goes on once the zone has an API token."
+        ),
+    )
+    CLOUDFLARE_TOKEN_RESTRICTED = (
+        "cloudflare_token_restricted",
+        WaitingOn.OPERATOR,
+        (
+            "The zone's API token expired, was revoked, or is not allowed from this service's "
+            "address. The creation goes on once Cloudflare accepts the token."
+        ),
+    )
+    CLOUDFLARE_PERMISSION_MISSING = (
+        "cloudflare_permission_missing",
+        WaitingOn.OPERATOR,
+        (
+            "The zone's API token lacks a permission; the zone names it. The creation goes on once "
+            "the token has it."
+        ),
+    )
+    CLOUDFLARE_ZONE_UNKNOWN = (
+        "cloudflare_zone_unknown",
+        WaitingOn.OPERATOR,
+        "Cloudflare has no zone of this id, or not for this token; correct the zone's id.",
+    )
+    CLOUDFLARE_SAAS_NOT_ENABLED = (
+        "cloudflare_saas_not_enabled",
+        WaitingOn.OPERATOR,
+        (
+            "Cloudflare for SaaS is not enabled on the zone. Enable it in Cloudflare's dashboard; "
+            "the creation then goes on."
+        ),
+    )
     CREATION_QUEUED = (
         "creation_queued",
         WaitingOn.CLOUDFLARE,
@@ -253,8 +290,8 @@ class Reason(StrEnum):
         "already_in_zone",
         WaitingOn.OPERATOR,
         (
-            "The zone already has this custom hostname, and it was not made here; remove it at "
-            "Cloudflare, then refresh."
+            "The zone has a custom hostname of this name that was not made here. Adopt it, or "
+            "remove it at Cloudflare and refresh."
         ),
     )
     MISSING_AT_CLOUDFLARE = (
@@ -314,6 +351,14 @@ class Reason(StrEnum):
             "why. Change it by PATCH, or mend the cause and refresh."
         ),
     )
+    REFRESH_REFUSED = (
+        "refresh_refused",
+        WaitingOn.OPERATOR,
+        (
+            "Cloudflare refuses to look again at what was chosen here; its own words say why. "
+            "Change the option by PATCH, or have the Cloudflare plan extended and refresh."
+        ),
+    )
     REFUSED_BY_CLOUDFLARE = (
         "refused_by_cloudflare",
         WaitingOn.OPERATOR,
@@ -328,4 +373,12 @@ class Reason(StrEnum):
         "removed",
         WaitingOn.NOBODY,
         "The custom hostname is gone.",
+    )
+    REMOVED_BUT_STILL_IN_ZONE = (
+        "removed_but_still_in_zone",
+        WaitingOn.OPERATOR,
+        (
+            "Removed here. The zone has another custom hostname of this name, which was not made "
+            "here and still takes traffic; remove it at Cloudflare if it should not."
+        ),
     )

@@ -6,17 +6,36 @@ from dataclasses import replace
 from datetime import datetime
 
 from app.domain.acts import must_wait
+from app.domain.cloudflare_errors import ENTITLEMENTS
 from app.domain.cloudflare_status import (
     CertificateMeaning,
     HostnameMeaning,
     certificate_meaning,
     hostname_meaning,
+    is_being_removed,
 )
 from app.domain.custom_hostname import LIVE, CustomHostname, Desired, Removal, State
-from app.domain.observation import Act, CloudflareHostname, Found, Observation, Refused
+from app.domain.observation import Absent, Act, CloudflareHostname, Found, Observation, Refused
 from app.domain.plan import found_records
 from app.domain.schedule import Policy
 from app.domain.sharing import is_needed_by_sibling
+
+
+def removed_is_absent(record: CustomHostname, observation: Observation) -> Observation:
+    """Take a custom hostname that is removed, and can still be read, for gone.
+
+    Source: Cloudflare for SaaS, "Hostname validation status": `pending_deletion` and `deleted` may
+    be read for a while after a DELETE. Without one, `deleted` means that validation was given up.
+    """
+    if not isinstance(observation.cloudflare, Found):
+        return observation
+    view = observation.cloudflare.value
+    removed = observation.acted is Act.DELETE
+    leaves = record.desired is Desired.ABSENT and record.state is State.DELETING
+    gone = is_being_removed(view) and (removed or leaves)
+    if gone or (removed and view.status == "deleted"):
+        return replace(observation, cloudflare=Absent())
+    return observation
 
 
 def settle_removal(
@@ -64,6 +83,9 @@ def _cannot_be_refreshed(
 ) -> bool:
     """Cloudflare's advice for a certificate that timed out: refresh; if that errs, make it anew."""
     if observation.acted is not Act.REFRESH or not isinstance(observation.cloudflare, Refused):
+        return False
+    if observation.cloudflare.code in ENTITLEMENTS:
+        # To make it anew would give the tenant other records to add, and mend nothing.
         return False
     if record.state is not State.VALIDATING or record.cloudflare.id is None:
         return False

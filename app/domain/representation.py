@@ -111,6 +111,8 @@ def _cloudflare(record: CustomHostname) -> dict[str, Any]:
         errors.append(known.refusal)
     if known.refused_edit is not None and has_drifted(record):
         errors.append(known.refused_edit.message)
+    if known.refused_refresh is not None:
+        errors.append(known.refused_refresh.message)
     return {
         "id": known.id,
         "hostname_status": seen.status if seen else None,

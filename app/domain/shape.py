@@ -33,7 +33,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedEdit:
-    """An edit that Cloudflare refused: not tried again until something else is wanted."""
+    """A PATCH that Cloudflare refused: not tried again until something else is wanted."""
 
     wanted: Shape
     code: int

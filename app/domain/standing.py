@@ -29,7 +29,16 @@ from app.domain.custom_hostname import (
     Removal,
     State,
 )
-from app.domain.errors import CloudflareForbidden, CloudflareRateLimited, CloudflareUnauthorized
+from app.domain.errors import (
+    CloudflareForbidden,
+    CloudflareNotEnabled,
+    CloudflarePermissionMissing,
+    CloudflareRateLimited,
+    CloudflareTokenMalformed,
+    CloudflareTokenRestricted,
+    CloudflareUnauthorized,
+    CloudflareZoneUnknown,
+)
 from app.domain.observation import (
     Absent,
     CloudflareHostname,
@@ -46,7 +55,7 @@ from app.domain.plan import (
     wanted_records,
     wanted_shape,
 )
-from app.domain.reason import Reason
+from app.domain.reason import Reason, WaitingOn
 from app.domain.schedule import Policy
 from app.domain.sharing import may_let_go, serves
 
@@ -55,6 +64,11 @@ _LAPSED = frozenset({Reason.MOVED_AWAY, Reason.VALIDATION_LAPSED})
 _WHY_NOT_CREATED = {
     CloudflareUnauthorized.code: Reason.CLOUDFLARE_UNAUTHORIZED,
     CloudflareForbidden.code: Reason.CLOUDFLARE_UNAUTHORIZED,
+    CloudflareTokenMalformed.code: Reason.CLOUDFLARE_TOKEN_MALFORMED,
+    CloudflareTokenRestricted.code: Reason.CLOUDFLARE_TOKEN_RESTRICTED,
+    CloudflarePermissionMissing.code: Reason.CLOUDFLARE_PERMISSION_MISSING,
+    CloudflareZoneUnknown.code: Reason.CLOUDFLARE_ZONE_UNKNOWN,
+    CloudflareNotEnabled.code: Reason.CLOUDFLARE_SAAS_NOT_ENABLED,
     CloudflareRateLimited.code: Reason.CREATION_QUEUED,
 }
 
@@ -97,10 +111,11 @@ def find_standing(
 ) -> Standing:
     """Bring together what is desired and what is known; `record` has taken in `observation`."""
     if record.desired is Desired.ABSENT:
-        return _leaving(record)
+        return _leaving(record, observation)
     if record.cloudflare.id is None:
         return _not_at_cloudflare(record, observation)
-    return _with_refused_edit(record, _there(record, observation, now=now, policy=policy))
+    standing = _there(record, observation, now=now, policy=policy)
+    return _with_refused_edit(record, _with_refused_refresh(record, standing))
 
 
 def _there(
@@ -129,10 +144,13 @@ def _there(
             return Standing(State.VALIDATING, _missing(record, view))
 
 
-def _leaving(record: CustomHostname) -> Standing:
-    never_tried = record.cloudflare.id is None and record.cloudflare.create_tried_at is None
-    if record.state is State.DELETED or never_tried:
-        return Standing(State.DELETED, Reason.REMOVED)
+def _leaving(record: CustomHostname, observation: Observation) -> Standing:
+    if record.state is State.DELETED:
+        return Standing(State.DELETED, record.reason)
+    if record.cloudflare.id is None and record.cloudflare.create_tried_at is None:
+        other = record.reason is Reason.ALREADY_IN_ZONE or _namesake(observation) is not None
+        reason = Reason.REMOVED_BUT_STILL_IN_ZONE if other else Reason.REMOVED
+        return Standing(State.DELETED, reason)
     if may_let_go(record) and not has_drifted(record):
         return Standing(State.DELETED, Reason.REMOVED)
     return Standing(State.DELETING, Reason.REMOVAL_REQUESTED)
@@ -162,6 +180,8 @@ def _answered(record: CustomHostname, observation: Observation) -> Standing | No
     match observation.cloudflare:
         case Found():
             return Standing(State.FAILED, Reason.ALREADY_IN_ZONE)
+        case Absent(namesake) if namesake is not None:
+            return Standing(State.FAILED, Reason.ALREADY_IN_ZONE)
         case Refused() if is_to_be_sent_again(record, observation):
             return Standing(record.state, record.reason)
         case Refused(code, message):
@@ -177,11 +197,33 @@ def _answered(record: CustomHostname, observation: Observation) -> Standing | No
             return None
 
 
+def _namesake(observation: Observation) -> CloudflareHostname | None:
+    absent = observation.cloudflare
+    return absent.namesake if isinstance(absent, Absent) else None
+
+
 def _refusal_reason(record: CustomHostname, code: int, message: str) -> Reason | None:
+    reason = REFUSALS.get(code)
     chosen = record.options.certificate_authority is not None
     if chosen and speaks_of_authority(message):
         return Reason.CERTIFICATE_AUTHORITY_UNAVAILABLE
-    return REFUSALS.get(code)
+    # Of one that was never named here, there is nothing to take back.
+    return None if reason is Reason.CERTIFICATE_AUTHORITY_UNAVAILABLE and not chosen else reason
+
+
+def _with_refused_refresh(record: CustomHostname, standing: Standing) -> Standing:
+    """Say that Cloudflare will not look again, where that is what is waited for."""
+    refused, view = record.cloudflare.refused_refresh, record.cloudflare.seen
+    if refused is None or view is None:
+        return standing
+    renews = standing.reason is Reason.LIVE
+    renews &= certificate_meaning(view) is CertificateMeaning.TIMED_OUT
+    waits = standing.state is State.VALIDATING
+    waits &= standing.reason.waiting_on is WaitingOn.CLOUDFLARE
+    if not (renews or waits):
+        return standing
+    why = _refusal_reason(record, refused.code, refused.message)
+    return Standing(standing.state, why or Reason.REFRESH_REFUSED)
 
 
 def _with_refused_edit(record: CustomHostname, standing: Standing) -> Standing:

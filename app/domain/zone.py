@@ -16,6 +16,8 @@ class ZoneAccess:
     cloudflare_zone_id: str
     api_token: str = field(repr=False)
     budget: str = "default"
+    account_id: str | None = None
+    """Cloudflare's id of the account that the zone is in; None until it was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ def wide_row(record: CustomHostname) -> dict[str, Any]:
         "metadata": dict(record.metadata),
         "dns": _dns_column(record.dns),
         "tombstone": record.tombstone,
+        "name_released_at": record.name_released_at,
         "revision": record.revision,
         "sequence": record.sequence,
         "view": record.view,
@@ -92,11 +93,8 @@ def object_row(record: CustomHostname) -> dict[str, Any]:
         "refusal": known.refusal,
         "applied": _SHAPE.dump_python(known.applied, mode="json") if known.applied else None,
         "sending": _SHAPE.dump_python(known.sending, mode="json") if known.sending else None,
-        "refused_edit": (
-            _REFUSED_EDIT.dump_python(known.refused_edit, mode="json")
-            if known.refused_edit
-            else None
-        ),
+        "refused_edit": _refused_column(known.refused_edit),
+        "refused_refresh": _refused_column(known.refused_refresh),
     }
 
 
@@ -154,6 +152,7 @@ def read_record(row: Mapping[str, Any]) -> CustomHostname:
         watch=_read_watch(row),
         sibling=_read_sibling(row),
         tombstone=row["tombstone"],
+        name_released_at=row["name_released_at"],
         revision=row["revision"],
         sequence=row["sequence"],
         view=row["view"],
@@ -185,7 +184,7 @@ def _read_dns(column: Mapping[str, Any]) -> DnsSeen:
 
 
 def _read_object(row: Mapping[str, Any]) -> CloudflareObject:
-    seen, refused = row["seen"], row["refused_edit"]
+    seen = row["seen"]
     return CloudflareObject(
         id=row["cloudflare_id"],
         create_started_at=row["create_started_at"],
@@ -198,12 +197,21 @@ def _read_object(row: Mapping[str, Any]) -> CloudflareObject:
         refusal=row["refusal"],
         applied=_read_shape(row["applied"]),
         sending=_read_shape(row["sending"]),
-        refused_edit=_REFUSED_EDIT.validate_python(refused) if refused else None,
+        refused_edit=_read_refused(row["refused_edit"]),
+        refused_refresh=_read_refused(row["refused_refresh"]),
     )
 
 
 def _pair(column: list[str] | None) -> tuple[str, str] | None:
     return (column[0], column[1]) if column else None
+
+
+def _refused_column(refused: RefusedEdit | None) -> dict[str, Any] | None:
+    return _REFUSED_EDIT.dump_python(refused, mode="json") if refused else None
+
+
+def _read_refused(column: Mapping[str, Any] | None) -> RefusedEdit | None:
+    return _REFUSED_EDIT.validate_python(column) if column else None
 
 
 def _read_shape(column: Mapping[str, Any] | None) -> Shape | None:

@@ -13,13 +13,13 @@ from app.domain.custom_hostname import CustomHostname, State, Watch
 from app.domain.representation import represent
 from app.persistence.codec import object_row, read_record, watch_row, wide_row
 from app.persistence.database import NOW, Connection, in_seconds, lock_named
-from app.persistence.tables import NOT_DELETED, cloudflare_objects, custom_hostnames, watches, zones
+from app.persistence.tables import HELD, cloudflare_objects, custom_hostnames, watches, zones
 
 SERVING = "serving"
 """The role of a record's object; while a hostname moves between zones it has a second one."""
 
 # Written out for the planner, as in `tables`; with its table, as a join has two states.
-OWN_NOT_DELETED = text("custom_hostnames.state <> 'deleted'")
+OWN_HELD = text("custom_hostnames.state <> 'deleted' AND custom_hostnames.name_released_at IS NULL")
 
 sibling = custom_hostnames.alias("sibling")
 sibling_object = cloudflare_objects.alias("sibling_object")
@@ -42,7 +42,7 @@ async def insert_hostname(
     inserted = await tx.execute(
         upsert(custom_hostnames)
         .values(wide_row(record))
-        .on_conflict_do_nothing(index_elements=["hostname"], index_where=NOT_DELETED)
+        .on_conflict_do_nothing(index_elements=["hostname"], index_where=HELD)
         .returning(custom_hostnames.c.id)
     )
     if inserted.first() is None:
@@ -73,7 +73,7 @@ async def read_hostnames(tx: Connection, ids: Sequence[str]) -> list[CustomHostn
 
 async def find_by_base(tx: Connection, base: str) -> list[CustomHostname]:
     """Read the records that hold the name now: as itself, as its wildcard, or both."""
-    rows = await tx.execute(_records().where(custom_hostnames.c.base == base, OWN_NOT_DELETED))
+    rows = await tx.execute(_records().where(custom_hostnames.c.base == base, OWN_HELD))
     return [read_record(row) for row in rows.mappings()]
 
 
@@ -210,8 +210,8 @@ def _records() -> Select[Any]:
     beside = and_(
         sibling.c.base == custom_hostnames.c.base,
         sibling.c.hostname != custom_hostnames.c.hostname,
-        text("sibling.state <> 'deleted'"),
-        OWN_NOT_DELETED,
+        text("sibling.state <> 'deleted' AND sibling.name_released_at IS NULL"),
+        OWN_HELD,
     )
     theirs = and_(
         sibling_object.c.custom_hostname_id == sibling.c.id, sibling_object.c.role == SERVING

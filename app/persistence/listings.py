@@ -80,6 +80,16 @@ async def note_listed(tx: Connection, ids: Sequence[str], round_number: int) -> 
     )
 
 
+async def look_at_unreadable(tx: Connection, ids: Sequence[str]) -> None:
+    """Make those due whose entries could not be read, unless they are backed off from already."""
+    c = watches.c
+    await tx.execute(
+        update(watches)
+        .where(c.custom_hostname_id.in_(ids), c.cloudflare_failures == 0)
+        .values(cloudflare_due_at=func.least(c.cloudflare_due_at, NOW))
+    )
+
+
 async def look_at_unlisted(
     tx: Connection, zone_id: str, filters: Mapping[str, str], *, since: datetime
 ) -> int:

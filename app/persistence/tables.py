@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """What this code needs of `schema_version`; every migration writes the number after its own."""
 
 metadata = MetaData(
@@ -42,7 +42,8 @@ metadata = MetaData(
 
 # Written out, never as parameters: a prepared statement's generic plan could not know that a
 # parameter fits a partial index.
-NOT_DELETED = text("state <> 'deleted'")
+HELD = text("state <> 'deleted' AND name_released_at IS NULL")
+"""Of a hostname that keeps its name from others."""
 OWED = text("status = 'pending'")
 DNS_DUE = text("dns_due_at IS NOT NULL")
 CLOUDFLARE_DUE = text("cloudflare_due_at IS NOT NULL")
@@ -107,7 +108,9 @@ zones = Table(
     Column("redraw_after", Text),
     Column("sequence", Integer, nullable=False, server_default=text("0")),
     Column("target_standing", Text),
-    Column("target_absences", SmallInteger, nullable=False, server_default=text("0")),
+    # Since when DNS has said so of the CNAME target, look after look; an unclear look ends neither.
+    _instant("target_absent_since"),
+    _instant("target_found_since"),
     _instant("watch_due_at"),
     Column("apex_prefixes", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("dcv_uuid", Text),
@@ -135,6 +138,7 @@ custom_hostnames = Table(
     Column("metadata", JSONB, nullable=False),
     Column("dns", JSONB, nullable=False),
     Column("tombstone", Boolean, nullable=False),
+    _instant("name_released_at"),
     Column("revision", Integer, nullable=False),
     Column("sequence", Integer, nullable=False),
     Column("view", Integer, nullable=False),
@@ -151,9 +155,9 @@ custom_hostnames = Table(
     _instant("failed_at"),
     _instant("deleting_at"),
     _instant("deleted_at"),
-    Index("uq_custom_hostnames_hostname", "hostname", unique=True, postgresql_where=NOT_DELETED),
+    Index("uq_custom_hostnames_held", "hostname", unique=True, postgresql_where=HELD),
     # `x.com` and `*.x.com` are one object at Cloudflare: the one finds the other by their base.
-    Index("ix_custom_hostnames_base", "base", postgresql_where=NOT_DELETED),
+    Index("ix_custom_hostnames_base", "base", postgresql_where=HELD),
     Index("ix_custom_hostnames_tombstones", "base", postgresql_where=text("tombstone")),
     Index("ix_custom_hostnames_tenant", "tenant", "id"),
     Index("ix_custom_hostnames_state", "state", "id"),
@@ -183,6 +187,7 @@ cloudflare_objects = Table(
     Column("applied", JSONB(none_as_null=True)),
     Column("sending", JSONB(none_as_null=True)),
     Column("refused_edit", JSONB(none_as_null=True)),
+    Column("refused_refresh", JSONB(none_as_null=True)),
     # No constraint: a name and its wildcard are two rows that lead to one object.
     Index("ix_cloudflare_objects_cloudflare_id", "zone_id", "cloudflare_id"),
 )

@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, false, func, insert, literal, or_, select, update
 
-from app.domain.pause import Pause, PauseReason
+from app.domain.pause import Pause, PauseReason, TargetHistory
+from app.domain.zone import ZoneAccess
 from app.persistence.database import NOW, Connection, in_seconds
 from app.persistence.ids import Prefix, new_id
 from app.persistence.tables import zones
@@ -47,13 +48,25 @@ class Zone:
     """The number of its last event."""
     target_standing: str | None
     """What DNS last said of the CNAME target: `found`, `absent`, `unknown`; None before that."""
-    target_absences: int
+    target_absent_since: datetime | None
+    target_found_since: datetime | None
     watch_due_at: datetime | None
     apex_prefixes: tuple[str, ...]
     dcv_uuid: str | None
     takes_custom_metadata: bool | None
     created_at: datetime
     updated_at: datetime
+
+    def access(self, api_token: str) -> ZoneAccess:
+        """Give what calls to Cloudflare need; `api_token` is the decrypted one."""
+        return ZoneAccess(self.cloudflare_zone_id, api_token, self.budget, self.account_id)
+
+    @property
+    def target(self) -> TargetHistory:
+        """What DNS said of the CNAME target until now."""
+        return TargetHistory(
+            self.target_standing, self.target_absent_since, self.target_found_since
+        )
 
     @property
     def pause(self) -> Pause | None:
@@ -170,12 +183,16 @@ async def claim_zone_watches(tx: Connection, *, every: timedelta, limit: int) ->
     return [_read(dict(row)) for row in rows.mappings()]
 
 
-async def save_target(tx: Connection, zone_id: str, *, standing: str, absences: int) -> None:
-    """Note what DNS says of the CNAME target."""
+async def save_target(tx: Connection, zone_id: str, target: TargetHistory) -> None:
+    """Note what DNS says of the CNAME target, and since when."""
     await tx.execute(
         update(zones)
         .where(zones.c.id == zone_id)
-        .values(target_standing=standing, target_absences=absences)
+        .values(
+            target_standing=target.status,
+            target_absent_since=target.absent_since,
+            target_found_since=target.found_since,
+        )
     )
 
 
@@ -280,7 +297,7 @@ async def end_pause(
             pause_retry_at=None,
             **NO_LIFT,
             breaker_off_until=off,
-            target_absences=0,
+            target_absent_since=None,
             sequence=zones.c.sequence + 1,
             updated_at=NOW,
         )

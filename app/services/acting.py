@@ -9,10 +9,13 @@ import structlog
 
 from app.domain.acts import shape_to_send
 from app.domain.budget import Lane
+from app.domain.cloudflare_errors import NO_QUOTA
+from app.domain.cloudflare_status import is_being_removed
 from app.domain.custom_hostname import CustomHostname
 from app.domain.errors import (
     CloudflareDuplicate,
     CloudflareError,
+    CloudflareNotEnabled,
     CloudflareNotFound,
     CloudflareRefused,
     CloudflareUnavailable,
@@ -27,7 +30,7 @@ from app.domain.observation import (
     Unknown,
 )
 from app.domain.plan import wanted_shape
-from app.domain.sweeps import PER_PAGE
+from app.domain.sweeps import PER_PAGE, WHOLE, filters
 from app.domain.zone import ZoneAccess
 from app.services.budgets import Budgets
 from app.services.ports import CustomHostnameGateway
@@ -55,12 +58,24 @@ class Actor:
             case Act.EDIT:
                 return await view_of(self._edit(record, access))
             case Act.DELETE:
-                return await view_of(self._delete(record, access))
+                return await self._delete(record, access)
+
+    async def confirm_absence(self, record: CustomHostname, access: ZoneAccess) -> CloudflareView:
+        """Ask the zone for the name itself, before one under this id is taken for gone.
+
+        `Absent` names the custom hostname that stands there under another id, if one does. One that
+        the zone still lists under this id is `Found`.
+        """
+        seen = await view_of(self.find(record, access))
+        if isinstance(seen, Found) and seen.value.id != record.cloudflare.id:
+            return Absent(namesake=seen.value)
+        return seen
 
     async def find(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
         """Look the object up by its exact name, however Cloudflare spells its wildcard.
 
-        The first page's call is drawn by the caller.
+        One with the record's own id goes before another of the name. The first page's call is drawn
+        by the caller.
 
         Raises:
             CloudflareNotFound: the zone has no such name.
@@ -71,9 +86,11 @@ class Actor:
             if number > 1:
                 await self._budgets.owe(access.budget, Lane.VALIDATION)
             page = await self._cloudflare.list_page(access, page=number, filters={"hostname": base})
-            for view in page.hostnames:
-                if view.hostname.removeprefix("*.") == base:
-                    return view
+            if page.unreadable:
+                raise CloudflareUnavailable("A custom hostname of the list cannot be read.")
+            named = [v for v in page.hostnames if v.hostname.removeprefix("*.") == base]
+            if named:
+                return next((v for v in named if v.id == record.cloudflare.id), named[0])
             if len(page.hostnames) < PER_PAGE:
                 raise CloudflareNotFound("The zone has no custom hostname of this name.")
         raise CloudflareUnavailable(f"More than {MOST_PAGES} pages of names like {base}.")
@@ -86,29 +103,60 @@ class Actor:
             view = await self._cloudflare.create(access, record.hostname.base, wanted)
         except CloudflareDuplicate:
             await self._budgets.owe(access.budget, Lane.CREATION)
-            return await self.find(record, access)
+            view = await self.find(record, access)
+            if is_being_removed(view):
+                raise CloudflareUnavailable("The former one of this name is still there.") from None
+            return view
+        except CloudflareNotEnabled as error:
+            raise await self._for_want_of_quota(error, access) from None
         # What this very call created is ours, whatever Cloudflare's clock says.
         started = record.cloudflare.create_started_at
         return replace(view, created_at=started, wildcard=wanted.wildcard)
 
+    async def _for_want_of_quota(
+        self, error: CloudflareNotEnabled, access: ZoneAccess
+    ) -> CloudflareError:
+        """Tell a quota that allows no creation from a product that is not enabled: lists tell."""
+        await self._budgets.owe(access.budget, Lane.CREATION)
+        try:
+            await self._cloudflare.list_page(access, page=1, filters=filters(WHOLE))
+        except CloudflareNotEnabled:
+            return error
+        except CloudflareError as unclear:
+            return unclear
+        return CloudflareRefused(error.detail, cloudflare_code=NO_QUOTA)
+
     async def _refresh(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
-        if record.cloudflare.seen is None:
+        known = record.cloudflare
+        if known.seen is None:
             raise CloudflareUnavailable("Nothing was seen yet that could be repeated.")
-        return await self._cloudflare.refresh(access, record.cloudflare.seen)
+        chosen = known.applied or wanted_shape(record)
+        return await self._cloudflare.refresh(access, known.seen, chosen)
 
     async def _edit(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
         known = record.cloudflare
         if known.seen is None:
             raise CloudflareUnavailable("Nothing was seen yet that could be edited.")
+        applied = known.applied
+        if applied is not None and record.zone.takes_custom_metadata is False:
+            # The plan lacks them: to say that they go is refused as well.
+            applied = replace(applied, custom_metadata={})
         wanted = shape_to_send(record)
-        return await self._cloudflare.edit(access, known.seen, wanted, applied=known.applied)
+        return await self._cloudflare.edit(access, known.seen, wanted, applied=applied)
 
-    async def _delete(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
+    async def _delete(self, record: CustomHostname, access: ZoneAccess) -> CloudflareView:
+        """Remove it, and say what the zone has of the name afterwards."""
         if record.cloudflare.id is None:
-            raise CloudflareNotFound("There is nothing to remove.")
-        await self._cloudflare.delete(access, record.cloudflare.id)
+            return Absent()
+        removed = await view_of(self._removed(record.cloudflare.id, access))
+        if not isinstance(removed, Absent):
+            return removed
         await self._budgets.owe(access.budget, Lane.VALIDATION)
-        return await self._cloudflare.get(access, record.cloudflare.id)
+        return await self.confirm_absence(record, access)
+
+    async def _removed(self, cloudflare_id: str, access: ZoneAccess) -> CloudflareHostname:
+        await self._cloudflare.delete(access, cloudflare_id)
+        raise CloudflareNotFound("It was just removed.")
 
 
 async def view_of(call: Awaitable[CloudflareHostname]) -> CloudflareView:

@@ -7,7 +7,8 @@ caller gets what is committed so far and the reconcile goes on as a tracked task
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -66,6 +67,51 @@ from app.services.turns import Place, Turns
 log = structlog.get_logger(__name__)
 
 
+class Slot:
+    """Room for one inline reconcile, if there was any."""
+
+    def __init__(self, slots: InlineSlots, *, is_taken: bool) -> None:
+        self._slots = slots
+        self._handed_over = False
+        self.is_taken = is_taken
+
+    def hand_over(self) -> Callable[[object], None]:
+        """Keep the slot beyond its block; what comes back gives it up."""
+        self._handed_over = True
+        return lambda _: self._slots.give_back()
+
+    def close(self) -> None:
+        """Give the slot up, unless it was handed over."""
+        if self.is_taken and not self._handed_over:
+            self._slots.give_back()
+
+
+class InlineSlots:
+    """How many requests reconcile inline at a time.
+
+    A slot is taken before a lease, never after it: a leased hostname that waited for a slot would
+    keep idle workers away from it.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+
+    @contextmanager
+    def take(self) -> Iterator[Slot]:
+        """Take a slot for the block, if one is free."""
+        is_taken = self._free > 0
+        self._free -= int(is_taken)
+        slot = Slot(self, is_taken=is_taken)
+        try:
+            yield slot
+        finally:
+            slot.close()
+
+    def give_back(self) -> None:
+        """Let the next request have it."""
+        self._free += 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
     """What a caller asks for, as typed."""
@@ -102,7 +148,7 @@ class CustomHostnames:
         self._public_suffix = public_suffix
         self._deadline = inline_deadline.total_seconds()
         self._checkpoint = checkpoint
-        self._slots = asyncio.Semaphore(inline_at_once)
+        self._slots = InlineSlots(inline_at_once)
         self._running: set[asyncio.Task[None]] = set()
 
     async def register(self, wanted: Registration) -> tuple[CustomHostname, bool]:
@@ -174,13 +220,14 @@ class CustomHostnames:
             NotFound, PreconditionFailed: as their names say.
             Conflict: the hostname is being removed.
         """
-        async with self._database.transaction() as tx:
-            record = await present(tx, record_id, revision)
-            refuse_leaving(record)
-            now = await read_now(tx)
-            wished = replace(record, refresh_requested_at=now, acted_at=now, updated_at=now)
-            wished, claim = await self._wish(tx, record, wished)
-        return await self._inline(wished, claim)
+        with self._slots.take() as slot:
+            async with self._database.transaction() as tx:
+                record = await present(tx, record_id, revision)
+                refuse_leaving(record)
+                now = await read_now(tx)
+                wished = replace(record, refresh_requested_at=now, acted_at=now, updated_at=now)
+                wished, claim = await self._wish(tx, record, wished, slot)
+            return await self._inline(wished, claim, slot)
 
     async def edit(
         self, record_id: str, said: Mapping[str, Any], *, revision: int | None = None
@@ -197,28 +244,29 @@ class CustomHostnames:
             record, _ = await sharing(tx, record_id)
             zone = await zone_of(tx, record)
         await self._choosing.refuse_apex(self._choosing.changed([record], said, zone), zone)
-        async with self._database.transaction() as tx:
-            await store.lock_base(tx, record.hostname.base)
-            record, others = await sharing(tx, record_id, lock=True)
-            refuse_other_revision(record, revision)
-            refuse_leaving(record)
-            choice = self._choosing.changed([record, *others], said, zone)
-            wished = apply(record, choice)
-            if "metadata" in said:
-                wished = replace(wished, metadata=said["metadata"] or {})
-            if wished == record and record.state is not State.FAILED:
-                return record
-            now = await read_now(tx)
-            for other in others:
-                # What is live is told by the one that edits: the two need not edit side by side.
-                # Should that one die, the other's own next look finds out.
-                same = _wished_at(apply(other, choice), now)
-                same = replace(same, revision=other.revision + 1)
-                await store.save_hostname(tx, same, before=other)
-                if other.state is State.FAILED:
-                    await watches.wake(tx, other.id)
-            wished, claim = await self._wish(tx, record, _wished_at(wished, now))
-        return await self._inline(wished, claim)
+        with self._slots.take() as slot:
+            async with self._database.transaction() as tx:
+                await store.lock_base(tx, record.hostname.base)
+                record, others = await sharing(tx, record_id, lock=True)
+                refuse_other_revision(record, revision)
+                refuse_leaving(record)
+                choice = self._choosing.changed([record, *others], said, zone)
+                wished = apply(record, choice)
+                if "metadata" in said:
+                    wished = replace(wished, metadata=said["metadata"] or {})
+                if wished == record and record.state is not State.FAILED:
+                    return record
+                now = await read_now(tx)
+                for other in others:
+                    # What is live is told by the one that edits: the two need not edit side by
+                    # side. Should that one die, the other's own next look finds out.
+                    same = _wished_at(apply(other, choice), now)
+                    same = replace(same, revision=other.revision + 1)
+                    await store.save_hostname(tx, same, before=other)
+                    if other.state is State.FAILED:
+                        await watches.wake(tx, other.id)
+                wished, claim = await self._wish(tx, record, _wished_at(wished, now), slot)
+            return await self._inline(wished, claim, slot)
 
     async def remove(self, record_id: str, *, revision: int | None = None) -> CustomHostname:
         """Wish the hostname gone; asking again changes nothing.
@@ -226,20 +274,21 @@ class CustomHostnames:
         Raises:
             NotFound, PreconditionFailed: as their names say.
         """
-        async with self._database.transaction() as tx:
-            # Whoever adds the other name of the object meanwhile, sees it wished gone.
-            await store.lock_base(tx, (await existing(tx, record_id)).hostname.base)
-            record = await present(tx, record_id, revision)
-            if record.desired is Desired.ABSENT:
-                # Until it is told to leave, whoever asks again lends a hand.
-                told, wished = record.state in GONE, record
-                claim = None if told else await self._claim(tx, record.id)
-            else:
-                now = await read_now(tx)
-                wished = replace(record, desired=Desired.ABSENT, wanted_at=now, updated_at=now)
-                wished, claim = await self._wish(tx, record, wished)
-                await turns.leave(tx, [record.id])
-        return await self._inline(wished, claim)
+        with self._slots.take() as slot:
+            async with self._database.transaction() as tx:
+                # Whoever adds the other name of the object meanwhile, sees it wished gone.
+                await store.lock_base(tx, (await existing(tx, record_id)).hostname.base)
+                record = await present(tx, record_id, revision)
+                if record.desired is Desired.ABSENT:
+                    # Until it is told to leave, whoever asks again lends a hand.
+                    told, wished = record.state in GONE, record
+                    claim = None if told else await self._claim(tx, record.id, slot)
+                else:
+                    now = await read_now(tx)
+                    wished = replace(record, desired=Desired.ABSENT, wanted_at=now, updated_at=now)
+                    wished, claim = await self._wish(tx, record, wished, slot)
+                    await turns.leave(tx, [record.id])
+            return await self._inline(wished, claim, slot)
 
     async def drain(self, seconds: float) -> None:
         """Let what runs past its deadline end; what does not is taken up after its lease."""
@@ -272,41 +321,41 @@ class CustomHostnames:
     ) -> tuple[CustomHostname, bool]:
         hostname = choice.hostname
         await self._refuse_tombstones(hostname, wanted.tenant)
-        async with self._database.transaction() as tx:
-            await store.lock_base(tx, hostname.base)
-            held, sibling = await holders(tx, hostname, wanted.tenant)
-            if held is not None:
-                return held, False
-            choice = self._first_choice(hostname, wanted, zone, sibling)
-            now = await read_now(tx)
-            record = CustomHostname(
-                id=new_id(Prefix.CUSTOM_HOSTNAME),
-                hostname=hostname,
-                tenant=wanted.tenant,
-                zone=targets_of(zone),
-                plan=choice.plan,
-                options=choice.options,
-                is_apex=self._choosing.is_apex(hostname),
-                reason=Reason.ZONE_PAUSED if zone.pause else Reason.CREATING,
-                metadata=wanted.metadata,
-                sequence=1,
-                watch=Watch(cloudflare_due_at=now),
-                created_at=now,
-                updated_at=now,
-                wanted_at=now,
-                acted_at=now,
-                arrived_at={State.PENDING: now},
-            )
-            inline = not self._slots.locked()
-            lease_seconds = LEASE_SECONDS if inline else 0
-            if not await store.insert_hostname(tx, record, lease_seconds=lease_seconds):
-                raise HostnameTaken(hostname.name, in_the_way=hostname.name)
-            await tell(tx, record, before=None, after=State.PENDING, at=now)
-            if not inline:
-                await watches.wake(tx, record.id)
-        self._checkpoint("accepted")
-        claim = Claim(record.id, 1, now, is_uncreated=True) if inline else None
-        return await self._inline(record, claim), True
+        with self._slots.take() as slot:
+            async with self._database.transaction() as tx:
+                await store.lock_base(tx, hostname.base)
+                held, sibling = await holders(tx, hostname, wanted.tenant)
+                if held is not None:
+                    return held, False
+                choice = self._first_choice(hostname, wanted, zone, sibling)
+                now = await read_now(tx)
+                record = CustomHostname(
+                    id=new_id(Prefix.CUSTOM_HOSTNAME),
+                    hostname=hostname,
+                    tenant=wanted.tenant,
+                    zone=targets_of(zone),
+                    plan=choice.plan,
+                    options=choice.options,
+                    is_apex=self._choosing.is_apex(hostname),
+                    reason=Reason.ZONE_PAUSED if zone.pause else Reason.CREATING,
+                    metadata=wanted.metadata,
+                    sequence=1,
+                    watch=Watch(cloudflare_due_at=now),
+                    created_at=now,
+                    updated_at=now,
+                    wanted_at=now,
+                    acted_at=now,
+                    arrived_at={State.PENDING: now},
+                )
+                lease_seconds = LEASE_SECONDS if slot.is_taken else 0
+                if not await store.insert_hostname(tx, record, lease_seconds=lease_seconds):
+                    raise HostnameTaken(hostname.name, in_the_way=hostname.name)
+                await tell(tx, record, before=None, after=State.PENDING, at=now)
+                if not slot.is_taken:
+                    await watches.wake(tx, record.id)
+            self._checkpoint("accepted")
+            claim = Claim(record.id, 1, now, is_uncreated=True) if slot.is_taken else None
+            return await self._inline(record, claim, slot), True
 
     async def _refuse_tombstones(self, hostname: Hostname, tenant: str) -> None:
         async with self._database.transaction() as tx:
@@ -320,22 +369,25 @@ class CustomHostnames:
             )
 
     async def _wish(
-        self, tx: Connection, before: CustomHostname, wished: CustomHostname
+        self, tx: Connection, before: CustomHostname, wished: CustomHostname, slot: Slot
     ) -> tuple[CustomHostname, Claim | None]:
         """Write what is desired, and claim the hostname if nobody holds it and there is room."""
         wished = replace(wished, revision=before.revision + 1)
         wished = await store.save_hostname(tx, wished, before=before)
         await watches.wake(tx, before.id)
-        return wished, await self._claim(tx, before.id)
+        return wished, await self._claim(tx, before.id, slot)
 
-    async def _claim(self, tx: Connection, record_id: str) -> Claim | None:
-        return None if self._slots.locked() else await watches.claim_one(tx, record_id)
+    async def _claim(self, tx: Connection, record_id: str, slot: Slot) -> Claim | None:
+        return await watches.claim_one(tx, record_id) if slot.is_taken else None
 
-    async def _inline(self, committed: CustomHostname, claim: Claim | None) -> CustomHostname:
+    async def _inline(
+        self, committed: CustomHostname, claim: Claim | None, slot: Slot
+    ) -> CustomHostname:
         """Reconcile under the deadline, and give what is committed by then."""
         if claim is None:
             return committed
         task = asyncio.create_task(self._reconcile(claim), name=f"reconcile {committed.id}")
+        task.add_done_callback(slot.hand_over())
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         await asyncio.wait({task}, timeout=self._deadline)
@@ -347,8 +399,7 @@ class CustomHostnames:
 
     async def _reconcile(self, claim: Claim) -> None:
         try:
-            async with self._slots:
-                await self._reconciler.reconcile(claim)
+            await self._reconciler.reconcile(claim)
         except Exception:
             # Accepted is accepted: the worker takes the hostname up when the lease has ended.
             log.exception("inline_reconcile_failed", custom_hostname=claim.custom_hostname_id)

@@ -9,7 +9,6 @@ from datetime import datetime
 
 import structlog
 
-from app.domain.acts import is_going
 from app.domain.budget import Lane
 from app.domain.custom_hostname import CustomHostname, Desired, State
 from app.domain.decide import needs_thorough_look
@@ -101,7 +100,7 @@ class Observer:
         if not _may_ask_cloudflare(record, claim) or record.state is State.DELETED:
             return NotAsked()
         known = record.cloudflare
-        if record.desired is Desired.ABSENT and not is_going(record):
+        if record.desired is Desired.ABSENT:
             # With an id the removal itself is the question; without one a POST that had no answer
             # may have made the hostname all the same.
             if known.id is None and known.create_tried_at is not None:

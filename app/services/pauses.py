@@ -16,6 +16,7 @@ from app.domain.pause import (
     BREAKER_OTHERS,
     BREAKER_SHARE,
     BREAKER_WITHIN,
+    PAUSE_REASONS,
     RESUME_EACH,
     RESUME_OVER,
     RETRY,
@@ -143,7 +144,7 @@ async def pause_zone(
     if zone is None or not _may_pause(zone, reason):
         return False
     now = await read_now(tx)
-    retry_at = now + RETRY if reason.lifts_itself else None
+    retry_at = now + RETRY if reason in PAUSE_REASONS.values() else None
     since = zone.paused_at or now
     pause = Pause(reason=reason, since=since, detail=detail, retry_at=retry_at)
     await store.save_pause(tx, zone_id, pause)

@@ -26,7 +26,9 @@ class CustomHostnameGateway(Protocol):
     ) -> HostnamePage:
         """Give one page of a list of at most 50."""
 
-    async def refresh(self, access: ZoneAccess, view: CloudflareHostname) -> CloudflareHostname:
+    async def refresh(
+        self, access: ZoneAccess, view: CloudflareHostname, chosen: Shape
+    ) -> CloudflareHostname:
         """Make Cloudflare look again now, changing nothing."""
 
     async def edit(

@@ -21,7 +21,7 @@ from app.domain.cloudflare_errors import unknown_texts
 from app.domain.cloudflare_status import unknown_statuses
 from app.domain.custom_hostname import GONE, LIVE, CustomHostname, Desired, State, Watch
 from app.domain.decide import Transition, decide
-from app.domain.errors import CloudflareForbidden, CloudflareUnauthorized
+from app.domain.errors import DatabaseUnavailable
 from app.domain.meanwhile import with_what_changed
 from app.domain.observation import (
     Act,
@@ -54,6 +54,7 @@ from app.persistence.zones import (
     standing_of,
 )
 from app.services.acting import Actor
+from app.services.budgets import Budgets
 from app.services.observing import TARGET_FINE, Observer
 from app.services.pauses import breaker_trips
 from app.services.ports import Cipher
@@ -64,6 +65,8 @@ from app.services.turns import Turns
 Checkpoint = Callable[[str], None]
 """Called between the parts of a tick with the name of what was just done."""
 
+ABSENCE_UNCONFIRMED = Unknown("absence_unconfirmed")
+RECORD_AGAIN_SECONDS = 0.5
 VOID_SECONDS = timedelta(minutes=1)
 TICK_SECONDS = 45.0
 """A tick ends well before its lease does."""
@@ -91,6 +94,7 @@ class Reconciler:
         actor: Actor,
         cipher: Cipher,
         turns: Turns,
+        budgets: Budgets,
         second_opinion: SecondOpinion,
         *,
         policy: Policy,
@@ -101,6 +105,7 @@ class Reconciler:
         self._actor = actor
         self._cipher = cipher
         self._turns = turns
+        self._budgets = budgets
         self._second_opinion = second_opinion
         self._policy = policy
         self._checkpoint = checkpoint
@@ -113,7 +118,9 @@ class Reconciler:
         self, claim: Claim, view: CloudflareHostname, *, sent_at: datetime
     ) -> None:
         """Run one tick with what a list showed of the hostname, asked for at `sent_at`."""
-        await self._in_time(claim, Observation(cloudflare=Found(view), sent_at=sent_at))
+        # A list says nothing of DNS: a look that is due stays so.
+        without_dns = replace(claim, dns_due=False)
+        await self._in_time(without_dns, Observation(cloudflare=Found(view), sent_at=sent_at))
 
     async def _in_time(self, claim: Claim, given: Observation | None) -> None:
         # A claim that waited for its worker has less of its lease left.
@@ -129,8 +136,7 @@ class Reconciler:
         if zone.pause is not None:
             await self._note_farewell(claim, record, clock)
             return
-        token = self._cipher.decrypt(zone.api_token)
-        access = ZoneAccess(zone.cloudflare_zone_id, token, zone.budget)
+        access = zone.access(self._cipher.decrypt(zone.api_token))
         record = await self._observer.with_dcv_uuid(join(record), claim, access)
         observation = given or await self._observer.observe(
             record, claim, zone, access, sent_at=clock.now()
@@ -138,8 +144,9 @@ class Reconciler:
         await self._pause_if_refused(zone, access, observation.cloudflare)
         self._checkpoint("observed")
         transition = self._decide(record, observation, clock)
-        if _forgets(record, transition) and not await self._second_opinion.on_absence(zone, access):
-            observation = replace(observation, cloudflare=Unknown("absence_unconfirmed"))
+        if _forgets(record, transition):
+            absence = await self._confirm_absence(record, zone, access)
+            observation = replace(observation, cloudflare=absence)
             transition = self._decide(record, observation, clock)
         if transition.act is not None:
             wait = await self._take_turn(transition.act, record, claim, zone, observation)
@@ -153,9 +160,37 @@ class Reconciler:
         answer = await self._actor.perform(kept.act, kept.record, access)
         self._checkpoint(f"{kept.act}_answered")
         acted = Observation(cloudflare=answer, acted=kept.act, sent_at=sent_at)
-        decided = self._decide(kept.record, acted, clock)
-        await self._record(claim, decided, acted, clock, read=kept.record)
+        await self._record_answer(claim, acted, clock, read=kept.record)
         await self._pause_if_refused(zone, access, answer)
+
+    async def _record_answer(
+        self, claim: Claim, acted: Observation, clock: _Clock, *, read: CustomHostname
+    ) -> None:
+        """Record an action's answer, and go on trying while the tick lasts.
+
+        A dropped answer costs more than a wait: the next tick would meet a duplicate, and have to
+        look for what this one made.
+        """
+        while True:
+            try:
+                decided = self._decide(read, acted, clock)
+                await self._record(claim, decided, acted, clock, read=read)
+            except DatabaseUnavailable:
+                log.warning("answer_not_recorded", custom_hostname=read.id, action=str(acted.acted))
+                await asyncio.sleep(RECORD_AGAIN_SECONDS)
+            else:
+                return
+
+    async def _confirm_absence(
+        self, record: CustomHostname, zone: Zone, access: ZoneAccess
+    ) -> CloudflareView:
+        """Ask the zone before an absence is believed: how many it lacks, and for the name."""
+        if not await self._second_opinion.on_absence(zone, access):
+            return ABSENCE_UNCONFIRMED
+        await self._budgets.owe(access.budget, Lane.VALIDATION)
+        seen = await self._actor.confirm_absence(record, access)
+        # The list still shows it under this very id: one of the two answers is old.
+        return ABSENCE_UNCONFIRMED if isinstance(seen, Found) else seen
 
     async def _take_turn(
         self,
@@ -201,12 +236,8 @@ class Reconciler:
 
     async def _pause_if_refused(self, zone: Zone, access: ZoneAccess, view: CloudflareView) -> None:
         """A token that is refused says nothing of this hostname, and concerns all of them."""
-        if not isinstance(view, Unknown):
-            return
-        if view.why == CloudflareUnauthorized.code:
-            await self._second_opinion.on_refused_token(zone, view.detail)
-        elif view.why == CloudflareForbidden.code:
-            await self._second_opinion.on_refused_call(zone, access)
+        if isinstance(view, Unknown):
+            await self._second_opinion.on_refusal(zone, access, view.why)
 
     def _decide(
         self, record: CustomHostname, observation: Observation, clock: _Clock
@@ -330,7 +361,11 @@ def _listing(record: CustomHostname, observation: Observation) -> Listing | None
 
 
 def _overdue_kept(watch: Watch, before: Watch, claim: Claim, observation: Observation) -> Watch:
-    """Keep a look at Cloudflare due that this tick had no call for."""
+    """Keep a look due that this tick did not make: at DNS, or at Cloudflare for want of a call."""
+    dns = before.dns_due_at
+    unseen = isinstance(observation.dns.routing, NotAsked) and not claim.dns_due
+    if unseen and dns is not None and dns <= claim.now and watch.dns_due_at is not None:
+        watch = replace(watch, dns_due_at=dns)
     asked = not isinstance(observation.cloudflare, NotAsked) or observation.held_back is not None
     due = before.cloudflare_due_at
     if asked or claim.cloudflare_due or due is None or due > claim.now:

@@ -1,4 +1,4 @@
-"""Ask the zone's list before one answer is believed of a name, or held against the whole zone."""
+"""Ask a second time before one answer is believed of a name, or held against the whole zone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import structlog
 
 from app.domain.budget import Lane
 from app.domain.errors import CloudflareError, CloudflareNotFound, CloudflareUnauthorized
-from app.domain.pause import PauseReason
+from app.domain.pause import PAUSE_REASONS, PauseReason
 from app.domain.sweeps import WHOLE, filters, too_many_missing
 from app.domain.zone import ZoneAccess
 from app.persistence.clock import read_now
@@ -16,39 +16,64 @@ from app.persistence.sweeps import total_of
 from app.persistence.zones import Zone
 from app.services.budgets import Budgets
 from app.services.pauses import Pauses
-from app.services.ports import CustomHostnameGateway
+from app.services.ports import CustomHostnameGateway, ZoneGateway
 
 log = structlog.get_logger(__name__)
 
 
 class SecondOpinion:
-    """One page of the list tells a fault of the zone from what is true of one name."""
+    """A second call tells a fault of the zone from what is true of one name, or one moment."""
 
     def __init__(
         self,
         database: Database,
         cloudflare: CustomHostnameGateway,
+        zones: ZoneGateway,
         budgets: Budgets,
         pauses: Pauses,
     ) -> None:
         self._database = database
         self._cloudflare = cloudflare
+        self._zones = zones
         self._budgets = budgets
         self._pauses = pauses
+        self._asking: set[str] = set()
 
-    async def on_refused_token(self, zone: Zone, detail: str | None) -> None:
-        """Pause the zone, with Cloudflare's words: this needs no second opinion."""
-        await self._pauses.pause(zone.id, PauseReason.TOKEN_REFUSED, detail=detail)
+    async def on_refusal(self, zone: Zone, access: ZoneAccess, code: str) -> None:
+        """Pause the zone where a second call meets what stops all of its calls.
 
-    async def on_refused_call(self, zone: Zone, access: ZoneAccess) -> None:
-        """Pause the zone where its list is refused, too; one name's 403 may concern that name."""
-        await self._budgets.owe(access.budget, Lane.SWEEPS)
+        `code` is that of the error which the first call ended with; one that says nothing of the
+        token or the zone is passed over. A 401 is confirmed by verifying the token, all else by
+        reading the zone's list. One process asks once at a time, however many calls were refused.
+        """
+        if code not in PAUSE_REASONS or zone.id in self._asking:
+            return
+        self._asking.add(zone.id)
         try:
-            await self._cloudflare.list_page(access, page=1, filters=filters(WHOLE))
-        except CloudflareUnauthorized as error:
-            await self._pauses.pause(zone.id, PauseReason.TOKEN_REFUSED, detail=error.detail)
+            await self._budgets.owe(access.budget, Lane.SWEEPS)
+            refusal = await self._confirmed(access, code)
+            if refusal is None:
+                log.warning("refusal_not_confirmed", zone=zone.id, code=code)
+                return
+            reason = PAUSE_REASONS[refusal.code]
+            await self._pauses.pause(zone.id, reason, detail=refusal.detail)
         except CloudflareError as error:
             log.warning("second_opinion_not_heard", zone=zone.id, code=error.code)
+        finally:
+            self._asking.discard(zone.id)
+
+    async def _confirmed(self, access: ZoneAccess, code: str) -> CloudflareUnauthorized | None:
+        """Give what the second call was refused for; None where it was answered well."""
+        try:
+            if code != CloudflareUnauthorized.code:
+                await self._cloudflare.list_page(access, page=1, filters=filters(WHOLE))
+                return None
+            status = await self._zones.token_status(access)
+        except CloudflareUnauthorized as error:
+            return error
+        if status == "active":
+            return None
+        return CloudflareUnauthorized(f"Cloudflare says that the token is {status}.")
 
     async def on_absence(self, zone: Zone, access: ZoneAccess) -> bool:
         """Say whether the absence of one name may be believed.

@@ -15,10 +15,9 @@ import structlog
 
 from app.domain import sweeps as rules
 from app.domain.budget import Lane
-from app.domain.errors import CloudflareError, CloudflareUnauthorized
+from app.domain.errors import CloudflareError
 from app.domain.observation import CloudflareHostname, HostnamePage
 from app.domain.pause import PauseReason
-from app.domain.zone import ZoneAccess
 from app.persistence import listings
 from app.persistence import sweeps as store
 from app.persistence.database import Connection, Database
@@ -27,9 +26,10 @@ from app.persistence.sweeps import Sweep
 from app.persistence.watches import Claim, claim_these
 from app.persistence.zones import Zone, get_zone, open_zones
 from app.services.budgets import Budgets
-from app.services.pauses import Pauses, pause_zone
+from app.services.pauses import pause_zone
 from app.services.ports import Cipher, CustomHostnameGateway
 from app.services.reconcile import Reconciler, listing_of
+from app.services.second_opinion import SecondOpinion
 
 AGAIN = rules.FOLLOWED_EVERY
 """After a page that could not be had; no later, or a list that is followed would be hastened."""
@@ -63,14 +63,14 @@ class Sweeps:
         cloudflare: CustomHostnameGateway,
         cipher: Cipher,
         budgets: Budgets,
-        pauses: Pauses,
+        second_opinion: SecondOpinion,
         reconciler: Reconciler,
     ) -> None:
         self._database = database
         self._cloudflare = cloudflare
         self._cipher = cipher
         self._budgets = budgets
-        self._pauses = pauses
+        self._second_opinion = second_opinion
         self._reconciler = reconciler
 
     async def claim(self, limit: int) -> list[Sweep]:
@@ -120,16 +120,14 @@ class Sweeps:
 
     async def _ask(self, step: Step) -> HostnamePage | None:
         zone, sweep = step.zone, step.sweep
-        token = self._cipher.decrypt(zone.api_token)
-        access = ZoneAccess(zone.cloudflare_zone_id, token, zone.budget)
+        access = zone.access(self._cipher.decrypt(zone.api_token))
         try:
             return await self._cloudflare.list_page(
                 access, page=step.page, filters=rules.filters(sweep.list)
             )
-        except CloudflareUnauthorized as error:
-            await self._pauses.pause(zone.id, PauseReason.TOKEN_REFUSED, detail=error.detail)
         except CloudflareError as error:
             log.warning("sweep_not_asked", list=sweep.list, code=error.code, detail=error.detail)
+            await self._second_opinion.on_refusal(zone, access, error.code)
         async with self._database.transaction() as tx:
             await store.put_off(tx, sweep, AGAIN)
         return None
@@ -190,8 +188,11 @@ class Sweeps:
                 round_number=step.number if whole else None,
                 next_look_in=rules.FOLLOWED_EVERY * 1.25 if step.followed else None,
             )
-            if whole and new_ids:
-                await listings.note_listed(tx, list(new_ids), step.number)
+            unread = await listings.read_listed(tx, step.zone.id, found.unreadable)
+            unread_ids = [each.custom_hostname_id for each in unread]
+            await listings.look_at_unreadable(tx, unread_ids)
+            if whole and (new_ids or unread_ids):
+                await listings.note_listed(tx, [*new_ids, *unread_ids], step.number)
             claims = await claim_these(tx, list(new_ids))
         by_record = {each.custom_hostname_id: views[each.cloudflare_id] for each in news}
         return [(claim, by_record[claim.custom_hostname_id]) for claim in claims]

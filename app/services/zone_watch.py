@@ -17,12 +17,10 @@ from app.domain.observation import Absent, Found
 from app.domain.pause import (
     BREAKER_WITHIN,
     RETRY,
-    TARGET_ABSENCES,
     TARGET_EVERY,
     PauseReason,
 )
 from app.domain.sweeps import LISTS, WHOLE, filters
-from app.domain.zone import ZoneAccess
 from app.persistence import zones as store
 from app.persistence.breaker_counts import forget_counts
 from app.persistence.clock import read_now
@@ -69,7 +67,7 @@ class ZoneWatch:
 
     async def look(self, zone: Zone) -> None:
         """Look at one zone."""
-        await self._look_at_target(zone)
+        target_is_steady = await self._look_at_target(zone)
         async with self._database.transaction() as tx:
             await put_lists(tx, zone.id, LISTS)
             await forget_counts(tx, zone.id, older_than=BREAKER_WITHIN * 2)
@@ -77,29 +75,34 @@ class ZoneWatch:
         pause = zone.pause
         if zone.lifted_after is not None:
             await self._pauses.go_on_lifting(zone.id, within=LIFT_SECONDS)
+        elif pause is not None and pause.reason is PauseReason.CNAME_TARGET_MISSING:
+            if target_is_steady:
+                await self._pauses.lift(zone, accept_regressions=False, within=LIFT_SECONDS)
         elif pause is not None and pause.retry_at is not None and pause.retry_at <= now:
             await self._try_again(zone, due=pause.retry_at)
         if zone.redraw_after is not None:
             await self._redraw(zone, zone.redraw_after)
 
-    async def _look_at_target(self, zone: Zone) -> None:
-        seen = await self._dns.addresses(zone.cname_target)
-        if isinstance(seen, Found):
-            standing, absences = "found", 0
-        elif isinstance(seen, Absent):
-            standing, absences = "absent", zone.target_absences + 1
-        else:
-            standing, absences = "unknown", zone.target_absences
-        if standing != zone.target_standing:
-            if isinstance(seen, Found):
-                log.info("target_standing", zone=zone.id, standing=standing)
-            else:
-                log.warning("target_standing", zone=zone.id, standing=standing)
+    async def _look_at_target(self, zone: Zone) -> bool:
+        """Ask DNS for the target; say whether it has been there for a while."""
+        match await self._dns.addresses(zone.cname_target):
+            case Found():
+                status = "found"
+            case Absent():
+                status = "absent"
+            case _:
+                status = "unknown"
+        if status != zone.target_standing:
+            say = log.info if status == "found" else log.warning
+            say("target_standing", zone=zone.id, standing=status)
         async with self._database.transaction() as tx:
-            await store.save_target(tx, zone.id, standing=standing, absences=absences)
-            if absences >= TARGET_ABSENCES:
+            now = await read_now(tx)
+            target = zone.target.then(status, now)
+            await store.save_target(tx, zone.id, target)
+            if target.is_missing(now):
                 detail = f"{zone.cname_target} has no address in DNS"
                 await pause_zone(tx, zone.id, PauseReason.CNAME_TARGET_MISSING, detail=detail)
+        return target.is_steady(now)
 
     async def _redraw(self, zone: Zone, after: str) -> None:
         """Show a zone's new CNAME target in every document: they are written with it in them."""
@@ -120,8 +123,7 @@ class ZoneWatch:
         drawn = await self._budgets.draw(zone.budget, Lane.SWEEPS)
         works = False
         if drawn.granted:
-            token = self._cipher.decrypt(zone.api_token)
-            access = ZoneAccess(zone.cloudflare_zone_id, token, zone.budget)
+            access = zone.access(self._cipher.decrypt(zone.api_token))
             try:
                 await self._cloudflare.list_page(access, page=1, filters=filters(WHOLE))
                 works = True

@@ -179,8 +179,7 @@ class Zones:
             zone = await store.get_zone(tx, zone_id)
         if zone is None:
             raise NotFound("There is no zone with this id.")
-        token = self._cipher.decrypt(zone.api_token)
-        return zone, ZoneAccess(zone.cloudflare_zone_id, token, zone.budget)
+        return zone, zone.access(self._cipher.decrypt(zone.api_token))
 
     async def _make(self, zone: Zone, access: ZoneAccess, origin: Origin | None) -> ZoneStanding:
         named = await self._cloudflare.zone(access)

@@ -10,17 +10,23 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog.testing
 
 from app.adapters.cloudflare.client import UNASKED_WAIT, CloudflareClient
 from app.domain.errors import (
     CloudflareDuplicate,
     CloudflareError,
     CloudflareForbidden,
+    CloudflareNotEnabled,
     CloudflareNotFound,
+    CloudflarePermissionMissing,
     CloudflareRateLimited,
     CloudflareRefused,
+    CloudflareTokenMalformed,
+    CloudflareTokenRestricted,
     CloudflareUnauthorized,
     CloudflareUnavailable,
+    CloudflareZoneUnknown,
     DatabaseUnavailable,
 )
 from app.domain.observation import CloudflareHostname, ValidationRecord
@@ -48,7 +54,7 @@ CALLS: dict[str, Call] = {
     "create": lambda c: c.create(ACCESS, "www.shop.com", Shape(method="txt")),
     "get": lambda c: c.get(ACCESS, "ch1"),
     "list_page": lambda c: c.list_page(ACCESS, page=1, filters={}),
-    "refresh": lambda c: c.refresh(ACCESS, VIEW),
+    "refresh": lambda c: c.refresh(ACCESS, VIEW, Shape(method="txt")),
     "edit": lambda c: c.edit(ACCESS, VIEW, Shape(method="txt")),
     "delete": lambda c: c.delete(ACCESS, "ch1"),
     "put_fallback_origin": lambda c: c.put_fallback_origin(ACCESS, "origin.provider.net"),
@@ -115,7 +121,8 @@ def raising(error: Exception) -> Handler:
     [
         (refusal(404, 1436), CloudflareNotFound),
         (refusal(404, 0), CloudflareUnavailable),
-        (refusal(404, 7003), CloudflareUnauthorized),
+        *((refusal(status, 7003), CloudflareZoneUnknown) for status in (400, 404)),
+        *((refusal(status, 7000), CloudflareZoneUnknown) for status in (400, 404)),
         (httpx.Response(404, text=HTML), CloudflareUnavailable),
         (httpx.Response(404), CloudflareUnavailable),
         (httpx.Response(404, json={"error": "not found"}), CloudflareUnavailable),
@@ -129,7 +136,9 @@ def raising(error: Exception) -> Handler:
         *((refusal(400, code), CloudflareRefused) for code in (1400, *range(1407, 1412))),
         *((refusal(400, code), CloudflareRefused) for code in (*range(1415, 1422), 1432, 1433)),
         *((refusal(400, code), CloudflareRefused) for code in (1434, 1435, 1438, 1440, 1448, 1469)),
-        *((refusal(403, code), CloudflareRefused) for code in (1404, 1405, 1413, 1414)),
+        *((refusal(403, code), CloudflareRefused) for code in (1405, 1413, 1414)),
+        *((refusal(status, 1404), CloudflareNotEnabled) for status in (400, 403)),
+        *((refusal(status, 1456), CloudflareNotEnabled) for status in (400, 403)),
         (refusal(400, 81053), CloudflareRefused),
         (refusal(400, 9999), CloudflareUnavailable),
         (refusal(400, 0), CloudflareUnavailable),
@@ -138,14 +147,15 @@ def raising(error: Exception) -> Handler:
         *((refusal(401, code), CloudflareUnauthorized) for code in range(1000, 1006)),
         (refusal(401, 0), CloudflareUnauthorized),
         (refusal(401, 1436), CloudflareUnauthorized),
-        (refusal(403, 10000), CloudflareUnauthorized),
-        (refusal(403, 9109), CloudflareUnauthorized),
+        (refusal(403, 10000), CloudflarePermissionMissing),
+        (refusal(403, 9109), CloudflareTokenRestricted),
         (refusal(403, 0), CloudflareForbidden),
         (httpx.Response(403, text=HTML), CloudflareUnavailable),
         (httpx.Response(403), CloudflareUnavailable),
         (httpx.Response(401, text=HTML), CloudflareUnauthorized),
         (httpx.Response(401), CloudflareUnauthorized),
-        (refusal(400, 6003), CloudflareUnauthorized),
+        (refusal(400, 6003), CloudflareTokenMalformed),
+        (refusal(400, 1001), CloudflareTokenMalformed),
         (refusal(429, 971), CloudflareRateLimited),
         (httpx.Response(429, text=HTML), CloudflareRateLimited),
         (httpx.Response(429), CloudflareRateLimited),
@@ -174,7 +184,11 @@ def raising(error: Exception) -> Handler:
 async def test_each_answer_is_one_error_of_every_call(
     response: httpx.Response, expected: type[CloudflareError]
 ) -> None:
-    for call in CALLS.values():
+    for name, call in CALLS.items():
+        if name == "delete" and response.is_success:
+            # Any 2xx of a DELETE is success, whatever its body.
+            assert await answered(lambda _: response, call) is None
+            continue
         error = await error_of(lambda _: response, call)
         assert type(error) is expected
         if isinstance(error, CloudflareRefused):
@@ -248,12 +262,46 @@ async def test_a_hostname_of_the_wrong_shape_is_unavailable(name: str, result: A
     assert type(error) is CloudflareUnavailable
 
 
-@pytest.mark.parametrize("result", [None, {}, SEEN, "", 0, [None], [{}], [[]]])
-@pytest.mark.parametrize("name", ["list_page", "records_at"])
+ENTRIES = ([None], [{}], [[]])
+
+
+@pytest.mark.parametrize(
+    ("name", "result"),
+    [
+        *(("list_page", result) for result in (None, {}, SEEN, "", 0)),
+        *(("records_at", result) for result in (None, {}, SEEN, "", 0, *ENTRIES)),
+    ],
+)
 async def test_a_list_of_the_wrong_shape_is_unavailable_not_empty(name: str, result: Any) -> None:
     answer = success(result).json() | {"result_info": {"page": 1, "total_count": 1}}
     error = await error_of(lambda _: httpx.Response(200, json=answer), CALLS[name])
     assert type(error) is CloudflareUnavailable
+
+
+@pytest.mark.parametrize("entries", ENTRIES)
+async def test_an_entry_that_cannot_be_read_is_counted(entries: list[Any]) -> None:
+    page = await answered(lambda _: page_of(*entries, SEEN, total=2), CALLS["list_page"])
+    assert ([view.id for view in page.hostnames], page.unreadable) == (["ch1"], ("",))
+
+
+async def test_an_entry_that_cannot_be_read_is_logged_once() -> None:
+    odd = {**SEEN, "id": "odd", "status": ["active"]}
+    transport = httpx.MockTransport(lambda _: page_of(SEEN, odd, total=2))
+    async with httpx.AsyncClient(transport=transport) as http:
+        client = CloudflareClient(http, BASE)
+        with structlog.testing.capture_logs() as logs:
+            for _ in range(3):
+                page = await client.list_page(ACCESS, page=1, filters={})
+    assert page.unreadable == ("odd",)
+    assert [(each["event"], each["cloudflare_id"]) for each in logs] == [
+        ("cloudflare_entry_unreadable", "odd")
+    ]
+
+
+async def test_nulls_among_a_hostnames_errors_are_passed_over() -> None:
+    odd = {**SEEN, "verification_errors": [None, "e"], "ssl": {"validation_errors": [None, {}]}}
+    view = await answered(giving(odd), CALLS["get"])
+    assert (view.verification_errors, view.validation_errors) == (("e",), ())
 
 
 async def test_unknown_statuses_and_fields_are_tolerated() -> None:
@@ -353,17 +401,17 @@ async def test_an_answer_stands_even_when_its_limits_cannot_be_written_down(
                 await call
 
 
-async def test_a_creation_names_hostname_method_type_and_wildcard() -> None:
+async def test_a_creation_names_hostname_method_and_type() -> None:
     request = await asked(CALLS["create"], SEEN)
     assert (request.method, str(request.url)) == ("POST", CUSTOM_HOSTNAMES)
     assert request.headers["authorization"] == f"Bearer {TOKEN}"
     assert json.loads(request.content) == {
         "hostname": "www.shop.com",
-        "ssl": {"method": "txt", "type": "dv", "wildcard": False},
+        "ssl": {"method": "txt", "type": "dv"},
     }
 
 
-async def test_a_refresh_repeats_method_type_and_all_settings() -> None:
+async def test_a_refresh_repeats_method_type_all_settings_and_what_was_chosen() -> None:
     settings = {"min_tls_version": "1.2", "ciphers": ["A"], "early_hints": "on", "new": {"x": 1}}
     ssl = {
         "status": "active",
@@ -374,11 +422,27 @@ async def test_a_refresh_repeats_method_type_and_all_settings() -> None:
         "settings": settings,
     }
     view = await answered(lambda _: success({**SEEN, "ssl": ssl}), CALLS["get"])
-    request = await asked(lambda client: client.refresh(ACCESS, view), SEEN)
+    chosen = Shape(method="txt", wildcard=True, certificate_authority="lets_encrypt")
+    request = await asked(lambda client: client.refresh(ACCESS, view, chosen), SEEN)
     assert (request.method, str(request.url)) == ("PATCH", f"{CUSTOM_HOSTNAMES}/ch1")
     assert json.loads(request.content) == {
         "ssl": {key: value for key, value in ssl.items() if key != "status"}
     }
+
+
+async def test_a_refresh_sends_nothing_that_was_not_chosen_here() -> None:
+    ssl = {**FULL_SSL, "status": "pending_validation", "settings": {"http2": "on"}}
+    view = await answered(giving({**SEEN, **FULL_BESIDE, "ssl": ssl}), CALLS["get"])
+    request = await asked(lambda c: c.refresh(ACCESS, view, Shape(method="txt")), SEEN)
+    assert json.loads(request.content) == {
+        "ssl": {"method": "txt", "type": "dv", "settings": {"http2": "on"}}
+    }
+
+
+async def test_a_refresh_of_a_hostname_without_a_certificate_names_the_chosen_method() -> None:
+    view = await answered(giving({**SEEN, "ssl": None}), CALLS["get"])
+    request = await asked(lambda c: c.refresh(ACCESS, view, Shape(method="http")), SEEN)
+    assert json.loads(request.content) == {"ssl": {"method": "http", "type": "dv"}}
 
 
 async def test_a_refresh_adds_nothing_that_was_not_seen() -> None:
@@ -407,14 +471,35 @@ async def test_a_list_page_passes_cloudflares_filters_on_and_says_how_long_the_l
     assert dict(request.url.params) == {"page": "3", "per_page": "50", "hostname_status": "moved"}
 
 
-async def test_a_list_that_does_not_say_how_long_it_is_is_no_answer() -> None:
+async def test_a_full_page_of_a_list_that_does_not_say_how_long_it_is_is_no_answer() -> None:
     with pytest.raises(CloudflareUnavailable, match="how long"):
-        await answered(lambda _: page_of(SEEN, total=None), CALLS["list_page"])
+        await answered(lambda _: page_of(*[SEEN] * 50, total=None), CALLS["list_page"])
 
 
-async def test_a_deletion_needs_no_result() -> None:
-    request = await asked(CALLS["delete"], None)
-    assert (request.method, str(request.url)) == ("DELETE", f"{CUSTOM_HOSTNAMES}/ch1")
+async def test_a_page_that_is_not_full_is_the_last_of_a_list_that_does_not_say_its_length() -> None:
+    call: Call = lambda c: c.list_page(ACCESS, page=3, filters={})  # noqa: E731
+    assert (await answered(lambda _: page_of(SEEN, total=None), call)).total == 101
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        httpx.Response(200, json={"id": "ch1"}),
+        success({"id": "ch1"}),
+        success(None, 202),
+        httpx.Response(200),
+        httpx.Response(204),
+    ],
+    ids=["bare id", "envelope", "202", "empty", "204"],
+)
+async def test_any_2xx_of_a_deletion_is_success(response: httpx.Response) -> None:
+    assert await answered(lambda _: response, CALLS["delete"]) is None
+
+
+async def test_an_id_is_one_segment_of_a_path() -> None:
+    request = await asked(lambda client: client.delete(ACCESS, "../ch1?x=/"), None)
+    assert request.method == "DELETE"
+    assert request.url.raw_path.endswith(b"/custom_hostnames/..%2Fch1%3Fx%3D%2F")
 
 
 @pytest.mark.parametrize("response", [refusal(404, 1436), success(None), success({"origin": ""})])
@@ -427,7 +512,7 @@ async def test_a_zone_without_a_fallback_origin_has_none(response: httpx.Respons
     ("response", "expected"),
     [
         (refusal(401, 1000), CloudflareUnauthorized),
-        (refusal(403, 10000), CloudflareUnauthorized),
+        (refusal(403, 10000), CloudflarePermissionMissing),
         (httpx.Response(500), CloudflareUnavailable),
         (httpx.Response(429), CloudflareRateLimited),
     ],
@@ -486,6 +571,33 @@ async def test_the_token_is_asked_about_outside_the_zone() -> None:
     assert str(request.url) == f"{BASE}/user/tokens/verify"
 
 
+@pytest.mark.parametrize(
+    ("token", "account_id", "paths"),
+    [
+        ("a-users", None, ["/user/tokens/verify", "/zones/zone0123", "/accounts/acc1"]),
+        ("a-users", "acc1", ["/user/tokens/verify", "/accounts/acc1"]),
+        ("cfat_accounts", "acc1", ["/accounts/acc1"]),
+        ("cfat_accounts", None, ["/zones/zone0123", "/accounts/acc1"]),
+    ],
+)
+async def test_an_accounts_own_token_is_verified_at_the_accounts_path(
+    token: str, account_id: str | None, paths: list[str]
+) -> None:
+    asked_of: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        path = request.url.path.removeprefix("/client/v4")
+        asked_of.append(path.removesuffix("/tokens/verify") if "accounts" in path else path)
+        if path.startswith("/user"):
+            return refusal(401, 1000, "Invalid API Token")
+        zone = {"name": "a.net", "account": {"id": "acc1"}}
+        return success(zone if path.startswith("/zones") else {"status": "active"})
+
+    access = ZoneAccess("zone0123", token, account_id=account_id)
+    assert await answered(answer, lambda c: c.token_status(access)) == "active"
+    assert asked_of == paths
+
+
 def test_the_token_is_not_in_the_repr_of_an_access() -> None:
     assert TOKEN not in repr(ACCESS)
     assert TOKEN not in str(ACCESS)
@@ -522,7 +634,7 @@ async def test_a_creation_says_all_that_is_wanted() -> None:
     assert json.loads(request.content) == {"hostname": "shop.com", "ssl": FULL_SSL, **FULL_BESIDE}
 
 
-async def test_what_stands_beside_ssl_is_read_and_repeated_by_a_refresh() -> None:
+async def test_what_stands_beside_ssl_is_read() -> None:
     result = {
         **SEEN,
         **FULL_BESIDE,
@@ -536,8 +648,6 @@ async def test_what_stands_beside_ssl_is_read_and_repeated_by_a_refresh() -> Non
     assert view.ownership_http == ("http://www.shop.com/x", "b")
     assert view.delegation == ("_acme-challenge.x", "x.1.dcv")
     assert view.custom_metadata == {"tier": "gold"}
-    request = await asked(lambda client: client.refresh(ACCESS, view), SEEN)
-    assert json.loads(request.content) == {"ssl": {"method": "txt", "type": "dv"}, **FULL_BESIDE}
 
 
 @pytest.mark.parametrize(
@@ -547,7 +657,7 @@ async def test_what_stands_beside_ssl_is_read_and_repeated_by_a_refresh() -> Non
         (
             Shape(method="http"),
             Shape(method="txt"),
-            {"ssl": {"method": "http", "type": "dv", "wildcard": False}},
+            {"ssl": {"method": "http", "type": "dv"}},
         ),
         (
             Shape(method="txt"),
@@ -576,7 +686,7 @@ async def test_an_edit_says_what_is_wanted_and_resets_what_is_so_no_longer(
     assert json.loads(request.content) == expected
 
 
-async def test_an_edit_repeats_what_was_never_ours_to_say() -> None:
+async def test_an_edit_repeats_settings_that_were_not_chosen_here_and_nothing_else() -> None:
     ssl = {
         **SEEN["ssl"],
         "certificate_authority": "google",
@@ -588,4 +698,4 @@ async def test_an_edit_repeats_what_was_never_ours_to_say() -> None:
     request = await asked(lambda c: c.edit(ACCESS, view, wanted, applied=applied), SEEN)
     said = json.loads(request.content)["ssl"]
     assert said["settings"] == {"http2": "on", "new": {"x": 1}, "min_tls_version": "1.2"}
-    assert said["certificate_authority"] == "google"
+    assert "certificate_authority" not in said

@@ -71,6 +71,7 @@ def at(seconds: float) -> datetime:
 
 def cloudflare_view(
     *,
+    cloudflare_id: str = CLOUDFLARE_ID,
     status: str = "active",
     ssl_status: str | None = "active",
     wildcard: bool = False,
@@ -81,7 +82,7 @@ def cloudflare_view(
     created_at: datetime | None = NOW,
 ) -> CloudflareHostname:
     return CloudflareHostname(
-        id=CLOUDFLARE_ID,
+        id=cloudflare_id,
         hostname=NAME,
         status=status,
         ssl_status=ssl_status,

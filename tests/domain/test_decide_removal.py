@@ -108,25 +108,50 @@ def test_a_removal_that_did_not_end_goes_on(
     assert decided(kept.record, after=wait).act is Act.DELETE
 
 
-def test_a_removal_that_cloudflare_is_at_is_looked_at_and_not_asked_for_again() -> None:
-    going = Found(cloudflare_view(status="pending_deletion"))
-    began = replace(deleting_record(), arrived_at={State.DELETING: at(0)})
-    kept = decided(began, cloudflare=going, acted=Act.DELETE).record
-    dues = [kept.watch.cloudflare_due_at]
-    for after in (10, 100, 1000, 10_000):
-        looked = decided(kept, cloudflare=going, after=after)
-        assert (looked.steps, looked.act) == ((), None)
-        kept = looked.record
-        dues.append(kept.watch.cloudflare_due_at)
-    assert dues == [at(10), at(20), at(125), at(1250), at(10_600)]
-    assert path(decided(kept, cloudflare=Absent(), after=10_600)) == ["deleted"]
+@pytest.mark.parametrize("status", ["pending_deletion", "deleted"])
+def test_what_is_removed_and_can_still_be_read_is_gone(status: str) -> None:
+    left = Found(cloudflare_view(status=status, ssl_status="pending_deletion"))
+    gone = decided(deleting_record(), cloudflare=left, acted=Act.DELETE)
+    assert (path(gone), gone.record.reason) == (["deleted"], Reason.REMOVED)
+
+
+def test_a_removal_whose_answer_was_lost_is_over_when_cloudflare_is_at_it() -> None:
+    left = Found(cloudflare_view(status="pending_deletion", ssl_status="pending_deletion"))
+    lost = decided(deleting_record(), cloudflare=Unknown("timeout"), acted=Act.DELETE).record
+    assert path(decided(lost, cloudflare=left, after=10)) == ["deleted"]
+
+
+def test_a_lapsed_name_that_reads_deleted_is_removed_all_the_same() -> None:
+    lapsed = Found(cloudflare_view(status="deleted"))
+    assert decided(deleting_record(), cloudflare=lapsed).act is Act.DELETE
+
+
+def test_a_removal_that_is_stuck_is_asked_for_again() -> None:
+    stuck = Found(cloudflare_view(status="pending_deletion", ssl_status="deletion_timed_out"))
+    kept = decided(deleting_record(), cloudflare=stuck, acted=Act.DELETE).record
+    assert kept.state is State.DELETING
+    assert decided(kept, after=10).act is Act.DELETE
 
 
 def test_a_removal_that_came_to_nothing_is_asked_for_again() -> None:
-    going = Found(cloudflare_view(status="pending_deletion"))
-    kept = decided(deleting_record(), cloudflare=going, acted=Act.DELETE).record
-    back = decided(kept, cloudflare=Found(cloudflare_view()), after=10)
-    assert back.act is Act.DELETE
+    still = Found(cloudflare_view())
+    kept = decided(deleting_record(), cloudflare=still, acted=Act.DELETE).record
+    assert decided(kept, after=10).act is Act.DELETE
+
+
+def test_a_removal_says_that_the_zone_has_another_of_the_name() -> None:
+    other = cloudflare_view(cloudflare_id="11111111-2222-4333-8444-555555555555")
+    gone = decided(deleting_record(), cloudflare=Absent(namesake=other), acted=Act.DELETE)
+    assert path(gone) == ["deleted"]
+    assert gone.record.reason is Reason.REMOVED_BUT_STILL_IN_ZONE
+    assert decided(gone.record, after=86400).record.reason is gone.record.reason
+
+
+def test_a_name_that_was_never_ours_at_cloudflare_says_so_when_it_is_removed() -> None:
+    record = replace(
+        hostname_record(), state=State.FAILED, reason=Reason.ALREADY_IN_ZONE, desired=Desired.ABSENT
+    )
+    assert decided(record).record.reason is Reason.REMOVED_BUT_STILL_IN_ZONE
 
 
 def test_a_removal_waits_for_the_back_off() -> None:

@@ -18,7 +18,9 @@ from app.domain.observation import (
     Routing,
     Unknown,
 )
-from app.domain.reason import Reason
+from app.domain.cloudflare_errors import ENTITLEMENTS
+from app.domain.reason import Reason, WaitingOn
+from app.domain.representation import represent
 
 from .builders import (
     ELSEWHERE,
@@ -85,11 +87,6 @@ def test_a_certificate_that_timed_out_and_cannot_be_refreshed_is_made_anew(
     [
         pytest.param(Unknown("timeout"), Act.DELETE, id="no answer"),
         pytest.param(Found(TIMED_OUT), Act.DELETE, id="still there"),
-        pytest.param(
-            Found(cloudflare_view(status="pending_deletion", ssl_status="pending_deletion")),
-            Act.DELETE,
-            id="on its way out",
-        ),
         pytest.param(Refused(1439, "no"), Act.DELETE, id="refused"),
     ],
 )
@@ -98,6 +95,39 @@ def test_a_removal_that_did_not_end_goes_on(answer: CloudflareView, act: Act) ->
     kept = decided(removing, cloudflare=answer, acted=Act.DELETE, after=1)
     assert (path(kept), kept.record.reason) == ([], removing.reason)
     assert decided(kept.record, after=20).act is act
+
+
+@pytest.mark.parametrize("status", ["pending_deletion", "deleted"])
+def test_what_is_removed_and_can_still_be_read_is_made_anew(status: str) -> None:
+    removing = decided(refused(timed_out())).record
+    left = Found(cloudflare_view(status=status, ssl_status="pending_deletion"))
+    gone = decided(removing, cloudflare=left, acted=Act.DELETE, after=1)
+    assert gone.record.cloudflare.id is None
+    assert decided(gone.record, after=20).act is Act.CREATE
+
+
+@pytest.mark.parametrize("code", sorted(ENTITLEMENTS))
+def test_a_refresh_that_the_plan_does_not_allow_never_leads_to_a_removal(code: int) -> None:
+    asked = decided(validating_record(view=TIMED_OUT, routing=HERE)).record
+    answer = Refused(code, "Not on this plan.")
+    kept = decided(asked, cloudflare=answer, acted=Act.REFRESH, after=1).record
+    for day in range(1, 60):
+        step = decided(kept, cloudflare=TIMED_OUT, dns=HERE, after=day * DAY)
+        assert step.act is None
+        kept = step.record
+    assert (kept.state, kept.watch.removal) == (State.VALIDATING, None)
+    assert kept.reason.waiting_on is WaitingOn.OPERATOR
+    assert "Not on this plan." in represent(kept)["cloudflare"]["errors"]
+
+
+def test_a_refresh_that_is_allowed_again_is_heard_of_no_more() -> None:
+    asked = decided(validating_record(view=TIMED_OUT, routing=HERE)).record
+    kept = decided(asked, cloudflare=Refused(1459, "No."), acted=Act.REFRESH, after=1).record
+    again = decided(replace(kept, refresh_requested_at=at(100)), after=100)
+    assert again.act is Act.REFRESH
+    done = decided(again.record, cloudflare=checking_view(), acted=Act.REFRESH, after=101).record
+    assert done.cloudflare.refused_refresh is None
+    assert done.reason.waiting_on is not WaitingOn.OPERATOR
 
 
 def test_what_is_gone_after_an_unanswered_removal_is_believed_at_once() -> None:

@@ -11,8 +11,13 @@ from app.domain.budget import Limits
 from app.domain.errors import (
     CloudflareError,
     CloudflareForbidden,
+    CloudflareNotEnabled,
+    CloudflarePermissionMissing,
+    CloudflareTokenMalformed,
+    CloudflareTokenRestricted,
     CloudflareUnauthorized,
     CloudflareUnavailable,
+    CloudflareZoneUnknown,
 )
 from app.domain.observation import HostnamePage
 from app.domain.zone import ZoneAccess
@@ -85,10 +90,18 @@ async def test_one_name_that_is_removed_by_another_hand_is_told_and_stops_nothin
 
 
 class Lists:
-    """A zone whose list is had, or is not."""
+    """A zone whose list is had, or is not, and whose token is verified, or is not."""
 
-    def __init__(self, error: CloudflareError | None) -> None:
+    def __init__(
+        self, error: CloudflareError | None, token: str | CloudflareError = "active"
+    ) -> None:
         self._error = error
+        self._token = token
+
+    async def token_status(self, access: ZoneAccess) -> str:  # noqa: ARG002
+        if isinstance(self._token, CloudflareError):
+            raise self._token
+        return self._token
 
     async def list_page(
         self,
@@ -102,23 +115,55 @@ class Lists:
         return HostnamePage((), total=0)
 
 
+async def paused_by(service: Service, gateway: Lists, code: str) -> str | None:
+    """Tell of a refusal, and give why the zone is paused then."""
+    async with open_database(service.stack.database_url) as database:
+        budgets, pauses = Budgets(database, Limits()), Pauses(database)
+        cloudflare = cast("Any", gateway)
+        opinion = SecondOpinion(database, cloudflare, cloudflare, budgets, pauses)
+        async with database.transaction() as tx:
+            (zone,) = await list_zones(tx)
+        await opinion.on_refusal(zone, zone.access("token"), code)
+    paused = (await service.zone())["paused"]
+    return paused["reason"] if paused else None
+
+
 @pytest.mark.parametrize(
-    ("error", "paused"),
+    ("error", "reason"),
     [
-        pytest.param(None, False, id="the list is had"),
-        pytest.param(CloudflareForbidden("No."), True, id="it is refused, too"),
-        pytest.param(CloudflareUnauthorized("No."), True, id="the token does not hold"),
-        pytest.param(CloudflareUnavailable("Hm."), False, id="nobody knows"),
+        pytest.param(None, None, id="the list is had"),
+        pytest.param(CloudflareForbidden("No."), "calls_forbidden", id="it is refused, too"),
+        pytest.param(CloudflareUnauthorized("No."), "token_refused", id="the token does not hold"),
+        pytest.param(CloudflarePermissionMissing("No."), "permission_missing", id="no permission"),
+        pytest.param(CloudflareNotEnabled("No."), "saas_not_enabled", id="not enabled"),
+        pytest.param(CloudflareTokenRestricted("No."), "token_restricted", id="restricted"),
+        pytest.param(CloudflareTokenMalformed("No."), "token_malformed", id="malformed"),
+        pytest.param(CloudflareZoneUnknown("No."), "zone_unknown", id="no such zone"),
+        pytest.param(CloudflareUnavailable("Hm."), None, id="nobody knows"),
     ],
 )
 async def test_a_403_about_one_name_pauses_the_zone_where_its_list_is_refused_too(
-    service: Service, error: CloudflareError | None, *, paused: bool
+    service: Service, error: CloudflareError | None, reason: str | None
 ) -> None:
-    async with open_database(service.stack.database_url) as database:
-        budgets, pauses = Budgets(database, Limits()), Pauses(database)
-        opinion = SecondOpinion(database, cast("Any", Lists(error)), budgets, pauses)
-        async with database.transaction() as tx:
-            (zone,) = await list_zones(tx)
-        access = ZoneAccess(zone.cloudflare_zone_id, "token", zone.budget)
-        await opinion.on_refused_call(zone, access)
-    assert ((await service.zone())["paused"] is not None) is paused
+    assert await paused_by(service, Lists(error), CloudflareForbidden.code) == reason
+
+
+@pytest.mark.parametrize(
+    ("token", "reason"),
+    [
+        pytest.param("active", None, id="the token is good"),
+        pytest.param("disabled", "token_refused", id="it is disabled"),
+        pytest.param(CloudflareUnauthorized("No."), "token_refused", id="it is refused, too"),
+        pytest.param(CloudflareUnavailable("Hm."), None, id="nobody knows"),
+    ],
+)
+async def test_a_401_pauses_the_zone_where_the_token_cannot_be_verified(
+    service: Service, token: str | CloudflareError, reason: str | None
+) -> None:
+    gateway = Lists(CloudflareUnavailable("Not asked."), token)
+    assert await paused_by(service, gateway, CloudflareUnauthorized.code) == reason
+
+
+async def test_what_says_nothing_of_the_zone_is_not_asked_about(service: Service) -> None:
+    gateway = Lists(CloudflareUnauthorized("No."), CloudflareUnauthorized("No."))
+    assert await paused_by(service, gateway, CloudflareUnavailable.code) is None

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
+from urllib.parse import quote
 
 import httpx
 import structlog
@@ -34,14 +35,20 @@ from app.domain.errors import (
     CloudflareDuplicate,
     CloudflareError,
     CloudflareForbidden,
+    CloudflareNotEnabled,
     CloudflareNotFound,
+    CloudflarePermissionMissing,
     CloudflareRateLimited,
     CloudflareRefused,
+    CloudflareTokenMalformed,
+    CloudflareTokenRestricted,
     CloudflareUnauthorized,
     CloudflareUnavailable,
+    CloudflareZoneUnknown,
 )
 from app.domain.observation import CloudflareHostname, HostnamePage
 from app.domain.shape import Shape
+from app.domain.sweeps import PER_PAGE
 from app.domain.zone import CloudflareZone, FallbackOrigin, Quota, ZoneAccess, ZoneRecord
 
 Wire = TypeVar("Wire", bound=BaseModel)
@@ -49,14 +56,31 @@ Wire = TypeVar("Wire", bound=BaseModel)
 NOT_FOUND = 1436
 NO_FALLBACK_ORIGIN = 1551
 DUPLICATE = 1406
-PER_PAGE = 50
 MOST_WAIT = 3600.0
 TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 UNASKED_WAIT = 30.0
 """Seconds to wait after a 429 that does not say how long."""
-NO_ACCESS = frozenset({(404, 7000), (404, 7003), (400, 6003), (403, 10000), (403, 9109)})
-"""The zone's id is not one; the token's text is none ("Invalid request headers"); it does not hold
-or may not do this ("Authentication error", "Unauthorized to access requested resource")."""
+NO_ACCESS: Mapping[tuple[int, int], type[CloudflareUnauthorized]] = {
+    (400, 6003): CloudflareTokenMalformed,
+    (400, 1001): CloudflareTokenMalformed,
+    (403, 9109): CloudflareTokenRestricted,
+    (403, 10000): CloudflarePermissionMissing,
+    (400, 7000): CloudflareZoneUnknown,
+    (400, 7003): CloudflareZoneUnknown,
+    (404, 7000): CloudflareZoneUnknown,
+    (404, 7003): CloudflareZoneUnknown,
+    (400, 1404): CloudflareNotEnabled,
+    (403, 1404): CloudflareNotEnabled,
+    (400, 1456): CloudflareNotEnabled,
+    (403, 1456): CloudflareNotEnabled,
+}
+"""What is wrong with the token or the zone, by status and code; a 401 is the token's by itself.
+
+Sources: Cloudflare's API reference and public reports of what each of them looked like.
+"""
+ACCOUNT_TOKEN = "cfat_"  # noqa: S105 - how tokens begin that an account owns
+MOST_LOGGED = 10_000
+"""Ids of unreadable entries that are remembered, so that each is logged once."""
 
 log = structlog.get_logger(__name__)
 
@@ -97,6 +121,7 @@ class CloudflareClient:
         self._http = http
         self._heard = heard
         self._base_url = base_url.rstrip("/")
+        self._logged: set[str] = set()
 
     async def create(self, access: ZoneAccess, hostname: str, wanted: Shape) -> CloudflareHostname:
         """Create a custom hostname.
@@ -116,23 +141,48 @@ class CloudflareClient:
         Raises:
             CloudflareNotFound: it is surely not there.
         """
-        result = await self._call(access, "GET", f"/custom_hostnames/{cloudflare_id}")
+        result = await self._call(access, "GET", f"/custom_hostnames/{_segment(cloudflare_id)}")
         return _read(WireHostname, result).to_domain()
 
     async def list_page(
         self, access: ZoneAccess, *, page: int, filters: Mapping[str, str]
     ) -> HostnamePage:
-        """Give one page of at most 50, with Cloudflare's own filters."""
+        """Give one page of at most 50, with Cloudflare's own filters.
+
+        Entries are read one by one: one that cannot be read is named in `unreadable`.
+        """
         params: dict[str, str | int] = {"page": page, "per_page": PER_PAGE, **filters}
         envelope = await self._ask(access, "GET", "/custom_hostnames", params=params)
-        info = envelope.result_info
-        if info is None or info.total_count is None:
-            raise CloudflareUnavailable("Cloudflare's list does not say how long it is.")
-        return HostnamePage(_hostnames(envelope), total=info.total_count)
+        entries = _entries(envelope.result)
+        total = _total(envelope, page, len(entries))
+        hostnames, unreadable = list[CloudflareHostname](), list[str]()
+        for entry in entries:
+            try:
+                hostnames.append(_read(WireHostname, entry).to_domain())
+            except CloudflareUnavailable as error:
+                unreadable.append(self._note_unreadable(entry, error))
+        return HostnamePage(tuple(hostnames), total, tuple(unreadable))
 
-    async def refresh(self, access: ZoneAccess, view: CloudflareHostname) -> CloudflareHostname:
-        """Ask Cloudflare to look again now: a PATCH that changes nothing."""
-        return await self._patch(access, view.id, bodies.refresh(view))
+    def _note_unreadable(self, entry: Any, error: CloudflareUnavailable) -> str:
+        """Log it, once an id; give its id, or an empty text where it has none."""
+        named = entry.get("id") if isinstance(entry, dict) else None
+        key = named if isinstance(named, str) else ""
+        if key not in self._logged:
+            if len(self._logged) >= MOST_LOGGED:
+                self._logged.clear()
+            self._logged.add(key)
+            log.warning("cloudflare_entry_unreadable", cloudflare_id=key, detail=error.detail)
+        return key
+
+    async def refresh(
+        self, access: ZoneAccess, view: CloudflareHostname, chosen: Shape
+    ) -> CloudflareHostname:
+        """Ask Cloudflare to look again now: a PATCH that changes nothing.
+
+        Raises:
+            CloudflareRefused: a permanent no; what was there stays as it was.
+        """
+        return await self._patch(access, view.id, bodies.refresh(view, chosen))
 
     async def edit(
         self,
@@ -153,16 +203,22 @@ class CloudflareClient:
     async def _patch(
         self, access: ZoneAccess, cloudflare_id: str, body: Mapping[str, Any]
     ) -> CloudflareHostname:
-        path = f"/custom_hostnames/{cloudflare_id}"
+        path = f"/custom_hostnames/{_segment(cloudflare_id)}"
         return _read(WireHostname, await self._call(access, "PATCH", path, json=body)).to_domain()
 
     async def delete(self, access: ZoneAccess, cloudflare_id: str) -> None:
         """Remove one, with its certificates.
 
+        Any 2xx is success: the API reference shows a bare `{"id": ...}` without the envelope.
+
         Raises:
             CloudflareNotFound: it is gone already.
         """
-        await self._call(access, "DELETE", f"/custom_hostnames/{cloudflare_id}")
+        url = self._zone_url(access, f"/custom_hostnames/{_segment(cloudflare_id)}")
+        response = await self._request(access, "DELETE", url)
+        if not response.is_success:
+            _envelope(response, NOT_FOUND)
+            raise CloudflareUnavailable(f"Status {response.status_code} to a removal.")
 
     async def fallback_origin(self, access: ZoneAccess) -> FallbackOrigin | None:
         """Give the zone's fallback origin, or None where none is set."""
@@ -218,11 +274,26 @@ class CloudflareClient:
     async def token_status(self, access: ZoneAccess) -> str:
         """Give the token's own status, `active` when it works.
 
+        A user's token and one that an account owns are each verified at a path of their own; at the
+        other's path a good token is called invalid. The account is the zone's.
+
         Raises:
-            CloudflareUnauthorized: the token is unknown.
+            CloudflareUnauthorized: the token is not accepted at either path.
         """
-        url = f"{self._base_url}/user/tokens/verify"
-        return _read(WireTokenStatus, (await self._send(access, "GET", url)).result).status
+        if not access.api_token.startswith(ACCOUNT_TOKEN):
+            try:
+                return await self._verified(access, "/user/tokens/verify")
+            except CloudflareUnauthorized:
+                # Maybe an account's token of another form.
+                pass
+        account_id = access.account_id or (await self.zone(access)).account_id
+        if account_id is None:
+            raise CloudflareUnavailable("Cloudflare does not say whose account the zone is in.")
+        return await self._verified(access, f"/accounts/{_segment(account_id)}/tokens/verify")
+
+    async def _verified(self, access: ZoneAccess, path: str) -> str:
+        envelope = await self._send(access, "GET", self._base_url + path)
+        return _read(WireTokenStatus, envelope.result).status
 
     async def _call(
         self,
@@ -247,8 +318,11 @@ class CloudflareClient:
         params: Mapping[str, str | int] | None = None,
         absent: int = NOT_FOUND,
     ) -> Envelope:
-        url = f"{self._base_url}/zones/{access.cloudflare_zone_id}{path}"
+        url = self._zone_url(access, path)
         return await self._send(access, method, url, json=json, params=params, absent=absent)
+
+    def _zone_url(self, access: ZoneAccess, path: str) -> str:
+        return f"{self._base_url}/zones/{access.cloudflare_zone_id}{path}"
 
     async def _send(
         self,
@@ -260,6 +334,19 @@ class CloudflareClient:
         params: Mapping[str, str | int] | None = None,
         absent: int = NOT_FOUND,
     ) -> Envelope:
+        response = await self._request(access, method, url, json=json, params=params)
+        return _envelope(response, absent)
+
+    async def _request(
+        self,
+        access: ZoneAccess,
+        method: str,
+        url: str,
+        *,
+        json: Mapping[str, Any] | None = None,
+        params: Mapping[str, str | int] | None = None,
+    ) -> httpx.Response:
+        """Ask, and pass on what the answer says of the rate limit."""
         headers = {"Authorization": f"Bearer {access.api_token}"}
         try:
             response = await self._http.request(
@@ -275,10 +362,8 @@ class CloudflareClient:
             # Its text is left out, and its chain too: a bad header's value is the token.
             why = type(error).__name__
             raise CloudflareUnavailable(f"Cloudflare did not answer ({why}).") from None
-        try:
-            return _envelope(response, absent)
-        finally:
-            await self._hear(access, response, creating=method == "POST")
+        await self._hear(access, response, creating=method == "POST")
+        return response
 
     async def _hear(self, access: ZoneAccess, response: httpx.Response, *, creating: bool) -> None:
         refused = response.status_code == httpx.codes.TOO_MANY_REQUESTS
@@ -317,10 +402,12 @@ def _envelope(response: httpx.Response, absent: int) -> Envelope:
 
 
 def _refusal(status: int, envelope: Envelope, absent: int) -> CloudflareError:
-    code, message = envelope.first_error.code, envelope.first_error.message
+    code, message = envelope.first_error.code, envelope.first_error.text
     said = f"Cloudflare answered {status} with code {code}: {message}"
-    if status == httpx.codes.UNAUTHORIZED or (status, code) in NO_ACCESS:
+    if status == httpx.codes.UNAUTHORIZED:
         return CloudflareUnauthorized(said)
+    if (status, code) in NO_ACCESS:
+        return NO_ACCESS[status, code](said)
     if status == httpx.codes.NOT_FOUND and code in {NOT_FOUND, absent}:
         return CloudflareNotFound(said)
     if status == httpx.codes.CONFLICT and code == DUPLICATE:
@@ -363,8 +450,19 @@ def _read(wire: type[Wire], result: Any) -> Wire:
         ) from error
 
 
-def _hostnames(envelope: Envelope) -> tuple[CloudflareHostname, ...]:
-    return tuple(_read(WireHostname, each).to_domain() for each in _entries(envelope.result))
+def _total(envelope: Envelope, page: int, listed: int) -> int:
+    """Give how long the list is; where it does not say so, a page that is not full is its last."""
+    total = envelope.total_count
+    if total is None and listed < PER_PAGE:
+        return (page - 1) * PER_PAGE + listed
+    if total is None:
+        raise CloudflareUnavailable("Cloudflare's list does not say how long it is.")
+    return total
+
+
+def _segment(text: str) -> str:
+    """Make one segment of a path of what Cloudflare called an id."""
+    return quote(text, safe="")
 
 
 def _entries(result: Any) -> list[Any]:

@@ -5,17 +5,23 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from app.domain.observation import CloudflareHostname, ValidationRecord
 from app.domain.zone import CloudflareZone, FallbackOrigin, Quota, ZoneRecord
 
 
 class ErrorEntry(BaseModel):
-    """One entry of the envelope's `errors`."""
+    """One entry of the envelope's `errors`; `error_chain` says more of a malformed request."""
 
     code: int = 0
     message: str = ""
+    error_chain: list[ErrorEntry] = []
+
+    @property
+    def text(self) -> str:
+        """The message, with those of its chain."""
+        return ": ".join([self.message, *(each.message for each in self.error_chain)])
 
 
 class ResultInfo(BaseModel):
@@ -25,17 +31,29 @@ class ResultInfo(BaseModel):
 
 
 class Envelope(BaseModel):
-    """What every answer is wrapped in."""
+    """What answers are wrapped in. Any key but `success` may be missing, whatever the status."""
 
-    success: bool
-    errors: list[ErrorEntry] | None = None
+    success: bool = False
+    errors: Any = None
     result: Any = None
-    result_info: ResultInfo | None = None
+    result_info: Any = None
 
     @property
     def first_error(self) -> ErrorEntry:
-        """The error that counts, or an empty one."""
-        return (self.errors or [ErrorEntry()])[0]
+        """The error that counts; an empty one where none can be read."""
+        entries = self.errors if isinstance(self.errors, list) else []
+        try:
+            return ErrorEntry.model_validate(entries[0]) if entries else ErrorEntry()
+        except ValidationError:
+            return ErrorEntry()
+
+    @property
+    def total_count(self) -> int | None:
+        """How many entries the whole list has, where it says so."""
+        try:
+            return ResultInfo.model_validate(self.result_info).total_count
+        except ValidationError:
+            return None
 
 
 class _Token(BaseModel):
@@ -57,10 +75,12 @@ class _Delegation(BaseModel):
 
 
 class _ValidationError(BaseModel):
-    message: str = ""
+    message: str | None = None
 
 
-class _Ssl(BaseModel):
+class _Ssl(_Token):
+    """The certificate. Older answers repeat the first token's fields here, beside the list."""
+
     status: str | None = None
     method: str | None = None
     type: str | None = None
@@ -70,7 +90,14 @@ class _Ssl(BaseModel):
     settings: dict[str, Any] | None = None
     validation_records: list[_Token] | None = None
     dcv_delegation_records: list[_Delegation] | None = None
-    validation_errors: list[_ValidationError] | None = None
+    validation_errors: list[_ValidationError | None] | None = None
+
+    @property
+    def tokens(self) -> tuple[ValidationRecord, ...]:
+        """The tokens of domain control validation."""
+        listed = tuple(token.to_domain() for token in self.validation_records or ())
+        own = self.to_domain()
+        return listed or ((own,) if own != ValidationRecord() else ())
 
 
 class _Ownership(BaseModel):
@@ -88,14 +115,14 @@ class WireHostname(BaseModel):
 
     id: str
     hostname: str
-    status: str = "pending"
+    status: str | None = None
     ssl: _Ssl | None = None
     ownership_verification: _Ownership | None = None
     ownership_verification_http: _OwnershipHttp | None = None
     custom_origin_server: str | None = None
     custom_origin_sni: str | None = None
     custom_metadata: dict[str, Any] | None = None
-    verification_errors: list[str] | None = None
+    verification_errors: list[str | None] | None = None
     created_at: datetime | None = None
 
     def to_domain(self) -> CloudflareHostname:
@@ -106,7 +133,7 @@ class WireHostname(BaseModel):
         return CloudflareHostname(
             id=self.id,
             hostname=self.hostname,
-            status=self.status,
+            status=self.status or "",
             ssl_status=ssl.status,
             ssl_method=ssl.method,
             ssl_type=ssl.type,
@@ -114,16 +141,19 @@ class WireHostname(BaseModel):
             cloudflare_branding=bool(ssl.cloudflare_branding),
             certificate_authority=ssl.certificate_authority,
             ssl_settings=ssl.settings or {},
-            verification_errors=tuple(self.verification_errors or ()),
-            validation_errors=tuple(e.message for e in ssl.validation_errors or ()),
-            ownership_name=ownership.name,
-            ownership_value=ownership.value,
+            verification_errors=tuple(text for text in self.verification_errors or () if text),
+            validation_errors=tuple(
+                each.message for each in ssl.validation_errors or () if each and each.message
+            ),
+            # Once it is not needed any more, the object may stay with empty texts.
+            ownership_name=ownership.name or None,
+            ownership_value=ownership.value or None,
             ownership_http=_pair(by_http.http_url, by_http.http_body),
             delegation=next(filter(None, (_pair(d.cname, d.cname_target) for d in handed)), None),
             custom_origin_server=self.custom_origin_server or None,
             custom_origin_sni=self.custom_origin_sni or None,
             custom_metadata=self.custom_metadata,
-            validation_records=tuple(t.to_domain() for t in ssl.validation_records or ()),
+            validation_records=ssl.tokens,
             created_at=self.created_at,
         )
 
