@@ -31,6 +31,7 @@ from app.services.claims import Claims
 from app.services.custom_hostnames import CustomHostnames
 from app.services.deliveries import Deliveries
 from app.services.observing import Observer
+from app.services.operator_actions import OperatorActions
 from app.services.pauses import Pauses
 from app.services.reconcile import Checkpoint, Reconciler
 from app.services.second_opinion import SecondOpinion
@@ -53,6 +54,7 @@ class Services:
 
     database: Database
     custom_hostnames: CustomHostnames
+    operator_actions: OperatorActions
     webhook_endpoints: WebhookEndpoints
     zones: Zones
     api_keys: ApiKeys
@@ -137,6 +139,7 @@ def _assemble(
         turns,
         dns_look,
         public_suffix,
+        policy=policy,
         inline_deadline=settings.inline_deadline,
         # Half the connections: the other half answers.
         inline_at_once=settings.database_connections // 2,
@@ -145,6 +148,7 @@ def _assemble(
     return Services(
         database=database,
         custom_hostnames=custom_hostnames,
+        operator_actions=OperatorActions(database),
         webhook_endpoints=WebhookEndpoints(database, webhooks, cipher, new_secret=new_secret),
         zones=Zones(database, cloudflare, cipher, budgets),
         api_keys=ApiKeys(database),

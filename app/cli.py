@@ -36,6 +36,8 @@ app = typer.Typer(
 )
 keys = typer.Typer(no_args_is_help=True, help="API keys, and keys for encryption at rest.")
 app.add_typer(keys, name="keys")
+hostnames = typer.Typer(no_args_is_help=True, help="What only an operator does to a hostname.")
+app.add_typer(hostnames, name="hostnames")
 zones = typer.Typer(no_args_is_help=True, help="Stop work on a zone, and let it go on.")
 app.add_typer(zones, name="zones")
 
@@ -232,6 +234,33 @@ def keys_secret() -> None:
     from cryptography.fernet import Fernet
 
     typer.echo(Fernet.generate_key().decode())
+
+
+Hostname = Annotated[str, typer.Argument(help="A custom hostname, or its id.")]
+
+
+@hostnames.command("adopt")
+def hostnames_adopt(hostname: Hostname) -> None:
+    """Take the zone's custom hostname of this name for one that was made here."""
+    adopting = _with_hostname(hostname, lambda actions, found: actions.adopt(found))
+    typer.echo(f"{adopting.hostname.name} is adopted as {adopting.id}.")
+
+
+@hostnames.command("release")
+def hostnames_release(hostname: Hostname) -> None:
+    """Remove a custom hostname, and free its name wherever its DNS points."""
+    freed = _with_hostname(hostname, lambda actions, found: actions.release(found))
+    typer.echo(f"{freed.hostname.name} is free once Cloudflare let it go.")
+
+
+def _with_hostname(hostname: str, act: Callable[[Any, str], Awaitable[Any]]) -> Any:
+    from app.services.operator_actions import OperatorActions
+
+    async def act_on_it(database: Any) -> Any:
+        actions = OperatorActions(database)
+        return await act(actions, await actions.id_of(hostname))
+
+    return _with_database(act_on_it)
 
 
 Zone = Annotated[str, typer.Argument(help="A zone's id; `default` names the default one.")]

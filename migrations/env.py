@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 
 from alembic import context
 from sqlalchemy import Connection, text
@@ -20,12 +21,12 @@ from app.persistence.tables import metadata
 ADVISORY_LOCK = 0x6E616D65
 LOCK_TIMEOUT = "4s"
 STATEMENT_TIMEOUT = "60s"
+WAIT_SECONDS = 0.2
 
 
 def run(connection: Connection) -> None:
     """Run what was asked for in one transaction a migration."""
-    # Before the time-outs: waiting for another run's end is no failure.
-    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
+    wait_for_others(connection)
     connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
     connection.execute(text(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'"))
     connection.commit()
@@ -37,6 +38,22 @@ def run(connection: Connection) -> None:
     )
     with context.begin_transaction():
         context.run_migrations()
+
+
+def wait_for_others(connection: Connection) -> None:
+    """Take the lock when no other run has it: waiting for its end is no failure.
+
+    Asked for again and again, because a statement that waits holds a snapshot, and an index that is
+    built concurrently waits for every older snapshot to end.
+    """
+    while True:
+        taken = connection.scalar(
+            text("SELECT pg_try_advisory_lock(:key)"), {"key": ADVISORY_LOCK}
+        )
+        connection.commit()
+        if taken:
+            return
+        time.sleep(WAIT_SECONDS)
 
 
 async def main(url: str) -> None:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse
 
 from app.api.dependencies import (
+    Admin,
     Cursor,
     IdDep,
     Limit,
@@ -137,6 +138,34 @@ async def refresh(id: IdDep, revision: RevisionDep, services: ServicesDep) -> JS
     """Look at DNS and Cloudflare now, make Cloudflare look again, and revive what failed."""
     refreshed = await services.custom_hostnames.refresh(id, revision=revision)
     return await _answer(services, refreshed, 200)
+
+
+@router.post(
+    "/{id}/adopt",
+    dependencies=[Admin],
+    summary="Adopt what the zone has of this name",
+    response_model=CustomHostnameOut,
+    responses=problems(404, 409),
+)
+async def adopt(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
+    """Take the zone's custom hostname of this name for one that was made here.
+
+    For a hostname that failed with `already_in_zone`. It is edited to what is wanted here.
+    """
+    return await _answer(services, await services.operator_actions.adopt(id), 200)
+
+
+@router.post(
+    "/{id}/release",
+    status_code=202,
+    dependencies=[Admin],
+    summary="Remove a custom hostname and free its name",
+    response_model=CustomHostnameOut,
+    responses=problems(404),
+)
+async def release(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
+    """Let another tenant add the name once Cloudflare let it go, wherever its DNS points."""
+    return await _answer(services, await services.operator_actions.release(id), 202)
 
 
 @router.get(

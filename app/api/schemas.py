@@ -226,6 +226,7 @@ EXAMPLE_HOSTNAME: dict[str, Any] = {
         "evidence": {"kind": "absent", "chain": [], "addresses": []},
     },
     "metadata": {},
+    "name_released_at": None,
     "revision": 1,
     "created_at": "2026-11-23T10:00:00+00:00",
     "updated_at": "2026-11-23T10:00:01+00:00",
@@ -275,6 +276,9 @@ class CustomHostnameOut(_Strict):
     cloudflare: CloudflareOut
     dns: DnsOut
     metadata: dict[str, Any]
+    name_released_at: datetime | None = Field(
+        description="Since when others may add the name: it was not set up in time, or was freed."
+    )
     revision: int = Field(description="Rises with changes made through the API.")
     created_at: datetime
     updated_at: datetime

@@ -58,6 +58,8 @@ EXAMPLE_STANDING: dict[str, Any] = {
     **EXAMPLE_ZONE,
     "is_ready": True,
     "token": "active",
+    "saas_enabled": True,
+    "missing_permissions": [],
     "quota": {"allocated": 5000, "used": 17},
     "set_up": {
         "fallback_origin_record": {
@@ -123,7 +125,13 @@ class ZoneStandingOut(ZoneOut):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE_STANDING]})
 
     is_ready: bool = Field(description="Hostnames can validate here.")
-    token: str
+    token: str = Field(description="`active`, or what is wrong with the token.")
+    saas_enabled: bool | None = Field(
+        description="Whether Cloudflare for SaaS is enabled; null where Cloudflare did not say."
+    )
+    missing_permissions: list[str] = Field(
+        description="What the token may not do, by Cloudflare's names of the permissions."
+    )
     quota: QuotaOut | None
     set_up: SetUpOut
 

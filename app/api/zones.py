@@ -184,6 +184,8 @@ def _standing(standing: ZoneStanding) -> dict[str, Any]:
         **_shown(standing.zone),
         "is_ready": standing.is_ready,
         "token": standing.token,
+        "saas_enabled": standing.saas_enabled,
+        "missing_permissions": list(standing.missing_permissions),
         "quota": asdict(quota) if quota else None,
         "set_up": {
             "fallback_origin_record": _part(standing.fallback_origin_record),

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from app.domain.cloudflare_errors import ENTITLEMENTS
 from app.domain.cloudflare_status import both_active, has_progressed
 from app.domain.custom_hostname import (
+    OF_ANY_AGE,
     CloudflareObject,
     CustomHostname,
     Desired,
@@ -62,6 +63,8 @@ def is_ours(view: CloudflareHostname, record: CustomHostname, skew: timedelta) -
     if known.seen is not None and known.seen.id == view.id:
         return True
     started = known.create_started_at
+    if started == OF_ANY_AGE:
+        return True
     if started is None or view.created_at is None:
         return False
     sent = record.cloudflare.sending, record.cloudflare.applied, wanted_shape(record)

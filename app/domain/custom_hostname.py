@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -16,6 +16,10 @@ from app.domain.shape import RefusedEdit, Shape
 
 AWAITED_FOR = timedelta(minutes=1)
 """How long somebody who changed or refreshed a hostname is taken to wait for what comes of it."""
+
+
+OF_ANY_AGE = datetime(1970, 1, 1, tzinfo=UTC)
+"""In place of when a creation began: whatever the zone has of the name is taken as made here."""
 
 
 class Desired(StrEnum):

@@ -20,7 +20,7 @@ from app.domain.events import EventType, event_type
 from app.domain.notices import find_notices, note_told
 from app.domain.observation import Act, Found, NotAsked, Observation, Side
 from app.domain.reason import Reason
-from app.domain.removal import removed_is_absent, settle_removal
+from app.domain.removal import frees_its_name, removed_is_absent, settle_removal
 from app.domain.schedule import Policy, cloudflare_due_at, dns_due_at, last_look_at
 from app.domain.standing import Standing, find_standing
 
@@ -74,6 +74,8 @@ def decide(
     steps = tuple(_steps(record.state, standing, created=seen.cloudflare.id is not None))
     moved = _arrive(seen, standing, steps, now)
     moved = settle_removal(moved, observation, now=now, policy=policy)
+    if moved.name_released_at is None and frees_its_name(moved, now=now, policy=policy):
+        moved = replace(moved, name_released_at=now)
     wanted = wanted_act(moved, now=now, policy=policy) if observation.acted is None else None
     postponed = wanted is not None and must_wait(moved, observation, now)
     act = None if postponed else wanted

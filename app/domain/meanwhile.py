@@ -29,6 +29,8 @@ def with_what_changed(
     that nobody wishes any more is taken off.
     """
     record = _with_present_wishes(transition.record, present)
+    if present.name_released_at != read.name_released_at or present.revision != read.revision:
+        record = replace(record, name_released_at=present.name_released_at)
     if acted is not None and _failed_meanwhile(record, read=read, present=present):
         record = replace(record, refresh_requested_at=now)
     record = with_present_shape(record, read=read, present=present)

@@ -59,6 +59,22 @@ def settle_removal(
     return record
 
 
+def frees_its_name(record: CustomHostname, *, now: datetime, policy: Policy) -> bool:
+    """Whether others may have the name: it failed, was never live, and its time is over.
+
+    What is at Cloudflare, or may be made there any moment, keeps its name.
+    """
+    if record.state is not State.FAILED or record.desired is Desired.ABSENT:
+        return False
+    known = record.cloudflare
+    if known.id is not None or known.create_tried_at is not None or record.refresh_is_requested:
+        return False
+    if LIVE & record.arrived_at.keys():
+        return False
+    since = record.watch.waiting_since or record.wanted_at
+    return now - since >= policy.gives_up_after
+
+
 def _settle_remake(
     record: CustomHostname, observation: Observation, view: CloudflareHostname, now: datetime
 ) -> CustomHostname:

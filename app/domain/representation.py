@@ -47,6 +47,7 @@ def represent(record: CustomHostname) -> dict[str, Any]:
         "cloudflare": _cloudflare(record),
         "dns": _dns(record.dns.routing),
         "metadata": dict(record.metadata),
+        "name_released_at": _instant(record.name_released_at),
         "revision": record.revision,
         "created_at": record.created_at.isoformat(),
         "updated_at": record.updated_at.isoformat(),

@@ -6,14 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Select, and_, func, insert, select, text, update
+from sqlalchemy import Select, and_, func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from app.domain.custom_hostname import CustomHostname, State, Watch
+from app.domain.custom_hostname import CustomHostname, Desired, State, Watch
 from app.domain.representation import represent
 from app.persistence.codec import object_row, read_record, watch_row, wide_row
 from app.persistence.database import NOW, Connection, in_seconds, lock_named
-from app.persistence.tables import HELD, cloudflare_objects, custom_hostnames, watches, zones
+from app.persistence.tables import (
+    HELD,
+    RELEASED,
+    cloudflare_objects,
+    custom_hostnames,
+    watches,
+    zones,
+)
 
 SERVING = "serving"
 """The role of a record's object; while a hostname moves between zones it has a second one."""
@@ -77,6 +84,18 @@ async def find_by_base(tx: Connection, base: str) -> list[CustomHostname]:
     return [read_record(row) for row in rows.mappings()]
 
 
+async def find_id(tx: Connection, text: str) -> str | None:
+    """Give the id of the newest record with this id or name; those not removed come first."""
+    c = custom_hostnames.c
+    found = await tx.execute(
+        select(c.id)
+        .where(or_(c.id == text, c.hostname == text))
+        .order_by(c.state == str(State.DELETED), c.id.desc())
+        .limit(1)
+    )
+    return found.scalar_one_or_none()
+
+
 async def lock_base(tx: Connection, base: str) -> None:
     """Let nobody else add, change or remove a name of this base until the transaction ends.
 
@@ -92,12 +111,29 @@ async def count_objects(tx: Connection, zone_id: str) -> int:
     return await tx.scalar(select(func.count()).select_from(ids.distinct().subquery())) or 0
 
 
+async def is_being_removed(tx: Connection, base: str) -> bool:
+    """Whether a record that gave the name free may still have its object at Cloudflare."""
+    c, objects = custom_hostnames.c, cloudflare_objects.c
+    found = await tx.execute(
+        select(c.id)
+        .outerjoin(cloudflare_objects, objects.custom_hostname_id == c.id)
+        .where(
+            c.base == base,
+            RELEASED,
+            or_(c.desired == str(Desired.ABSENT), objects.cloudflare_id.is_not(None)),
+        )
+        .limit(1)
+    )
+    return found.first() is not None
+
+
 async def tombstones(tx: Connection, base: str, *, besides_tenant: str) -> list[str]:
     """Give the ids of other tenants' deleted records whose name may still point here."""
     rows = await tx.execute(
         select(custom_hostnames.c.id).where(
             custom_hostnames.c.base == base,
             custom_hostnames.c.tombstone,
+            custom_hostnames.c.name_released_at.is_(None),
             custom_hostnames.c.tenant != besides_tenant,
         )
     )

@@ -44,6 +44,7 @@ metadata = MetaData(
 # parameter fits a partial index.
 HELD = text("state <> 'deleted' AND name_released_at IS NULL")
 """Of a hostname that keeps its name from others."""
+RELEASED = text("state <> 'deleted' AND name_released_at IS NOT NULL")
 OWED = text("status = 'pending'")
 DNS_DUE = text("dns_due_at IS NOT NULL")
 CLOUDFLARE_DUE = text("cloudflare_due_at IS NOT NULL")
@@ -158,6 +159,7 @@ custom_hostnames = Table(
     Index("uq_custom_hostnames_held", "hostname", unique=True, postgresql_where=HELD),
     # `x.com` and `*.x.com` are one object at Cloudflare: the one finds the other by their base.
     Index("ix_custom_hostnames_base", "base", postgresql_where=HELD),
+    Index("ix_custom_hostnames_released", "base", postgresql_where=RELEASED),
     Index("ix_custom_hostnames_tombstones", "base", postgresql_where=text("tombstone")),
     Index("ix_custom_hostnames_tenant", "tenant", "id"),
     Index("ix_custom_hostnames_state", "state", "id"),

@@ -39,6 +39,7 @@ from app.domain.hostname import (
 )
 from app.domain.reason import Reason
 from app.domain.representation import add_moment
+from app.domain.schedule import Policy
 from app.persistence import custom_hostnames as store
 from app.persistence import turns, watches
 from app.persistence.clock import read_now
@@ -52,12 +53,14 @@ from app.services.choosing import Choosing, apply
 from app.services.ports import Dns
 from app.services.reading import (
     existing,
+    free_names,
     holders,
     present,
     refuse_leaving,
     refuse_other_revision,
     sharing,
     targets_of,
+    with_its_name,
     zone_of,
 )
 from app.services.reconcile import Checkpoint, Reconciler
@@ -137,6 +140,7 @@ class CustomHostnames:
         dns: Dns,
         public_suffix: PublicSuffix,
         *,
+        policy: Policy,
         inline_deadline: timedelta,
         inline_at_once: int,
         checkpoint: Checkpoint,
@@ -146,6 +150,7 @@ class CustomHostnames:
         self._turns = turns
         self._choosing = Choosing(dns, public_suffix)
         self._public_suffix = public_suffix
+        self._policy = policy
         self._deadline = inline_deadline.total_seconds()
         self._checkpoint = checkpoint
         self._slots = InlineSlots(inline_at_once)
@@ -171,7 +176,7 @@ class CustomHostnames:
                     field="/zone",
                 )
             self._refuse_own(hostname, zone)
-            held, sibling = await holders(tx, hostname, wanted.tenant)
+            held, sibling = await holders(tx, hostname, wanted.tenant, policy=self._policy)
         if held is not None:
             return held, False
         choice = self._first_choice(hostname, wanted, zone, sibling)
@@ -219,13 +224,16 @@ class CustomHostnames:
         Raises:
             NotFound, PreconditionFailed: as their names say.
             Conflict: the hostname is being removed.
+            HostnameTaken: it had given its name free, and another has it now.
         """
         with self._slots.take() as slot:
             async with self._database.transaction() as tx:
+                await store.lock_base(tx, (await existing(tx, record_id)).hostname.base)
                 record = await present(tx, record_id, revision)
                 refuse_leaving(record)
                 now = await read_now(tx)
-                wished = replace(record, refresh_requested_at=now, acted_at=now, updated_at=now)
+                wished = await with_its_name(tx, record)
+                wished = replace(wished, refresh_requested_at=now, acted_at=now, updated_at=now)
                 wished, claim = await self._wish(tx, record, wished, slot)
             return await self._inline(wished, claim, slot)
 
@@ -257,6 +265,7 @@ class CustomHostnames:
                 if wished == record and record.state is not State.FAILED:
                     return record
                 now = await read_now(tx)
+                wished = await with_its_name(tx, wished)
                 for other in others:
                     # What is live is told by the one that edits: the two need not edit side by
                     # side. Should that one die, the other's own next look finds out.
@@ -324,9 +333,12 @@ class CustomHostnames:
         with self._slots.take() as slot:
             async with self._database.transaction() as tx:
                 await store.lock_base(tx, hostname.base)
-                held, sibling = await holders(tx, hostname, wanted.tenant)
+                held, sibling = await holders(tx, hostname, wanted.tenant, policy=self._policy)
                 if held is not None:
                     return held, False
+                await free_names(
+                    tx, hostname.base, besides_tenant=wanted.tenant, policy=self._policy
+                )
                 choice = self._first_choice(hostname, wanted, zone, sibling)
                 now = await read_now(tx)
                 record = CustomHostname(

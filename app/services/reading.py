@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from app.domain.custom_hostname import CustomHostname, Desired, State, ZoneTargets
 from app.domain.errors import (
     Conflict,
@@ -11,9 +13,12 @@ from app.domain.errors import (
     StillDeleting,
 )
 from app.domain.hostname import Hostname
+from app.domain.removal import frees_its_name
+from app.domain.schedule import Policy
 from app.domain.sharing import wanted_sibling
 from app.persistence import custom_hostnames as store
 from app.persistence import watches
+from app.persistence.clock import read_now
 from app.persistence.database import Connection
 from app.persistence.zones import Zone, get_zone
 
@@ -57,7 +62,7 @@ async def sharing(
 
 
 async def holders(
-    tx: Connection, hostname: Hostname, tenant: str
+    tx: Connection, hostname: Hostname, tenant: str, *, policy: Policy
 ) -> tuple[CustomHostname | None, CustomHostname | None]:
     """Give the record that answers a wish for the name already, and the one of the other name.
 
@@ -65,7 +70,12 @@ async def holders(
         HostnameTaken: the object is another tenant's.
         StillDeleting: the record, or the whole object, is on its way out.
     """
-    there = await store.find_by_base(tx, hostname.base)
+    now = await read_now(tx)
+    there = [
+        record
+        for record in await store.find_by_base(tx, hostname.base)
+        if record.tenant == tenant or not frees_its_name(record, now=now, policy=policy)
+    ]
     names = {record.hostname for record in there if record.tenant != tenant}
     if names:
         in_the_way = hostname if hostname in names else names.pop()
@@ -73,11 +83,44 @@ async def holders(
     held = next((record for record in there if record.hostname == hostname), None)
     sibling = next((record for record in there if record.hostname != hostname), None)
     last = held or sibling
-    if last is not None and last.desired is Desired.ABSENT:
+    leaves = last is not None and last.desired is Desired.ABSENT
+    if leaves or await store.is_being_removed(tx, hostname.base):
         raise StillDeleting("The former custom hostname of this name is still being removed.")
     if sibling is not None and sibling.desired is Desired.ABSENT:
         sibling = None
     return held, sibling
+
+
+async def free_names(tx: Connection, base: str, *, besides_tenant: str, policy: Policy) -> None:
+    """Take the name from records of other tenants whose time to set it up is over.
+
+    The base must be locked by this transaction.
+    """
+    now = await read_now(tx)
+    for record in await store.find_by_base(tx, base):
+        if record.tenant == besides_tenant or not frees_its_name(record, now=now, policy=policy):
+            continue
+        await watches.lock(tx, record.id)
+        present = await existing(tx, record.id)
+        if frees_its_name(present, now=now, policy=policy):
+            freed = replace(present, name_released_at=now)
+            await store.save_hostname(tx, freed, before=present)
+
+
+async def with_its_name(tx: Connection, record: CustomHostname) -> CustomHostname:
+    """Give the record with the name that it had given free, which it needs to be worked on.
+
+    The base must be locked by this transaction.
+
+    Raises:
+        HostnameTaken: another record has it by now.
+    """
+    if record.name_released_at is None:
+        return record
+    for other in await store.find_by_base(tx, record.hostname.base):
+        if other.tenant != record.tenant or other.hostname == record.hostname:
+            raise HostnameTaken(record.hostname.name, in_the_way=other.hostname.name)
+    return replace(record, name_released_at=None)
 
 
 async def zone_of(tx: Connection, record: CustomHostname) -> Zone:

@@ -93,8 +93,10 @@ class ZoneWatch:
             case _:
                 status = "unknown"
         if status != zone.target_standing:
-            say = log.info if status == "found" else log.warning
-            say("target_standing", zone=zone.id, standing=status)
+            if status == "found":
+                log.info("target_standing", zone=zone.id, standing=status)
+            else:
+                log.warning("target_standing", zone=zone.id, standing=status)
         async with self._database.transaction() as tx:
             now = await read_now(tx)
             target = zone.target.then(status, now)

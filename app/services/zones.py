@@ -8,12 +8,14 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 from app.domain.budget import Lane
 from app.domain.errors import (
     BudgetSpent,
     CloudflareError,
+    CloudflareNotEnabled,
+    CloudflarePermissionMissing,
     CloudflareUnavailable,
     InvalidInput,
     NotFound,
@@ -34,9 +36,14 @@ from app.services.ports import Cipher, ZoneGateway
 
 T = TypeVar("T")
 
-REPORT_CALLS = 5
-"""What a report asks for: both records, the token, the fallback origin, the quota."""
-SET_UP_CALLS = 10
+ZONE_READ = "Zone: Read"
+DNS_EDIT = "DNS: Edit"
+SSL_EDIT = "SSL and Certificates: Edit"
+"""The permissions that the token needs, as Cloudflare's dashboard calls them."""
+
+REPORT_CALLS = 8
+"""At most: the zone, both records, the token at three paths, the fallback origin, the quota."""
+SET_UP_CALLS = 13
 """At most: the zone, two records with their making, the fallback origin, and the report."""
 KEPT_SECONDS = 30.0
 """A report is given again for so long: who may read one must not spend the calls of all."""
@@ -79,6 +86,10 @@ class ZoneStanding:
     quota: Quota | None
     fallback_origin_record: Part
     cname_target: Part
+    saas_enabled: bool | None = None
+    """Whether Cloudflare for SaaS is enabled on the zone; None where Cloudflare did not say."""
+    missing_permissions: tuple[str, ...] = ()
+    """Cloudflare's names of the permissions that the token lacks."""
 
     @property
     def is_ready(self) -> bool:
@@ -88,6 +99,8 @@ class ZoneStanding:
             origin is not None
             and origin.status == "active"
             and self.cname_target.state is not PartState.MISSING
+            and self.saas_enabled is not False
+            and not self.missing_permissions
         )
 
 
@@ -198,18 +211,27 @@ class Zones:
     async def _standing(
         self, zone: Zone, access: ZoneAccess, origin: Part, target: Part
     ) -> ZoneStanding:
-        token, present, quota = await asyncio.gather(
+        token, named, present, quota = await asyncio.gather(
             self._token(access),
-            _or_none(self._cloudflare.fallback_origin(access)),
-            _or_none(self._cloudflare.quota(access)),
+            _answer(self._cloudflare.zone(access)),
+            _answer(self._cloudflare.fallback_origin(access)),
+            _answer(self._cloudflare.quota(access)),
         )
+        codes = {
+            ZONE_READ: {named.error},
+            DNS_EDIT: {origin.error, target.error},
+            SSL_EDIT: {present.error, quota.error},
+        }
+        lacking = CloudflarePermissionMissing.code
         return ZoneStanding(
             zone=zone,
             token=token,
-            fallback_origin=present,
-            quota=quota,
+            fallback_origin=present.value,
+            quota=quota.value,
             fallback_origin_record=origin,
             cname_target=target,
+            saas_enabled=_saas_enabled(present, quota),
+            missing_permissions=tuple(name for name, seen in codes.items() if lacking in seen),
         )
 
     def _kept_of(self, zone: Zone) -> ZoneStanding | None:
@@ -289,12 +311,26 @@ def _routing_records(records: list[ZoneRecord]) -> list[ZoneRecord]:
     return [record for record in records if record.type in {"A", "AAAA", "CNAME"}]
 
 
-async def _or_none(call: Awaitable[T]) -> T | None:
-    """Leave out what Cloudflare does not say now: a standing is a report, not a promise."""
+@dataclass(frozen=True, slots=True)
+class _Answer(Generic[T]):
+    """What a call gave, or the code of the error that it ended with."""
+
+    value: T | None = None
+    error: str | None = None
+
+
+async def _answer(call: Awaitable[T]) -> _Answer[T]:
+    """Leave out what Cloudflare does not say now: a report is no promise."""
     try:
-        return await _in_time(call)
-    except CloudflareError:
-        return None
+        return _Answer(await _in_time(call))
+    except CloudflareError as error:
+        return _Answer(error=error.code)
+
+
+def _saas_enabled(*answers: _Answer[Any]) -> bool | None:
+    if any(answer.error == CloudflareNotEnabled.code for answer in answers):
+        return False
+    return True if all(answer.error is None for answer in answers) else None
 
 
 async def _in_time(call: Awaitable[T]) -> T:

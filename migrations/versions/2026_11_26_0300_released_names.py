@@ -16,6 +16,7 @@ SCHEMA_VERSION = 8
 
 NOT_DELETED = "state <> 'deleted'"
 HELD = f"{NOT_DELETED} AND name_released_at IS NULL"
+RELEASED = f"{NOT_DELETED} AND name_released_at IS NOT NULL"
 INSTANT = postgresql.TIMESTAMP(timezone=True)
 
 
@@ -48,6 +49,10 @@ def replace_indexes(unique: tuple[str, str], former: str) -> None:
     with op.get_context().autocommit_block():
         build(f"uq_custom_hostnames_{name}", "hostname", where, unique=True)
         build("ix_custom_hostnames_base_new", "base", where, unique=False)
+        if where == HELD:
+            build("ix_custom_hostnames_released", "base", RELEASED, unique=False)
+        else:
+            op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_custom_hostnames_released")
         op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS uq_custom_hostnames_{former}")
         op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_custom_hostnames_base")
         op.execute("ALTER INDEX ix_custom_hostnames_base_new RENAME TO ix_custom_hostnames_base")

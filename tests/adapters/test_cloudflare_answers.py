@@ -240,7 +240,7 @@ HOSTNAMES: dict[str, tuple[Call, dict[str, Any]]] = {
 
 
 def test_every_answer_has_its_place() -> None:
-    assert FILES == sorted([*REFUSALS, *VALUES, *HOSTNAMES, *NOT_CALLED])
+    assert sorted([*REFUSALS, *VALUES, *HOSTNAMES, *NOT_CALLED]) == FILES
 
 
 @pytest.mark.parametrize("name", REFUSALS)

@@ -262,7 +262,7 @@ async def test_a_hostname_of_the_wrong_shape_is_unavailable(name: str, result: A
     assert type(error) is CloudflareUnavailable
 
 
-ENTRIES = ([None], [{}], [[]])
+ENTRIES: tuple[list[Any], ...] = ([None], [{}], [[]])
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ ROUTES = [
     ("PATCH", "/v1/custom-hostnames/x", "write"),
     ("DELETE", "/v1/custom-hostnames/x", "write"),
     ("POST", "/v1/custom-hostnames/x/refresh", "write"),
+    ("POST", "/v1/custom-hostnames/x/adopt", "admin"),
+    ("POST", "/v1/custom-hostnames/x/release", "admin"),
     ("GET", "/v1/custom-hostnames/x/records", "read"),
     ("GET", "/v1/custom-hostnames/x/events", "read"),
     ("GET", "/v1/webhook-endpoints", "read"),

@@ -98,6 +98,26 @@ def test_what_another_hand_removes_is_missing_and_not_made_again() -> None:
     assert decided(gone.record, dns=HERE, after=200).act is None
 
 
+OTHER = cloudflare_view(cloudflare_id="11111111-2222-4333-8444-555555555555")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param(validating_record(), id="validating"),
+        pytest.param(active_record(), id="active"),
+        pytest.param(live_record(), id="live"),
+        pytest.param(confirmed(live_record(), cloudflare=MOVED, dns=ELSEWHERE).record, id="moved"),
+    ],
+)
+def test_a_name_that_the_zone_has_under_another_id_is_in_the_zone_and_not_missing(
+    record: CustomHostname,
+) -> None:
+    gone = confirmed(record, cloudflare=Absent(namesake=OTHER))
+    assert (gone.record.state, gone.record.reason) == (State.FAILED, Reason.ALREADY_IN_ZONE)
+    assert (gone.act, gone.record.cloudflare.id) == (None, None)
+
+
 def test_what_lapsed_and_is_then_removed_is_still_made_again_on_sight() -> None:
     lapsed = decided(validating_record(), cloudflare=MOVED, dns=NOWHERE).record
     leaving = decided(lapsed, cloudflare=LEAVING, after=60)

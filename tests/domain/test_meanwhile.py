@@ -48,6 +48,7 @@ def written(
         {"refresh_requested_at": at(3), "acted_at": at(3)},
         {"desired": Desired.ABSENT, "wanted_at": at(3)},
         {"sequence": 9},
+        {"name_released_at": at(3), "desired": Desired.ABSENT, "revision": 7},
     ],
     ids="+".join,
 )

@@ -1,10 +1,58 @@
-"""The breaker: how much has to contradict at the same time before it says more of the zone."""
+"""When a zone pauses: too much contradicts at once, or its CNAME target is missing for long."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.domain.pause import RESUME_OVER, Counts, may_trip, resume_over, trips
+from app.domain.pause import (
+    PAUSE_REASONS,
+    RESUME_OVER,
+    Counts,
+    TargetHistory,
+    may_trip,
+    resume_over,
+    trips,
+)
+from app.domain.reason import Reason, WaitingOn
+
+BEGAN = datetime(2026, 11, 26, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("checks", "missing", "steady"),
+    [
+        pytest.param("", False, False, id="never asked"),
+        pytest.param("f", False, False, id="found once"),
+        pytest.param("fffff", False, True, id="found for two minutes"),
+        pytest.param("aa", False, False, id="missing for half a minute"),
+        pytest.param("aaaaaa", False, False, id="missing for two and a half minutes"),
+        pytest.param("aaaaaaa", True, False, id="missing for three minutes"),
+        pytest.param("auuuuua", True, False, id="nobody could ask in between"),
+        pytest.param("aaaaaau", False, False, id="the last check was not answered"),
+        pytest.param("aaafaaa", False, False, id="found in between"),
+        pytest.param("aaaaaaafffff", False, True, id="back for two minutes"),
+        pytest.param("aaaaaaaffff", False, False, id="back for a minute and a half"),
+        pytest.param("ffuuf", False, True, id="found, not answered, found"),
+        pytest.param("a" * 33_000, True, False, id="missing for eleven days"),
+    ],
+)
+def test_a_target_is_missing_or_back_after_some_minutes(
+    checks: str, *, missing: bool, steady: bool
+) -> None:
+    history, now = TargetHistory(), BEGAN
+    for number, letter in enumerate(checks):
+        now = BEGAN + timedelta(seconds=30 * number)
+        history = history.then({"f": "found", "a": "absent", "u": "unknown"}[letter], now)
+    assert (history.is_missing(now), history.is_steady(now)) == (missing, steady)
+
+
+def test_each_cause_of_a_pause_has_a_reason_of_its_own_and_lifts_itself() -> None:
+    assert len(set(PAUSE_REASONS.values())) == len(PAUSE_REASONS)
+    assert all(reason.lifts_itself for reason in PAUSE_REASONS.values())
+    told = [Reason.of(code) for code in PAUSE_REASONS if code in set(Reason)]
+    assert {reason.waiting_on for reason in told} == {WaitingOn.OPERATOR}
+    assert len({reason.message for reason in told}) == len(told)
+
 
 NOBODY = Counts(0, 0)
 

@@ -4,7 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from app.domain.custom_hostname import CustomHostname, Desired, Removal, State, Watch
+from app.domain.cloudflare_errors import ENTITLEMENTS
+from app.domain.custom_hostname import (
+    CloudflareObject,
+    CustomHostname,
+    Desired,
+    Removal,
+    State,
+    Watch,
+)
 from app.domain.decide import Transition, decide
 from app.domain.observation import (
     Absent,
@@ -18,8 +26,8 @@ from app.domain.observation import (
     Routing,
     Unknown,
 )
-from app.domain.cloudflare_errors import ENTITLEMENTS
 from app.domain.reason import Reason, WaitingOn
+from app.domain.removal import frees_its_name
 from app.domain.representation import represent
 
 from .builders import (
@@ -33,8 +41,10 @@ from .builders import (
     checking_view,
     cloudflare_view,
     decided,
+    failed_record,
     live_record,
     path,
+    pending_record,
     validating_record,
 )
 
@@ -210,6 +220,53 @@ def test_a_name_nobody_set_up_for_thirty_days_is_removed_and_failed(
     assert gone.record.watch.next_check_at is None
     later = decided(gone.record, after=2 * MONTH)
     assert (later.act, later.record.reason) == (None, Reason.NEVER_SET_UP)
+
+
+@pytest.mark.parametrize(
+    ("record", "after", "free"),
+    [
+        pytest.param(failed_record(), MONTH, True, id="failed for thirty days"),
+        pytest.param(failed_record(), MONTH - 1, False, id="a second too early"),
+        pytest.param(pending_record(), MONTH, False, id="still to be created"),
+        pytest.param(validating_record(), MONTH, False, id="at Cloudflare"),
+        pytest.param(blocked_record(), MONTH, False, id="failed, and at Cloudflare"),
+        pytest.param(
+            replace(failed_record(), arrived_at=live_record().arrived_at),
+            MONTH,
+            False,
+            id="was live once",
+        ),
+        pytest.param(
+            replace(failed_record(), refresh_requested_at=at(1)), MONTH, False, id="tried again"
+        ),
+        pytest.param(
+            replace(failed_record(), cloudflare=CloudflareObject(create_tried_at=at(1))),
+            MONTH,
+            False,
+            id="a POST may have made it",
+        ),
+        pytest.param(
+            replace(failed_record(), watch=Watch(waiting_since=at(DAY))),
+            MONTH,
+            False,
+            id="a person acted since",
+        ),
+        pytest.param(
+            replace(failed_record(), desired=Desired.ABSENT), MONTH, False, id="being removed"
+        ),
+    ],
+)
+def test_which_names_are_free_for_others(
+    record: CustomHostname, after: float, *, free: bool
+) -> None:
+    assert frees_its_name(record, now=at(after), policy=POLICY) is free
+
+
+def test_a_name_that_was_given_up_is_free_from_then_on() -> None:
+    removing = looked(never_set_up()).record
+    gone = decided(removing, cloudflare=Absent(), acted=Act.DELETE, after=MONTH + 1).record
+    assert gone.name_released_at == at(MONTH + 1)
+    assert decided(gone, after=2 * MONTH).record.name_released_at == at(MONTH + 1)
 
 
 def test_a_refresh_makes_what_was_given_up_anew() -> None:

@@ -99,6 +99,7 @@ def test_a_live_record_as_it_is_shown() -> None:
             "evidence": {"kind": "cname", "chain": [TARGET], "addresses": ["192.0.2.1"]},
         },
         "metadata": {"shop": 7},
+        "name_released_at": None,
         "revision": 3,
         "created_at": "2026-03-02T12:00:00+00:00",
         "updated_at": "2026-03-02T12:01:00+00:00",

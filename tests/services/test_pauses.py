@@ -51,15 +51,46 @@ async def test_a_cname_target_that_is_gone_pauses_the_zone_and_no_tenant_hears_o
     await service.eventually(lambda: service.received("zone.paused"))
 
 
-@pytest.mark.parametrize("broken", [{"token": "revoked"}, {"zone": "gone"}])
+async def test_the_pause_of_a_missing_target_ends_once_it_is_back(service: Service) -> None:
+    (hostname,) = await service.live_fleet(1)
+    await service.remove_provider_record(TARGET)
+    await service.until_paused("cname_target_missing")
+    answer = await service.http.post("/v1/zones/default/setup", json={})
+    assert answer.status_code == 200, answer.text
+
+    async def is_open() -> bool:
+        await service.let_pass(seconds=31)
+        return (await service.zone())["paused"] is None
+
+    await service.eventually(is_open)
+    assert (await service.get(hostname["id"]))["state"] == "cname_verified"
+    assert await service.told(*LOSSES) == []
+
+
+async def test_a_target_that_is_missing_for_a_minute_pauses_nothing(service: Service) -> None:
+    await service.live_fleet(1)
+    await service.remove_provider_record(TARGET)
+    for _ in range(4):
+        await service.let_pass(seconds=31)
+    await service.http.post("/v1/zones/default/setup", json={})
+    for _ in range(8):
+        await service.let_pass(seconds=31)
+    assert (await service.zone())["paused"] is None
+    assert await service.told(*LOSSES) == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [({"token": "revoked"}, "token_refused"), ({"zone": "gone"}, "zone_unknown")],
+)
 async def test_a_token_that_is_refused_pauses_the_zone_and_lifts_itself(
-    service: Service, broken: dict[str, str]
+    service: Service, broken: dict[str, str], reason: str
 ) -> None:
     (hostname,) = await service.live_fleet(1)
     await service.world.control("PUT", "/cloudflare/account", **broken)
     pending = await service.create("shop.early-bird.com")
     assert (pending["state"], pending["waiting_on"]) == ("pending", "operator")
-    zone = await service.until_paused("token_refused")
+    zone = await service.until_paused(reason)
     assert zone["paused"]["retry_at"] is not None
     calls = (await service.calls())["total"]
     await service.advance(minutes=4)

@@ -93,15 +93,15 @@ class Lists:
     """A zone whose list is had, or is not, and whose token is verified, or is not."""
 
     def __init__(
-        self, error: CloudflareError | None, token: str | CloudflareError = "active"
+        self, error: CloudflareError | None, verified: str | CloudflareError = "active"
     ) -> None:
         self._error = error
-        self._token = token
+        self._verified = verified
 
     async def token_status(self, access: ZoneAccess) -> str:  # noqa: ARG002
-        if isinstance(self._token, CloudflareError):
-            raise self._token
-        return self._token
+        if isinstance(self._verified, CloudflareError):
+            raise self._verified
+        return self._verified
 
     async def list_page(
         self,

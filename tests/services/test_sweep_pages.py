@@ -21,6 +21,7 @@ from app.persistence.watches import Claim
 from app.persistence.zones import Zone
 from app.services.budgets import Budgets
 from app.services.pauses import Pauses
+from app.services.second_opinion import SecondOpinion
 from app.services.sweeps import Sweeps
 from tests.support.rows import now_of, present_zone, put_hostname
 
@@ -125,14 +126,10 @@ async def world(database: Database) -> World:
     async with database.transaction() as tx:
         await put_lists(tx, zone.id, [rules.WHOLE])
     cloudflare, reconciler, pauses = Zones(), Reconciler(), Pauses(database)
-    sweeps = Sweeps(
-        database,
-        cast("Any", cloudflare),
-        Plain(),
-        Budgets(database, Limits()),
-        pauses,
-        cast("Any", reconciler),
-    )
+    gateway: Any = cloudflare
+    budgets = Budgets(database, Limits())
+    opinion = SecondOpinion(database, gateway, gateway, budgets, pauses)
+    sweeps = Sweeps(database, gateway, Plain(), budgets, opinion, cast("Any", reconciler))
     return World(database, cloudflare, reconciler, sweeps, pauses)
 
 

@@ -1,0 +1,101 @@
+"""What only an operator does to one hostname: free its name, adopt what the zone has of it.
+
+Both change what is desired; the workers bring it about.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from app.domain.custom_hostname import (
+    OF_ANY_AGE,
+    CloudflareObject,
+    CustomHostname,
+    Desired,
+    State,
+)
+from app.domain.errors import Conflict, NotFound
+from app.domain.reason import Reason
+from app.domain.shape import Shape
+from app.persistence import custom_hostnames as store
+from app.persistence import turns, watches
+from app.persistence.clock import read_now
+from app.persistence.database import Connection, Database
+from app.services.reading import existing, present
+
+UNKNOWN_SHAPE = Shape(method="unknown")
+"""What an adopted object was made with: an edit brings it to what is wanted here."""
+
+
+class OperatorActions:
+    """Acts on the database alone, so that the command line can do so as well."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def id_of(self, text: str) -> str:
+        """Give the id of the hostname that has this name or id; the newest, where several had it.
+
+        Raises:
+            NotFound: there is none.
+        """
+        async with self._database.transaction() as tx:
+            found = await store.find_id(tx, text.strip().lower().removesuffix("."))
+        if found is None:
+            raise NotFound(f"There is no custom hostname {text[:300]!r} here.")
+        return found
+
+    async def release(self, record_id: str) -> CustomHostname:
+        """Remove the hostname, and let another tenant have its name once Cloudflare let it go.
+
+        Its DNS may still point at the CNAME target: the operator says that this is no matter.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        async with self._database.transaction() as tx:
+            before = await self._locked(tx, record_id)
+            now = await read_now(tx)
+            freed = replace(before, name_released_at=before.name_released_at or now)
+            if before.desired is Desired.PRESENT:
+                freed = replace(freed, desired=Desired.ABSENT, wanted_at=now)
+                await turns.leave(tx, [record_id])
+            return await self._save(tx, before, freed)
+
+    async def adopt(self, record_id: str) -> CustomHostname:
+        """Take the zone's custom hostname of this name for one that was made here.
+
+        Raises:
+            NotFound: there is none of this id.
+            Conflict: nothing of the zone is in its way.
+        """
+        async with self._database.transaction() as tx:
+            before = await self._locked(tx, record_id)
+            if (before.state, before.reason) != (State.FAILED, Reason.ALREADY_IN_ZONE):
+                raise Conflict(
+                    "Only a hostname that failed with `already_in_zone` can adopt what is there.",
+                    code="nothing_to_adopt",
+                )
+            now = await read_now(tx)
+            adopting = replace(
+                before,
+                cloudflare=CloudflareObject(create_started_at=OF_ANY_AGE, applied=UNKNOWN_SHAPE),
+                refresh_requested_at=now,
+                acted_at=now,
+            )
+            return await self._save(tx, before, adopting)
+
+    async def _locked(self, tx: Connection, record_id: str) -> CustomHostname:
+        await store.lock_base(tx, (await existing(tx, record_id)).hostname.base)
+        return await present(tx, record_id, None)
+
+    async def _save(
+        self, tx: Connection, before: CustomHostname, after: CustomHostname
+    ) -> CustomHostname:
+        if after == before:
+            return before
+        now = await read_now(tx)
+        after = replace(after, revision=before.revision + 1, updated_at=now)
+        saved = await store.save_hostname(tx, after, before=before)
+        await watches.wake(tx, before.id)
+        return saved
