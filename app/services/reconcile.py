@@ -334,7 +334,9 @@ async def _is_void(tx: Connection, transition: Transition, observation: Observat
         return False
     zone_id = transition.record.zone.id
     paused, target = await standing_of(tx, zone_id)
-    if paused or (target not in TARGET_FINE and _takes_down(transition)):
+    against = _takes_down(transition) or bool(transition.contradicted)
+    if paused or (target not in TARGET_FINE and against):
+        # Without its target every name looks lost, to Cloudflare too.
         return True
     return await breaker_trips(tx, zone_id, transition)
 

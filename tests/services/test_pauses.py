@@ -57,6 +57,7 @@ async def test_the_pause_of_a_missing_target_ends_once_it_is_back(service: Servi
     await service.until_paused("cname_target_missing")
     answer = await service.http.post("/v1/zones/default/setup", json={})
     assert answer.status_code == 200, answer.text
+    await service.set_statuses(hostname, status="active")
 
     async def is_open() -> bool:
         await service.let_pass(seconds=31)
@@ -68,11 +69,12 @@ async def test_the_pause_of_a_missing_target_ends_once_it_is_back(service: Servi
 
 
 async def test_a_target_that_is_missing_for_a_minute_pauses_nothing(service: Service) -> None:
-    await service.live_fleet(1)
+    (hostname,) = await service.live_fleet(1)
     await service.remove_provider_record(TARGET)
     for _ in range(4):
         await service.let_pass(seconds=31)
     await service.http.post("/v1/zones/default/setup", json={})
+    await service.set_statuses(hostname, status="active")
     for _ in range(8):
         await service.let_pass(seconds=31)
     assert (await service.zone())["paused"] is None

@@ -190,7 +190,6 @@ async def test_a_removal_that_cloudflare_comes_to_later_is_not_told_before_it_is
     record = await place.create()
     path = f"/custom_hostnames/{record.cloudflare.id}"
     place.transport.keeps_names = True
-    await place.control("PATCH", path, status="pending_deletion", ssl_status="pending_deletion")
     removed = await place.remove(record)
     assert removed.state is State.DELETING
     for seconds in (10, 10, 600):
@@ -201,3 +200,14 @@ async def test_a_removal_that_cloudflare_comes_to_later_is_not_told_before_it_is
     await place.until_deleted(record, within=200)
     told = [State.PENDING, State.VALIDATING, State.DELETING, State.DELETED]
     assert await place.states(record) == told
+
+
+@pytest.mark.parametrize("status", ["pending_deletion", "deleted"])
+async def test_a_removed_name_that_can_still_be_read_is_gone(place: Place, status: str) -> None:
+    record = await place.create()
+    place.transport.keeps_names = True
+    path = f"/custom_hostnames/{record.cloudflare.id}"
+    await place.control("PATCH", path, status=status, ssl_status="pending_deletion")
+    removed = await place.remove(record)
+    assert (removed.state, removed.cloudflare.id) == (State.DELETED, None)
+    assert len(await place.there()) == 1
