@@ -35,6 +35,7 @@ from app.services.operator_actions import OperatorActions
 from app.services.pauses import Pauses
 from app.services.reconcile import Checkpoint, Reconciler
 from app.services.second_opinion import SecondOpinion
+from app.services.stored_secrets import StoredSecrets
 from app.services.sweeps import Sweeps
 from app.services.turns import Turns
 from app.services.webhook_endpoints import WebhookEndpoints
@@ -94,6 +95,7 @@ async def open_services(
             open_database(settings.database_url, connections=settings.database_connections)
         )
         await _write_settings(database, settings, cipher)
+        await StoredSecrets(database, cipher).require_readable()
         budgets = Budgets(database, limits_of(settings))
         http = await stack.enter_async_context(_http_client(cloudflare_transport))
         hooks = await stack.enter_async_context(_http_client())

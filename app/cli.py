@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from app import __version__
+from app.database_commands import hostnames, keys, reach, say, zones
 from app.domain.errors import NameplateError
 from app.logging import set_up_logging
 from app.settings import (
@@ -22,9 +23,9 @@ from app.settings import (
     load_database_settings,
     load_settings,
     named_database_url,
+    refuse_unknown_settings,
 )
 
-CONNECT_WAIT_SECONDS = 2.0
 USAGE = 2
 
 app = typer.Typer(
@@ -34,11 +35,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Your customers' own domains on your product, through Cloudflare for SaaS.",
 )
-keys = typer.Typer(no_args_is_help=True, help="API keys, and keys for encryption at rest.")
 app.add_typer(keys, name="keys")
-hostnames = typer.Typer(no_args_is_help=True, help="What only an operator does to a hostname.")
 app.add_typer(hostnames, name="hostnames")
-zones = typer.Typer(no_args_is_help=True, help="Stop work on a zone, and let it go on.")
 app.add_typer(zones, name="zones")
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
@@ -74,12 +72,13 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer's own signature
 @app.callback()
 def main(
     *,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback prints it and ends
         bool,
         typer.Option("--version", is_eager=True, callback=_version, help="Print the version."),
     ] = False,
 ) -> None:
     """Nameplate."""
+    refuse_unknown_settings()
 
 
 @app.command()
@@ -211,106 +210,9 @@ def migrate(
     from app.persistence.migrations import migrate as bring_up
 
     settings = load_database_settings()
-    _reach(settings.database_url, settings.database_tries)
+    reach(settings.database_url, settings.database_tries)
     bring_up(settings.database_url, revision)
     typer.echo("The schema is up to date.")
-
-
-@keys.command("create")
-def keys_create(
-    name: Annotated[str, typer.Option(help="Whose key it is, for people.")] = "unnamed",
-    scope: Annotated[str, typer.Option(help="read, write or admin.")] = "write",
-) -> None:
-    """Make an API key and print it, this once."""
-    from app.services.api_keys import ApiKeys
-
-    _, secret = _with_database(lambda database: ApiKeys(database).create(name=name, scope=scope))
-    typer.echo(secret)
-
-
-@keys.command("secret")
-def keys_secret() -> None:
-    """Make a key for NAMEPLATE_SECRET_KEYS and print it."""
-    from cryptography.fernet import Fernet
-
-    typer.echo(Fernet.generate_key().decode())
-
-
-Hostname = Annotated[str, typer.Argument(help="A custom hostname, or its id.")]
-
-
-@hostnames.command("adopt")
-def hostnames_adopt(hostname: Hostname) -> None:
-    """Take the zone's custom hostname of this name for one that was made here."""
-    adopting = _with_hostname(hostname, lambda actions, found: actions.adopt(found))
-    typer.echo(f"{adopting.hostname.name} is adopted as {adopting.id}.")
-
-
-@hostnames.command("release")
-def hostnames_release(hostname: Hostname) -> None:
-    """Remove a custom hostname, and free its name wherever its DNS points."""
-    freed = _with_hostname(hostname, lambda actions, found: actions.release(found))
-    typer.echo(f"{freed.hostname.name} is free once Cloudflare let it go.")
-
-
-def _with_hostname(hostname: str, act: Callable[[Any, str], Awaitable[Any]]) -> Any:
-    from app.services.operator_actions import OperatorActions
-
-    async def act_on_it(database: Any) -> Any:
-        actions = OperatorActions(database)
-        return await act(actions, await actions.id_of(hostname))
-
-    return _with_database(act_on_it)
-
-
-Zone = Annotated[str, typer.Argument(help="A zone's id; `default` names the default one.")]
-
-
-@zones.command("pause")
-def zones_pause(
-    zone: Zone = "default",
-    detail: Annotated[str | None, typer.Option(help="Why, for those who ask.")] = None,
-) -> None:
-    """Ask Cloudflare nothing, and conclude nothing, until the zone is resumed."""
-    paused = _with_pauses(lambda pauses: pauses.pause_by_operator(zone, detail=detail))
-    typer.echo(f"{paused.id} is paused.")
-
-
-@zones.command("resume")
-def zones_resume(
-    zone: Zone = "default",
-    *,
-    accept_regressions: Annotated[
-        bool, typer.Option("--accept-regressions", help="What stopped it is true: tell tenants.")
-    ] = False,
-) -> None:
-    """Go on, what fell due meanwhile spread over an hour at most."""
-    resumed = _with_pauses(
-        lambda pauses: pauses.resume(zone, accept_regressions=accept_regressions)
-    )
-    typer.echo(f"{resumed.id} goes on.")
-
-
-def _with_pauses(change: Callable[[Any], Awaitable[Any]]) -> Any:
-    from app.services.pauses import Pauses
-
-    return _with_database(lambda database: change(Pauses(database)))
-
-
-def _with_database(change: Callable[[Any], Awaitable[Any]]) -> Any:
-    """Run one change on a database that has this code's schema."""
-    from app.persistence.database import open_database, require_schema
-
-    set_up_logging("console", logging.CRITICAL)
-    settings = load_database_settings()
-    _reach(settings.database_url, settings.database_tries)
-
-    async def run_change() -> Any:
-        await require_schema(settings.database_url)
-        async with open_database(settings.database_url, connections=1) as database:
-            return await change(database)
-
-    return asyncio.run(run_change())
 
 
 async def _work(settings: Settings, stop: asyncio.Event) -> None:
@@ -323,18 +225,8 @@ async def _work(settings: Settings, stop: asyncio.Event) -> None:
 
 def _ready(settings: Settings) -> Settings:
     set_up_logging(settings.log_format)
-    _reach(settings.database_url, settings.database_tries)
+    reach(settings.database_url, settings.database_tries)
     return settings
-
-
-def _reach(database_url: str, tries: int) -> None:
-    from app.persistence.database import wait_until_reachable
-
-    asyncio.run(
-        wait_until_reachable(
-            database_url, attempts=tries, wait_seconds=CONNECT_WAIT_SECONDS, say=_say
-        )
-    )
 
 
 @contextmanager
@@ -415,11 +307,7 @@ def _is_expected(error: Exception) -> bool:
     return isinstance(error, kinds)
 
 
-def _say(line: str) -> None:
-    typer.echo(line, err=True)
-
-
 def _fail(lines: list[str], status: int) -> None:
     for line in lines:
-        _say(f"nameplate: {line}")
+        say(f"nameplate: {line}")
     sys.exit(status)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
+import os
 import re
 from datetime import timedelta
 from functools import cached_property
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from dotenv import dotenv_values
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "NAMEPLATE_"
@@ -21,6 +31,13 @@ def _seconds(value: object) -> object:
         return timedelta(seconds=float(str(value)))
     except ValueError:
         return value
+
+
+def _parts(value: object) -> object:
+    """Read a list that is written with commas."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
 def _is_prefix(text: str) -> bool:
@@ -95,10 +112,8 @@ class Settings(BaseSettings):
     @classmethod
     def _split_lists(cls, values: dict[str, object]) -> dict[str, object]:
         for name in ("secret_keys", "dns_resolvers", "apex_prefixes"):
-            value = values.get(name)
-            if isinstance(value, str):
-                parts = tuple(part.strip() for part in value.split(",") if part.strip())
-                values = {**values, name: parts}
+            if name in values:
+                values = {**values, name: _parts(values[name])}
         return values
 
     @model_validator(mode="after")
@@ -134,6 +149,22 @@ class DatabaseSettings(BaseSettings):
     database_tries: int = Field(default=15, ge=1, le=1000)
 
 
+class SecretsSettings(DatabaseSettings):
+    """What the commands need that read and write stored secrets."""
+
+    secret_keys: Annotated[tuple[SecretStr, ...], NoDecode]
+
+    @field_validator("secret_keys", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return _parts(value)
+
+    @cached_property
+    def secret_key_texts(self) -> tuple[str, ...]:
+        """The keys themselves."""
+        return tuple(key.get_secret_value() for key in self.secret_keys)
+
+
 class _NamedDatabase(BaseSettings):
     model_config = DatabaseSettings.model_config
 
@@ -151,6 +182,39 @@ def load_settings(database_url: str | None = None) -> Settings:
         return Settings(**given)  # type: ignore[arg-type] # the environment fills the rest
     except ValidationError as error:
         raise SettingsError(_lines(error)) from None
+
+
+def load_secrets_settings() -> SecretsSettings:
+    """Read the part of the environment that concerns stored secrets.
+
+    Raises:
+        SettingsError: with one line a fault.
+    """
+    try:
+        return SecretsSettings()  # type: ignore[call-arg] # the environment fills it
+    except ValidationError as error:
+        raise SettingsError(_lines(error)) from None
+
+
+def refuse_unknown_settings() -> None:
+    """See that every NAMEPLATE_ variable is a setting: one misspelt would be passed over.
+
+    Raises:
+        SettingsError: naming each that is none, with the nearest that is.
+    """
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    said = {*os.environ, *dotenv_values(".env")}
+    unknown = sorted(name for name in said if name.upper().startswith(PREFIX))
+    lines = [_unknown(name, known) for name in unknown if name.upper() not in known]
+    if lines:
+        raise SettingsError(lines)
+
+
+def _unknown(name: str, known: set[str]) -> str:
+    own = [each.removeprefix(PREFIX) for each in sorted(known)]
+    nearest = difflib.get_close_matches(name.upper().removeprefix(PREFIX), own, n=1)
+    hint = f"did you mean {PREFIX}{nearest[0]}?" if nearest else ".env.example lists all of them."
+    return f"{name} is not a setting; {hint}"
 
 
 def named_database_url() -> str | None:

@@ -23,16 +23,30 @@ class Cipher:
             NotReady: when one is no Fernet key.
         """
         try:
-            self._fernet = MultiFernet([Fernet(key) for key in keys])
+            fernets = [Fernet(key) for key in keys]
+            self._fernet = MultiFernet(fernets)
         except ValueError:
             raise NotReady(
                 "NAMEPLATE_SECRET_KEYS must hold Fernet keys (32 bytes in URL-safe base64), "
                 "newest first; `nameplate keys secret` makes one."
             ) from None
+        self._newest = fernets[0]
 
     def encrypt(self, text: str) -> bytes:
         """Encrypt."""
         return self._fernet.encrypt(text.encode())
+
+    def rotate(self, token: bytes) -> bytes | None:
+        """Encrypt with the newest key what another encrypted; None where it is so already.
+
+        Raises:
+            NotReady: when no key fits.
+        """
+        try:
+            self._newest.decrypt(token)
+        except InvalidToken:
+            return self.encrypt(self.decrypt(token))
+        return None
 
     def decrypt(self, token: bytes) -> str:
         """Decrypt.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.persistence.database import NOW, Connection, Database
@@ -21,6 +22,14 @@ class ApiKey:
     scope: str
 
 
+@dataclass(frozen=True, slots=True)
+class ListedKey(ApiKey):
+    """A key as operators see it."""
+
+    created_at: datetime
+    revoked_at: datetime | None
+
+
 async def insert_key(tx: Connection, *, name: str, scope: str, digest: bytes) -> ApiKey:
     """Write a new key."""
     key = ApiKey(new_id(Prefix.API_KEY), name, scope)
@@ -28,6 +37,25 @@ async def insert_key(tx: Connection, *, name: str, scope: str, digest: bytes) ->
         insert(api_keys).values(id=key.id, name=name, scope=scope, hash=digest, created_at=NOW)
     )
     return key
+
+
+async def list_keys(tx: Connection) -> list[ListedKey]:
+    """Give all keys, oldest first, those that were revoked too."""
+    rows = await tx.execute(select(*_LISTED).order_by(api_keys.c.created_at, api_keys.c.id))
+    return [ListedKey(*row) for row in rows]
+
+
+async def revoke_key(tx: Connection, key_id: str) -> ListedKey | None:
+    """Let a key work no more; one that was revoked keeps its time. None where there is none."""
+    c = api_keys.c
+    rows = await tx.execute(
+        update(api_keys)
+        .where(c.id == key_id)
+        .values(revoked_at=func.coalesce(c.revoked_at, NOW))
+        .returning(*_LISTED)
+    )
+    row = rows.first()
+    return ListedKey(*row) if row else None
 
 
 async def put_bootstrap_key(tx: Connection, digest: bytes) -> None:
@@ -51,4 +79,5 @@ async def find_key(database: Database, digest: bytes) -> ApiKey | None:
     return ApiKey(row["id"], row["name"], row["scope"]) if row else None
 
 
+_LISTED = tuple(api_keys.c[name] for name in ("id", "name", "scope", "created_at", "revoked_at"))
 _FIND = "SELECT id, name, scope FROM api_keys WHERE hash = $1 AND revoked_at IS NULL"

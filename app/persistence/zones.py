@@ -196,6 +196,15 @@ async def save_target(tx: Connection, zone_id: str, target: TargetHistory) -> No
     )
 
 
+async def save_token(tx: Connection, zone_id: str, api_token: bytes) -> None:
+    """Write a zone's encrypted token, and have a pause that was its fault tried again soon."""
+    await tx.execute(
+        update(zones)
+        .where(zones.c.id == zone_id)
+        .values(api_token=api_token, updated_at=NOW, watch_due_at=NOW)
+    )
+
+
 async def lock_zone(tx: Connection, zone_id: str) -> Zone | None:
     """Read one and keep others from changing it."""
     row = await tx.execute(

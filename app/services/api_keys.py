@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 
-from app.domain.errors import InvalidInput
+from app.domain.errors import InvalidInput, NotFound
 from app.persistence import api_keys as store
-from app.persistence.api_keys import ApiKey
+from app.persistence.api_keys import ApiKey, ListedKey
 from app.persistence.database import Database
 
 REMEMBER_SECONDS = 5.0
@@ -56,6 +56,23 @@ class ApiKeys:
         async with self._database.transaction() as tx:
             key = await store.insert_key(tx, name=name, scope=scope, digest=digest(secret))
         return key, secret
+
+    async def list(self) -> list[ListedKey]:
+        """Give all keys, oldest first."""
+        async with self._database.transaction() as tx:
+            return await store.list_keys(tx)
+
+    async def revoke(self, key_id: str) -> ListedKey:
+        """Let a key work no more, within five seconds.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        async with self._database.transaction() as tx:
+            revoked = await store.revoke_key(tx, key_id)
+        if revoked is None:
+            raise NotFound("There is no API key with this id; `nameplate keys list` has them.")
+        return revoked
 
     async def find(self, secret: str) -> ApiKey | None:
         """Give the key that `secret` is, or None when it is unknown or revoked."""

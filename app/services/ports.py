@@ -109,3 +109,10 @@ class Cipher(Protocol):
 
     def decrypt(self, token: bytes) -> str:
         """Decrypt."""
+
+
+class RotatingCipher(Cipher, Protocol):
+    """Encryption at rest with several keys, one of them the newest."""
+
+    def rotate(self, token: bytes) -> bytes | None:
+        """Encrypt with the newest key what another encrypted; None where it is so already."""

@@ -1,0 +1,205 @@
+"""The commands that act on the database alone: keys, zones and hostnames."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import typer
+
+from app.logging import set_up_logging
+from app.settings import SecretsSettings, load_database_settings, load_secrets_settings
+
+CONNECT_WAIT_SECONDS = 2.0
+
+keys = typer.Typer(no_args_is_help=True, help="API keys, and keys for encryption at rest.")
+hostnames = typer.Typer(no_args_is_help=True, help="What only an operator does to a hostname.")
+zones = typer.Typer(no_args_is_help=True, help="Stop work on a zone, let it go on, set its token.")
+
+
+def say(line: str) -> None:
+    """Print for people, on standard error."""
+    typer.echo(line, err=True)
+
+
+def reach(database_url: str, tries: int) -> None:
+    """Wait until Postgres can be reached.
+
+    Raises:
+        NotReady: it could not be, in so many tries.
+    """
+    from app.persistence.database import wait_until_reachable
+
+    asyncio.run(
+        wait_until_reachable(
+            database_url, attempts=tries, wait_seconds=CONNECT_WAIT_SECONDS, say=say
+        )
+    )
+
+
+@keys.command("create")
+def keys_create(
+    name: Annotated[str, typer.Option(help="Whose key it is, for people.")] = "unnamed",
+    scope: Annotated[str, typer.Option(help="read, write or admin.")] = "write",
+) -> None:
+    """Make an API key and print it, this once."""
+    from app.services.api_keys import ApiKeys
+
+    _, secret = _with_database(lambda database: ApiKeys(database).create(name=name, scope=scope))
+    typer.echo(secret)
+
+
+@keys.command("secret")
+def keys_secret() -> None:
+    """Make a key for NAMEPLATE_SECRET_KEYS and print it."""
+    from cryptography.fernet import Fernet
+
+    typer.echo(Fernet.generate_key().decode())
+
+
+@keys.command("list")
+def keys_list() -> None:
+    """List the API keys, oldest first: id, scope, name, and whether it is revoked."""
+    from app.services.api_keys import ApiKeys
+
+    for key in _with_database(lambda database: ApiKeys(database).list()):
+        state = f"revoked {key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else "active"
+        typer.echo(f"{key.id}  {key.scope:5}  {key.created_at:%Y-%m-%d}  {state}  {key.name}")
+
+
+@keys.command("revoke")
+def keys_revoke(key: Annotated[str, typer.Argument(help="The key's id, not the key.")]) -> None:
+    """Let an API key work no more; it takes effect within five seconds."""
+    from app.services.api_keys import ApiKeys
+
+    revoked = _with_database(lambda database: ApiKeys(database).revoke(key))
+    typer.echo(f"{revoked.id} ({revoked.name}) is revoked.")
+
+
+@keys.command("rotate-secrets")
+def keys_rotate_secrets() -> None:
+    """Encrypt every stored secret with the first of NAMEPLATE_SECRET_KEYS; can be run again."""
+    rotated, kept = _with_secrets(lambda secrets: secrets.rotate())
+    typer.echo(f"{rotated} secrets are encrypted anew, {kept} were so already.")
+
+
+Hostname = Annotated[str, typer.Argument(help="A custom hostname, or its id.")]
+
+
+@hostnames.command("adopt")
+def hostnames_adopt(hostname: Hostname) -> None:
+    """Take the zone's custom hostname of this name for one that was made here."""
+    adopting = _with_hostname(hostname, lambda actions, found: actions.adopt(found))
+    typer.echo(f"{adopting.hostname.name} is adopted as {adopting.id}.")
+
+
+@hostnames.command("release")
+def hostnames_release(hostname: Hostname) -> None:
+    """Remove a custom hostname, and free its name wherever its DNS points."""
+    freed = _with_hostname(hostname, lambda actions, found: actions.release(found))
+    typer.echo(f"{freed.hostname.name} is free once Cloudflare let it go.")
+
+
+def _with_hostname(hostname: str, act: Callable[[Any, str], Awaitable[Any]]) -> Any:
+    from app.services.operator_actions import OperatorActions
+
+    async def act_on_it(database: Any) -> Any:
+        actions = OperatorActions(database)
+        return await act(actions, await actions.id_of(hostname))
+
+    return _with_database(act_on_it)
+
+
+Zone = Annotated[str, typer.Argument(help="A zone's id; `default` names the default one.")]
+
+
+@zones.command("pause")
+def zones_pause(
+    zone: Zone = "default",
+    detail: Annotated[str | None, typer.Option(help="Why, for those who ask.")] = None,
+) -> None:
+    """Ask Cloudflare nothing, and conclude nothing, until the zone is resumed."""
+    paused = _with_pauses(lambda pauses: pauses.pause_by_operator(zone, detail=detail))
+    typer.echo(f"{paused.id} is paused.")
+
+
+@zones.command("resume")
+def zones_resume(
+    zone: Zone = "default",
+    *,
+    accept_regressions: Annotated[
+        bool, typer.Option("--accept-regressions", help="What stopped it is true: tell tenants.")
+    ] = False,
+) -> None:
+    """Go on, what fell due meanwhile spread over an hour at most."""
+    resumed = _with_pauses(
+        lambda pauses: pauses.resume(zone, accept_regressions=accept_regressions)
+    )
+    typer.echo(f"{resumed.id} goes on.")
+
+
+@zones.command("list")
+def zones_list() -> None:
+    """List the zones, the default one first: id, Cloudflare's id, name, and what paused it."""
+    from app.persistence.zones import list_zones
+
+    async def read(database: Any) -> Any:
+        async with database.transaction() as tx:
+            return await list_zones(tx)
+
+    for zone in _with_database(read):
+        state = f"paused ({zone.pause.reason})" if zone.pause else "open"
+        default = "  default" if zone.is_default else ""
+        typer.echo(f"{zone.id}  {zone.cloudflare_zone_id}  {zone.name or '-'}  {state}{default}")
+
+
+@zones.command("set-token")
+def zones_set_token(zone: Annotated[str, typer.Argument(help="The zone's id.")]) -> None:
+    """Give a zone another API token, read from standard input.
+
+    For zones that are not the default one: its token is a setting.
+    """
+    token = _read_secret("API token: ")
+    changed = _with_secrets(lambda secrets: secrets.set_zone_token(zone, token))
+    typer.echo(f"{changed.id} has another token.")
+
+
+def _read_secret(prompt: str) -> str:
+    """Read one line, without showing it where somebody types."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(prompt, hide_input=True, prompt_suffix=""))
+    return sys.stdin.readline().strip()
+
+
+def _with_secrets(change: Callable[[Any], Awaitable[Any]]) -> Any:
+    from app.adapters.cipher import Cipher
+    from app.services.stored_secrets import StoredSecrets
+
+    settings: SecretsSettings = load_secrets_settings()
+    cipher = Cipher(settings.secret_key_texts)
+    return _with_database(lambda database: change(StoredSecrets(database, cipher)))
+
+
+def _with_pauses(change: Callable[[Any], Awaitable[Any]]) -> Any:
+    from app.services.pauses import Pauses
+
+    return _with_database(lambda database: change(Pauses(database)))
+
+
+def _with_database(change: Callable[[Any], Awaitable[Any]]) -> Any:
+    """Run one change on a database that has this code's schema."""
+    from app.persistence.database import open_database, require_schema
+
+    set_up_logging("console", logging.CRITICAL)
+    settings = load_database_settings()
+    reach(settings.database_url, settings.database_tries)
+
+    async def run_change() -> Any:
+        await require_schema(settings.database_url)
+        async with open_database(settings.database_url, connections=1) as database:
+            return await change(database)
+
+    return asyncio.run(run_change())

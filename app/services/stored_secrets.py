@@ -1,0 +1,106 @@
+"""The secrets that are kept encrypted: zones' API tokens and webhook endpoints' signing secrets."""
+
+from __future__ import annotations
+
+from app.domain.errors import Conflict, InvalidInput, NotFound, NotReady
+from app.persistence import stored_secrets as store
+from app.persistence.database import Database
+from app.persistence.zones import Zone, get_zone, save_token
+from app.services.ports import RotatingCipher
+
+AT_ONCE = 200
+MOST_NAMED = 10
+LEAST_TOKEN = 20
+
+
+class StoredSecrets:
+    """Encrypts them anew, and sees whether they can be read."""
+
+    def __init__(self, database: Database, cipher: RotatingCipher) -> None:
+        self._database = database
+        self._cipher = cipher
+
+    async def rotate(self) -> tuple[int, int]:
+        """Encrypt every secret with the newest key; give how many were, and how many are so.
+
+        What is encrypted with it already is left alone, so a run that was cut off is run again.
+
+        Raises:
+            NotReady: some fit no key; those that do are encrypted anew all the same.
+        """
+        rotated, kept, unreadable = 0, 0, list[str]()
+        for kind in store.KINDS:
+            after = ""
+            while True:
+                async with self._database.transaction() as tx:
+                    secrets = await store.lock_secrets(tx, kind, after=after, limit=AT_ONCE)
+                    for secret in secrets:
+                        try:
+                            anew = self._cipher.rotate(secret.encrypted)
+                        except NotReady:
+                            unreadable.append(f"{kind.label} {secret.id}")
+                            continue
+                        kept += anew is None
+                        rotated += anew is not None
+                        if anew is not None:
+                            await store.save_secret(tx, kind, secret.id, anew)
+                if not secrets:
+                    break
+                after = secrets[-1].id
+        if unreadable:
+            raise NotReady(f"{rotated} secrets are encrypted anew. {_unreadable(unreadable)}")
+        return rotated, kept
+
+    async def require_readable(self) -> None:
+        """See that every secret can be decrypted.
+
+        Raises:
+            NotReady: naming those that cannot.
+        """
+        unreadable = list[str]()
+        for kind in store.KINDS:
+            after = ""
+            while True:
+                async with self._database.transaction() as tx:
+                    secrets = await store.read_secrets(tx, kind, after=after, limit=AT_ONCE)
+                for secret in secrets:
+                    try:
+                        self._cipher.decrypt(secret.encrypted)
+                    except NotReady:
+                        unreadable.append(f"{kind.label} {secret.id}")
+                if not secrets:
+                    break
+                after = secrets[-1].id
+        if unreadable:
+            raise NotReady(_unreadable(unreadable))
+
+    async def set_zone_token(self, zone_id: str, token: str) -> Zone:
+        """Give a zone another API token.
+
+        Raises:
+            NotFound: there is no zone of this id.
+            Conflict: it is the default one, whose token is a setting.
+            InvalidInput: the text cannot be a token.
+        """
+        if len(token) < LEAST_TOKEN or any(each.isspace() for each in token):
+            raise InvalidInput("An API token has no spaces and at least 20 characters.")
+        async with self._database.transaction() as tx:
+            zone = await get_zone(tx, zone_id)
+            if zone is None:
+                raise NotFound("There is no zone with this id.")
+            if zone.is_default:
+                raise Conflict(
+                    "The default zone's token is NAMEPLATE_CLOUDFLARE_API_TOKEN; change that and "
+                    "restart.",
+                    code="token_is_a_setting",
+                )
+            await save_token(tx, zone.id, self._cipher.encrypt(token))
+        return zone
+
+
+def _unreadable(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return (
+        f"No key of NAMEPLATE_SECRET_KEYS decrypts {', '.join(names[:MOST_NAMED])}{more}. Put the "
+        "former key back, last."
+    )
