@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
 from cryptography.fernet import Fernet
+from typing_extensions import override
 
 from app.bootstrap import Services, no_checkpoint, open_services
 from app.domain.custom_hostname import CustomHostname, State
+from app.domain.errors import DatabaseUnavailable
 from app.domain.reason import Reason
 from app.local.stack import Secrets, sandbox_settings
 from app.persistence.database import open_database
@@ -142,6 +147,109 @@ async def test_a_change_during_a_creation_that_is_refused_is_tried_without_being
         assert (refused.state, refused.reason) == (State.FAILED, Reason.CUSTOM_ORIGIN_REFUSED)
         assert (await tick(services, refused)).state is State.VALIDATING
         assert await posts(calls_url) == 2
+
+
+class Blink:
+    """Ends every connection to a database at a checkpoint, and lets none in for a while."""
+
+    def __init__(self, cluster: str, database_url: str, point: str, *, seconds: float) -> None:
+        self._cluster = cluster
+        self._name = urlsplit(database_url).path[1:]
+        self._point = point
+        self._seconds = seconds
+
+    def __call__(self, name: str) -> None:
+        if name != self._point:
+            return
+        self._point = ""
+        self._let_in("false")
+        threading.Timer(self._seconds, self._let_in, ["true"]).start()
+
+    def _let_in(self, allowed: str) -> None:
+        async def execute() -> None:
+            connection = await asyncpg.connect(self._cluster)
+            await connection.execute(f'ALTER DATABASE "{self._name}" ALLOW_CONNECTIONS {allowed}')
+            if allowed == "false":
+                backends = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                await connection.fetch(f"{backends} WHERE datname = $1", self._name)
+            await connection.close()
+
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, execute()).result()
+
+
+async def test_an_answer_outlives_a_database_that_blinks(
+    cluster: str, database_url: str, tmp_path: Path
+) -> None:
+    blink = Blink(cluster, database_url, "create_answered", seconds=1.5)
+    async with alone(database_url, tmp_path, blink) as (services, calls_url):
+        record = await register(services)
+        async with asyncio.timeout(20):
+            while record.state is State.PENDING:
+                await asyncio.sleep(0.2)
+                with suppress(DatabaseUnavailable):
+                    record = await services.custom_hostnames.get(record.id)
+        assert record.state is State.VALIDATING
+        assert record.cloudflare.id is not None
+        assert await posts(calls_url) == 1
+        async with httpx.AsyncClient(trust_env=False) as http:
+            by_route = (await http.get(calls_url)).json()["by_route"]
+        assert "GET /zones/{zone_id}/custom_hostnames" not in by_route
+
+
+class Hanging(httpx.AsyncBaseTransport):
+    """Takes requests and answers none."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    @override
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.asked += 1
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
+
+
+async def test_while_cloudflare_hangs_no_hostname_is_leased_that_no_request_works_on(
+    database_url: str, tmp_path: Path
+) -> None:
+    hanging = Hanging()
+    async with alone(database_url, tmp_path, transport=hanging) as (services, _):
+        wanted = [
+            Registration(hostname=f"h{n}.long-wait.com", tenant=f"t{n}", metadata={})
+            for n in range(30)
+        ]
+        await asyncio.gather(*(services.custom_hostnames.register(each) for each in wanted))
+        async with services.database.pool.acquire() as connection:
+            leased = await connection.fetchval(
+                "SELECT count(*) FROM watches WHERE leased_until > nameplate_now()"
+            )
+        assert 0 < leased <= hanging.asked
+        free = await services.claims.due(100)
+        assert len(free) == len(wanted) - leased
+        await services.custom_hostnames.drain(0)
+
+
+async def test_a_check_of_dns_that_is_overdue_stays_so_when_a_list_brings_news(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with alone(database_url, tmp_path) as (services, _):
+        record = await register(services)
+        seen = record.cloudflare.seen
+        assert seen is not None
+        async with services.database.pool.acquire() as connection:
+            await connection.execute(
+                "UPDATE watches SET dns_due_at = nameplate_now() - interval '1 minute'"
+            )
+        async with services.database.transaction() as tx:
+            claim = await claim_one(tx, record.id)
+        assert claim is not None
+        news = replace(seen, ssl_status="pending_issuance", validation_errors=("new",))
+        await services.reconciler.reconcile_view(claim, news, sent_at=claim.now)
+        shown = await services.custom_hostnames.get(record.id)
+        assert shown.cloudflare.seen == replace(news, validation_records=())
+        assert shown.watch.dns_due_at is not None
+        assert shown.watch.dns_due_at < claim.now
 
 
 async def test_a_rush_of_posts_is_accepted_or_told_to_come_again_and_all_of_it_arrives(
