@@ -106,7 +106,11 @@ async def open_services(
             budgets,
             CloudflareClient(http, settings.cloudflare_base_url, budgets.heard),
             dns_look or DnsLook(servers, authoritative=settings.dns_authoritative),
-            WebhookSender(hooks, allow_loopback=settings.webhooks_allow_loopback),
+            WebhookSender(
+                hooks,
+                resolvers=[(each.address, each.port) for each in servers],
+                allow_loopback=settings.webhooks_allow_loopback,
+            ),
             checkpoint,
         )
 
@@ -182,10 +186,11 @@ def resolver_addresses(resolvers: tuple[str, ...]) -> list[Server]:
     """
     if not resolvers:
         return [Server(str(address)) for address in dns.resolver.Resolver().nameservers]
-    return [_resolver_address(text) for text in resolvers]
+    return [server for text in resolvers for server in _resolver_servers(text)]
 
 
-def _resolver_address(text: str) -> Server:
+def _resolver_servers(text: str) -> list[Server]:
+    """Give a server for each address of the host: of either family, one may not be reached."""
     host, _, port = text.rpartition(":") if _has_port(text) else (text, "", str(DNS_PORT))
     try:
         found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_DGRAM)
@@ -193,7 +198,8 @@ def _resolver_address(text: str) -> Server:
         raise NotReady(
             f"NAMEPLATE_DNS_RESOLVERS: {text!r} is no host:port that resolves."
         ) from None
-    return Server(str(found[0][4][0]), int(port))
+    addresses = dict.fromkeys(str(entry[4][0]) for entry in found)
+    return [Server(address, int(port)) for address in addresses]
 
 
 def _has_port(text: str) -> bool:

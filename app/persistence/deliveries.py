@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from app.domain.attempt import Attempt
 from app.persistence.database import NOW, Connection, in_seconds
 from app.persistence.tables import OWED, attempts, deliveries, events, webhook_endpoints
 
+READ_TIMES = 8
 LEASE_SECONDS = 60
 """Longer than one attempt may take."""
 
@@ -34,22 +35,31 @@ class Delivery:
     now: datetime
 
 
+Choose = Callable[[Sequence[tuple[str, str]]], list[str]]
+"""Gives the ids to lease, of pairs of delivery and endpoint that are due, in order."""
+
+
 async def claim_deliveries(
-    tx: Connection, *, limit: int, per_endpoint: int, besides: Sequence[str]
+    tx: Connection, choose: Choose, *, limit: int, per_endpoint: int, besides: Sequence[str]
 ) -> list[Delivery]:
-    """Lease what is due and free, so many an endpoint at most, leaving out some endpoints."""
-    chosen = await _choose(tx, limit, per_endpoint, besides, taken=())
+    """Lease what `choose` takes of what is due and free, leaving out some endpoints."""
+    chosen = choose(await _due(tx, limit, per_endpoint, besides, taken=()))
     ids = await _lease(tx, chosen)
     if chosen and not ids:
         # Another sender is taking these very ones at this moment.
-        ids = await _lease(tx, await _choose(tx, limit, per_endpoint, besides, taken=chosen))
+        due = await _due(tx, limit, per_endpoint, besides, taken=chosen)
+        ids = await _lease(tx, choose(due))
     return await _read(tx, ids) if ids else []
 
 
-async def _choose(
+async def _due(
     tx: Connection, limit: int, per_endpoint: int, besides: Sequence[str], *, taken: Sequence[str]
-) -> list[str]:
-    """Give what to lease, and lock nothing: of each endpoint in arrears some rows are looked at."""
+) -> list[tuple[str, str]]:
+    """Give what may be leased, and lock nothing: some rows of each endpoint in arrears.
+
+    Those of endpoints that have their share already are many at times, so more are read than are
+    taken.
+    """
     c, endpoint = deliveries.c, webhook_endpoints.c
     due = (
         select(c.id, c.next_attempt_at)
@@ -59,13 +69,13 @@ async def _choose(
         .lateral("due")
     )
     chosen = (
-        select(due.c.id)
+        select(due.c.id, endpoint.id)
         .select_from(webhook_endpoints.join(due, true()))
         .where(endpoint.deleted_at.is_(None), endpoint.id.not_in(besides))
         .order_by(due.c.next_attempt_at)
-        .limit(limit)
+        .limit(limit * READ_TIMES)
     )
-    return list((await tx.execute(chosen)).scalars())
+    return [(row[0], row[1]) for row in await tx.execute(chosen)]
 
 
 async def _lease(tx: Connection, ids: Sequence[str]) -> list[str]:

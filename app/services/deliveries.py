@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 
 import structlog
 
 from app.domain.attempt import Attempt
+from app.domain.delivery_shares import PER_ENDPOINT, most_of, pick, proves
 from app.domain.errors import NotReady
 from app.domain.schedule import webhook_retry_after
 from app.persistence import deliveries as store
@@ -15,8 +17,8 @@ from app.persistence.database import Database
 from app.persistence.deliveries import Delivery
 from app.services.ports import Cipher, WebhookTransport
 
-PER_ENDPOINT = 4
-"""Deliveries to one endpoint that one process has under way."""
+MOST_PROVEN = 10_000
+"""Endpoints that are remembered for answering soon."""
 
 log = structlog.get_logger(__name__)
 
@@ -29,13 +31,19 @@ class Deliveries:
         self._transport = transport
         self._cipher = cipher
         self._under_way: Counter[str] = Counter()
+        self._proven: dict[str, None] = {}
+        """Endpoints whose last attempt was answered soon."""
 
     async def claim(self, limit: int) -> list[Delivery]:
-        """Lease deliveries that are due, a few an endpoint: one that is slow delays no other."""
-        busy = [e for e, count in self._under_way.items() if count >= PER_ENDPOINT]
+        """Lease deliveries that are due, a few an endpoint: those that are slow delay no others."""
+        busy = [e for e, held in self._under_way.items() if held >= most_of(e, self._proven)]
+
+        def choose(due: Sequence[tuple[str, str]]) -> list[str]:
+            return pick(due, under_way=self._under_way, proven=self._proven, places=limit)
+
         async with self._database.transaction() as tx:
             claimed = await store.claim_deliveries(
-                tx, limit=limit, per_endpoint=PER_ENDPOINT, besides=busy
+                tx, choose, limit=limit, per_endpoint=PER_ENDPOINT, besides=busy
             )
         self._under_way.update(delivery.endpoint_id for delivery in claimed)
         return claimed
@@ -50,6 +58,7 @@ class Deliveries:
 
     async def _try(self, delivery: Delivery) -> None:
         attempt = await self._send(delivery)
+        self._note_pace(delivery.endpoint_id, attempt)
         # Jitter keeps retries apart; nothing secret depends on it.
         chance = random.random()  # noqa: S311
         retry_after = webhook_retry_after(delivery.attempts + 1, chance=chance)
@@ -63,6 +72,13 @@ class Deliveries:
                 error=attempt.error,
                 attempts=delivery.attempts + 1,
             )
+
+    def _note_pace(self, endpoint_id: str, attempt: Attempt) -> None:
+        self._proven.pop(endpoint_id, None)
+        if proves(attempt.duration_ms, answered=attempt.status_code is not None):
+            if len(self._proven) >= MOST_PROVEN:
+                del self._proven[next(iter(self._proven))]
+            self._proven[endpoint_id] = None
 
     async def _send(self, delivery: Delivery) -> Attempt:
         try:

@@ -33,6 +33,8 @@ class Work(Generic[T]):
     name: str
     claim: Callable[[int], Awaitable[Sequence[T]]]
     perform: Callable[[T], Awaitable[None]]
+    round_seconds: float = ROUND_SECONDS
+    """Between the beginnings of two rounds of claims."""
     give_back: Callable[[Sequence[T]], Awaitable[None]] | None = None
 
 
@@ -47,7 +49,7 @@ class Loop(Generic[T]):
         self._woken = woken
         self._stop = stop
         self._running: set[asyncio.Task[None]] = set()
-        self._began = -ROUND_SECONDS
+        self._began = -work.round_seconds
         self._was_full = False
 
     async def run(self) -> None:
@@ -74,7 +76,7 @@ class Loop(Generic[T]):
     async def _pace(self, stopping: asyncio.Task[bool]) -> None:
         """Keep rounds apart, but where there is more to claim and room for it."""
         while not self._stop.is_set():
-            wait = self._began + ROUND_SECONDS - time.monotonic()
+            wait = self._began + self._work.round_seconds - time.monotonic()
             has_room = 2 * len(self._running) < self._concurrency
             if wait <= 0 or (self._was_full and has_room):
                 return

@@ -17,6 +17,8 @@ from app.worker.loop import Loop, Work
 
 SWEEPS = 2
 ZONES = 4
+SEND_ROUND_SECONDS = 0.05
+"""A place that a delivery leaves is taken at once; several that end together share a claim."""
 
 log = structlog.get_logger(__name__)
 
@@ -75,4 +77,5 @@ def send_work(services: Services) -> Work[Delivery]:
         name="deliver",
         claim=services.deliveries.claim,
         perform=services.deliveries.deliver,
+        round_seconds=SEND_ROUND_SECONDS,
     )

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 import httpx
 import pytest
+import trustme
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from app.adapters.webhooks import send
 from app.adapters.webhooks.send import WebhookSender, new_secret
 from app.domain.attempt import Attempt
 from app.domain.errors import WebhookRefused
+
+from .scripted_dns import ScriptedDns, serving_dns
 
 SECRET = new_secret()
 BODY = json.dumps({"type": "custom_hostname.active", "data": {"name": "b\u00fccher"}})
@@ -31,6 +36,8 @@ class Receiver:
     port: int = 0
     connections: int = 0
     requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    """What the TLS handshakes asked for."""
 
     @property
     def url(self) -> str:
@@ -71,8 +78,12 @@ async def body_that_stops(writer: asyncio.StreamWriter) -> None:
 
 
 @asynccontextmanager
-async def receiver(answer: Answer) -> AsyncIterator[Receiver]:
+async def receiver(
+    answer: Answer, *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Receiver]:
     got = Receiver()
+    if tls is not None:
+        tls.sni_callback = lambda _, name, __: got.names.append(name)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         got.connections += 1
@@ -91,7 +102,7 @@ async def receiver(answer: Answer) -> AsyncIterator[Receiver]:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     got.port = server.sockets[0].getsockname()[1]
     try:
         yield got
@@ -178,7 +189,7 @@ async def test_a_redirect_is_not_followed(code: int, *, follow: bool) -> None:
 
 
 async def test_silence_is_an_error_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(send, "TIMEOUT", httpx.Timeout(0.3))
+    monkeypatch.setattr(send, "ANSWER_SECONDS", 0.3)
     async with receiver(silence) as got:
         attempt = await sent(got.url)
     assert (attempt.status_code, attempt.error) == (None, "ReadTimeout")
@@ -249,6 +260,116 @@ async def test_an_address_that_cannot_be_called_is_an_error_line(url: str, code:
     assert attempt.status_code is None
     assert attempt.error is not None
     assert attempt.error.startswith(f"{code}: ")
+
+
+@dataclass
+class DualStack:
+    """A receiver over TLS on 127.0.0.1, and names of it in a DNS server of the test's own."""
+
+    got: Receiver
+    dns: ScriptedDns
+    trust: ssl.SSLContext
+
+    async def send(self, name: str) -> Attempt:
+        async with httpx.AsyncClient(trust_env=False, verify=self.trust) as http:
+            sender = WebhookSender(
+                http, resolvers=[("127.0.0.1", self.dns.port)], allow_loopback=True
+            )
+            url = f"https://{name}:{self.got.port}/hook"
+            return await sender.send(url, message_id="msg_1", body=BODY, secret=SECRET)
+
+
+@asynccontextmanager
+async def dual_stack(addresses: dict[str, dict[str, list[str]]]) -> AsyncIterator[DualStack]:
+    records = {
+        (name, type_): values for name, types in addresses.items() for type_, values in types.items()
+    }
+    authority = trustme.CA()
+    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(*addresses).configure_cert(serving)
+    trust = ssl.create_default_context()
+    authority.configure_trust(trust)
+    async with receiver(status(200), tls=serving) as got, serving_dns(records) as dns:
+        yield DualStack(got, dns, trust)
+
+
+async def test_a_name_with_an_address_is_found_by_the_resolvers_of_the_settings() -> None:
+    async with dual_stack({"hooks.shop.com": {"A": ["127.0.0.1"]}}) as stack:
+        attempt = await stack.send("hooks.shop.com")
+    assert (attempt.status_code, attempt.error) == (200, None)
+    ((_, headers, _),) = stack.got.requests
+    assert headers["host"] == f"hooks.shop.com:{stack.got.port}"
+    assert set(stack.dns.names_asked("A")) == {"hooks.shop.com"}
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        pytest.param({"AAAA": ["::1"], "A": ["127.0.0.1"]}, id="IPv6 is refused"),
+        pytest.param({"AAAA": ["::1"] , "A": ["127.0.0.9", "127.0.0.1"]}, id="two are refused"),
+        pytest.param({"A": ["127.0.0.8", "127.0.0.9", "127.0.0.1"]}, id="the last answers"),
+    ],
+)
+async def test_every_address_of_a_name_is_tried_before_a_webhook_is_put_off(
+    records: dict[str, list[str]],
+) -> None:
+    async with dual_stack({"hooks.shop.com": records}) as stack:
+        attempt = await stack.send("hooks.shop.com")
+    assert (attempt.status_code, attempt.error) == (200, None)
+    assert len(stack.got.requests) == 1
+
+
+async def test_an_address_that_is_silent_leaves_the_others_their_part_of_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(send, "CONNECT_SECONDS", 1.0)
+    async with dual_stack({"hooks.shop.com": {"A": ["127.0.0.7", "127.0.0.1"]}}) as stack:
+        with silent_at("127.0.0.7", stack.got.port):
+            attempt = await stack.send("hooks.shop.com")
+    assert (attempt.status_code, attempt.error) == (200, None)
+    assert 400 <= attempt.duration_ms < 5000
+
+
+async def test_a_name_none_of_whose_addresses_answers_is_one_failed_attempt() -> None:
+    async with dual_stack({"hooks.shop.com": {"A": ["127.0.0.8", "127.0.0.9"]}}) as stack:
+        attempt = await stack.send("hooks.shop.com")
+    assert attempt.status_code is None
+    assert attempt.error is not None
+    assert attempt.error.startswith("ConnectError: ")
+
+
+async def test_one_inner_address_among_several_refuses_them_all() -> None:
+    records = {"hooks.shop.com": {"AAAA": ["::1"], "A": ["10.0.0.1", "127.0.0.1"]}}
+    async with dual_stack(records) as stack:
+        attempt = await stack.send("hooks.shop.com")
+    assert attempt.error is not None
+    assert attempt.error.startswith("address_not_allowed: ")
+    assert stack.got.connections == 0
+
+
+async def test_two_names_at_one_address_each_have_their_own_certificate() -> None:
+    names = {name: {"A": ["127.0.0.1"]} for name in ("hooks.shop.com", "hooks.mill.com")}
+    async with dual_stack(names) as stack:
+        for name in names:
+            assert (await stack.send(name)).status_code == 200
+        attempt = await stack.send("hooks.nobody.com")
+    assert attempt.error is not None
+    assert attempt.error.startswith("host_unresolved: ")
+    assert stack.got.names == list(names)
+
+
+@contextmanager
+def silent_at(address: str, port: int) -> Iterator[None]:
+    """Let an address take no connection and refuse none: its queue of connections is full."""
+    with ExitStack() as sockets:
+        listening = sockets.enter_context(socket.socket())
+        listening.bind((address, port))
+        listening.listen(0)
+        for _ in range(2):
+            waiting = sockets.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex((address, port))
+        yield
 
 
 async def test_an_address_is_checked_before_it_is_taken() -> None:

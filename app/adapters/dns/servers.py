@@ -105,24 +105,39 @@ class AuthoritativeServers:
         # One address of each host, then the second ones: four hosts say more than one host's four.
         spread = dict.fromkeys(a for a in chain.from_iterable(zip_longest(*found)) if a)
         zone = dns.name.from_text(owner)
-        allowed = (
+        allowed = [
             Server(address, self._port, zone) for address in spread if self._may_ask(address)
-        )
-        return tuple(islice(allowed, MAX_SERVERS))
+        ]
+        return _of_both_families(allowed)
 
     async def _addresses(self, questions: Questions, host: str) -> tuple[str, ...]:
-        for rdtype in (RdataType.A, RdataType.AAAA):
-            try:
-                answer = await questions.ask_first(self._resolvers, host, rdtype)
-            except CouldNotAsk:
-                continue
-            if answer.values:
-                return answer.values
-        return ()
+        """Give those of both families: this machine may reach one of them alone."""
+        v4, v6 = await asyncio.gather(
+            *(self._values(questions, host, rdtype) for rdtype in (RdataType.A, RdataType.AAAA))
+        )
+        return (*v4, *v6)
+
+    async def _values(
+        self, questions: Questions, host: str, rdtype: RdataType
+    ) -> tuple[str, ...]:
+        try:
+            return (await questions.ask_first(self._resolvers, host, rdtype)).values
+        except CouldNotAsk:
+            return ()
 
     def _may_ask(self, text: str) -> bool:
         address = ipaddress.ip_address(text)
         return is_public(address) or (self._allow_loopback and address.is_loopback)
+
+
+def _of_both_families(servers: Sequence[Server]) -> tuple[Server, ...]:
+    """Give the first few; where those are of one family, one of the other takes the last place."""
+    first = servers[:MAX_SERVERS]
+    is_v6 = {":" in server.address for server in first}
+    other = [server for server in servers if (":" in server.address) not in is_v6]
+    if len(first) == MAX_SERVERS and other:
+        first = [*first[:-1], other[0]]
+    return tuple(first)
 
 
 def _upwards(name: str) -> Iterable[str]:

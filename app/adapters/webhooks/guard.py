@@ -7,16 +7,21 @@ name which answers differently the second time (rebinding) gains nothing.
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import socket
 import unicodedata
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import dns.asyncresolver
 import dns.exception
+import dns.nameserver
 
 from app.domain.errors import WebhookRefused
 
 RESOLVE_SECONDS = 5.0
+MOST_ADDRESSES = 8
+"""How many addresses of one name are tried."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -88,18 +93,35 @@ def _invalid(detail: str) -> WebhookRefused:
     return WebhookRefused(f"{detail} {_EXAMPLE}", code="url_invalid")
 
 
-async def resolve(host: str, *, allow_loopback: bool) -> str:
-    """Give one address of `host` to connect to.
+def resolver_of(servers: Sequence[tuple[str, int]]) -> dns.asyncresolver.Resolver:
+    """Give a resolver that asks these addresses and ports; without any, the machine's own."""
+    if not servers:
+        return dns.asyncresolver.Resolver()
+    resolver = dns.asyncresolver.Resolver(configure=False)
+    resolver.nameservers = [
+        dns.nameserver.Do53Nameserver(address, port) for address, port in servers
+    ]
+    return resolver
+
+
+async def resolve(
+    host: str, resolver: dns.asyncresolver.Resolver, *, allow_loopback: bool
+) -> list[str]:
+    """Give the addresses of `host` to connect to, in turn: both families, one after the other.
 
     Raises:
         WebhookRefused: when any of its addresses is an inner one, or it has none.
     """
-    addresses = await _addresses(host)
+    addresses = await _addresses(host, resolver)
     _refuse_inner(addresses, allow_loopback=allow_loopback)
-    return str(addresses[0])
+    first = addresses[0].version
+    own = [address for address in addresses if address.version == first]
+    other = [address for address in addresses if address.version != first]
+    turns = itertools.chain.from_iterable(itertools.zip_longest(own, other))
+    return [str(address) for address in turns if address is not None][:MOST_ADDRESSES]
 
 
-async def _addresses(host: str) -> list[Address]:
+async def _addresses(host: str, resolver: dns.asyncresolver.Resolver) -> list[Address]:
     literal = _literal(host)
     if literal is not None:
         return [literal]
@@ -107,7 +129,7 @@ async def _addresses(host: str) -> list[Address]:
         return [ipaddress.IPv4Address("127.0.0.1")]
     try:
         # Not `getaddrinfo`: its threads are few, and one that waits cannot be called back.
-        found = await dns.asyncresolver.Resolver().resolve_name(host, lifetime=RESOLVE_SECONDS)
+        found = await resolver.resolve_name(host, lifetime=RESOLVE_SECONDS)
     except (OSError, dns.exception.DNSException):
         raise WebhookRefused(f"{host} does not resolve.", code="host_unresolved") from None
     return [ipaddress.ip_address(address) for address in found.addresses()]

@@ -6,16 +6,19 @@ import asyncio
 import base64
 import secrets
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import httpx
 from standardwebhooks import Webhook
 
-from app.adapters.webhooks.guard import check_url, resolve
+from app.adapters.webhooks.guard import check_url, resolve, resolver_of
 from app.domain.attempt import Attempt
 from app.domain.errors import WebhookRefused
 
-TIMEOUT = httpx.Timeout(15.0, connect=5.0)
+ANSWER_SECONDS = 15.0
+CONNECT_SECONDS = 5.0
+"""For all addresses of a name together: each has its part of what is left."""
 ATTEMPT_SECONDS = 20.0
 """Over the whole attempt: a receiver may answer one byte at a time."""
 SECRET_BYTES = 24
@@ -29,8 +32,16 @@ def new_secret() -> str:
 class WebhookSender:
     """Sends; knows nothing of schedules."""
 
-    def __init__(self, http: httpx.AsyncClient, *, allow_loopback: bool) -> None:
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        *,
+        resolvers: Sequence[tuple[str, int]] = (),
+        allow_loopback: bool,
+    ) -> None:
+        """Take the addresses and ports of DNS resolvers; without any, the machine's own."""
         self._http = http
+        self._resolver = resolver_of(resolvers)
         self._allow_loopback = allow_loopback
 
     def check(self, url: str) -> None:
@@ -57,20 +68,32 @@ class WebhookSender:
     async def _post(self, url: str, *, message_id: str, body: str, secret: str) -> int:
         self.check(url)
         host = httpx.URL(url).raw_host.decode()
-        address = await resolve(host, allow_loopback=self._allow_loopback)
-        request = self._http.build_request(
-            "POST",
-            httpx.URL(url).copy_with(host=address),
-            content=body.encode(),
-            headers=_signed(message_id, body, secret) | {"Host": httpx.URL(url).netloc.decode()},
-            timeout=TIMEOUT,
-            # The certificate must be the name's, though the connection goes to a checked address.
-            extensions={"sni_hostname": host},
-        )
-        response = await self._http.send(request, follow_redirects=False, stream=True)
-        # The answer's body is nobody's business, and may have no end.
-        await response.aclose()
-        return response.status_code
+        addresses = await resolve(host, self._resolver, allow_loopback=self._allow_loopback)
+        headers = _signed(message_id, body, secret) | {"Host": httpx.URL(url).netloc.decode()}
+        until = time.monotonic() + CONNECT_SECONDS
+        for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
+            wait = max(until - time.monotonic(), 0.0) / left
+            request = self._http.build_request(
+                "POST",
+                httpx.URL(url).copy_with(host=address),
+                content=body.encode(),
+                headers=headers,
+                timeout=httpx.Timeout(ANSWER_SECONDS, connect=wait),
+                # The certificate must be the name's, though the connection goes to a checked
+                # address.
+                extensions={"sni_hostname": host},
+            )
+            try:
+                response = await self._http.send(request, follow_redirects=False, stream=True)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                # Nothing was sent yet: a worker without IPv6, or an address that is down.
+                if left == 1:
+                    raise
+            else:
+                # The answer's body is nobody's business, and may have no end.
+                await response.aclose()
+                return response.status_code
+        raise httpx.ConnectError("There is no address to connect to.")
 
 
 def _signed(message_id: str, body: str, secret: str) -> dict[str, str]:
