@@ -23,6 +23,7 @@ from app.domain.errors import NotReady
 from app.domain.schedule import Policy
 from app.persistence.api_keys import put_bootstrap_key
 from app.persistence.database import Database, open_database, require_schema
+from app.persistence.database_url import APPLICATION_NAME
 from app.persistence.zones import put_default_zone
 from app.services.acting import Actor
 from app.services.api_keys import ApiKeys, digest
@@ -73,12 +74,14 @@ def no_checkpoint(_: str) -> None:
 async def open_services(
     settings: Settings,
     *,
+    application_name: str = APPLICATION_NAME,
     checkpoint: Checkpoint = no_checkpoint,
     cloudflare_transport: httpx.AsyncBaseTransport | None = None,
     dns_look: ports.Dns | None = None,
 ) -> AsyncIterator[Services]:
     """Build everything, write what the settings say into the database, and close it on leaving.
 
+    `application_name` tells Postgres which process this is, unless the URL names one.
     A simulation hands in how Cloudflare and DNS are reached within its own process.
 
     Raises:
@@ -89,7 +92,11 @@ async def open_services(
     await require_schema(settings.database_url)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(
-            open_database(settings.database_url, connections=settings.database_connections)
+            open_database(
+                settings.database_url,
+                connections=settings.database_connections,
+                application_name=application_name,
+            )
         )
         await _write_settings(database, settings, cipher)
         budgets = Budgets(database, limits_of(settings))

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 
 from alembic import context
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.persistence.database import driver_url
+from app.persistence.connecting import connect
+from app.persistence.database import DRIVER
+from app.persistence.database_url import read_database_url
 from app.persistence.tables import metadata
 
 ADVISORY_LOCK = 0x6E616D65
@@ -41,7 +44,10 @@ def run(connection: Connection) -> None:
 
 async def main(url: str) -> None:
     """Connect, run, disconnect."""
-    engine = create_async_engine(driver_url(url), poolclass=NullPool)
+    server = read_database_url(url)
+    engine = create_async_engine(
+        DRIVER, async_creator=partial(connect, server, session={}), poolclass=NullPool
+    )
     async with engine.connect() as connection:
         await connection.run_sync(run)
     await engine.dispose()

@@ -24,10 +24,10 @@ log = structlog.get_logger(__name__)
 async def run_worker(services: Services, stop: asyncio.Event, *, concurrency: int) -> None:
     """Work until `stop` is set, then drain."""
     log.info("worker_started", concurrency=concurrency, version=__version__)
-    url = services.database.url
+    server = services.database.server
     async with (
-        listening(url, Channel.RECONCILE) as due,
-        listening(url, Channel.DELIVER) as owed,
+        listening(server, Channel.RECONCILE) as due,
+        listening(server, Channel.DELIVER) as owed,
         asyncio.TaskGroup() as loops,
     ):
         sweeping, zones = asyncio.Event(), asyncio.Event()
