@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import random
 import ssl as tls
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 from sqlalchemy import ColumnElement, func, select
@@ -53,7 +55,22 @@ _LOST = (
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
 
+UNDONE = (
+    "Another change to the same things was in the way, and nothing of this one was done: try again."
+)
+_UNDONE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+
+MOST_TRIES = 6
+FIRST_PAUSE_SECONDS = 0.02
+LONGEST_PAUSE_SECONDS = 1.0
+
 HOT_CONNECTIONS = 4
+
+T = TypeVar("T")
+
+
+class TransactionUndone(DatabaseUnavailable):
+    """Postgres ended the transaction in favour of another one; it may be run again as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +87,43 @@ class Database:
     async def transaction(self) -> AsyncIterator[Connection]:
         """Open a transaction; it commits on leaving and is never held across a network call.
 
+        Where several rows are locked, or many want the same one, `run` is the better choice.
+
         Raises:
+            TransactionUndone: a deadlock, or a serialization failure: nothing was done.
             DatabaseUnavailable: Postgres went away; whether a commit still arrived is not known.
         """
         with _losses():
             async with self.engine.begin() as connection:
                 yield connection
+
+    async def run(self, body: Callable[[Connection], Awaitable[T]], *, within: float = 0.0) -> T:
+        """Run `body` in a transaction, and again where Postgres undid it for another one's sake.
+
+        So `body` reads what it needs itself, and changes nothing but the database.
+
+        Args:
+            body: What to do in the transaction.
+            within: For so many seconds a Postgres that does not answer is tried again too. Its
+                last commit may have arrived: `body` must find that out, as by its lease.
+
+        Raises:
+            TransactionUndone: after `MOST_TRIES`.
+            DatabaseUnavailable: Postgres did not answer, `within` these seconds.
+        """
+        until = time.monotonic() + within
+        for tried in itertools.count(1):
+            try:
+                async with self.transaction() as tx:
+                    return await body(tx)
+            except DatabaseUnavailable as error:
+                is_undone = isinstance(error, TransactionUndone) and tried < MOST_TRIES
+                if not is_undone and time.monotonic() >= until:
+                    raise
+            pause = min(FIRST_PAUSE_SECONDS * 2**tried, LONGEST_PAUSE_SECONDS)
+            # Of random length: those who met once would meet again.
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+        raise AssertionError("it counts without end")
 
     async def fetch_row(self, query: str, *values: object) -> asyncpg.Record | None:
         """Read one row on the driver's own pool: the hot path.
@@ -122,6 +170,8 @@ def _losses() -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if isinstance(error, DBAPIError) and isinstance(_driver_error(error), _UNDONE):
+            raise TransactionUndone(UNDONE) from error
         if not is_connection_lost(error):
             raise
         raise DatabaseUnavailable(UNAVAILABLE) from error

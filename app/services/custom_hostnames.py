@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -174,13 +175,15 @@ class CustomHostnames:
             NotFound, PreconditionFailed: as their names say.
             Conflict: the hostname is being removed.
         """
-        async with self._database.transaction() as tx:
+
+        async def wish(tx: Connection) -> tuple[CustomHostname, Claim | None]:
             record = await present(tx, record_id, revision)
             refuse_leaving(record)
             now = await read_now(tx)
             wished = replace(record, refresh_requested_at=now, acted_at=now, updated_at=now)
-            wished, claim = await self._wish(tx, record, wished)
-        return await self._inline(wished, claim)
+            return await self._wish(tx, record, wished)
+
+        return await self._inline(*await self._database.run(wish))
 
     async def edit(
         self, record_id: str, said: Mapping[str, Any], *, revision: int | None = None
@@ -197,28 +200,46 @@ class CustomHostnames:
             record, _ = await sharing(tx, record_id)
             zone = await zone_of(tx, record)
         await self._choosing.refuse_apex(self._choosing.changed([record], said, zone), zone)
-        async with self._database.transaction() as tx:
-            await store.lock_base(tx, record.hostname.base)
-            record, others = await sharing(tx, record_id, lock=True)
-            refuse_other_revision(record, revision)
-            refuse_leaving(record)
-            choice = self._choosing.changed([record, *others], said, zone)
-            wished = apply(record, choice)
-            if "metadata" in said:
-                wished = replace(wished, metadata=said["metadata"] or {})
-            if wished == record and record.state is not State.FAILED:
-                return record
-            now = await read_now(tx)
-            for other in others:
-                # What is live is told by the one that edits: the two need not edit side by side.
-                # Should that one die, the other's own next look finds out.
-                same = _wished_at(apply(other, choice), now)
-                same = replace(same, revision=other.revision + 1)
-                await store.save_hostname(tx, same, before=other)
-                if other.state is State.FAILED:
-                    await watches.wake(tx, other.id)
-            wished, claim = await self._wish(tx, record, _wished_at(wished, now))
-        return await self._inline(wished, claim)
+        change = partial(
+            self._change,
+            record_id=record_id,
+            base=record.hostname.base,
+            said=said,
+            zone=zone,
+            revision=revision,
+        )
+        return await self._inline(*await self._database.run(change))
+
+    async def _change(
+        self,
+        tx: Connection,
+        *,
+        record_id: str,
+        base: str,
+        said: Mapping[str, Any],
+        zone: Zone,
+        revision: int | None,
+    ) -> tuple[CustomHostname, Claim | None]:
+        await store.lock_base(tx, base)
+        record, others = await sharing(tx, record_id, lock=True)
+        refuse_other_revision(record, revision)
+        refuse_leaving(record)
+        choice = self._choosing.changed([record, *others], said, zone)
+        wished = apply(record, choice)
+        if "metadata" in said:
+            wished = replace(wished, metadata=said["metadata"] or {})
+        if wished == record and record.state is not State.FAILED:
+            return record, None
+        now = await read_now(tx)
+        for other in others:
+            # What is live is told by the one that edits: the two need not edit side by side.
+            # Should that one die, the other's own next look finds out.
+            same = _wished_at(apply(other, choice), now)
+            same = replace(same, revision=other.revision + 1)
+            await store.save_hostname(tx, same, before=other)
+            if other.state is State.FAILED:
+                await watches.wake(tx, other.id)
+        return await self._wish(tx, record, _wished_at(wished, now))
 
     async def remove(self, record_id: str, *, revision: int | None = None) -> CustomHostname:
         """Wish the hostname gone; asking again changes nothing.
@@ -226,20 +247,22 @@ class CustomHostnames:
         Raises:
             NotFound, PreconditionFailed: as their names say.
         """
-        async with self._database.transaction() as tx:
+
+        async def wish(tx: Connection) -> tuple[CustomHostname, Claim | None]:
             # Whoever adds the other name of the object meanwhile, sees it wished gone.
             await store.lock_base(tx, (await existing(tx, record_id)).hostname.base)
             record = await present(tx, record_id, revision)
             if record.desired is Desired.ABSENT:
                 # Until it is told to leave, whoever asks again lends a hand.
-                told, wished = record.state in GONE, record
-                claim = None if told else await self._claim(tx, record.id)
-            else:
-                now = await read_now(tx)
-                wished = replace(record, desired=Desired.ABSENT, wanted_at=now, updated_at=now)
-                wished, claim = await self._wish(tx, record, wished)
-                await turns.leave(tx, [record.id])
-        return await self._inline(wished, claim)
+                told = record.state in GONE
+                return record, None if told else await self._claim(tx, record.id)
+            now = await read_now(tx)
+            wished = replace(record, desired=Desired.ABSENT, wanted_at=now, updated_at=now)
+            wished, claim = await self._wish(tx, record, wished)
+            await turns.leave(tx, [record.id])
+            return wished, claim
+
+        return await self._inline(*await self._database.run(wish))
 
     async def drain(self, seconds: float) -> None:
         """Let what runs past its deadline end; what does not is taken up after its lease."""
@@ -272,20 +295,22 @@ class CustomHostnames:
     ) -> tuple[CustomHostname, bool]:
         hostname = choice.hostname
         await self._refuse_tombstones(hostname, wanted.tenant)
-        async with self._database.transaction() as tx:
+        inline = not self._slots.locked()
+
+        async def insert(tx: Connection) -> tuple[CustomHostname, bool]:
             await store.lock_base(tx, hostname.base)
             held, sibling = await holders(tx, hostname, wanted.tenant)
             if held is not None:
                 return held, False
-            choice = self._first_choice(hostname, wanted, zone, sibling)
+            chosen = self._first_choice(hostname, wanted, zone, sibling)
             now = await read_now(tx)
             record = CustomHostname(
                 id=new_id(Prefix.CUSTOM_HOSTNAME),
                 hostname=hostname,
                 tenant=wanted.tenant,
                 zone=targets_of(zone),
-                plan=choice.plan,
-                options=choice.options,
+                plan=chosen.plan,
+                options=chosen.options,
                 is_apex=self._choosing.is_apex(hostname),
                 reason=Reason.ZONE_PAUSED if zone.pause else Reason.CREATING,
                 metadata=wanted.metadata,
@@ -297,23 +322,29 @@ class CustomHostnames:
                 acted_at=now,
                 arrived_at={State.PENDING: now},
             )
-            inline = not self._slots.locked()
             lease_seconds = LEASE_SECONDS if inline else 0
             if not await store.insert_hostname(tx, record, lease_seconds=lease_seconds):
                 raise HostnameTaken(hostname.name, in_the_way=hostname.name)
             await tell(tx, record, before=None, after=State.PENDING, at=now)
             if not inline:
                 await watches.wake(tx, record.id)
+            return record, True
+
+        record, is_new = await self._database.run(insert)
+        if not is_new:
+            return record, False
         self._checkpoint("accepted")
-        claim = Claim(record.id, 1, now, is_uncreated=True) if inline else None
+        claim = Claim(record.id, 1, record.created_at, is_uncreated=True) if inline else None
         return await self._inline(record, claim), True
 
     async def _refuse_tombstones(self, hostname: Hostname, tenant: str) -> None:
-        async with self._database.transaction() as tx:
+        async def look_again(tx: Connection) -> list[str]:
             found = await store.tombstones(tx, hostname.base, besides_tenant=tenant)
             for record_id in found:
                 await watches.wake(tx, record_id)
-        if found:
+            return found
+
+        if await self._database.run(look_again):
             raise ProofRequired(
                 "This name was in use here before and its DNS may still point at the CNAME target. "
                 "Remove that record; the name is looked at again now, so try again in a minute."

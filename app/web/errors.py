@@ -18,6 +18,7 @@ from app.web.faults import fault_of
 log = structlog.get_logger(__name__)
 
 PROBLEM_TYPE = "application/problem+json"
+DATABASE_RETRY_SECONDS = 1
 MOST_FAULTS = 20
 """So many of a request's faults are told; whoever has more mends these first."""
 
@@ -93,6 +94,8 @@ def problem_of(error: errors.NameplateError) -> Response:
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     retry_after = getattr(error, "retry_after", None)
+    if isinstance(error, errors.DatabaseUnavailable):
+        retry_after = DATABASE_RETRY_SECONDS
     if retry_after is not None:
         headers["Retry-After"] = str(round(retry_after))
     return problem(
