@@ -129,16 +129,19 @@ class Database:
         """Read one row on the driver's own pool: the hot path.
 
         Raises:
-            DatabaseUnavailable: Postgres went away.
+            DatabaseUnavailable: Postgres went away, or no connection became free in time.
         """
         # Spelt out, not `_losses`: this is the one place where microseconds count.
         try:
-            async with self.pool.acquire() as connection:
-                self.under_way[connection] = time.monotonic()
-                try:
-                    return await connection.fetchrow(query, *values)
-                finally:
-                    self.under_way.pop(connection, None)
+            # Not `acquire(timeout=...)`, which makes a task of it: a tenth of the speed.
+            async with asyncio.timeout(self.server.connect_seconds):
+                connection = await self.pool.acquire()
+            self.under_way[connection] = time.monotonic()
+            try:
+                return await connection.fetchrow(query, *values)
+            finally:
+                self.under_way.pop(connection, None)
+                await self.pool.release(connection)
         except Exception as error:
             if not is_connection_lost(error):
                 raise

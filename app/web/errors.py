@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import compile_path
 
 from app.domain import errors
+from app.services.api_keys import TooManyFailedKeys
 from app.web.faults import fault_of
 
 log = structlog.get_logger(__name__)
@@ -29,6 +30,7 @@ STATUSES: dict[type[errors.NameplateError], HTTPStatus] = {
     errors.PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
     errors.Forbidden: HTTPStatus.FORBIDDEN,
+    TooManyFailedKeys: HTTPStatus.TOO_MANY_REQUESTS,
     errors.WebhookRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
