@@ -26,7 +26,7 @@ BOUNCER = "/usr/sbin/pgbouncer"
 START_SECONDS = 10.0
 
 
-class TestDatabase(StrEnum):
+class ServerKind(StrEnum):
     """Which Postgres the tests use, chosen by NAMEPLATE_TEST_DATABASE."""
 
     EMBEDDED = "embedded"
@@ -104,6 +104,6 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def chosen(environment: Mapping[str, str] = os.environ) -> TestDatabase:
+def chosen(environment: Mapping[str, str] = os.environ) -> ServerKind:
     """Read which Postgres the tests are to use."""
-    return TestDatabase(environment.get(VARIABLE) or TestDatabase.EMBEDDED)
+    return ServerKind(environment.get(VARIABLE) or ServerKind.EMBEDDED)
