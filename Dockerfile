@@ -6,17 +6,18 @@ RUN python -m venv .venv
 COPY requirements/ requirements/
 # Wheels alone: nothing is compiled, and no package's build code runs.
 RUN .venv/bin/pip install --require-hashes --only-binary :all: --requirement requirements/run.txt
-# The build backend, with the hashes that dev.txt pins, beside the venv and not in it.
-RUN sed -n '/^flit-core==/,/[^\\]$/p' requirements/dev.txt > /tmp/build.txt \
+# The build backend and what it needs, with the hashes that dev.txt pins, beside the venv and not in
+# it.
+RUN sed -nE '/^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers)==/,/[^\\]$/p' \
+        requirements/dev.txt > /tmp/build.txt \
     && .venv/bin/pip install --require-hashes --only-binary :all: \
         --target /tmp/build --requirement /tmp/build.txt
-COPY pyproject.toml alembic.ini README.md LICENSE ./
-COPY app/ app/
-COPY migrations/ migrations/
-# Editable: `nameplate migrate` finds migrations/ and alembic.ini beside app/, as in a checkout.
-RUN PYTHONPATH=/tmp/build .venv/bin/pip install --no-deps --no-build-isolation --editable . \
+COPY pyproject.toml README.md LICENSE /tmp/source/
+COPY app/ /tmp/source/app/
+COPY migrations/ /tmp/source/migrations/
+# The wheel carries the migrations.
+RUN PYTHONPATH=/tmp/build .venv/bin/pip install --no-deps --no-build-isolation /tmp/source \
     && .venv/bin/pip check \
-    && .venv/bin/python -m compileall -q app migrations \
     && .venv/bin/nameplate --help > /dev/null \
     && .venv/bin/pip uninstall --yes --quiet pip
 

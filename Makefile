@@ -5,9 +5,8 @@ BIN := .venv/bin
 PLAN ?= simple
 ROWS ?=
 ARGS ?=
-
 .DEFAULT_GOAL := help
-.PHONY: help init demo walk test prove bench check format lock clean
+.PHONY: help init demo walk test wheel servers prove bench check format lock clean
 
 help: ## Say what each target does
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -30,6 +29,13 @@ walk: init ## Take one domain through its whole life and print it (PLAN=zero_dow
 
 test: init ## Run the fast tests (under five minutes on two cores)
 	$(BIN)/pytest $(ARGS)
+
+wheel: init ## Build the wheel, install it elsewhere, and run it from an empty folder
+	$(BIN)/python -m tests.wheel
+
+servers: init ## Run the tests of the database over Debian's Postgres, and through PgBouncer
+	NAMEPLATE_TEST_DATABASE=debian $(BIN)/pytest tests/persistence tests/migrations $(ARGS)
+	NAMEPLATE_TEST_DATABASE=pgbouncer $(BIN)/pytest tests/persistence tests/services $(ARGS)
 
 prove: init ## Run the long proofs: kills, the budget in life, a million names (most of an hour)
 	$(BIN)/pytest -m proof -n 0 $(ARGS)

@@ -23,6 +23,7 @@ from app.domain.errors import NotReady
 from app.domain.schedule import Policy
 from app.persistence.api_keys import put_bootstrap_key
 from app.persistence.database import Database, open_database, require_schema
+from app.persistence.database_url import APPLICATION_NAME
 from app.persistence.zones import put_default_zone
 from app.services.acting import Actor
 from app.services.api_keys import ApiKeys, digest
@@ -76,12 +77,14 @@ def no_checkpoint(_: str) -> None:
 async def open_services(
     settings: Settings,
     *,
+    application_name: str = APPLICATION_NAME,
     checkpoint: Checkpoint = no_checkpoint,
     cloudflare_transport: httpx.AsyncBaseTransport | None = None,
     dns_look: ports.Dns | None = None,
 ) -> AsyncIterator[Services]:
     """Build everything, write what the settings say into the database, and close it on leaving.
 
+    `application_name` tells Postgres which process this is, unless the URL names one.
     A simulation hands in how Cloudflare and DNS are reached within its own process.
 
     Raises:
@@ -92,13 +95,18 @@ async def open_services(
     await require_schema(settings.database_url)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(
-            open_database(settings.database_url, connections=settings.database_connections)
+            open_database(
+                settings.database_url,
+                connections=settings.database_connections,
+                application_name=application_name,
+            )
         )
         await _write_settings(database, settings, cipher)
         await StoredSecrets(database, cipher).require_readable()
         budgets = Budgets(database, limits_of(settings))
         http = await stack.enter_async_context(_http_client(cloudflare_transport))
-        hooks = await stack.enter_async_context(_http_client())
+        # As many connections as deliveries are under way, which are bounded there.
+        hooks = await stack.enter_async_context(_http_client(max_connections=None))
         yield _assemble(
             settings,
             database,
@@ -158,7 +166,7 @@ def _assemble(
         webhook_endpoints=WebhookEndpoints(database, webhooks, cipher, new_secret=new_secret),
         zones=Zones(database, cloudflare, cipher, budgets),
         api_keys=ApiKeys(database),
-        deliveries=Deliveries(database, webhooks, cipher),
+        deliveries=Deliveries(database, webhooks, cipher, places=settings.worker_concurrency),
         reconciler=reconciler,
         budgets=budgets,
         pauses=pauses,
@@ -206,14 +214,16 @@ def _has_port(text: str) -> bool:
     return (text.startswith("[") and "]:" in text) or text.count(":") == 1
 
 
-def _http_client(transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
+def _http_client(
+    transport: httpx.AsyncBaseTransport | None = None, *, max_connections: int | None = 100
+) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         transport=transport,
         follow_redirects=False,
         # Proxies and .netrc of the environment have no say in where tokens go.
         trust_env=False,
         headers={"user-agent": f"nameplate/{__version__}"},
-        limits=httpx.Limits(max_connections=100, max_keepalive_connections=20),
+        limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=20),
     )
 
 

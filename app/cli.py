@@ -17,6 +17,7 @@ from app import __version__
 from app.database_commands import hostnames, keys, reach, say, zones
 from app.domain.errors import NameplateError
 from app.logging import set_up_logging
+from app.persistence.database_url import InvalidDatabaseUrl
 from app.settings import (
     Settings,
     SettingsError,
@@ -53,6 +54,8 @@ def run() -> None:
         app()
     except SettingsError as error:
         _fail(error.lines, USAGE)
+    except InvalidDatabaseUrl as error:
+        _fail([error.detail], USAGE)
     except NameplateError as error:
         _fail([error.detail], 1)
     except KeyboardInterrupt:
@@ -219,7 +222,7 @@ async def _work(settings: Settings, stop: asyncio.Event) -> None:
     from app.bootstrap import open_services
     from app.worker.run import run_worker
 
-    async with open_services(settings) as services:
+    async with open_services(settings, application_name="nameplate-worker") as services:
         await run_worker(services, stop, concurrency=settings.worker_concurrency)
 
 

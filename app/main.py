@@ -58,7 +58,8 @@ async def serve_api(
     Raises:
         NotReady: the schema is too old, or a setting does not fit.
     """
-    async with open_services(settings, checkpoint=checkpoint) as services:
+    named = open_services(settings, application_name="nameplate-api", checkpoint=checkpoint)
+    async with named as services:
         host, port, *_ = sock.getsockname()
         log.info("api_started", host=host, port=port, version=__version__)
         await serve(create_app(services), sock, stop, started=started)

@@ -15,9 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 from sqlalchemy.orm import DeclarativeBase, Mapped, joinedload, mapped_column, relationship
 
 from app.api.schemas import CustomHostnameOut
-from app.persistence.database import driver_url
+from app.persistence.database import DRIVER
 
-engine = create_async_engine(driver_url(os.environ["DATABASE_URL"]), pool_size=4)
+engine = create_async_engine(
+    os.environ["DATABASE_URL"].replace("postgresql://", DRIVER), pool_size=4
+)
 sessions = async_sessionmaker(engine, expire_on_commit=False)
 
 

@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from functools import partial
 
 from alembic import context
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.persistence.database import driver_url
+from app.persistence.connecting import connect
+from app.persistence.database import DRIVER
+from app.persistence.database_url import read_database_url
+from app.persistence.migrations import LOCK_TIMEOUT, STATEMENT_TIMEOUT
 from app.persistence.tables import metadata
 
 ADVISORY_LOCK = 0x6E616D65
-LOCK_TIMEOUT = "4s"
-STATEMENT_TIMEOUT = "60s"
 WAIT_SECONDS = 0.2
 
 
@@ -47,9 +49,7 @@ def wait_for_others(connection: Connection) -> None:
     built concurrently waits for every older snapshot to end.
     """
     while True:
-        taken = connection.scalar(
-            text("SELECT pg_try_advisory_lock(:key)"), {"key": ADVISORY_LOCK}
-        )
+        taken = connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
         connection.commit()
         if taken:
             return
@@ -58,7 +58,10 @@ def wait_for_others(connection: Connection) -> None:
 
 async def main(url: str) -> None:
     """Connect, run, disconnect."""
-    engine = create_async_engine(driver_url(url), poolclass=NullPool)
+    server = read_database_url(url)
+    engine = create_async_engine(
+        DRIVER, async_creator=partial(connect, server, session={}), poolclass=NullPool
+    )
     async with engine.connect() as connection:
         await connection.run_sync(run)
     await engine.dispose()

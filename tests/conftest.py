@@ -10,7 +10,7 @@ import re
 import secrets
 import sys
 import unicodedata
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -28,6 +28,7 @@ from app.persistence.database import Database, open_database
 from app.persistence.migrations import migrate
 from tests.support import Service
 from tests.support.rows import put_zone
+from tests.support.servers import VARIABLE, ServerKind, chosen, debian_postgres, pgbouncer
 
 NO_LIMITS = StackLimits(calls=1_000_000, creations=1_000_000)
 """More than Cloudflare lets anybody call; its limits have tests of their own."""
@@ -61,19 +62,38 @@ sys.addaudithook(_refuse_outside)
 set_up_logging("console", logging.WARNING)
 
 for name in [name for name in os.environ if name.startswith("NAMEPLATE_")]:
-    if name != "NAMEPLATE_DATABASE_URL":
+    if name not in {"NAMEPLATE_DATABASE_URL", VARIABLE}:
         del os.environ[name]
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give the URL of a Postgres: the one that is named, or one of this run's own."""
+    """Give the URL of a Postgres: the one that is named, or one of this run's own.
+
+    NAMEPLATE_TEST_DATABASE chooses the wheel's (`embedded`), Debian's (`debian`), or Debian's with
+    PgBouncer in front of it (`pgbouncer`).
+    """
     given = os.environ.pop("NAMEPLATE_DATABASE_URL", None)
     if given:
         yield given
         return
-    with embedded_postgres(tmp_path_factory.mktemp("postgres"), keep=False) as url:
+    folder = tmp_path_factory.mktemp("postgres")
+    if chosen() is ServerKind.EMBEDDED:
+        with embedded_postgres(folder, keep=False) as url:
+            yield url
+        return
+    with debian_postgres(folder) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def front(cluster: str) -> Iterator[Callable[[str], str]]:
+    """Give what turns a database's own URL into the one that Nameplate is given."""
+    if chosen() is not ServerKind.PGBOUNCER:
+        yield lambda url: url
+        return
+    with pgbouncer(cluster) as bouncer:
+        yield lambda url: urlsplit(bouncer)._replace(path=urlsplit(url).path).geturl()
 
 
 @pytest.fixture(scope="session")
@@ -85,17 +105,17 @@ def template(cluster: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def empty_database_url(cluster: str) -> Iterator[str]:
+def empty_database_url(cluster: str, front: Callable[[str], str]) -> Iterator[str]:
     """Give a database without a schema."""
     with new_database(cluster) as url:
-        yield url
+        yield front(url)
 
 
 @pytest.fixture
-def database_url(cluster: str, template: str) -> Iterator[str]:
+def database_url(cluster: str, template: str, front: Callable[[str], str]) -> Iterator[str]:
     """Give a migrated database of the test's own."""
     with new_database(cluster, template=urlsplit(template).path[1:]) as url:
-        yield url
+        yield front(url)
 
 
 @pytest.fixture
@@ -115,12 +135,15 @@ async def service(database_url: str, tmp_path: Path) -> AsyncIterator[Service]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared_service(
-    cluster: str, template: str, tmp_path_factory: pytest.TempPathFactory
+    cluster: str,
+    template: str,
+    front: Callable[[str], str],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Service]:
     """Run the same once for a module whose tests do not disturb each other."""
     data_dir = tmp_path_factory.mktemp("stack")
     with new_database(cluster, template=urlsplit(template).path[1:]) as url:
-        async with _running(data_dir, url) as client:
+        async with _running(data_dir, front(url)) as client:
             yield client
 
 

@@ -85,5 +85,5 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
     return {
         status: {"model": ProblemOut, "description": "A problem (RFC 9457).", "content": content}
-        for status in (401, 403, 422, *statuses)
+        for status in (401, 403, 422, 429, *statuses)
     }

@@ -19,7 +19,7 @@ from app.domain.errors import NameplateError, NotFound
 from app.domain.reason import Reason
 from app.persistence.hot_reads import read_document
 from app.services.api_keys import Scope as KeyScope
-from app.web.caller import authenticate
+from app.web.caller import address_of, authenticate
 from app.web.errors import problem_of
 
 _PREFIX = PATH + "/"
@@ -39,13 +39,19 @@ class HotReads:
             await self._app(scope, receive, send)
             return
         try:
-            response = await self._get_custom_hostname(Headers(scope=scope), record_id)
+            response = await self._get_custom_hostname(scope, record_id)
         except NameplateError as error:
             response = problem_of(error)
         await response(scope, receive, send)
 
-    async def _get_custom_hostname(self, headers: Headers, record_id: str) -> Response:
-        await authenticate(self._services, headers.get("authorization"), KeyScope.READ)
+    async def _get_custom_hostname(self, scope: Scope, record_id: str) -> Response:
+        headers = Headers(scope=scope)
+        await authenticate(
+            self._services,
+            headers.get("authorization"),
+            KeyScope.READ,
+            address=address_of(scope),
+        )
         found = ID.fullmatch(record_id)
         row = await read_document(self._services.database, record_id) if found else None
         if row is None:

@@ -1,56 +1,65 @@
 """How many deliveries to one webhook endpoint may be under way, and which are begun next. Pure.
 
-Deliveries hold a place until they are answered. An endpoint that answers soon gets as many places
-as one endpoint may have; those that are slow, or have not answered yet, share half of all places,
-so that the rest goes on whatever they do.
+A delivery holds a place until it is answered, or for a second: what hangs longer only waits, and
+keeps no place from others. An endpoint that answers within that second may have many under way, one
+that answers later some, and one that has not answered yet, or failed last, one at a time.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
-PER_ENDPOINT = 10
-"""Places of an endpoint that answers soon."""
-PER_UNPROVEN_ENDPOINT = 2
-SOON_MS = 2000
-"""An answer within this time shows that an endpoint keeps no place for long."""
+SOON_SECONDS = 1.0
+AFTER_SOON = 10
+"""Deliveries to an endpoint that answered within that time."""
+AFTER_LATE = 4
+"""Deliveries to an endpoint that answered later."""
+AT_FIRST = 1
+"""Deliveries to any other endpoint."""
+HANGING_TIMES = 8
+"""So many deliveries may hang for each place; beyond that only sure endpoints are begun."""
+
+
+def allowance(duration_seconds: float, *, answered: bool) -> int:
+    """Give how many deliveries an endpoint may have under way after such an attempt."""
+    if not answered:
+        return AT_FIRST
+    return AFTER_SOON if duration_seconds <= SOON_SECONDS else AFTER_LATE
 
 
 def pick(
     due: Iterable[tuple[str, str]],
     *,
-    under_way: Mapping[str, int],
-    proven: Collection[str],
+    fresh: Mapping[str, int],
+    hanging: Mapping[str, int],
+    allowed: Mapping[str, int],
     places: int,
 ) -> list[str]:
     """Give the deliveries to begin, of those `due`: pairs of delivery and endpoint, in order.
 
-    `under_way` counts the deliveries that hold a place, by endpoint; `places` are the free ones.
+    `fresh` and `hanging` count the deliveries under way by endpoint, those that hold one of all
+    `places` and those that no longer do. An endpoint that is not in `allowed` may have `AT_FIRST`.
+    At most half of the places go to endpoints that did not answer soon.
     """
-    held = Counter(under_way)
-    unproven = sum(count for endpoint, count in held.items() if endpoint not in proven)
-    most_unproven = max(1, (places + held.total()) // 2)
+    under_way = Counter(fresh) + Counter(hanging)
+    free = places - sum(fresh.values())
+    unsure = sum(count for endpoint, count in fresh.items() if not _is_sure(endpoint, allowed))
+    is_full = sum(hanging.values()) >= places * HANGING_TIMES
     picked: list[str] = []
     for delivery, endpoint in due:
-        if len(picked) == places:
+        if len(picked) >= free:
             break
-        is_proven = endpoint in proven
-        if held[endpoint] >= most_of(endpoint, proven):
+        if under_way[endpoint] >= allowed.get(endpoint, AT_FIRST):
             continue
-        if not is_proven and unproven >= most_unproven:
+        is_sure = _is_sure(endpoint, allowed)
+        if not is_sure and (is_full or unsure >= max(1, places // 2)):
             continue
         picked.append(delivery)
-        held[endpoint] += 1
-        unproven += not is_proven
+        under_way[endpoint] += 1
+        unsure += not is_sure
     return picked
 
 
-def most_of(endpoint: str, proven: Collection[str]) -> int:
-    """How many deliveries to this endpoint may be under way."""
-    return PER_ENDPOINT if endpoint in proven else PER_UNPROVEN_ENDPOINT
-
-
-def proves(duration_ms: int, *, answered: bool) -> bool:
-    """Whether an attempt shows that its endpoint answers soon."""
-    return answered and duration_ms <= SOON_MS
+def _is_sure(endpoint: str, allowed: Mapping[str, int]) -> bool:
+    return allowed.get(endpoint) == AFTER_SOON

@@ -65,7 +65,11 @@ _PASSING_TROUBLE = re.compile(r"Address already in use|pre-existing shared memor
 
 @contextmanager
 def embedded_postgres(
-    data_dir: Path, *, keep: bool = True, settings: Mapping[str, str] | None = None
+    data_dir: Path,
+    *,
+    keep: bool = True,
+    settings: Mapping[str, str] | None = None,
+    programs: Programs | None = None,
 ) -> Iterator[str]:
     """Yield a plain postgresql:// URL on TCP 127.0.0.1 for a server whose cluster is in data_dir.
 
@@ -73,6 +77,7 @@ def embedded_postgres(
         data_dir: Made if missing; a cluster already in it is used again.
         keep: False removes the cluster at the end, and forgoes safety against a power cut.
         settings: Server settings that go over ours.
+        programs: Another Postgres than the wheel's, whose programs the server's account can run.
 
     Raises:
         EmbeddedPostgresError: No server can run here; the message says why in one line.
@@ -81,13 +86,20 @@ def embedded_postgres(
     options = {**_SMALL_MACHINE, **({} if keep else _DISPOSABLE), **(settings or {})}
     with ExitStack() as cleanup:
         with _os_errors_in_one_line(data_dir):
-            url = _open(cleanup, data_dir, keep=keep, options=options)
+            found = programs or find_programs(server_account())
+            url = _open(cleanup, data_dir, found, keep=keep, options=options)
         yield url
 
 
-def _open(cleanup: ExitStack, data_dir: Path, *, keep: bool, options: Mapping[str, str]) -> str:
+def _open(
+    cleanup: ExitStack,
+    data_dir: Path,
+    programs: Programs,
+    *,
+    keep: bool,
+    options: Mapping[str, str],
+) -> str:
     """Bring the server up and return its URL; what undoes a step is on the stack before it."""
-    programs = find_programs(server_account())
     _claim(data_dir)
     cleanup.enter_context(_locked(data_dir))
     home = _home_of_cluster(data_dir, programs.account)

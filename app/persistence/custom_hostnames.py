@@ -130,12 +130,15 @@ async def is_being_removed(tx: Connection, base: str) -> bool:
 async def tombstones(tx: Connection, base: str, *, besides_tenant: str) -> list[str]:
     """Give the ids of other tenants' deleted records whose name may still point here."""
     rows = await tx.execute(
-        select(custom_hostnames.c.id).where(
+        select(custom_hostnames.c.id)
+        .where(
             custom_hostnames.c.base == base,
             custom_hostnames.c.tombstone,
             custom_hostnames.c.name_released_at.is_(None),
             custom_hostnames.c.tenant != besides_tenant,
         )
+        # They are woken in this order.
+        .order_by(custom_hostnames.c.id)
     )
     return list(rows.scalars())
 

@@ -3,39 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import random
 import ssl as tls
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.domain.errors import DatabaseUnavailable, NotReady
+from app.persistence.connecting import connect
+from app.persistence.database_url import (
+    APPLICATION_NAME,
+    CONNECT_SECONDS,
+    ConnectArguments,
+    read_database_url,
+)
 from app.persistence.tables import SCHEMA_VERSION, schema_version
 
 Connection = AsyncConnection
 """A connection with a transaction open; the stores take one as their first argument."""
 
-CONNECT_SECONDS = 5.0
 STATEMENT_SECONDS = 10.0
 """No statement of ours takes long; a connection that fell silent must not hold anybody."""
-
-SERVER_SETTINGS = {
-    "idle_in_transaction_session_timeout": "15s",
-    "lock_timeout": "8s",
-    "tcp_keepalives_idle": "30",
-}
-"""What Postgres itself is to end: a process that froze, or is gone without a word, must not keep
-rows locked. A lock is given up before the statement that waits for it is."""
 
 UNAVAILABLE = (
     "The database does not answer. What was asked may or may not have been done: read before you "
@@ -56,29 +55,29 @@ _LOST = (
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
 
+UNDONE = (
+    "Another change to the same things was in the way, and nothing of this one was done: try again."
+)
+_UNDONE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+
+MOST_TRIES = 6
+FIRST_PAUSE_SECONDS = 0.02
+LONGEST_PAUSE_SECONDS = 1.0
+
 HOT_CONNECTIONS = 4
 
+T = TypeVar("T")
 
-def driver_url(database_url: str) -> URL:
-    """Read a plain `postgresql://` URL.
 
-    Raises:
-        NotReady: when it is no Postgres URL.
-    """
-    try:
-        url = make_url(database_url)
-    except ArgumentError:
-        raise NotReady("NAMEPLATE_DATABASE_URL is not a database URL.") from None
-    if url.get_backend_name() not in {"postgresql", "postgres"}:
-        raise NotReady("NAMEPLATE_DATABASE_URL must begin with postgresql://.")
-    return url.set(drivername="postgresql+asyncpg")
+class TransactionUndone(DatabaseUnavailable):
+    """Postgres ended the transaction in favour of another one; it may be run again as it was."""
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
     """An open database: the engine of the stores, and the driver's own pool for hot reads."""
 
-    url: str
+    server: ConnectArguments
     engine: AsyncEngine
     pool: asyncpg.Pool[asyncpg.Record]
     under_way: dict[Any, float] = field(default_factory=dict)
@@ -88,27 +87,61 @@ class Database:
     async def transaction(self) -> AsyncIterator[Connection]:
         """Open a transaction; it commits on leaving and is never held across a network call.
 
+        Where several rows are locked, or many want the same one, `run` is the better choice.
+
         Raises:
+            TransactionUndone: a deadlock, or a serialization failure: nothing was done.
             DatabaseUnavailable: Postgres went away; whether a commit still arrived is not known.
         """
         with _losses():
             async with self.engine.begin() as connection:
                 yield connection
 
+    async def run(self, body: Callable[[Connection], Awaitable[T]], *, within: float = 0.0) -> T:
+        """Run `body` in a transaction, and again where Postgres undid it for another one's sake.
+
+        So `body` reads what it needs itself, and changes nothing but the database.
+
+        Args:
+            body: What to do in the transaction.
+            within: For so many seconds a Postgres that does not answer is tried again too. Its
+                last commit may have arrived: `body` must find that out, as by its lease.
+
+        Raises:
+            TransactionUndone: after `MOST_TRIES`.
+            DatabaseUnavailable: Postgres did not answer, `within` these seconds.
+        """
+        until = time.monotonic() + within
+        for tried in itertools.count(1):
+            try:
+                async with self.transaction() as tx:
+                    return await body(tx)
+            except DatabaseUnavailable as error:
+                is_undone = isinstance(error, TransactionUndone) and tried < MOST_TRIES
+                if not is_undone and time.monotonic() >= until:
+                    raise
+            pause = min(FIRST_PAUSE_SECONDS * 2**tried, LONGEST_PAUSE_SECONDS)
+            # Of random length: those who met once would meet again.
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+        raise AssertionError("it counts without end")
+
     async def fetch_row(self, query: str, *values: object) -> asyncpg.Record | None:
         """Read one row on the driver's own pool: the hot path.
 
         Raises:
-            DatabaseUnavailable: Postgres went away.
+            DatabaseUnavailable: Postgres went away, or no connection became free in time.
         """
         # Spelt out, not `_losses`: this is the one place where microseconds count.
         try:
-            async with self.pool.acquire() as connection:
-                self.under_way[connection] = time.monotonic()
-                try:
-                    return await connection.fetchrow(query, *values)
-                finally:
-                    self.under_way.pop(connection, None)
+            # Not `acquire(timeout=...)`, which makes a task of it: a tenth of the speed.
+            async with asyncio.timeout(self.server.connect_seconds):
+                connection = await self.pool.acquire()
+            self.under_way[connection] = time.monotonic()
+            try:
+                return await connection.fetchrow(query, *values)
+            finally:
+                self.under_way.pop(connection, None)
+                await self.pool.release(connection)
         except Exception as error:
             if not is_connection_lost(error):
                 raise
@@ -140,39 +173,50 @@ def _losses() -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if isinstance(error, DBAPIError) and isinstance(_driver_error(error), _UNDONE):
+            raise TransactionUndone(UNDONE) from error
         if not is_connection_lost(error):
             raise
         raise DatabaseUnavailable(UNAVAILABLE) from error
 
 
+DRIVER = "postgresql+asyncpg://"
+"""For SQLAlchemy, which opens its connections by `connect` and reads no URL itself."""
+
+
 @asynccontextmanager
-async def open_database(database_url: str, *, connections: int = 10) -> AsyncIterator[Database]:
-    """Open both pools, and close them on leaving."""
+async def open_database(
+    database_url: str, *, connections: int = 10, application_name: str = APPLICATION_NAME
+) -> AsyncIterator[Database]:
+    """Open both pools, and close them on leaving.
+
+    Raises:
+        InvalidDatabaseUrl: the URL is wrong.
+    """
+    server = read_database_url(database_url, application_name=application_name)
     engine = create_async_engine(
-        driver_url(database_url),
+        DRIVER,
+        async_creator=partial(connect, server, command_seconds=STATEMENT_SECONDS),
         pool_size=connections,
         max_overflow=connections,
         pool_pre_ping=True,
         pool_timeout=CONNECT_SECONDS,
-        connect_args={
-            "timeout": CONNECT_SECONDS,
-            "command_timeout": STATEMENT_SECONDS,
-            "server_settings": SERVER_SETTINGS,
-        },
         json_serializer=partial(json.dumps, ensure_ascii=False, separators=(",", ":")),
         # An error's text goes to the logs; what a statement carried does not.
         hide_parameters=True,
     )
+
+    async def connect_for_pool(*_: object, **__: object) -> asyncpg.Connection:
+        return await connect(server)
+
     pool = await asyncpg.create_pool(
-        database_url,
+        connect=connect_for_pool,
         min_size=0,
         max_size=HOT_CONNECTIONS,
-        timeout=CONNECT_SECONDS,
-        server_settings=SERVER_SETTINGS,
         # Only single SELECTs run here: there is nothing to reset, which is a round trip of its own.
         reset=_leave_as_it_is,
     )
-    database = Database(database_url, engine, pool)
+    database = Database(server, engine, pool)
     guard = asyncio.create_task(_end_silent_reads(database), name="hot reads")
     try:
         yield database
@@ -188,12 +232,13 @@ async def wait_until_reachable(
     """Connect until it works, saying each failure.
 
     Raises:
-        NotReady: after `attempts` failures, or at once when the URL is wrong.
+        InvalidDatabaseUrl: at once.
+        NotReady: after `attempts` failures.
     """
-    driver_url(database_url)
+    server = read_database_url(database_url)
     for number in range(1, attempts + 1):
         try:
-            connection = await asyncpg.connect(database_url, timeout=5)
+            connection = await connect(server)
         except (*_LOST, asyncpg.PostgresError, ValueError, tls.SSLError) as error:
             say(f"Postgres is not reachable (try {number} of {attempts}): {_one_line(error)}")
             if number < attempts:
@@ -233,7 +278,7 @@ async def require_schema(database_url: str) -> None:
 
 async def schema_version_of(database_url: str) -> int | None:
     """Give the schema's number; None where no migration ever ran."""
-    connection = await asyncpg.connect(database_url, timeout=10)
+    connection = await connect(read_database_url(database_url), command_seconds=STATEMENT_SECONDS)
     try:
         table = await connection.fetchval("SELECT to_regclass('public.schema_version')")
         if table is None:

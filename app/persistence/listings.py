@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 
 from app.persistence.database import NOW, Connection, in_seconds
 from app.persistence.tables import EXCEPTIONAL, FOLLOWED, cloudflare_objects, watches
-from app.persistence.watches import Listing
+from app.persistence.watches import Listing, locked_in_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +63,23 @@ async def confirm_listed(
         values["cloudflare_due_at"] = case(
             (c.cloudflare_due_at < later, later), else_=c.cloudflare_due_at
         )
+    locked = locked_in_order(
+        c.custom_hostname_id == func.any(literal(list(ids), ARRAY(TEXT))),
+        or_(c.viewed_at.is_(None), c.viewed_at < sent_at),
+    )
     await tx.execute(
-        update(watches)
-        .where(
-            c.custom_hostname_id == func.any(literal(list(ids), ARRAY(TEXT))),
-            or_(c.viewed_at.is_(None), c.viewed_at < sent_at),
-        )
-        .values(values)
+        update(watches).where(c.custom_hostname_id == locked.c.custom_hostname_id).values(values)
     )
 
 
 async def note_listed(tx: Connection, ids: Sequence[str], round_number: int) -> None:
     """Note that the round showed these, whatever came of it."""
+    c = watches.c
+    locked = locked_in_order(c.custom_hostname_id.in_(ids))
     await tx.execute(
-        update(watches).where(watches.c.custom_hostname_id.in_(ids)).values(listed_in=round_number)
+        update(watches)
+        .where(c.custom_hostname_id == locked.c.custom_hostname_id)
+        .values(listed_in=round_number)
     )
 
 
@@ -96,15 +99,16 @@ async def look_at_unlisted(
     """Make those due that should have been on a filtered list and were not; give how many."""
     c = watches.c
     named = [c[name] == value for name, value in filters.items()]
+    locked = locked_in_order(
+        c.zone_id == zone_id,
+        EXCEPTIONAL,
+        *named,
+        or_(c.viewed_at.is_(None), c.viewed_at < since),
+        or_(c.cloudflare_due_at.is_(None), c.cloudflare_due_at > NOW),
+    )
     rows = await tx.execute(
         update(watches)
-        .where(
-            c.zone_id == zone_id,
-            EXCEPTIONAL,
-            *named,
-            or_(c.viewed_at.is_(None), c.viewed_at < since),
-            or_(c.cloudflare_due_at.is_(None), c.cloudflare_due_at > NOW),
-        )
+        .where(c.custom_hostname_id == locked.c.custom_hostname_id)
         .values(cloudflare_due_at=NOW)
         .returning(literal(1))
     )
@@ -131,14 +135,15 @@ async def look_at_missing(
 ) -> int:
     """Make those due that so many whole rounds did not list; give how many."""
     c = watches.c
+    locked = locked_in_order(
+        c.zone_id == zone_id,
+        c.hostname_status.is_not(None),
+        c.listed_in <= round_number - rounds,
+        or_(c.viewed_at.is_(None), c.viewed_at < since),
+    )
     rows = await tx.execute(
         update(watches)
-        .where(
-            c.zone_id == zone_id,
-            c.hostname_status.is_not(None),
-            c.listed_in <= round_number - rounds,
-            or_(c.viewed_at.is_(None), c.viewed_at < since),
-        )
+        .where(c.custom_hostname_id == locked.c.custom_hostname_id)
         .values(cloudflare_due_at=NOW)
         .returning(literal(1))
     )

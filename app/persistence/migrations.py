@@ -2,21 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from alembic import command
+from alembic import command, op
 from alembic.config import Config
 
-ROOT = Path(__file__).resolve().parents[2]
+LOCK_TIMEOUT = "4s"
+STATEMENT_TIMEOUT = "60s"
+
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def alembic_config(database_url: str) -> Config:
+def scripts() -> Path:
+    """Give the migrations' folder: within the package where it was installed, else beside it."""
+    packed = _PACKAGE / "migrations"
+    return packed if packed.is_dir() else _PACKAGE.parent / "migrations"
+
+
+def alembic_config(database_url: str, folder: Path | None = None) -> Config:
     """Give Alembic's configuration for one database, wherever the process was started."""
-    config = Config(ROOT / "alembic.ini")
+    config = Config()
+    # A value is interpolated; the folder's name may hold a percent sign.
+    config.set_main_option("script_location", str(folder or scripts()).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
     config.attributes["url"] = database_url
     return config
 
 
-def migrate(database_url: str, revision: str = "head") -> None:
+def migrate(database_url: str, revision: str = "head", *, folder: Path | None = None) -> None:
     """Upgrade. Blocking, with an event loop of its own: call it in a thread where one runs."""
-    command.upgrade(alembic_config(database_url), revision)
+    command.upgrade(alembic_config(database_url, folder), revision)
+
+
+def build_index(name: str, table: str, columns: Sequence[str], **options: Any) -> None:
+    """Build an index beside the service that runs: for a migration that does nothing else.
+
+    What a build that failed left behind, an INVALID index, is dropped first.
+    """
+    with _beside_the_service():
+        op.execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{name}"')
+        op.create_index(name, table, list(columns), postgresql_concurrently=True, **options)
+
+
+def take_index_away(name: str) -> None:
+    """Drop an index beside the service that runs: for a migration that does nothing else."""
+    with _beside_the_service():
+        op.execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{name}"')
+
+
+@contextmanager
+def _beside_the_service() -> Iterator[None]:
+    with op.get_context().autocommit_block():
+        # It holds nobody up, and waits for every transaction that is older than itself.
+        op.execute("SET lock_timeout = 0")
+        op.execute("SET statement_timeout = 0")
+        yield
+        op.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
+        op.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'")

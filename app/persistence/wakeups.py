@@ -7,14 +7,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
 
-import asyncpg
 import structlog
 from sqlalchemy import func, select
 
-from app.persistence.database import CONNECT_SECONDS, Connection
+from app.persistence.connecting import connect
+from app.persistence.database import Connection
+from app.persistence.database_url import ConnectArguments
 
 HEARTBEAT_SECONDS = 30.0
 AGAIN_SECONDS = 1.0
+COMMAND_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -32,13 +34,13 @@ async def notify(tx: Connection, channel: Channel) -> None:
 
 
 @asynccontextmanager
-async def listening(database_url: str, channel: Channel) -> AsyncIterator[asyncio.Event]:
+async def listening(server: ConnectArguments, channel: Channel) -> AsyncIterator[asyncio.Event]:
     """Yield an event that is set by each NOTIFY.
 
     It is set too whenever the connection was lost and found again: something may have been missed.
     """
     woken = asyncio.Event()
-    task = asyncio.create_task(_listen(database_url, channel, woken), name=f"listen {channel}")
+    task = asyncio.create_task(_listen(server, channel, woken), name=f"listen {channel}")
     try:
         yield woken
     finally:
@@ -47,19 +49,17 @@ async def listening(database_url: str, channel: Channel) -> AsyncIterator[asynci
             await task
 
 
-async def _listen(database_url: str, channel: Channel, woken: asyncio.Event) -> None:
+async def _listen(server: ConnectArguments, channel: Channel, woken: asyncio.Event) -> None:
     while True:
         try:
-            await _listen_once(database_url, channel, woken)
+            await _listen_once(server, channel, woken)
         except Exception as error:  # noqa: BLE001 - whatever it was, listening goes on
             log.warning("listen_lost", channel=str(channel), error=type(error).__name__)
         await asyncio.sleep(AGAIN_SECONDS)
 
 
-async def _listen_once(database_url: str, channel: Channel, woken: asyncio.Event) -> None:
-    connection = await asyncpg.connect(
-        database_url, timeout=CONNECT_SECONDS, command_timeout=CONNECT_SECONDS
-    )
+async def _listen_once(server: ConnectArguments, channel: Channel, woken: asyncio.Event) -> None:
+    connection = await connect(server, command_seconds=COMMAND_SECONDS)
     lost = asyncio.Event()
     connection.add_termination_listener(lambda _: lost.set())
     try:

@@ -6,12 +6,13 @@ Every write of a hostname first locks its row here, by id and lease token: lease
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import DateTime, Select, and_, case, func, literal, or_, select, update
+from sqlalchemy import CTE, DateTime, Select, and_, case, func, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 
 from app.domain.budget import Lane
 from app.domain.custom_hostname import Desired, State, Watch
@@ -117,6 +118,11 @@ async def claim_these(tx: Connection, ids: Sequence[str]) -> list[Claim]:
     if not ids:
         return []
     return await _lease(tx, watches.c.custom_hostname_id.in_(ids), is_free())
+
+
+async def lock_all(tx: Connection, ids: Collection[str]) -> None:
+    """Lock these, for a transaction that changes them by more than one statement."""
+    await tx.execute(select(func.count()).select_from(locked_in_order(_ids(ids))))
 
 
 async def lock_free(tx: Connection, ids: Sequence[str]) -> list[str]:
@@ -330,9 +336,10 @@ def _look_due(zone_id: str, *, by_lists: bool) -> list[Any]:
 
 
 async def _lease(tx: Connection, *which: Any, **more: Any) -> list[Claim]:
+    locked = locked_in_order(*which)
     rows = await tx.execute(
         update(watches)
-        .where(*which)
+        .where(watches.c.custom_hostname_id == locked.c.custom_hostname_id)
         .values(
             lease_token=watches.c.lease_token + 1,
             leased_until=NOW + in_seconds(LEASE_SECONDS),
@@ -349,6 +356,25 @@ async def _lease(tx: Connection, *which: Any, **more: Any) -> list[Claim]:
         )
     )
     return [Claim(*row) for row in rows]
+
+
+def locked_in_order(*which: Any) -> CTE:
+    """Lock the rows that `which` names in the order of their ids, as every statement does.
+
+    Two statements over the same rows in two orders would end in a deadlock. A bulk UPDATE alone
+    locks in the order of its plan, so it joins this.
+    """
+    return (
+        select(watches.c.custom_hostname_id)
+        .where(*which)
+        .order_by(watches.c.custom_hostname_id)
+        .with_for_update(key_share=True)
+        .cte("locked")
+    )
+
+
+def _ids(ids: Collection[str]) -> Any:
+    return watches.c.custom_hostname_id == func.any(literal(list(ids), ARRAY(TEXT)))
 
 
 def is_free() -> Any:

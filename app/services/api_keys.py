@@ -1,4 +1,8 @@
-"""API keys: made, kept as hashes, looked up with a short memory."""
+"""API keys: made, kept as hashes, looked up with a short memory.
+
+Whoever tries keys at random costs nobody else anything: what is unknown is remembered apart from
+what is known, and an address that tries too many unknown keys is refused without a query.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,36 @@ import secrets
 import time
 from collections.abc import Callable
 from enum import StrEnum
+from typing import TypeVar
 
-from app.domain.errors import InvalidInput, NotFound
+from app.domain.errors import InvalidInput, NameplateError, NotFound
 from app.persistence import api_keys as store
 from app.persistence.api_keys import ApiKey, ListedKey
 from app.persistence.database import Database
 
+K = TypeVar("K")
+V = TypeVar("V")
+
 REMEMBER_SECONDS = 5.0
 """How long a revoked key may still work on another replica."""
 MOST_REMEMBERED = 10_000
+"""Known keys; and as many unknown ones, and as many addresses."""
+FAILURES = 20
+"""Unknown keys that an address may try within `FAILURE_SECONDS`."""
+FAILURE_SECONDS = 60.0
+
+
+class TooManyFailedKeys(NameplateError):
+    """The address tried too many unknown keys; `retry_after` seconds from now it may try again."""
+
+    code = "too_many_failed_keys"
+
+    def __init__(self, *, retry_after: float) -> None:
+        super().__init__(
+            "Too many unknown API keys came from this address. Check the key, and try again after "
+            "`Retry-After`."
+        )
+        self.retry_after = retry_after
 
 
 class Scope(StrEnum):
@@ -42,7 +67,9 @@ class ApiKeys:
     def __init__(self, database: Database, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
         self._clock = clock
-        self._known: dict[bytes, tuple[float, ApiKey | None]] = {}
+        self._known: dict[bytes, tuple[float, ApiKey]] = {}
+        self._unknown: dict[bytes, float] = {}
+        self._failures: dict[str, tuple[float, int]] = {}
 
     async def create(self, *, name: str, scope: str) -> tuple[ApiKey, str]:
         """Make a key; it is shown this once.
@@ -74,15 +101,48 @@ class ApiKeys:
             raise NotFound("There is no API key with this id; `nameplate keys list` has them.")
         return revoked
 
-    async def find(self, secret: str) -> ApiKey | None:
-        """Give the key that `secret` is, or None when it is unknown or revoked."""
+    async def find(self, secret: str, *, address: str = "") -> ApiKey | None:
+        """Give the key that `secret` is, or None when it is unknown or revoked.
+
+        `address` is the caller's. A key that was seen to be good is never refused for its sake:
+        behind a proxy all callers share one.
+
+        Raises:
+            TooManyFailedKeys: the address tried too many unknown keys; this one was not looked up.
+        """
         hashed = digest(secret)
         known = self._known.get(hashed)
         now = self._clock()
         if known is not None and now < known[0]:
             return known[1]
+        if known is None:
+            if now < self._unknown.get(hashed, now):
+                return None
+            self._refuse_if_throttled(address, now)
         key = await store.find_key(self._database, hashed)
-        if len(self._known) >= MOST_REMEMBERED:
-            self._known.clear()
-        self._known[hashed] = (now + REMEMBER_SECONDS, key)
-        return key
+        if key is not None:
+            _put(self._known, hashed, (now + REMEMBER_SECONDS, key))
+            return key
+        self._known.pop(hashed, None)
+        _put(self._unknown, hashed, now + REMEMBER_SECONDS)
+        self._count_failure(address, now)
+        return None
+
+    def _refuse_if_throttled(self, address: str, now: float) -> None:
+        until, count = self._failures.get(address, (0.0, 0))
+        if count >= FAILURES and now < until:
+            raise TooManyFailedKeys(retry_after=max(until - now, 1.0))
+
+    def _count_failure(self, address: str, now: float) -> None:
+        until, count = self._failures.get(address, (0.0, 0))
+        if now >= until:
+            until, count = now + FAILURE_SECONDS, 0
+        _put(self._failures, address, (until, count + 1))
+
+
+def _put(memory: dict[K, V], key: K, value: V) -> None:
+    """Remember, and forget what was written the longest ago where there is no more room."""
+    memory.pop(key, None)
+    if len(memory) >= MOST_REMEMBERED:
+        del memory[next(iter(memory))]
+    memory[key] = value

@@ -212,11 +212,13 @@ class Budgets:
         await asyncio.shield(self._change(name, blocked))
 
     async def _change(self, name: str, change: Callable[[Bucket, float], Draw]) -> Draw:
-        async with self._database.transaction() as tx:
+        async def draw(tx: Connection) -> Draw:
             bucket, now = await lock_bucket(tx, name, self.limits)
             drawn = change(bucket, now)
             await save_bucket(tx, name, drawn.bucket)
-        return drawn
+            return drawn
+
+        return await self._database.run(draw)
 
 
 def _instant(epoch: float) -> datetime:

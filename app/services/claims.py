@@ -10,7 +10,7 @@ import structlog
 from app.domain.budget import Lane
 from app.domain.sweeps import FOLLOWED, FOLLOWED_AT_MOST
 from app.persistence import watches
-from app.persistence.database import Database
+from app.persistence.database import Connection, Database
 from app.persistence.listings import count_followed
 from app.persistence.sweeps import hasten
 from app.persistence.wakeups import Channel, notify
@@ -54,10 +54,14 @@ class Claims:
 
     async def give_back(self, claims: Sequence[Claim]) -> None:
         """Give up what was claimed and will not be worked on: another may take it at once."""
-        async with self._database.transaction() as tx:
+
+        async def let_go(tx: Connection) -> None:
+            await watches.lock_all(tx, [claim.custom_hostname_id for claim in claims])
             for claim in claims:
                 await watches.let_go(tx, claim)
             await notify(tx, Channel.RECONCILE)
+
+        await self._database.run(let_go)
 
     def _rotated(self, zones: list[OpenZone]) -> list[OpenZone]:
         first = self._rounds % len(zones) if zones else 0

@@ -7,10 +7,10 @@ caller gets what is committed so far and the reconcile goes on as a tracked task
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -50,6 +50,7 @@ from app.persistence.ids import Prefix, new_id
 from app.persistence.watches import LEASE_SECONDS, Claim
 from app.persistence.zones import Zone, get_zone
 from app.services.choosing import Choosing, apply
+from app.services.inline_slots import InlineSlots, Slot
 from app.services.ports import Dns
 from app.services.reading import (
     existing,
@@ -68,51 +69,6 @@ from app.services.telling import tell
 from app.services.turns import Place, Turns
 
 log = structlog.get_logger(__name__)
-
-
-class Slot:
-    """Room for one inline reconcile, if there was any."""
-
-    def __init__(self, slots: InlineSlots, *, is_taken: bool) -> None:
-        self._slots = slots
-        self._handed_over = False
-        self.is_taken = is_taken
-
-    def hand_over(self) -> Callable[[object], None]:
-        """Keep the slot beyond its block; what comes back gives it up."""
-        self._handed_over = True
-        return lambda _: self._slots.give_back()
-
-    def close(self) -> None:
-        """Give the slot up, unless it was handed over."""
-        if self.is_taken and not self._handed_over:
-            self._slots.give_back()
-
-
-class InlineSlots:
-    """How many requests reconcile inline at a time.
-
-    A slot is taken before a lease, never after it: a leased hostname that waited for a slot would
-    keep idle workers away from it.
-    """
-
-    def __init__(self, count: int) -> None:
-        self._free = count
-
-    @contextmanager
-    def take(self) -> Iterator[Slot]:
-        """Take a slot for the block, if one is free."""
-        is_taken = self._free > 0
-        self._free -= int(is_taken)
-        slot = Slot(self, is_taken=is_taken)
-        try:
-            yield slot
-        finally:
-            slot.close()
-
-    def give_back(self) -> None:
-        """Let the next request have it."""
-        self._free += 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,16 +182,17 @@ class CustomHostnames:
             Conflict: the hostname is being removed.
             HostnameTaken: it had given its name free, and another has it now.
         """
-        with self._slots.take() as slot:
-            async with self._database.transaction() as tx:
-                await store.lock_base(tx, (await existing(tx, record_id)).hostname.base)
-                record = await present(tx, record_id, revision)
-                refuse_leaving(record)
-                now = await read_now(tx)
-                wished = await with_its_name(tx, record)
-                wished = replace(wished, refresh_requested_at=now, acted_at=now, updated_at=now)
-                wished, claim = await self._wish(tx, record, wished, slot)
-            return await self._inline(wished, claim, slot)
+
+        async def wish(tx: Connection, slot: Slot) -> tuple[CustomHostname, Claim | None]:
+            await store.lock_base(tx, (await existing(tx, record_id)).hostname.base)
+            record = await present(tx, record_id, revision)
+            refuse_leaving(record)
+            now = await read_now(tx)
+            wished = await with_its_name(tx, record)
+            wished = replace(wished, refresh_requested_at=now, acted_at=now, updated_at=now)
+            return await self._wish(tx, record, wished, slot)
+
+        return await self._run_inline(wish)
 
     async def edit(
         self, record_id: str, said: Mapping[str, Any], *, revision: int | None = None
@@ -252,30 +209,48 @@ class CustomHostnames:
             record, _ = await sharing(tx, record_id)
             zone = await zone_of(tx, record)
         await self._choosing.refuse_apex(self._choosing.changed([record], said, zone), zone)
-        with self._slots.take() as slot:
-            async with self._database.transaction() as tx:
-                await store.lock_base(tx, record.hostname.base)
-                record, others = await sharing(tx, record_id, lock=True)
-                refuse_other_revision(record, revision)
-                refuse_leaving(record)
-                choice = self._choosing.changed([record, *others], said, zone)
-                wished = apply(record, choice)
-                if "metadata" in said:
-                    wished = replace(wished, metadata=said["metadata"] or {})
-                if wished == record and record.state is not State.FAILED:
-                    return record
-                now = await read_now(tx)
-                wished = await with_its_name(tx, wished)
-                for other in others:
-                    # What is live is told by the one that edits: the two need not edit side by
-                    # side. Should that one die, the other's own next look finds out.
-                    same = _wished_at(apply(other, choice), now)
-                    same = replace(same, revision=other.revision + 1)
-                    await store.save_hostname(tx, same, before=other)
-                    if other.state is State.FAILED:
-                        await watches.wake(tx, other.id)
-                wished, claim = await self._wish(tx, record, _wished_at(wished, now), slot)
-            return await self._inline(wished, claim, slot)
+        change = partial(
+            self._change,
+            record_id=record_id,
+            base=record.hostname.base,
+            said=said,
+            zone=zone,
+            revision=revision,
+        )
+        return await self._run_inline(change)
+
+    async def _change(
+        self,
+        tx: Connection,
+        slot: Slot,
+        *,
+        record_id: str,
+        base: str,
+        said: Mapping[str, Any],
+        zone: Zone,
+        revision: int | None,
+    ) -> tuple[CustomHostname, Claim | None]:
+        await store.lock_base(tx, base)
+        record, others = await sharing(tx, record_id, lock=True)
+        refuse_other_revision(record, revision)
+        refuse_leaving(record)
+        choice = self._choosing.changed([record, *others], said, zone)
+        wished = apply(record, choice)
+        if "metadata" in said:
+            wished = replace(wished, metadata=said["metadata"] or {})
+        if wished == record and record.state is not State.FAILED:
+            return record, None
+        now = await read_now(tx)
+        wished = await with_its_name(tx, wished)
+        for other in others:
+            # What is live is told by the one that edits: the two need not edit side by side.
+            # Should that one die, the other's own next look finds out.
+            same = _wished_at(apply(other, choice), now)
+            same = replace(same, revision=other.revision + 1)
+            await store.save_hostname(tx, same, before=other)
+            if other.state is State.FAILED:
+                await watches.wake(tx, other.id)
+        return await self._wish(tx, record, _wished_at(wished, now), slot)
 
     async def remove(self, record_id: str, *, revision: int | None = None) -> CustomHostname:
         """Wish the hostname gone; asking again changes nothing.
@@ -283,21 +258,22 @@ class CustomHostnames:
         Raises:
             NotFound, PreconditionFailed: as their names say.
         """
-        with self._slots.take() as slot:
-            async with self._database.transaction() as tx:
-                # Whoever adds the other name of the object meanwhile, sees it wished gone.
-                await store.lock_base(tx, (await existing(tx, record_id)).hostname.base)
-                record = await present(tx, record_id, revision)
-                if record.desired is Desired.ABSENT:
-                    # Until it is told to leave, whoever asks again lends a hand.
-                    told, wished = record.state in GONE, record
-                    claim = None if told else await self._claim(tx, record.id, slot)
-                else:
-                    now = await read_now(tx)
-                    wished = replace(record, desired=Desired.ABSENT, wanted_at=now, updated_at=now)
-                    wished, claim = await self._wish(tx, record, wished, slot)
-                    await turns.leave(tx, [record.id])
-            return await self._inline(wished, claim, slot)
+
+        async def wish(tx: Connection, slot: Slot) -> tuple[CustomHostname, Claim | None]:
+            # Whoever adds the other name of the object meanwhile, sees it wished gone.
+            await store.lock_base(tx, (await existing(tx, record_id)).hostname.base)
+            record = await present(tx, record_id, revision)
+            if record.desired is Desired.ABSENT:
+                # Until it is told to leave, whoever asks again lends a hand.
+                told = record.state in GONE
+                return record, None if told else await self._claim(tx, record.id, slot)
+            now = await read_now(tx)
+            wished = replace(record, desired=Desired.ABSENT, wanted_at=now, updated_at=now)
+            wished, claim = await self._wish(tx, record, wished, slot)
+            await turns.leave(tx, [record.id])
+            return wished, claim
+
+        return await self._run_inline(wish)
 
     async def drain(self, seconds: float) -> None:
         """Let what runs past its deadline end; what does not is taken up after its lease."""
@@ -330,51 +306,61 @@ class CustomHostnames:
     ) -> tuple[CustomHostname, bool]:
         hostname = choice.hostname
         await self._refuse_tombstones(hostname, wanted.tenant)
+        inserted = partial(self._insert_row, choice=choice, zone=zone, wanted=wanted)
         with self._slots.take() as slot:
-            async with self._database.transaction() as tx:
-                await store.lock_base(tx, hostname.base)
-                held, sibling = await holders(tx, hostname, wanted.tenant, policy=self._policy)
-                if held is not None:
-                    return held, False
-                await free_names(
-                    tx, hostname.base, besides_tenant=wanted.tenant, policy=self._policy
-                )
-                choice = self._first_choice(hostname, wanted, zone, sibling)
-                now = await read_now(tx)
-                record = CustomHostname(
-                    id=new_id(Prefix.CUSTOM_HOSTNAME),
-                    hostname=hostname,
-                    tenant=wanted.tenant,
-                    zone=targets_of(zone),
-                    plan=choice.plan,
-                    options=choice.options,
-                    is_apex=self._choosing.is_apex(hostname),
-                    reason=Reason.ZONE_PAUSED if zone.pause else Reason.CREATING,
-                    metadata=wanted.metadata,
-                    sequence=1,
-                    watch=Watch(cloudflare_due_at=now),
-                    created_at=now,
-                    updated_at=now,
-                    wanted_at=now,
-                    acted_at=now,
-                    arrived_at={State.PENDING: now},
-                )
-                lease_seconds = LEASE_SECONDS if slot.is_taken else 0
-                if not await store.insert_hostname(tx, record, lease_seconds=lease_seconds):
-                    raise HostnameTaken(hostname.name, in_the_way=hostname.name)
-                await tell(tx, record, before=None, after=State.PENDING, at=now)
-                if not slot.is_taken:
-                    await watches.wake(tx, record.id)
+            record, is_new = await self._database.run(partial(inserted, slot=slot))
+            if not is_new:
+                return record, False
             self._checkpoint("accepted")
+            now = record.created_at
             claim = Claim(record.id, 1, now, is_uncreated=True) if slot.is_taken else None
             return await self._inline(record, claim, slot), True
 
+    async def _insert_row(
+        self, tx: Connection, *, slot: Slot, choice: Choice, zone: Zone, wanted: Registration
+    ) -> tuple[CustomHostname, bool]:
+        hostname = choice.hostname
+        await store.lock_base(tx, hostname.base)
+        held, sibling = await holders(tx, hostname, wanted.tenant, policy=self._policy)
+        if held is not None:
+            return held, False
+        await free_names(tx, hostname.base, besides_tenant=wanted.tenant, policy=self._policy)
+        chosen = self._first_choice(hostname, wanted, zone, sibling)
+        now = await read_now(tx)
+        record = CustomHostname(
+            id=new_id(Prefix.CUSTOM_HOSTNAME),
+            hostname=hostname,
+            tenant=wanted.tenant,
+            zone=targets_of(zone),
+            plan=chosen.plan,
+            options=chosen.options,
+            is_apex=self._choosing.is_apex(hostname),
+            reason=Reason.ZONE_PAUSED if zone.pause else Reason.CREATING,
+            metadata=wanted.metadata,
+            sequence=1,
+            watch=Watch(cloudflare_due_at=now),
+            created_at=now,
+            updated_at=now,
+            wanted_at=now,
+            acted_at=now,
+            arrived_at={State.PENDING: now},
+        )
+        lease_seconds = LEASE_SECONDS if slot.is_taken else 0
+        if not await store.insert_hostname(tx, record, lease_seconds=lease_seconds):
+            raise HostnameTaken(hostname.name, in_the_way=hostname.name)
+        await tell(tx, record, before=None, after=State.PENDING, at=now)
+        if not slot.is_taken:
+            await watches.wake(tx, record.id)
+        return record, True
+
     async def _refuse_tombstones(self, hostname: Hostname, tenant: str) -> None:
-        async with self._database.transaction() as tx:
+        async def look_again(tx: Connection) -> list[str]:
             found = await store.tombstones(tx, hostname.base, besides_tenant=tenant)
             for record_id in found:
                 await watches.wake(tx, record_id)
-        if found:
+            return found
+
+        if await self._database.run(look_again):
             raise ProofRequired(
                 "This name was in use here before and its DNS may still point at the CNAME target. "
                 "Remove that record; the name is looked at again now, so try again in a minute."
@@ -391,6 +377,15 @@ class CustomHostnames:
 
     async def _claim(self, tx: Connection, record_id: str, slot: Slot) -> Claim | None:
         return await watches.claim_one(tx, record_id) if slot.is_taken else None
+
+    async def _run_inline(
+        self,
+        change: Callable[[Connection, Slot], Awaitable[tuple[CustomHostname, Claim | None]]],
+    ) -> CustomHostname:
+        """Make a change with a slot in hand, then reconcile what it claimed."""
+        with self._slots.take() as slot:
+            committed, claim = await self._database.run(lambda tx: change(tx, slot))
+            return await self._inline(committed, claim, slot)
 
     async def _inline(
         self, committed: CustomHostname, claim: Claim | None, slot: Slot

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from app.domain.attempt import Attempt
-from app.domain.delivery_shares import PER_ENDPOINT, most_of, pick, proves
+from app.domain.delivery_shares import (
+    AFTER_SOON,
+    AT_FIRST,
+    HANGING_TIMES,
+    SOON_SECONDS,
+    allowance,
+    pick,
+)
 from app.domain.errors import NotReady
 from app.domain.schedule import webhook_retry_after
 from app.persistence import deliveries as store
@@ -17,8 +25,8 @@ from app.persistence.database import Database
 from app.persistence.deliveries import Delivery
 from app.services.ports import Cipher, WebhookTransport
 
-MOST_PROVEN = 10_000
-"""Endpoints that are remembered for answering soon."""
+MOST_REMEMBERED = 10_000
+"""Endpoints whose last attempt is remembered."""
 
 log = structlog.get_logger(__name__)
 
@@ -26,26 +34,53 @@ log = structlog.get_logger(__name__)
 class Deliveries:
     """Works on one claimed delivery at a time; any number may work side by side."""
 
-    def __init__(self, database: Database, transport: WebhookTransport, cipher: Cipher) -> None:
+    def __init__(
+        self,
+        database: Database,
+        transport: WebhookTransport,
+        cipher: Cipher,
+        *,
+        places: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take how many deliveries may be under way before the first of them hangs."""
         self._database = database
         self._transport = transport
         self._cipher = cipher
-        self._under_way: Counter[str] = Counter()
-        self._proven: dict[str, None] = {}
-        """Endpoints whose last attempt was answered soon."""
+        self._places = places
+        self._clock = clock
+        self._under_way: dict[str, tuple[str, float]] = {}
+        """The endpoint of each delivery, and since when it is under way."""
+        self._allowed: dict[str, int] = {}
+
+    @property
+    def most_under_way(self) -> int:
+        """How many deliveries one process has under way at most, those that hang included."""
+        return self._places * (1 + HANGING_TIMES)
 
     async def claim(self, limit: int) -> list[Delivery]:
         """Lease deliveries that are due, a few an endpoint: those that are slow delay no others."""
-        busy = [e for e, held in self._under_way.items() if held >= most_of(e, self._proven)]
+        late = self._clock() - SOON_SECONDS
+        under_way = list(self._under_way.values())
+        fresh = Counter(endpoint for endpoint, since in under_way if since > late)
+        hanging = Counter(endpoint for endpoint, since in under_way if since <= late)
+        held = fresh + hanging
+        full = [each for each in held if held[each] >= self._allowed.get(each, AT_FIRST)]
+        free = min(limit, self._places - fresh.total())
+        if free <= 0:
+            return []
 
         def choose(due: Sequence[tuple[str, str]]) -> list[str]:
-            return pick(due, under_way=self._under_way, proven=self._proven, places=limit)
+            return pick(
+                due, fresh=fresh, hanging=hanging, allowed=self._allowed, places=self._places
+            )[:limit]
 
         async with self._database.transaction() as tx:
             claimed = await store.claim_deliveries(
-                tx, choose, limit=limit, per_endpoint=PER_ENDPOINT, besides=busy
+                tx, choose, limit=free, per_endpoint=AFTER_SOON, besides=full
             )
-        self._under_way.update(delivery.endpoint_id for delivery in claimed)
+        now = self._clock()
+        self._under_way |= {each.id: (each.endpoint_id, now) for each in claimed}
         return claimed
 
     async def deliver(self, delivery: Delivery) -> None:
@@ -53,8 +88,7 @@ class Deliveries:
         try:
             await self._try(delivery)
         finally:
-            self._under_way[delivery.endpoint_id] -= 1
-            self._under_way += Counter()  # drops what is at zero
+            self._under_way.pop(delivery.id, None)
 
     async def _try(self, delivery: Delivery) -> None:
         attempt = await self._send(delivery)
@@ -74,11 +108,11 @@ class Deliveries:
             )
 
     def _note_pace(self, endpoint_id: str, attempt: Attempt) -> None:
-        self._proven.pop(endpoint_id, None)
-        if proves(attempt.duration_ms, answered=attempt.status_code is not None):
-            if len(self._proven) >= MOST_PROVEN:
-                del self._proven[next(iter(self._proven))]
-            self._proven[endpoint_id] = None
+        self._allowed.pop(endpoint_id, None)
+        if len(self._allowed) >= MOST_REMEMBERED:
+            del self._allowed[next(iter(self._allowed))]
+        seconds, answered = attempt.duration_ms / 1000, attempt.status_code is not None
+        self._allowed[endpoint_id] = allowance(seconds, answered=answered)
 
     async def _send(self, delivery: Delivery) -> Attempt:
         try:

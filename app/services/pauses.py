@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -129,9 +130,9 @@ class Pauses:
         """
         until = time.monotonic() + within
         while time.monotonic() < until:
-            async with self._database.transaction() as tx:
-                if not await _lift_some(tx, zone_id, at_once=self._at_once):
-                    return
+            some = partial(_lift_some, zone_id=zone_id, at_once=self._at_once)
+            if not await self._database.run(some):
+                return
         async with self._database.transaction() as tx:
             await store.hasten_watch(tx, zone_id)
 

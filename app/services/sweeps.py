@@ -23,7 +23,7 @@ from app.persistence import sweeps as store
 from app.persistence.database import Connection, Database
 from app.persistence.listings import Listed
 from app.persistence.sweeps import Sweep
-from app.persistence.watches import Claim, claim_these
+from app.persistence.watches import Claim, claim_these, lock_all
 from app.persistence.zones import Zone, get_zone, open_zones
 from app.services.budgets import Budgets
 from app.services.pauses import pause_zone
@@ -147,7 +147,8 @@ class Sweeps:
         await asyncio.gather(*(look(claim, view) for claim, view in changed))
         pages = -(-found.total // rules.PER_PAGE)
         following = rules.next_page(step.page, pages, first=step.is_first)
-        async with self._database.transaction() as tx:
+
+        async def save(tx: Connection) -> None:
             if following is None and not await self._finish(tx, step, found.total):
                 return
             took = step.sent_at - step.begun
@@ -167,14 +168,18 @@ class Sweeps:
                 finished=following is None,
             )
 
+        await self._database.run(save)
+
     async def _note_unchanged(
         self, step: Step, found: HostnamePage
     ) -> list[tuple[Claim, CloudflareHostname]]:
         """Note what the page shows as it was, and claim what it shows anew."""
         views = {view.id: view for view in found.hostnames}
         whole = step.sweep.list == rules.WHOLE
-        async with self._database.transaction() as tx:
+
+        async def note(tx: Connection) -> list[tuple[Claim, CloudflareHostname]]:
             known = await listings.read_listed(tx, step.zone.id, list(views))
+            await lock_all(tx, [each.custom_hostname_id for each in known])
             news = [each for each in known if _is_news(each, views[each.cloudflare_id], step)]
             new_ids = {each.custom_hostname_id for each in news}
             await listings.confirm_listed(
@@ -194,8 +199,10 @@ class Sweeps:
             if whole and (new_ids or unread_ids):
                 await listings.note_listed(tx, [*new_ids, *unread_ids], step.number)
             claims = await claim_these(tx, list(new_ids))
-        by_record = {each.custom_hostname_id: views[each.cloudflare_id] for each in news}
-        return [(claim, by_record[claim.custom_hostname_id]) for claim in claims]
+            by_record = {each.custom_hostname_id: views[each.cloudflare_id] for each in news}
+            return [(claim, by_record[claim.custom_hostname_id]) for claim in claims]
+
+        return await self._database.run(note)
 
     async def _finish(self, tx: Connection, step: Step, total: int) -> bool:
         """Look for what should have been listed; False when that paused the zone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from app.domain.errors import InvalidInput, NotFound, WebhookRefused
 from app.domain.events import EventType, ZoneEventType
@@ -75,9 +76,8 @@ class WebhookEndpoints:
         Raises:
             NotFound: there is none of this id.
         """
-        async with self._database.transaction() as tx:
-            if not await store.delete_endpoint(tx, endpoint_id):
-                raise _unknown()
+        if not await self._database.run(partial(store.delete_endpoint, endpoint_id=endpoint_id)):
+            raise _unknown()
 
     def _check(self, url: str, event_types: Sequence[str]) -> None:
         try:

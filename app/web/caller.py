@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from starlette.requests import Request
+from starlette.types import Scope as RequestScope
 
 from app.bootstrap import Services
 from app.domain.errors import Forbidden, Unauthenticated
@@ -10,17 +11,20 @@ from app.persistence.api_keys import ApiKey
 from app.services.api_keys import Scope
 
 
-async def authenticate(services: Services, authorization: str | None, needed: Scope) -> ApiKey:
-    """Give the caller's key.
+async def authenticate(
+    services: Services, authorization: str | None, needed: Scope, *, address: str
+) -> ApiKey:
+    """Give the caller's key; `address` is the caller's, or its proxy's.
 
     Raises:
+        TooManyFailedKeys: too many unknown keys came from the address.
         Unauthenticated: there is none, or it is unknown or revoked.
         Forbidden: its scope does not reach as far as `needed`.
     """
     scheme, _, secret = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not secret:
         raise Unauthenticated("Send an API key: `Authorization: Bearer np_...`.")
-    key = await services.api_keys.find(secret)
+    key = await services.api_keys.find(secret, address=address)
     if key is None:
         raise Unauthenticated("This API key is unknown or was revoked.")
     if not Scope(key.scope).includes(needed):
@@ -37,4 +41,15 @@ class Requires:
     async def __call__(self, request: Request) -> None:
         """Check the request's key."""
         services: Services = request.app.state.services
-        await authenticate(services, request.headers.get("authorization"), self._scope)
+        await authenticate(
+            services,
+            request.headers.get("authorization"),
+            self._scope,
+            address=address_of(request.scope),
+        )
+
+
+def address_of(scope: RequestScope) -> str:
+    """Give the peer's address: the proxy's where there is one."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""

@@ -13,11 +13,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import compile_path
 
 from app.domain import errors
+from app.services.api_keys import TooManyFailedKeys
 from app.web.faults import fault_of
 
 log = structlog.get_logger(__name__)
 
 PROBLEM_TYPE = "application/problem+json"
+DATABASE_RETRY_SECONDS = 1
 MOST_FAULTS = 20
 """So many of a request's faults are told; whoever has more mends these first."""
 
@@ -28,6 +30,7 @@ STATUSES: dict[type[errors.NameplateError], HTTPStatus] = {
     errors.PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
     errors.Forbidden: HTTPStatus.FORBIDDEN,
+    TooManyFailedKeys: HTTPStatus.TOO_MANY_REQUESTS,
     errors.WebhookRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -93,6 +96,8 @@ def problem_of(error: errors.NameplateError) -> Response:
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     retry_after = getattr(error, "retry_after", None)
+    if isinstance(error, errors.DatabaseUnavailable):
+        retry_after = DATABASE_RETRY_SECONDS
     if retry_after is not None:
         headers["Retry-After"] = str(round(retry_after))
     return problem(

@@ -26,10 +26,10 @@ log = structlog.get_logger(__name__)
 async def run_worker(services: Services, stop: asyncio.Event, *, concurrency: int) -> None:
     """Work until `stop` is set, then drain."""
     log.info("worker_started", concurrency=concurrency, version=__version__)
-    url = services.database.url
+    server = services.database.server
     async with (
-        listening(url, Channel.RECONCILE) as due,
-        listening(url, Channel.DELIVER) as owed,
+        listening(server, Channel.RECONCILE) as due,
+        listening(server, Channel.DELIVER) as owed,
         asyncio.TaskGroup() as loops,
     ):
         sweeping, zones = asyncio.Event(), asyncio.Event()
@@ -37,7 +37,12 @@ async def run_worker(services: Services, stop: asyncio.Event, *, concurrency: in
             Loop(reconcile_work(services), concurrency=concurrency, woken=due, stop=stop).run(),
             Loop(sweep_work(services), concurrency=SWEEPS, woken=sweeping, stop=stop).run(),
             Loop(zone_work(services), concurrency=ZONES, woken=zones, stop=stop).run(),
-            Loop(send_work(services), concurrency=concurrency, woken=owed, stop=stop).run(),
+            Loop(
+                send_work(services),
+                concurrency=services.deliveries.most_under_way,
+                woken=owed,
+                stop=stop,
+            ).run(),
         )
         for run in runs:
             loops.create_task(run)

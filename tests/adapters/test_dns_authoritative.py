@@ -387,7 +387,7 @@ async def test_a_found_server_set_is_kept_for_five_minutes() -> None:
     clock = Clock()
     async with a_zone(authoritative=POINTING, resolver=POINTING) as (resolver, theirs):
         look = a_look(resolver, port=theirs.port, clock=clock)
-        for now, questions in ((0.0, 3), (299.0, 3), (301.0, 6)):
+        for now, questions in ((0.0, 4), (299.0, 4), (301.0, 8)):
             clock.now = now
             view = await look.look(a_record(), thorough=False)
             assert view.routing == CNAME
@@ -461,3 +461,17 @@ async def test_a_look_asks_nothing_more_after_its_time() -> None:
         found = AuthoritativeServers((resolver.server,), port=53, allow_loopback=True, clock=clock)
         assert await found.of(questions, "www.shop.com") == ()
     assert resolver.asked == []
+
+
+async def test_servers_of_both_families_are_asked() -> None:
+    zone_file = """
+        shop.com NS ns1.host.net
+        shop.com NS ns2.host.net
+        shop.com NS ns3.host.net
+        shop.com NS ns4.host.net
+        *.host.net A 9.9.9.9
+        *.host.net AAAA 2620:fe::9
+    """
+    async with scripted_dns(zone_file) as resolver:
+        found = await servers_of(resolver)
+    assert {":" in address for address in found} == {True, False}

@@ -6,8 +6,10 @@ import ipaddress
 
 import pytest
 
-from app.adapters.webhooks.guard import check_url, is_public, resolve
+from app.adapters.webhooks.guard import check_url, is_public, resolve, resolver_of
 from app.domain.errors import WebhookRefused
+
+from .scripted_dns import scripted_dns
 
 # The special-purpose registries of IANA, version 4 and 6, and what lies beside them.
 INNER = {
@@ -206,23 +208,39 @@ def test_a_name_of_inner_networks_is_refused_where_loopback_is_allowed(name: str
 )
 async def test_a_name_that_leads_to_loopback_is_refused_when_it_is_resolved(name: str) -> None:
     with pytest.raises(WebhookRefused) as caught:
-        await resolve(name, allow_loopback=False)
+        await resolve(name, resolver_of(()), allow_loopback=False)
     assert caught.value.code == "address_not_allowed"
 
 
 async def test_a_name_that_leads_to_loopback_resolves_where_it_is_allowed() -> None:
-    assert ipaddress.ip_address(await resolve("localhost", allow_loopback=True)).is_loopback
-    assert await resolve("127.1", allow_loopback=True) == "127.0.0.1"
+    for name in ("localhost", "127.1"):
+        assert await resolve(name, resolver_of(()), allow_loopback=True) == ["127.0.0.1"]
 
 
 @pytest.mark.parametrize("address", ["169.254.169.254", "10.0.0.1", "0.0.0.0"])  # noqa: S104 - refused
 async def test_another_inner_address_is_refused_when_it_is_resolved(address: str) -> None:
     for allow_loopback in (False, True):
         with pytest.raises(WebhookRefused):
-            await resolve(address, allow_loopback=allow_loopback)
+            await resolve(address, resolver_of(()), allow_loopback=allow_loopback)
 
 
 @pytest.mark.parametrize("name", ["a..b", "x" * 64 + ".com"])
 async def test_a_text_that_is_no_name_does_not_resolve(name: str) -> None:
     with pytest.raises(WebhookRefused):
-        await resolve(name, allow_loopback=False)
+        await resolve(name, resolver_of(()), allow_loopback=False)
+
+
+async def test_the_addresses_of_both_families_take_turns() -> None:
+    zone_file = """
+        hooks.shop.com AAAA 2606:4700::1
+        hooks.shop.com AAAA 2606:4700::2
+        hooks.shop.com A 9.1.1.1
+        hooks.shop.com A 9.1.1.2
+        hooks.shop.com A 9.1.1.3
+    """
+    async with scripted_dns(zone_file) as dns:
+        resolver = resolver_of([("127.0.0.1", dns.port)])
+        found = await resolve("hooks.shop.com", resolver, allow_loopback=False)
+    # A server gives the addresses of one family in any order.
+    assert [":" in address for address in found] == [True, False, True, False, False]
+    assert set(found) == {"2606:4700::1", "9.1.1.1", "2606:4700::2", "9.1.1.2", "9.1.1.3"}

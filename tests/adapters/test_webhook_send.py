@@ -10,18 +10,19 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 import pytest
-import trustme
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from app.adapters.webhooks import send
 from app.adapters.webhooks.send import WebhookSender, new_secret
 from app.domain.attempt import Attempt
 from app.domain.errors import WebhookRefused
+from tests.support.certificates import Authority
 
-from .scripted_dns import ScriptedDns, serving_dns
+from .scripted_dns import ScriptedDns, scripted_dns
 
 SECRET = new_secret()
 BODY = json.dumps({"type": "custom_hostname.active", "data": {"name": "b\u00fccher"}})
@@ -78,9 +79,7 @@ async def body_that_stops(writer: asyncio.StreamWriter) -> None:
 
 
 @asynccontextmanager
-async def receiver(
-    answer: Answer, *, tls: ssl.SSLContext | None = None
-) -> AsyncIterator[Receiver]:
+async def receiver(answer: Answer, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
     got = Receiver()
     if tls is not None:
         tls.sni_callback = lambda _, name, __: got.names.append(name)
@@ -280,21 +279,19 @@ class DualStack:
 
 
 @asynccontextmanager
-async def dual_stack(addresses: dict[str, dict[str, list[str]]]) -> AsyncIterator[DualStack]:
-    records = {
-        (name, type_): values for name, types in addresses.items() for type_, values in types.items()
-    }
-    authority = trustme.CA()
+async def dual_stack(folder: Path, zone_file: str, *names: str) -> AsyncIterator[DualStack]:
+    """Serve the names of a zone file, a receiver at 127.0.0.1, and a certificate for each name."""
+    authority = Authority(folder, "authority")
+    issued = authority.issue("receiver", alternatives=names or ("hooks.shop.com",))
     serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert(*addresses).configure_cert(serving)
-    trust = ssl.create_default_context()
-    authority.configure_trust(trust)
-    async with receiver(status(200), tls=serving) as got, serving_dns(records) as dns:
+    serving.load_cert_chain(issued.certificate, issued.key)
+    trust = ssl.create_default_context(cafile=str(authority.file))
+    async with receiver(status(200), tls=serving) as got, scripted_dns(zone_file) as dns:
         yield DualStack(got, dns, trust)
 
 
-async def test_a_name_with_an_address_is_found_by_the_resolvers_of_the_settings() -> None:
-    async with dual_stack({"hooks.shop.com": {"A": ["127.0.0.1"]}}) as stack:
+async def test_a_name_is_found_by_the_resolvers_of_the_settings(tmp_path: Path) -> None:
+    async with dual_stack(tmp_path, "hooks.shop.com A 127.0.0.1") as stack:
         attempt = await stack.send("hooks.shop.com")
     assert (attempt.status_code, attempt.error) == (200, None)
     ((_, headers, _),) = stack.got.requests
@@ -303,53 +300,59 @@ async def test_a_name_with_an_address_is_found_by_the_resolvers_of_the_settings(
 
 
 @pytest.mark.parametrize(
-    "records",
+    "addresses",
     [
-        pytest.param({"AAAA": ["::1"], "A": ["127.0.0.1"]}, id="IPv6 is refused"),
-        pytest.param({"AAAA": ["::1"] , "A": ["127.0.0.9", "127.0.0.1"]}, id="two are refused"),
-        pytest.param({"A": ["127.0.0.8", "127.0.0.9", "127.0.0.1"]}, id="the last answers"),
+        pytest.param(("AAAA ::1", "A 127.0.0.1"), id="IPv6 is refused"),
+        pytest.param(("AAAA ::1", "A 127.0.0.9", "A 127.0.0.1"), id="two are refused"),
+        pytest.param(("A 127.0.0.8", "A 127.0.0.9", "A 127.0.0.1"), id="the last answers"),
     ],
 )
 async def test_every_address_of_a_name_is_tried_before_a_webhook_is_put_off(
-    records: dict[str, list[str]],
+    addresses: tuple[str, ...], tmp_path: Path
 ) -> None:
-    async with dual_stack({"hooks.shop.com": records}) as stack:
+    zone_file = "\n".join(f"hooks.shop.com {address}" for address in addresses)
+    async with dual_stack(tmp_path, zone_file) as stack:
         attempt = await stack.send("hooks.shop.com")
     assert (attempt.status_code, attempt.error) == (200, None)
     assert len(stack.got.requests) == 1
 
 
 async def test_an_address_that_is_silent_leaves_the_others_their_part_of_the_time(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(send, "CONNECT_SECONDS", 1.0)
-    async with dual_stack({"hooks.shop.com": {"A": ["127.0.0.7", "127.0.0.1"]}}) as stack:
-        with silent_at("127.0.0.7", stack.got.port):
+    zone_file = "hooks.shop.com AAAA ::1\nhooks.shop.com A 127.0.0.1"
+    async with dual_stack(tmp_path, zone_file) as stack:
+        with silent_at("::1", stack.got.port):
             attempt = await stack.send("hooks.shop.com")
     assert (attempt.status_code, attempt.error) == (200, None)
     assert 400 <= attempt.duration_ms < 5000
 
 
-async def test_a_name_none_of_whose_addresses_answers_is_one_failed_attempt() -> None:
-    async with dual_stack({"hooks.shop.com": {"A": ["127.0.0.8", "127.0.0.9"]}}) as stack:
+async def test_a_name_none_of_whose_addresses_answers_is_one_failed_attempt(
+    tmp_path: Path,
+) -> None:
+    zone_file = "hooks.shop.com A 127.0.0.8\nhooks.shop.com A 127.0.0.9"
+    async with dual_stack(tmp_path, zone_file) as stack:
         attempt = await stack.send("hooks.shop.com")
     assert attempt.status_code is None
     assert attempt.error is not None
     assert attempt.error.startswith("ConnectError: ")
 
 
-async def test_one_inner_address_among_several_refuses_them_all() -> None:
-    records = {"hooks.shop.com": {"AAAA": ["::1"], "A": ["10.0.0.1", "127.0.0.1"]}}
-    async with dual_stack(records) as stack:
+async def test_one_inner_address_among_several_refuses_them_all(tmp_path: Path) -> None:
+    zone_file = "hooks.shop.com A 127.0.0.1\nhooks.shop.com A 10.0.0.1"
+    async with dual_stack(tmp_path, zone_file) as stack:
         attempt = await stack.send("hooks.shop.com")
     assert attempt.error is not None
     assert attempt.error.startswith("address_not_allowed: ")
     assert stack.got.connections == 0
 
 
-async def test_two_names_at_one_address_each_have_their_own_certificate() -> None:
-    names = {name: {"A": ["127.0.0.1"]} for name in ("hooks.shop.com", "hooks.mill.com")}
-    async with dual_stack(names) as stack:
+async def test_two_names_at_one_address_are_each_asked_for_by_name(tmp_path: Path) -> None:
+    names = ("hooks.shop.com", "hooks.mill.com")
+    zone_file = "\n".join(f"{name} A 127.0.0.1" for name in names)
+    async with dual_stack(tmp_path, zone_file, *names) as stack:
         for name in names:
             assert (await stack.send(name)).status_code == 200
         attempt = await stack.send("hooks.nobody.com")
@@ -362,12 +365,12 @@ async def test_two_names_at_one_address_each_have_their_own_certificate() -> Non
 def silent_at(address: str, port: int) -> Iterator[None]:
     """Let an address take no connection and refuse none: its queue of connections is full."""
     with ExitStack() as sockets:
-        listening = sockets.enter_context(socket.socket())
+        listening = sockets.enter_context(socket.socket(socket.AF_INET6))
         listening.bind((address, port))
         listening.listen(0)
         for _ in range(2):
-            waiting = sockets.enter_context(socket.socket())
-            waiting.setblocking(False)
+            waiting = sockets.enter_context(socket.socket(socket.AF_INET6))
+            waiting.settimeout(0)
             waiting.connect_ex((address, port))
         yield
 

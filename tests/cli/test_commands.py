@@ -20,7 +20,9 @@ import pytest
 from cryptography.fernet import Fernet
 
 from app import __version__
+from app.persistence.database import open_database
 from app.settings import Settings
+from tests.support.rows import put_zone
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = {
@@ -276,3 +278,29 @@ def test_a_deadline_is_read_as_seconds() -> None:
     said = {name.removeprefix("NAMEPLATE_").lower(): value for name, value in GOOD.items()}
     settings = Settings.model_validate({**said, "inline_deadline": "1.5"})
     assert settings.inline_deadline == timedelta(seconds=1.5)
+
+
+@pytest.mark.parametrize("command", [["api", "--port", "0"], ["worker"], ["migrate"], ["dev"]])
+def test_a_wrong_database_url_is_one_line_and_exit_2(command: list[str], tmp_path: Path) -> None:
+    environment = GOOD | {"NAMEPLATE_DATABASE_URL": "postgresql://u:geheim@h/db?pgbouncer=true"}
+    ended = nameplate(*command, environment=environment, cwd=tmp_path)
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        "nameplate: NAMEPLATE_DATABASE_URL has a parameter that is not known: pgbouncer; "
+        "take it out\n"
+    )
+
+
+@pytest.mark.parametrize("command", [["keys", "create"], ["zones", "pause"], ["migrate"]])
+def test_the_commands_take_what_a_managed_database_hands_out(
+    command: list[str], database_url: str, tmp_path: Path
+) -> None:
+    url = f"{database_url}?sslmode=prefer&application_name=mine&connect_timeout=5"
+    asyncio.run(put_a_zone(database_url))
+    ended = nameplate(*command, environment={"NAMEPLATE_DATABASE_URL": url}, cwd=tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+async def put_a_zone(url: str) -> None:
+    async with open_database(url, connections=1) as database:
+        await put_zone(database)

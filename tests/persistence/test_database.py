@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 import pytest
 from sqlalchemy import text
 
 from app.domain.errors import DatabaseUnavailable
-from app.persistence.database import Database, open_database
+from app.persistence.database import HOT_CONNECTIONS, Database, open_database
+from app.web.errors import problem_of
 
 SETTINGS = {
     "idle_in_transaction_session_timeout": "15s",
@@ -58,3 +62,27 @@ async def test_a_transaction_that_is_left_open_is_ended_and_its_locks_with_it(
         with pytest.raises(DatabaseUnavailable):
             await leave_open(database)
         await lock_clock(database)
+
+
+async def test_a_hot_read_waits_for_a_connection_no_longer_than_for_a_new_one(
+    database_url: str,
+) -> None:
+    async with open_database(f"{database_url}?connect_timeout=1") as database:
+        busy = [
+            asyncio.create_task(database.fetch_row("SELECT pg_sleep(3)"))
+            for _ in range(HOT_CONNECTIONS)
+        ]
+        await asyncio.sleep(0.2)
+        began = time.monotonic()
+        waiting = [database.fetch_row("SELECT 1") for _ in range(100)]
+        answers = await asyncio.gather(*waiting, return_exceptions=True)
+        assert {type(each) for each in answers} == {DatabaseUnavailable}
+        assert time.monotonic() - began < 2
+        await asyncio.gather(*busy)
+        row = await database.fetch_row("SELECT 1")
+        assert row is not None
+
+
+def test_a_database_that_does_not_answer_is_a_503_that_says_when_to_come_again() -> None:
+    answer = problem_of(DatabaseUnavailable("It does not answer."))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")

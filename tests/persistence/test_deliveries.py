@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from app.persistence.database import Database, open_database
-from app.persistence.deliveries import claim_deliveries
+from app.persistence.deliveries import Choose, claim_deliveries
 
 EACH = 6
 ENDPOINTS = 5
@@ -29,6 +29,11 @@ INSERT INTO deliveries (id, event_id, endpoint_id, status, next_attempt_at, crea
 """  # noqa: S608
 
 
+def first(count: int) -> Choose:
+    """Take those that are due longest."""
+    return lambda due: [delivery for delivery, _ in due[:count]]
+
+
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     """Give some endpoints with some deliveries each that are due."""
@@ -40,7 +45,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 async def test_a_claim_locks_what_it_takes_and_nothing_else(database: Database) -> None:
     async with database.transaction() as tx:
-        claimed = await claim_deliveries(tx, limit=3, per_endpoint=4, besides=[])
+        claimed = await claim_deliveries(tx, first(3), limit=3, per_endpoint=4, besides=[])
         async with database.transaction() as beside:
             free = text("SELECT count(*) FROM (SELECT FROM deliveries FOR UPDATE SKIP LOCKED) f")
             assert await beside.scalar(free) == EACH * ENDPOINTS - len(claimed)
@@ -49,14 +54,14 @@ async def test_a_claim_locks_what_it_takes_and_nothing_else(database: Database) 
 
 async def test_an_endpoint_in_arrears_is_given_no_more_than_its_part(database: Database) -> None:
     async with database.transaction() as tx:
-        claimed = await claim_deliveries(tx, limit=50, per_endpoint=4, besides=["e1"])
+        claimed = await claim_deliveries(tx, first(50), limit=50, per_endpoint=4, besides=["e1"])
     assert Counter(each.endpoint_id for each in claimed) == dict.fromkeys(
         ("e2", "e3", "e4", "e5"), 4
     )
 
 
 async def test_two_senders_at_once_take_different_deliveries(database: Database) -> None:
-    async with database.transaction() as first, database.transaction() as second:
-        mine = await claim_deliveries(first, limit=5, per_endpoint=4, besides=[])
-        yours = await claim_deliveries(second, limit=5, per_endpoint=4, besides=[])
+    async with database.transaction() as one, database.transaction() as other:
+        mine = await claim_deliveries(one, first(5), limit=5, per_endpoint=4, besides=[])
+        yours = await claim_deliveries(other, first(5), limit=5, per_endpoint=4, besides=[])
     assert len({each.id for each in (*mine, *yours)}) == 10

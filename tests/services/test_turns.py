@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from operator import itemgetter
 
-import asyncpg
 import pytest
 
 from app.domain.budget import PEOPLES_MOST, Lane, Limits
 from app.domain.custom_hostname import CustomHostname
 from app.domain.observation import CloudflareHostname
 from app.persistence.clock import advance, read_now
+from app.persistence.connecting import connect
 from app.persistence.database import Database
 from app.persistence.zones import open_zones
 from app.services.budgets import Budgets
@@ -72,7 +72,7 @@ class Hour:
 
 async def filled(database: Database, tenants: list[str]) -> list[CustomHostname]:
     """Have a live name for each of these."""
-    sql = await asyncpg.connect(database.url)
+    sql = await connect(database.server)
     try:
         zone = await default_zone(sql)
         async with database.transaction() as tx:

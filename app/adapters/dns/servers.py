@@ -117,9 +117,7 @@ class AuthoritativeServers:
         )
         return (*v4, *v6)
 
-    async def _values(
-        self, questions: Questions, host: str, rdtype: RdataType
-    ) -> tuple[str, ...]:
+    async def _values(self, questions: Questions, host: str, rdtype: RdataType) -> tuple[str, ...]:
         try:
             return (await questions.ask_first(self._resolvers, host, rdtype)).values
         except CouldNotAsk:

@@ -1,0 +1,51 @@
+"""How many requests reconcile their hostname inline at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+class Slot:
+    """Room for one inline reconcile, if there was any."""
+
+    def __init__(self, slots: InlineSlots, *, is_taken: bool) -> None:
+        self._slots = slots
+        self._handed_over = False
+        self.is_taken = is_taken
+
+    def hand_over(self) -> Callable[[object], None]:
+        """Keep the slot beyond its block; what comes back gives it up."""
+        self._handed_over = True
+        return lambda _: self._slots.give_back()
+
+    def close(self) -> None:
+        """Give the slot up, unless it was handed over."""
+        if self.is_taken and not self._handed_over:
+            self._slots.give_back()
+
+
+class InlineSlots:
+    """How many requests reconcile inline at a time.
+
+    A slot is taken before a lease, never after it: a leased hostname that waited for a slot would
+    keep idle workers away from it.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+
+    @contextmanager
+    def take(self) -> Iterator[Slot]:
+        """Take a slot for the block, if one is free."""
+        is_taken = self._free > 0
+        self._free -= int(is_taken)
+        slot = Slot(self, is_taken=is_taken)
+        try:
+            yield slot
+        finally:
+            slot.close()
+
+    def give_back(self) -> None:
+        """Let the next request have it."""
+        self._free += 1

@@ -1,0 +1,103 @@
+"""Keys tried at random: refused soon, without a query, and at nobody else's cost."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from app.persistence.database import Database
+from app.services.api_keys import (
+    FAILURE_SECONDS,
+    FAILURES,
+    MOST_REMEMBERED,
+    REMEMBER_SECONDS,
+    ApiKeys,
+    TooManyFailedKeys,
+)
+from tests.support import Service
+
+
+class Watched:
+    """Keys over a database whose queries are counted, and a clock that is moved."""
+
+    def __init__(self, database: Database) -> None:
+        self.now = 0.0
+        self.queries = 0
+        self._database = database
+        self.keys = ApiKeys(cast("Database", self), clock=lambda: self.now)
+
+    async def fetch_row(self, *arguments: Any) -> object:
+        self.queries += 1
+        return await self._database.fetch_row(*arguments)
+
+    async def made(self) -> str:
+        _, secret = await ApiKeys(self._database).create(name="test", scope="read")
+        return secret
+
+    async def try_keys(self, address: str, count: int = FAILURES) -> None:
+        for number in range(count):
+            assert await self.keys.find(f"np_{address}_{number}", address=address) is None
+
+
+@pytest.fixture
+async def watched(database: Database) -> Watched:
+    return Watched(database)
+
+
+async def test_an_address_that_tries_many_keys_is_refused_without_a_query(
+    watched: Watched,
+) -> None:
+    await watched.try_keys("a")
+    assert watched.queries == FAILURES
+    with pytest.raises(TooManyFailedKeys) as refused:
+        await watched.keys.find("np_another", address="a")
+    assert refused.value.retry_after == FAILURE_SECONDS
+    assert watched.queries == FAILURES
+    assert await watched.keys.find("np_another", address="b") is None
+    watched.now = FAILURE_SECONDS + 1
+    assert await watched.keys.find("np_another", address="a") is None
+
+
+async def test_a_key_that_was_good_works_on_where_its_address_is_refused(
+    watched: Watched,
+) -> None:
+    good = await watched.made()
+    assert await watched.keys.find(good, address="a") is not None
+    await watched.try_keys("a")
+    for watched.now in (0.0, REMEMBER_SECONDS + 1):
+        assert await watched.keys.find(good, address="a") is not None
+
+
+async def test_one_wrong_key_is_told_so_for_as_long_as_it_is_sent(watched: Watched) -> None:
+    for number in range(1_000):
+        watched.now = number * FAILURE_SECONDS / 1_000
+        assert await watched.keys.find("np_mistyped", address="a") is None
+    assert watched.queries <= FAILURE_SECONDS / REMEMBER_SECONDS
+
+
+async def test_unknown_keys_take_the_place_of_no_good_one_and_little_memory(
+    watched: Watched,
+) -> None:
+    good = await watched.made()
+    await watched.keys.find(good, address="a")
+    for number in range(MOST_REMEMBERED + 10):
+        await watched.keys.find(f"np_{number}", address=str(number))
+    assert len(watched.keys._unknown) == len(watched.keys._failures) == MOST_REMEMBERED
+    before = watched.queries
+    assert await watched.keys.find(good, address="a") is not None
+    assert watched.queries == before
+
+
+async def test_too_many_wrong_keys_are_a_429_that_says_when_to_come_again(
+    service: Service,
+) -> None:
+    assert (await service.http.get("/v1/zones")).status_code == 200
+    for number in range(FAILURES + 1):
+        path = "/v1/zones" if number % 2 else "/v1/custom-hostnames/x"
+        answer = await service.http.get(path, headers={"Authorization": f"Bearer np_{number}"})
+        assert answer.status_code == (401 if number < FAILURES else 429)
+    assert answer.json()["code"] == "too_many_failed_keys"
+    assert 0 < int(answer.headers["retry-after"]) <= FAILURE_SECONDS
+    # The service's own key was seen to be good.
+    assert (await service.http.get("/v1/zones")).status_code == 200
