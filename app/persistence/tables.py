@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 10
 """What this code needs of `schema_version`; every migration writes the number after its own."""
 
 metadata = MetaData(
@@ -158,7 +158,7 @@ custom_hostnames = Table(
     _instant("deleted_at"),
     Index("uq_custom_hostnames_held", "hostname", unique=True, postgresql_where=HELD),
     # `x.com` and `*.x.com` are one object at Cloudflare: the one finds the other by their base.
-    Index("ix_custom_hostnames_base", "base", postgresql_where=HELD),
+    Index("ix_custom_hostnames_held", "base", postgresql_where=HELD),
     Index("ix_custom_hostnames_released", "base", postgresql_where=RELEASED),
     Index("ix_custom_hostnames_tombstones", "base", postgresql_where=text("tombstone")),
     Index("ix_custom_hostnames_tenant", "tenant", "id"),
