@@ -94,7 +94,7 @@ async def test_a_token_that_is_refused_pauses_the_zone_and_lifts_itself(
     assert (pending["state"], pending["waiting_on"]) == ("pending", "operator")
     zone = await service.until_paused(reason)
     assert zone["paused"]["retry_at"] is not None
-    calls = (await service.calls())["total"]
+    calls = await service.calls_once_settled()
     await service.advance(minutes=4)
     assert (await service.calls())["total"] == calls
     await service.world.control("PUT", "/cloudflare/account", token="active", zone="present")
@@ -175,7 +175,7 @@ async def test_an_operator_pauses_a_zone_and_creations_wait_until_it_goes_on(
 ) -> None:
     paused = await service.http.post("/v1/zones/default/pause", json={"detail": "an incident"})
     assert paused.json()["paused"]["reason"] == "operator"
-    calls = (await service.calls())["total"]
+    calls = await service.calls_once_settled()
     hostname = await service.create("shop.slow-snail.com")
     assert (hostname["state"], hostname["reason"]) == ("pending", "zone_paused")
     await service.advance(hours=1)
@@ -190,7 +190,7 @@ async def test_a_name_wished_gone_in_a_paused_zone_leaves_at_once_and_is_removed
 ) -> None:
     (hostname,) = await service.live_fleet(1)
     await service.http.post("/v1/zones/default/pause")
-    calls = (await service.calls())["total"]
+    calls = await service.calls_once_settled()
     removed = await service.http.delete(f"/v1/custom-hostnames/{hostname['id']}")
     assert removed.status_code == 202
     assert (removed.json()["state"], removed.json()["reason"]) == ("deleting", "removal_requested")

@@ -212,6 +212,14 @@ class Service:
     async def calls(self) -> dict[str, Any]:
         return dict(await self.world.control("GET", "/cloudflare/calls"))
 
+    async def calls_once_settled(self) -> int:
+        """Count the calls, once those that were under way have ended."""
+        before = -1
+        while (total := int((await self.calls())["total"])) != before:
+            before = total
+            await asyncio.sleep(0.5)
+        return total
+
     async def let_pass(self, **by: float) -> None:
         """Move the clocks on and give everybody time to act: leases end by the same clock."""
         await self.advance(**by)
