@@ -95,7 +95,7 @@ class CertificateCourse:
     async def _try(self, hostname: CustomHostname, certificate: Certificate, at: float) -> None:
         if at >= certificate.tokens_expire_at:
             self._give_tokens(certificate, at)
-        name, epoch = hostname.hostname, certificate.track.epoch
+        name, epoch, now = hostname.hostname, certificate.track.epoch, self._clock.schedule()
         verdict = await self._validator.certificate(
             name, certificate, tries_http=_may_use_http(hostname, certificate)
         )
@@ -103,16 +103,16 @@ class CertificateCourse:
             return
         certificate.validation_errors = list(verdict.errors)
         if not verdict.passed:
-            self._wait(certificate, at)
+            self._wait(certificate, at, now)
             return
         issuance, _ = self._waits.issuance_and_deployment(name, certificate.orders)
         certificate.status = "pending_issuance"
         certificate.tokens = ()
         certificate.track.due = at + issuance
 
-    def _wait(self, certificate: Certificate, at: float) -> None:
-        """Plan the next look, or draw the conclusion from the last."""
-        now, track = self._clock.schedule(), certificate.track
+    def _wait(self, certificate: Certificate, at: float, now: float) -> None:
+        """Plan the next look, or draw the conclusion from the last, which was made `now`."""
+        track = certificate.track
         tries = math.inf if certificate.renewing else backoff.TRIES
         attempt, due = backoff.next_try(track.attempt, at, now, tries=tries)
         end = certificate.issued and certificate.renewing and certificate.issued.ends_at

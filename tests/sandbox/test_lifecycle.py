@@ -243,6 +243,17 @@ async def test_no_hostname_validates_before_the_fallback_origin_is_active(
     assert error == "Zone does not have a fallback origin set."
 
 
+async def test_a_look_begun_before_an_advance_stands_for_no_try_that_fell_due_in_it(
+    sandbox: Driver,
+) -> None:
+    await sandbox.advance(0)  # opens the connection, so that the next calls are quick
+    created = await sandbox.create("shop.acme.com")
+    await sandbox.put("shop.acme.com", "CNAME", TARGET)
+    await sandbox.advance(ISSUED)
+    seen = await sandbox.get(created["id"])
+    assert (seen["status"], seen["ssl"]["status"]) == ("active", "active")
+
+
 def test_the_back_off_has_the_waits_of_cloudflares_table() -> None:
     table = {0: 60, 1: 63, 5: 76, 9: 93, 10: 242, 11: 279, 16: 561, 29: 3454, 40: 14_400}
     assert {attempt: backoff.wait_before(attempt) for attempt in table} == table
