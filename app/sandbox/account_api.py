@@ -4,16 +4,26 @@ from app.sandbox import constants, errors, identifiers, views
 from app.sandbox.account import Account
 from app.sandbox.call import Call
 from app.sandbox.envelope import Reply, success
+from app.sandbox.token import ApiToken
 
 _VERIFIED = {"id": constants.TOKEN_ID, "status": "active"}
+_VALID = {"code": 10000, "message": "This API Token is valid and active", "type": None}
 
 
 class AccountApi:
     """One account with one zone and one token."""
 
-    def __init__(self, zone_created_at: float, account: Account) -> None:
+    def __init__(self, zone_created_at: float, account: Account, token: ApiToken) -> None:
         self._zone_created_at = zone_created_at
         self._account = account
+        self._token = token
+
+    def list_accounts(self, call: Call) -> Reply:
+        """GET the accounts of the token: the one."""
+        self._token.refuse_list_of_accounts()
+        page = call.page(default=20, smallest=5, largest=50)
+        shown = page.cut([views.account(self._zone_created_at)])
+        return success(shown, info=page.info(len(shown), 1))
 
     def get_zone(self, _: Call) -> Reply:
         """GET the zone."""
@@ -35,14 +45,15 @@ class AccountApi:
         return success(shown, info=page.info(len(shown), int(fits)))
 
     def verify_user_token(self, _: Call) -> Reply:
-        """GET whether the token is good; it was checked before this."""
-        return success(_VERIFIED)
+        """GET whether the user's token is good; it was checked before this."""
+        self._token.refuse_owned_by_account()
+        return success(_VERIFIED, messages=[_VALID])
 
     def verify_account_token(self, call: Call) -> Reply:
         """GET whether the account's token is good."""
         if call.path["account_id"] != constants.ACCOUNT_ID:
             raise errors.unauthorized()
-        return success(_VERIFIED)
+        return success(_VERIFIED, messages=[_VALID])
 
     def ips(self, _: Call) -> Reply:
         """GET Cloudflare's address ranges."""

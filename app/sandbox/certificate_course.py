@@ -6,6 +6,7 @@ Takes one step at a time; when steps are due is on the certificate's track.
 import math
 
 from app.sandbox import backoff
+from app.sandbox.answer_forms import AnswerForms
 from app.sandbox.clock import DAY, Clock
 from app.sandbox.hostname_course import LIVE
 from app.sandbox.identifiers import Identifiers, Waits
@@ -26,12 +27,18 @@ class CertificateCourse:
     """Orders certificates, looks at their proofs and draws the conclusions."""
 
     def __init__(
-        self, clock: Clock, validator: Validator, waits: Waits, identifiers: Identifiers
+        self,
+        clock: Clock,
+        validator: Validator,
+        waits: Waits,
+        identifiers: Identifiers,
+        forms: AnswerForms,
     ) -> None:
         self._clock = clock
         self._validator = validator
         self._waits = waits
         self._identifiers = identifiers
+        self._forms = forms
 
     def order(self, name: str, certificate: Certificate) -> None:
         """Order a new certificate; its tokens come some seconds later."""
@@ -83,7 +90,7 @@ class CertificateCourse:
             await self._try(hostname, certificate, at)
         elif certificate.status == "pending_issuance":
             _, deployment = self._waits.issuance_and_deployment(
-                hostname.hostname, certificate.orders
+                hostname.hostname, certificate.orders, certificate.certificate_authority
             )
             certificate.status = "pending_deployment"
             certificate.track.due = at + deployment
@@ -95,7 +102,7 @@ class CertificateCourse:
     async def _try(self, hostname: CustomHostname, certificate: Certificate, at: float) -> None:
         if at >= certificate.tokens_expire_at:
             self._give_tokens(certificate, at)
-        name, epoch = hostname.hostname, certificate.track.epoch
+        name, epoch, now = hostname.hostname, certificate.track.epoch, self._clock.schedule()
         verdict = await self._validator.certificate(
             name, certificate, tries_http=_may_use_http(hostname, certificate)
         )
@@ -103,16 +110,18 @@ class CertificateCourse:
             return
         certificate.validation_errors = list(verdict.errors)
         if not verdict.passed:
-            self._wait(certificate, at)
+            self._wait(certificate, at, now)
             return
-        issuance, _ = self._waits.issuance_and_deployment(name, certificate.orders)
+        issuance, _ = self._waits.issuance_and_deployment(
+            name, certificate.orders, certificate.certificate_authority
+        )
         certificate.status = "pending_issuance"
         certificate.tokens = ()
         certificate.track.due = at + issuance
 
-    def _wait(self, certificate: Certificate, at: float) -> None:
-        """Plan the next look, or draw the conclusion from the last."""
-        now, track = self._clock.schedule(), certificate.track
+    def _wait(self, certificate: Certificate, at: float, now: float) -> None:
+        """Plan the next look, or draw the conclusion from the last, which was made `now`."""
+        track = certificate.track
         tries = math.inf if certificate.renewing else backoff.TRIES
         attempt, due = backoff.next_try(track.attempt, at, now, tries=tries)
         end = certificate.issued and certificate.renewing and certificate.issued.ends_at
@@ -123,12 +132,17 @@ class CertificateCourse:
         elif end and now >= end:
             certificate.status, certificate.tokens, certificate.renewing = "expired", (), False
             track.stop()
-        elif now >= certificate.tokens_expire_at:
+        elif now >= certificate.tokens_expire_at or self._replaces_tokens(certificate):
             self._give_tokens(certificate, now)
+
+    def _replaces_tokens(self, certificate: Certificate) -> bool:
+        """Say whether each failed try brings new tokens: those served over HTTP only."""
+        replaced = self._forms.settings.http_tokens_on_retry == "replaced"
+        return replaced and certificate.method == "http"
 
     def _give_tokens(self, certificate: Certificate, at: float) -> None:
         certificate.approved = False
-        count = 2 if certificate.wildcard else 1
+        count = 2 if certificate.wildcard else self._forms.settings.plain_name_tokens
         certificate.tokens = tuple(self._identifiers.token() for _ in range(count))
         certificate.tokens_expire_at = at + _TOKEN_LIFE[certificate.certificate_authority]
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from app.sandbox.account_control import AccountControl
+from app.sandbox.answers_control import AnswersControl
 from app.sandbox.certificate_course import NothingToDoError
 from app.sandbox.clock import rfc3339
 from app.sandbox.control_body import (
@@ -20,13 +21,15 @@ from app.sandbox.control_body import (
     unprocessable,
 )
 from app.sandbox.dns_zone import DEFAULT_TTL, BadRecordError, Fault, RRset
+from app.sandbox.envelope import ApiError
 from app.sandbox.holds_control import HoldsControl
 from app.sandbox.hostname_control import HostnameControl
 from app.sandbox.seed_control import SeedControl
 from app.sandbox.seeds import SeedTakenError
 from app.sandbox.state import Sandbox
+from app.sandbox.token_control import TokenControl
 
-_IMPOSSIBLE = (ValidationError, BadRecordError, NothingToDoError, SeedTakenError)
+_IMPOSSIBLE = (ValidationError, BadRecordError, NothingToDoError, SeedTakenError, ApiError)
 
 
 class _Records(BaseModel):
@@ -78,7 +81,15 @@ class Control:
             ("/control/receiver/deliveries", "GET", self.get_deliveries),
             ("/control/reset", "POST", self.reset),
         ]
-        for part in (AccountControl, HostnameControl, HoldsControl, SeedControl):
+        parts = (
+            AccountControl,
+            AnswersControl,
+            HoldsControl,
+            HostnameControl,
+            SeedControl,
+            TokenControl,
+        )
+        for part in parts:
             table += part(self._sandbox).table()
         return Starlette(
             routes=routes(table),

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -28,13 +28,19 @@ def routes(table: list[Entry]) -> list[Route]:
 
 async def merged(current: _Model, request: Request) -> _Model:
     """Return the settings with those given changed; what is left out stays as it was."""
+    given = await json_body(request)
+    return type(current).model_validate({**current.model_dump(), **given})
+
+
+async def json_body(request: Request) -> dict[str, Any]:
+    """Return a body that has to be a JSON object; raises BadRecordError."""
     try:
         given = json.loads(await request.body())
     except ValueError:
         raise BadRecordError("the body is no JSON") from None
     if not isinstance(given, dict):
         raise BadRecordError("the body is no JSON object")
-    return type(current).model_validate({**current.model_dump(), **given})
+    return given
 
 
 async def unprocessable(_: Request, error: Exception) -> JSONResponse:

@@ -25,11 +25,35 @@ class Reply:
 class ApiError(Exception):
     """An error of Cloudflare's API."""
 
-    def __init__(self, status: int, code: int, message: str) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: int,
+        message: str,
+        *,
+        chain: Sequence[tuple[int, str]] = (),
+        also: Sequence[tuple[int, str]] = (),
+        is_short: bool = False,
+    ) -> None:
+        """Describe an error.
+
+        `chain` holds its reasons, `also` the errors listed after it. A short one is answered
+        without `messages` and `result`.
+        """
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
+        self.chain = chain
+        self.also = also
+        self.is_short = is_short
+
+    def entries(self) -> list[dict[str, object]]:
+        """Return `errors` of the envelope."""
+        first: dict[str, object] = {"code": self.code, "message": self.message}
+        if self.chain:
+            first["error_chain"] = _entries(self.chain)
+        return [first, *_entries(self.also)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +84,15 @@ def success(
     *,
     status: int = HTTPStatus.OK,
     info: Mapping[str, int] | None = None,
-    beside: Mapping[str, object] | None = None,
+    messages: Sequence[object] = (),
 ) -> Reply:
-    """Wrap a result; `beside` puts fields next to it."""
-    content: dict[str, object] = dict(beside or {})
-    content |= {"result": result, "success": True, "errors": [], "messages": []}
+    """Wrap a result."""
+    content: dict[str, object] = {
+        "result": result,
+        "success": True,
+        "errors": [],
+        "messages": list(messages),
+    }
     if info is not None:
         content["result_info"] = info
     return Reply(status, encode(content))
@@ -72,13 +100,20 @@ def success(
 
 def failure(error: ApiError) -> Reply:
     """Wrap an error."""
-    content = {
-        "result": None,
-        "success": False,
-        "errors": [{"code": error.code, "message": error.message}],
-        "messages": [],
-    }
+    content: dict[str, object] = {"success": False, "errors": error.entries()}
+    if not error.is_short:
+        content |= {"messages": [], "result": None}
     return Reply(error.status, encode(content))
+
+
+def bare(content: object) -> Reply:
+    """Answer JSON without the envelope."""
+    return Reply(HTTPStatus.OK, encode(content))
+
+
+def empty(status: int) -> Reply:
+    """Answer a status and nothing else."""
+    return Reply(status, b"", {})
 
 
 def throttled(wait: float) -> Reply:
@@ -86,6 +121,10 @@ def throttled(wait: float) -> Reply:
     reply = failure(ApiError(HTTPStatus.TOO_MANY_REQUESTS, 971, _THROTTLED))
     reply.headers["retry-after"] = str(max(1, math.ceil(wait)))
     return reply
+
+
+def _entries(pairs: Sequence[tuple[int, str]]) -> list[dict[str, object]]:
+    return [{"code": code, "message": message} for code, message in pairs]
 
 
 def encode(content: object) -> bytes:

@@ -1,5 +1,7 @@
 """The zone's fallback origin: set, deployed after a while, removed after a while."""
 
+from collections.abc import Callable
+
 from pydantic import TypeAdapter
 
 from app.sandbox.agenda import Agenda, Key
@@ -12,15 +14,20 @@ KEY: Key = ("fallback_origin", "")
 _INITIALIZING_SECONDS = 1.0
 _DEPLOYMENT_SECONDS = 2.0
 _DELETION_SECONDS = 3.0
+_UNPROXIED_RETRY_SECONDS = 60.0
+NOT_PROXIED = (
+    "DNS records are not setup correctly. Origin should be a proxied A/AAAA/CNAME dns record"
+)
 _ROW = TypeAdapter(FallbackOrigin)
 
 
 class FallbackOriginKeeper:
     """Keeps at most one fallback origin and moves it through its statuses."""
 
-    def __init__(self, clock: Clock, store: Store) -> None:
+    def __init__(self, clock: Clock, store: Store, is_proxied: Callable[[str], bool]) -> None:
         self._clock = clock
         self._store = store
+        self._is_proxied = is_proxied
         stored = store.get(*KEY)
         self.current = _ROW.validate_json(stored) if stored else None
 
@@ -33,7 +40,10 @@ class FallbackOriginKeeper:
         wall = self._clock.wall()
         created_at = self.current.created_at if self.current else wall
         self.current = FallbackOrigin(origin, created_at, wall, status=status)
-        if status != "active":
+        if not self._is_proxied(origin):
+            self.current.errors = [NOT_PROXIED]
+            self.current.status = "pending_deployment"
+        if self.current.status != "active":
             self.current.track.restart(self._clock.schedule() + _INITIALIZING_SECONDS)
         self._save(agenda)
         return self.current
@@ -60,6 +70,11 @@ class FallbackOriginKeeper:
             self.current.status = "pending_deployment"
             self.current.track.due = at + _DEPLOYMENT_SECONDS
         elif self.current.status == "pending_deployment":
+            if not self._is_proxied(self.current.origin):
+                self.current.track.due = at + _UNPROXIED_RETRY_SECONDS
+                self._save(agenda)
+                return
+            self.current.errors = []
             self.current.status = "active"
             self.current.updated_at = self._clock.wall()
             self.current.track.stop()

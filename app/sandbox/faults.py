@@ -13,11 +13,16 @@ from app.sandbox.store import Store
 
 Kind = Literal[
     429,
+    "429_10100",
+    "429_10429",
+    "429_html",
     500,
+    502,
     503,
     "timeout",
     "reset",
     "not_found",
+    "not_routed",
     "unauthorized",
     "forbidden",
     "truncated",

@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.sandbox import constants, errors, fault_replies
 from app.sandbox.account import Account
+from app.sandbox.answer_forms import AnswerForms
 from app.sandbox.call import Call
 from app.sandbox.custom_hostnames_api import TooManyCreationsError
 from app.sandbox.envelope import ApiError, Reply, failure, throttled
@@ -19,6 +20,7 @@ from app.sandbox.faults import Fault, FaultInjector
 from app.sandbox.http_server import cut_connection, has_connection, until_disconnected
 from app.sandbox.rate_limit import RateLimits
 from app.sandbox.route_table import Handler, RouteTable
+from app.sandbox.token import ApiToken
 
 BASE_PATH = "/client/v4"
 HOLD_SECONDS = 120.0
@@ -37,9 +39,17 @@ class Gateway:
     """An ASGI application for everything under `BASE_PATH`."""
 
     def __init__(
-        self, table: RouteTable, account: Account, limits: RateLimits, faults: FaultInjector
+        self,
+        table: RouteTable,
+        token: ApiToken,
+        account: Account,
+        limits: RateLimits,
+        faults: FaultInjector,
+        forms: AnswerForms,
     ) -> None:
+        self._token = token
         self._account = account
+        self._forms = forms
         self._limits = limits
         self._faults = faults
         self._routed: dict[str, _Routed] = {}
@@ -61,16 +71,17 @@ class Gateway:
         routed, path = self._match(scope)
         route = f"{scope['method']} {routed.path if routed else 'unknown'}"
         self._limits.count_route(route)
-        reply = self._refusal(scope)
+        reply = self._refusal(scope, routed.path if routed else "")
         fault = None if reply else self._faults.draw(route)
         if reply is None:
             call = Call(path, dict(parse_qsl(scope["query_string"].decode("latin-1"))), body)
-            reply = self._answer(scope["method"], routed, call, fault)
+            reply = self._answer(scope, routed, call, fault)
         if fault and fault.kind == "reset":
             await cut_connection(scope, receive)
         elif fault and fault.kind == "timeout":
             await _hold(scope, receive)
         else:
+            reply = self._forms.enveloped(reply)
             self._add_limit_headers(reply)
             await _send(send, reply)
 
@@ -83,11 +94,12 @@ class Gateway:
                 return routed, child["path_params"]
         return None, {}
 
-    def _refusal(self, scope: Scope) -> Reply | None:
+    def _refusal(self, scope: Scope, route: str) -> Reply | None:
         """Return why the call is not let in, if so: its token, then the user's limit."""
-        headers = dict(scope["headers"])
+        authorization = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
+        address, _ = scope.get("client") or ("127.0.0.1", 0)
         try:
-            _check_token(headers.get(b"authorization", b"").decode("latin-1"))
+            self._token.refuse(authorization, route, address)
             self._account.refuse_revoked()
         except ApiError as error:
             return failure(error)
@@ -95,17 +107,20 @@ class Gateway:
         return None if wait is None else throttled(wait)
 
     def _answer(
-        self, method: str, routed: _Routed | None, call: Call, fault: Fault | None
+        self, scope: Scope, routed: _Routed | None, call: Call, fault: Fault | None
     ) -> Reply:
         """Return the handler's answer, or what its fault makes of it."""
+        method = scope["method"]
         if fault is None:
             return self._handle(method, routed, call)
         reply = fault_replies.instead(fault, method, routed.path if routed else "", call)
         return fault_replies.afterwards(fault, reply or self._handle(method, routed, call))
 
     def _handle(self, method: str, routed: _Routed | None, call: Call) -> Reply:
+        route = routed.path if routed else ""
         try:
-            self._account.refuse_unreachable(routed.path if routed else "", call.path)
+            self._token.refuse_unpermitted(route)
+            self._account.refuse_unreachable(route, call.path)
             return _dispatch(method, routed, call)
         except ApiError as error:
             return failure(error)
@@ -131,16 +146,6 @@ def _dispatch(method: str, routed: _Routed | None, call: Call) -> Reply:
     if method not in routed.handlers:
         raise ApiError(405, 7001, f"Method {method} not available for that URI.")
     return routed.handlers[method](call)
-
-
-def _check_token(authorization: str) -> None:
-    if not authorization:
-        raise ApiError(400, 9106, "Missing X-Auth-Key, X-Auth-Email or Authorization headers")
-    scheme, _, token = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise ApiError(400, 6003, "Invalid request headers")
-    if token != constants.TOKEN:
-        raise errors.invalid_token()
 
 
 async def _hold(scope: Scope, receive: Receive) -> None:

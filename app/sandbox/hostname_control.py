@@ -1,5 +1,6 @@
 """The control API's endpoints for what happens to one custom hostname behind Cloudflare's API."""
 
+import json
 from typing import Any
 
 from pydantic import BaseModel, field_validator
@@ -7,7 +8,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from app.sandbox import views
-from app.sandbox.control_body import Entry, found
+from app.sandbox.control_body import Entry, found, json_body
+from app.sandbox.dns_zone import BadRecordError
 from app.sandbox.state import Sandbox
 
 
@@ -27,7 +29,7 @@ class _Forced(BaseModel):
 
 
 class HostnameControl:
-    """The endpoints at and below /control/cloudflare/custom_hostnames/{id}."""
+    """The endpoints at and below /control/cloudflare/custom_hostnames."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
@@ -36,11 +38,30 @@ class HostnameControl:
         """Return the paths."""
         hostname = "/control/cloudflare/custom_hostnames/{id}"
         return [
+            ("/control/cloudflare/custom_hostnames", "POST", self.create),
             (hostname, "PATCH", self.force),
             (hostname, "DELETE", self.remove),
             (f"{hostname}/approve", "POST", self.approve),
             (f"{hostname}/renew", "POST", self.renew),
+            (f"{hostname}/answer", "PUT", self.answer),
         ]
+
+    async def create(self, request: Request) -> JSONResponse:
+        """Make a custom hostname by hand, as in the dashboard: the limits do not count it."""
+        body = {"ssl": {"method": "http", "type": "dv"}, **await json_body(request)}
+        hostname = self._sandbox.requests.new(body)
+        self._sandbox.lifecycle.begin(hostname)
+        return JSONResponse(views.custom_hostname(hostname))
+
+    async def answer(self, request: Request) -> JSONResponse:
+        """Show a custom hostname otherwise than it is, until an empty patch comes."""
+        hostname = found(self._sandbox.hostnames.get(request.path_params["id"]))
+        try:
+            patch = json.loads(await request.body())
+        except ValueError:
+            raise BadRecordError("the body is no JSON") from None
+        self._sandbox.odd_answers.set(hostname.id, patch, request.query_params.getlist("null"))
+        return JSONResponse(self._sandbox.answers.read(hostname))
 
     async def force(self, request: Request) -> JSONResponse:
         """Set statuses and errors of a custom hostname until its next refresh."""

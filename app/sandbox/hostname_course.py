@@ -56,7 +56,7 @@ class HostnameCourse:
             await self._try(hostname, hostname.track.due)
 
     async def _try(self, hostname: CustomHostname, at: float) -> None:
-        epoch = hostname.track.epoch
+        epoch, now = hostname.track.epoch, self._clock.schedule()
         routing = await self._validator.routing(hostname.hostname)
         verdict = await self._judge(hostname, routing)
         if hostname.track.epoch != epoch:
@@ -67,7 +67,7 @@ class HostnameCourse:
             hostname.has_pointed_here = routing is Routing.HERE
             hostname.track.due = self._next_recheck(at)
             return
-        attempt, due = backoff.next_try(hostname.track.attempt, at, self._clock.schedule())
+        attempt, due = backoff.next_try(hostname.track.attempt, at, now)
         hostname.track.attempt, hostname.track.due = attempt, due
         if attempt == backoff.TRIES:
             self._move(hostname, due)

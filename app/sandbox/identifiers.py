@@ -8,11 +8,13 @@ import base64
 import hashlib
 import math
 import random
+from collections.abc import Sequence
 from typing import Self
 from uuid import UUID
 
 _ISSUE_MEDIAN_SECONDS = 45.0
 _ISSUE_SIGMA = 0.7
+_SLOW_AUTHORITIES = {"ssl_com": (600.0, 1800.0)}
 _TOKENS_LATE = (2.0, 5.0)
 
 
@@ -67,10 +69,22 @@ class Waits:
         """Return how late the validation records appear."""
         return self._random("tokens", name, order).uniform(*_TOKENS_LATE)
 
-    def issuance_and_deployment(self, name: str, order: int) -> tuple[float, float]:
-        """Return how long issuance and deployment take: together lognormal."""
+    def authority(self, name: str, creation: int, authorities: Sequence[str]) -> str:
+        """Return the authority that a certificate gets where none was named."""
+        return self._random("authority", name, creation).choice(authorities)
+
+    def issuance_and_deployment(
+        self, name: str, order: int, authority: str = "google"
+    ) -> tuple[float, float]:
+        """Return how long issuance and deployment take.
+
+        Together lognormal, nearly always under three minutes; at SSL.com 10 to 30 minutes.
+        """
         draw = self._random("issue", name, order)
-        total = draw.lognormvariate(math.log(_ISSUE_MEDIAN_SECONDS), _ISSUE_SIGMA)
+        if slow := _SLOW_AUTHORITIES.get(authority):
+            total = draw.uniform(*slow)
+        else:
+            total = draw.lognormvariate(math.log(_ISSUE_MEDIAN_SECONDS), _ISSUE_SIGMA)
         share = draw.uniform(0.4, 0.8)
         return total * share, total * (1 - share)
 

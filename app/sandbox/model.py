@@ -81,7 +81,6 @@ class CustomHostname:
     hostname: str
     created_at: float
     ownership_token: str
-    http_token: str
     ssl: Certificate | None = None
     status: str = "pending"
     verification_errors: list[str] = field(default_factory=list)

@@ -27,6 +27,7 @@ def routes(
     return {
         ("GET", "/zones"): account.list_zones,
         ("GET", zone): account.get_zone,
+        ("GET", "/accounts"): account.list_accounts,
         ("GET", "/user/tokens/verify"): account.verify_user_token,
         ("GET", "/accounts/{account_id}/tokens/verify"): account.verify_account_token,
         ("GET", "/ips"): account.ips,

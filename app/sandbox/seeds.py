@@ -16,7 +16,7 @@ from app.sandbox.model import Certificate, CustomHostname, Issued
 
 _NUMBER_BITS = 96
 _NUMBER_DIGITS = 7
-_OWNERSHIP, _HTTP, _CERTIFICATE, _DCV, _SERIAL = (salt << 64 for salt in range(1, 6))
+_OWNERSHIP, _CERTIFICATE, _DCV, _SERIAL = (salt << 64 for salt in range(1, 5))
 _LIFE = 90 * DAY
 _TOKENS_LIVE = 14 * DAY
 _LIVE = frozenset({"active", "active_redeploying"})
@@ -105,7 +105,6 @@ class Seed:
             hostname=family.name(number),
             created_at=self.created_at,
             ownership_token=family.uuid(number, _OWNERSHIP),
-            http_token=family.uuid(number, _HTTP),
             ssl=self._certificate(number, ssl_status) if ssl_status is not None else None,
             status=status,
             has_pointed_here=status in _LIVE,

@@ -12,10 +12,10 @@
 whole messages, CNAMEs followed, and None where the name's fault is silence.
 
 The hand of the control API is on the parts: `tenant_records`, `limits.set_limits`, `faults.set`,
-`account.set`, `holds`, `seeding`, `hostnames`, `lifecycle`, `set_clock`, `reset`. A reset replaces
-them, so take them from the sandbox each time. Do not call `start`: `advance` alone does what is
-due, `advance(0)` what is due at once, such as the first look at a new name. Injected `timeout` and
-`reset` faults are raised as `httpx.ReadTimeout` and `httpx.ReadError`.
+`account.set`, `token.set`, `forms.set`, `holds`, `seeding`, `hostnames`, `lifecycle`, `set_clock`,
+`reset`. A reset replaces them, so take them from the sandbox each time. Do not call `start`:
+`advance` alone does what is due, `advance(0)` what is due at once, such as the first look at a new
+name. Injected `timeout` and `reset` faults are raised as `httpx.ReadTimeout` and `httpx.ReadError`.
 
 The same seed, calls and advances in the same order give the same answers, identifiers and tokens
 included.

@@ -108,7 +108,7 @@ def _settings(settings: object) -> dict[str, Any]:
     if settings is None:
         return {}
     if not isinstance(settings, dict):
-        raise errors.bad_ssl()
+        raise errors.bad_json()
     for name, (code, allowed) in _SETTINGS.items():
         if name in settings and settings[name] not in allowed:
             raise errors.bad_setting(code, name, ", ".join(sorted(allowed)))

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from app.sandbox import constants, route_table
 from app.sandbox.account import Account
 from app.sandbox.account_api import AccountApi
+from app.sandbox.answer_forms import AnswerForms
 from app.sandbox.beginning import Beginning
 from app.sandbox.certificate_course import CertificateCourse
 from app.sandbox.clock import Clock, ClockState
@@ -22,17 +23,22 @@ from app.sandbox.fallback_api import FallbackApi
 from app.sandbox.faults import FaultInjector
 from app.sandbox.gateway import Gateway
 from app.sandbox.holds import Holds
+from app.sandbox.hostname_answers import HostnameAnswers
 from app.sandbox.hostname_course import HostnameCourse
+from app.sandbox.hostname_request import HostnameRequests
 from app.sandbox.hostnames import CustomHostnames
 from app.sandbox.identifiers import Waits
 from app.sandbox.lifecycle import Lifecycle
 from app.sandbox.lookup import Lookup, in_process, over_sockets
 from app.sandbox.model import ZoneRecord
+from app.sandbox.odd_answers import OddAnswers
 from app.sandbox.rate_limit import RateLimits
 from app.sandbox.receiver import Receiver
+from app.sandbox.removed_hostnames import RemovedHostnames
 from app.sandbox.seeding import Seeding
 from app.sandbox.store import Store
 from app.sandbox.tenant_records import TenantRecords
+from app.sandbox.token import ApiToken
 from app.sandbox.validation import Validator
 from app.sandbox.zone_records import ZoneRecords
 
@@ -103,13 +109,29 @@ class Sandbox:
         self.tenant_records = TenantRecords(store, self.world)
         self.zone_records = ZoneRecords(store, self.world)
         self.hostnames = CustomHostnames(store)
-        self.fallback = FallbackOriginKeeper(self.clock, store)
+        is_proxied = self.zone_records.is_proxied
+        self.fallback = FallbackOriginKeeper(self.clock, store, is_proxied)
         self.account = Account(store)
+        self.token = ApiToken(self.clock, store)
+        self.forms = AnswerForms(store)
+        self.odd_answers = OddAnswers(store)
+        removed = RemovedHostnames(self.clock, store)
+        self.answers = HostnameAnswers(self.forms, self.odd_answers, removed)
         self.holds = Holds(store)
         self.limits = RateLimits(self.clock, store)
         self.faults = FaultInjector(store)
         self.receiver = Receiver(self.clock, store)
-        self.lifecycle = self._new_lifecycle()
+        waits = Waits(beginning.seed)
+        self.lifecycle = self._new_lifecycle(waits)
+        self.requests = HostnameRequests(
+            self.clock,
+            self.hostnames,
+            self.fallback,
+            self.zone_records,
+            self.account,
+            self._identifiers,
+            waits,
+        )
         self.seeding = Seeding(self.clock, self.hostnames, self.lifecycle)
         self.gateway = self._new_gateway()
         if stored_clock is None:
@@ -121,33 +143,31 @@ class Sandbox:
                 self._set_up_zone()
             self._save_clock()
 
-    def _new_lifecycle(self) -> Lifecycle:
+    def _new_lifecycle(self, waits: Waits) -> Lifecycle:
         validator = Validator(self._lookup, self.world)
-        waits = Waits(self._beginning.seed)
         return Lifecycle(
             self.clock,
             self.hostnames,
             self.fallback,
             HostnameCourse(self.clock, validator, self.fallback, self.holds),
-            CertificateCourse(self.clock, validator, waits, self._identifiers),
+            CertificateCourse(self.clock, validator, waits, self._identifiers, self.forms),
         )
 
     def _new_gateway(self) -> Gateway:
         hostnames = CustomHostnamesApi(
-            self.clock,
             self.hostnames,
+            self.requests,
             self.lifecycle,
-            self.fallback,
-            self.zone_records,
             self.limits,
             self.account,
-            self._identifiers,
+            self.forms,
+            self.answers,
         )
-        account = AccountApi(self.clock.state.started_at, self.account)
+        account = AccountApi(self.clock.state.started_at, self.account, self.token)
         records = DnsRecordsApi(self.clock, self.zone_records, self._identifiers)
-        fallback = FallbackApi(self.fallback, self.zone_records, self.lifecycle.agenda)
+        fallback = FallbackApi(self.fallback, self.zone_records, self.lifecycle.agenda, self.forms)
         table = route_table.routes(hostnames, fallback, records, account)
-        return Gateway(table, self.account, self.limits, self.faults)
+        return Gateway(table, self.token, self.account, self.limits, self.faults, self.forms)
 
     def _set_up_zone(self) -> None:
         """Do what a provider does once: both records and an active fallback origin."""

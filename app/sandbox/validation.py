@@ -19,7 +19,7 @@ NO_ADDRESS = (
 )
 USES_CLOUDFLARE = (
     "The hostname is using Cloudflare and cannot be activated with an TXT or HTTP validation "
-    "token. To activate the custom hostname, the DNS target needs to point to the SaaS zone."
+    "token. To activate the custom hostname, the DNS target needs to point to the SaaS zone"
 )
 _CAA_DOMAINS = {
     "google": "pki.goog",
@@ -92,8 +92,8 @@ class Validator:
         proven = by_http or certificate.approved
         if not proven and not await self._has_dcv_tokens(name, certificate):
             return Verdict(passed=False)
-        if not await self._caa_allows(name, certificate):
-            return Verdict(passed=False, errors=(f"caa_error: {name}",))
+        if error := await self._caa_error(name, certificate):
+            return Verdict(passed=False, errors=(error,))
         return Verdict(passed=True)
 
     async def _judge(self, answer: Answer) -> Routing:
@@ -132,14 +132,14 @@ class Validator:
         except LookupFailedError:
             return set()
 
-    async def _caa_allows(self, name: str, certificate: Certificate) -> bool:
+    async def _caa_error(self, name: str, certificate: Certificate) -> str | None:
         try:
             for owner in (name, *ancestors(name)):
                 if records := (await self._lookup.ask(owner, "CAA")).rdatas:
-                    return _allows(records, certificate)
+                    return None if _allows(records, certificate) else f"caa_error: {name}"
         except LookupFailedError:
-            return False
-        return True
+            return f"SERVFAIL looking up CAA for {name}"
+        return None
 
 
 def _allows(records: tuple[object, ...], certificate: Certificate) -> bool:

@@ -1,6 +1,6 @@
 """How the kept state is shown in answers: Cloudflare's field names and shapes."""
 
-from typing import Any
+from typing import Any, Literal
 
 from app.sandbox import constants
 from app.sandbox.clock import rfc3339
@@ -13,37 +13,48 @@ _ISSUERS = {
     "lets_encrypt": "LetsEncrypt",
     "ssl_com": "SSLCorporation",
 }
+_ACCOUNT_NAME = "Nameplate Sandbox"
 _POSTMASTERS = ("admin", "administrator", "hostmaster", "postmaster", "webmaster")
 _PROXIABLE = frozenset({"A", "AAAA", "CNAME"})
+_LIVE = frozenset({"active", "active_redeploying"})
+_ACCOUNT_KEY = "nP3vXWkQ0yqX8sJr5kLw2cT7bD4hZ9mEoGfAuVi1RtY"
+"""The thumbprint that ends every HTTP token, after RFC 8555, section 8.1."""
 
 
-def custom_hostname(hostname: CustomHostname) -> dict[str, Any]:
+def custom_hostname(
+    hostname: CustomHostname, *, ownership_when_live: Literal["absent", "emptied"] = "absent"
+) -> dict[str, Any]:
     """Show a custom hostname."""
-    name = hostname.hostname
-    shown: dict[str, Any] = {
-        "id": hostname.id,
-        "hostname": name,
-        "ssl": certificate(name, hostname.ssl) if hostname.ssl else None,
-        "status": hostname.status,
-        "created_at": rfc3339(hostname.created_at),
-        "ownership_verification": {
-            "type": "txt",
-            "name": f"_cf-custom-hostname.{name}",
-            "value": hostname.ownership_token,
-        },
-        "ownership_verification_http": {
-            "http_url": (
-                f"http://{name}/.well-known/cf-custom-hostname-challenge/{hostname.http_token}"
-            ),
-            "http_body": hostname.ownership_token,
-        },
-    }
+    shown: dict[str, Any] = {"id": hostname.id, "hostname": hostname.hostname}
+    if hostname.ssl:
+        shown["ssl"] = certificate(hostname.hostname, hostname.ssl)
+    shown["status"] = hostname.status
+    shown["created_at"] = rfc3339(hostname.created_at)
+    if hostname.status not in _LIVE:
+        shown |= _ownership(hostname)
+    elif ownership_when_live == "emptied":
+        shown["ownership_verification"] = {"type": "txt", "name": "", "value": ""}
     if hostname.verification_errors:
         shown["verification_errors"] = hostname.verification_errors
     for key in ("custom_metadata", "custom_origin_server", "custom_origin_sni"):
         if (value := getattr(hostname, key)) is not None:
             shown[key] = value
     return shown
+
+
+def _ownership(hostname: CustomHostname) -> dict[str, Any]:
+    name = hostname.hostname
+    return {
+        "ownership_verification": {
+            "type": "txt",
+            "name": f"_cf-custom-hostname.{name}",
+            "value": hostname.ownership_token,
+        },
+        "ownership_verification_http": {
+            "http_url": f"http://{name}/.well-known/cf-custom-hostname-challenge/{hostname.id}",
+            "http_body": hostname.ownership_token,
+        },
+    }
 
 
 def certificate(name: str, ssl: Certificate) -> dict[str, Any]:
@@ -56,8 +67,9 @@ def certificate(name: str, ssl: Certificate) -> dict[str, Any]:
         "wildcard": ssl.wildcard,
         "certificate_authority": ssl.certificate_authority,
         "bundle_method": ssl.bundle_method,
-        "settings": ssl.settings,
     }
+    if ssl.settings:
+        shown["settings"] = ssl.settings
     if ssl.cloudflare_branding:
         shown["cloudflare_branding"] = True
     if ssl.method == "txt":
@@ -68,7 +80,8 @@ def certificate(name: str, ssl: Certificate) -> dict[str, Any]:
             }
         ]
     if ssl.tokens and ssl.status in _VALIDATING:
-        shown["validation_records"] = _records(name, ssl)
+        shown["validation_records"] = records = _records(name, ssl)
+        shown |= {key: records[0][key] for key in ("txt_name", "txt_value") if key in records[0]}
     if ssl.validation_errors:
         shown["validation_errors"] = [{"message": text} for text in ssl.validation_errors]
     if ssl.issued:
@@ -87,36 +100,34 @@ def _record(name: str, ssl: Certificate, token: str) -> dict[str, str]:
     if ssl.method == "http":
         return {
             "status": "pending",
-            "http_url": f"http://{name}/.well-known/pki-validation/ca3-{token}.txt",
-            "http_body": token,
+            "http_url": f"http://{name}/.well-known/acme-challenge/{token}",
+            "http_body": f"{token}.{_ACCOUNT_KEY}",
         }
     return {"status": "pending", "txt_name": f"_acme-challenge.{name}", "txt_value": token}
 
 
 def _issued(name: str, ssl: Certificate, issued: Issued) -> dict[str, Any]:
-    common = {
-        "issuer": _ISSUERS[ssl.certificate_authority],
-        "serial_number": issued.serial_number,
-        "expires_on": rfc3339(issued.expires_on),
-    }
     return {
-        **common,
-        "signature": "ECDSAWithSHA256",
-        "uploaded_on": rfc3339(issued.uploaded_on),
         "hosts": [name, f"*.{name}"] if ssl.wildcard else [name],
         "certificates": [
-            {**common, "signature": signature, "issued_on": rfc3339(issued.uploaded_on)}
-            for signature in ("ECDSAWithSHA256", "SHA256WithRSA")
+            {
+                "issuer": _ISSUERS[ssl.certificate_authority],
+                "serial_number": str(int(issued.serial_number) + number),
+                "signature": signature,
+                "issued_on": rfc3339(issued.uploaded_on),
+                "expires_on": rfc3339(issued.expires_on),
+            }
+            for number, signature in enumerate(("ECDSAWithSHA256", "SHA256WithRSA"))
         ],
     }
 
 
 def fallback_origin(origin: FallbackOrigin) -> dict[str, Any]:
     """Show the fallback origin."""
-    return {
-        "origin": origin.origin,
-        "status": origin.status,
-        "errors": origin.errors,
+    shown: dict[str, Any] = {"origin": origin.origin, "status": origin.status}
+    if origin.errors:
+        shown["errors"] = origin.errors
+    return shown | {
         "created_at": rfc3339(origin.created_at),
         "updated_at": rfc3339(origin.updated_at),
     }
@@ -147,6 +158,17 @@ def dns_record(record: ZoneRecord) -> dict[str, Any]:
     return shown
 
 
+def account(created_at: float) -> dict[str, Any]:
+    """Show the provider's account."""
+    return {
+        "id": constants.ACCOUNT_ID,
+        "name": _ACCOUNT_NAME,
+        "type": "standard",
+        "settings": {"enforce_twofactor": False},
+        "created_on": rfc3339(created_at),
+    }
+
+
 def zone(created_at: float) -> dict[str, Any]:
     """Show the provider's zone."""
     stamp = rfc3339(created_at)
@@ -166,17 +188,17 @@ def zone(created_at: float) -> dict[str, Any]:
         "activated_on": stamp,
         "meta": {"step": 2, "custom_certificate_quota": 0, "page_rule_quota": 3},
         "owner": {"id": None, "type": "user", "name": None},
-        "account": {"id": constants.ACCOUNT_ID, "name": "Nameplate Sandbox"},
+        "account": {"id": constants.ACCOUNT_ID, "name": _ACCOUNT_NAME},
         "permissions": ["#dns_records:edit", "#ssl:edit", "#zone:read"],
         "plan": {
             "id": "94f3b7b768b0458b56d2cac4fe5ec0f9",
-            "name": "Enterprise Website",
+            "name": "Free Website",
             "price": 0,
             "currency": "USD",
             "frequency": "monthly",
-            "is_subscribed": True,
+            "is_subscribed": False,
             "can_subscribe": False,
-            "legacy_id": "enterprise",
+            "legacy_id": "free",
             "legacy_discount": False,
             "externally_managed": False,
         },

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from app.sandbox import constants
+from app.sandbox.account import AccountSettings
 from app.sandbox.dns_zone import RRset
 from app.sandbox.front import front
 from app.sandbox.identifiers import Waits
@@ -23,6 +24,7 @@ HTTP = {"method": "http", "type": "dv"}
 async def test_cloudflare_alone_is_as_late_as_is_reckoned(late: float) -> None:
     name = f"late-{late:.0f}.acme.com"
     with simulated(begins_at=BEGINS_AT, seed=SEED) as sandbox:
+        sandbox.account.set(AccountSettings(authorities=["google"]))
         transport = httpx.ASGITransport(app=front(sandbox))
         headers = {"authorization": f"Bearer {constants.TOKEN}"}
         async with httpx.AsyncClient(

@@ -15,6 +15,12 @@ from app.sandbox.server import RunningSandbox, SandboxOptions, run_sandbox
 TARGET = "customers.nameplate-demo.net"
 DV_HTTP = {"method": "http", "type": "dv"}
 DV_TXT = {"method": "txt", "type": "dv"}
+ENTITLED = {
+    "certificate_authority": True,
+    "custom_metadata": True,
+    "custom_origin": True,
+    "custom_origin_sni": True,
+}
 
 
 class Driver:
@@ -45,6 +51,14 @@ class Driver:
         assert answer.status_code == 202, answer.text
         await self.advance(0)
         return dict(answer.json()["result"])
+
+    async def account(self, **settings: object) -> dict[str, Any]:
+        """Give the emulated account more or fewer rights."""
+        return dict(await self.order("PUT", "/control/cloudflare/account", settings))
+
+    async def answers(self, **settings: object) -> dict[str, Any]:
+        """Choose other documented forms of answers."""
+        return dict(await self.order("PUT", "/control/cloudflare/answers", settings))
 
     async def put(self, name: str, rrtype: str, *values: str, proxied: bool = False) -> None:
         body = {"name": name, "type": rrtype, "values": values, "ttl": 60, "proxied": proxied}

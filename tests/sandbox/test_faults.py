@@ -70,6 +70,7 @@ async def test_impossible_faults_are_refused(sandbox: Driver, body: object) -> N
 
 async def one(sandbox: Driver, method: str, kind: str) -> tuple[int, str, bytes]:
     """Send one call for a custom hostname that meets a fault; return what came back."""
+    await sandbox.account(custom_metadata=True)
     hostname_id = (await sandbox.create("shop.acme.com"))["id"]
     await sandbox.order("PUT", FAULTS, {"rate": 1, "kinds": [kind]})
     answer = await sandbox.api.request(
@@ -150,3 +151,37 @@ async def test_faults_can_be_for_some_routes_only_and_are_drawn_for_those_alone(
     everywhere = await sandbox.order("PUT", FAULTS, {"routes": None, "rate": 1, "kinds": [503]})
     assert everywhere["routes"] is None
     assert (await sandbox.api.get("/zones")).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "codes"),
+    [
+        (429, 429, [971]),
+        ("429_10100", 429, [10100]),
+        ("429_10429", 429, [10429]),
+        ("429_html", 429, []),
+        (502, 502, []),
+    ],
+)
+async def test_refusals_for_the_rate_and_of_the_edge_come_in_all_their_bodies(
+    sandbox: Driver, kind: object, status: int, codes: list[int]
+) -> None:
+    await sandbox.order("PUT", FAULTS, {"rate": 1, "kinds": [kind]})
+    answer = await sandbox.api.get(sandbox.hostnames)
+    assert answer.status_code == status
+    is_html = answer.headers["content-type"].startswith("text/html")
+    shown = [] if is_html else [error["code"] for error in answer.json()["errors"]]
+    assert shown == codes
+    assert ("retry-after" in answer.headers) is (kind == 429)
+
+
+async def test_a_path_that_is_not_routed_has_two_errors_as_400_or_404(sandbox: Driver) -> None:
+    await sandbox.order("PUT", FAULTS, {"rate": 1, "kinds": ["not_routed"], "seed": 5})
+    seen = set()
+    for _ in range(12):
+        answer = await sandbox.api.get(f"{sandbox.zone}/dns_records")
+        seen.add(answer.status_code)
+        errors = answer.json()["errors"]
+        assert [error["code"] for error in errors] == [7003, 7000]
+        assert errors[0]["message"].startswith(f"Could not route to {sandbox.zone}/dns_records,")
+    assert seen == {400, 404}

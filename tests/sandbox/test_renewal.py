@@ -7,7 +7,7 @@ import pytest
 from .driver import DV_HTTP, DV_TXT, TARGET, Driver, driven
 
 HOUR, DAY = 3600, 86_400
-ISSUED = 1000
+ISSUED = 2000
 WILDCARD = {**DV_TXT, "wildcard": True}
 
 
@@ -47,7 +47,7 @@ async def order(sandbox: Driver, hostname_id: str, what: str) -> dict[str, Any]:
 
 
 def expires_on(hostname: dict[str, Any]) -> datetime:
-    return datetime.fromisoformat(hostname["ssl"]["expires_on"])
+    return datetime.fromisoformat(hostname["ssl"]["certificates"][0]["expires_on"])
 
 
 @pytest.mark.parametrize("ssl", [DV_HTTP, DV_TXT])
@@ -62,12 +62,14 @@ async def test_a_live_name_is_renewed_by_itself_thirty_days_before_the_end(
     renewed = await sandbox.get(hostname_id)
     assert (renewed["status"], renewed["ssl"]["status"]) == ("active", "active")
     assert 60 <= (expires_on(renewed) - expires_on(first)).days < 61
-    assert renewed["ssl"]["serial_number"] != first["ssl"]["serial_number"]
+    serials = {row["serial_number"] for row in renewed["ssl"]["certificates"]}
+    assert len(serials | {row["serial_number"] for row in first["ssl"]["certificates"]}) == 4
 
 
 async def test_a_renewal_goes_through_all_statuses_while_the_old_certificate_serves(
     sandbox: Driver,
 ) -> None:
+    await sandbox.account(authorities=["google"])
     hostname_id = await live(sandbox, "shop.acme.com")
     before = await sandbox.get(hostname_id)
     begun = await order(sandbox, hostname_id, "renew")
@@ -110,7 +112,7 @@ async def test_a_wildcard_by_txt_shows_new_tokens_and_expires_without_them(
     waiting = await sandbox.get(hostname_id)
     assert (waiting["status"], waiting["ssl"]["status"]) == ("active", "pending_validation")
     assert len(tokens(waiting)) == 2
-    assert waiting["ssl"]["expires_on"]
+    assert waiting["ssl"]["certificates"][0]["expires_on"]
     await sandbox.advance(15 * DAY)
     again = await sandbox.get(hostname_id)
     assert again["ssl"]["status"] == "pending_validation"
@@ -153,6 +155,7 @@ async def test_a_name_that_no_longer_points_here_is_not_renewed_over_http(
 async def test_tokens_expire_while_they_wait_after_a_week_at_lets_encrypt(
     sandbox: Driver,
 ) -> None:
+    await sandbox.account(certificate_authority=True, authorities=["google"])
     hostname_id = await wildcard(sandbox, "acme.org")
     ssl = {**WILDCARD, "certificate_authority": "lets_encrypt"}
     await sandbox.patch(hostname_id, ssl=ssl)

@@ -87,6 +87,7 @@ async def test_lists_are_what_became_of_the_seeds_also_after_restarts(tmp_path: 
     dice, rows = random.Random(3), dict[int, Statuses]()  # noqa: S311 - no secret
     for _ in range(3):
         async with driven(tmp_path) as sandbox:
+            await sandbox.account(custom_metadata=True)
             twin = Twin(sandbox, rows, dice)
             await twin.compare()
             await twin.load()

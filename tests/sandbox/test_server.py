@@ -142,7 +142,8 @@ async def test_thousands_of_hostnames_are_served_and_checked_with_speed(tmp_path
             }
             await sandbox.api.get(sandbox.hostnames, params=query)
         assert 310 / (time.perf_counter() - started) > 30
-        await sandbox.advance(1000)
+        for _ in range(2):  # a look that got no answer in time is made again in the second
+            await sandbox.advance(2000)
         answer = await sandbox.api.get(sandbox.hostnames, params={"ssl_status": "active"})
         assert answer.json()["result_info"]["total_count"] == 300
 

@@ -137,6 +137,9 @@ async def test_a_change_during_a_creation_that_is_refused_is_tried_without_being
         "UPDATE watches SET wakes = wakes + 1",
     )
     async with alone(database_url, tmp_path, mended) as (services, calls_url):
+        account = calls_url.replace("/calls", "/account")
+        async with httpx.AsyncClient(trust_env=False) as http:
+            await http.put(account, json={"custom_origin": True})
         wanted = Registration(
             hostname="shop.hasty-heron.com",
             tenant="heron",

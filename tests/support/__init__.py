@@ -197,6 +197,17 @@ class Service:
             "PATCH", f"/cloudflare/custom_hostnames/{cloudflare_id}", **statuses
         )
 
+    async def entitle(self) -> None:
+        """Give the emulated account what an Enterprise plan has."""
+        await self.world.control(
+            "PUT",
+            "/cloudflare/account",
+            certificate_authority=True,
+            custom_metadata=True,
+            custom_origin=True,
+            custom_origin_sni=True,
+        )
+
     async def raise_limits(self) -> None:
         """Let the sandbox take as many calls as a test can make."""
         await self.world.control(
