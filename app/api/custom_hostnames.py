@@ -148,8 +148,7 @@ async def refresh(id: IdDep, revision: RevisionDep, services: ServicesDep) -> JS
 )
 async def records(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
     """Give the DNS records in the order to add them, each with what DNS says of it."""
-    shown = represent_records(await services.custom_hostnames.get(id))
-    return JSONResponse({name: shown[name] for name in RecordsOut.model_fields})
+    return JSONResponse(represent_records(await services.custom_hostnames.get(id)))
 
 
 @router.get(
