@@ -212,8 +212,11 @@ class CustomHostnames:
             for other in others:
                 # What is live is told by the one that edits: the two need not edit side by side.
                 # Should that one die, the other's own next look finds out.
-                same = _wished_at(apply(other, choice), now)
-                same = replace(same, revision=other.revision + 1)
+                same = apply(other, choice)
+                if same == other:
+                    # What was changed belongs to the one alone.
+                    continue
+                same = replace(_wished_at(same, now), revision=other.revision + 1)
                 await store.save_hostname(tx, same, before=other)
                 if other.state is State.FAILED:
                     await watches.wake(tx, other.id)
