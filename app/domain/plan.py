@@ -30,8 +30,8 @@ RENEWED = "May be removed once the certificate is active; a renewal may ask for 
 SERVED_BY_HAND = "Serve the value at this URL over HTTP, from where the name leads now."
 ANSWER_THE_MAIL = "The certificate authority writes to these addresses; follow the link it sends."
 APEX_NOTE = (
-    "No CNAME can stand at an apex: the DNS provider has to flatten it (it may call the record "
-    "ALIAS or ANAME)."
+    "No plain CNAME can stand at an apex: add it as ALIAS or ANAME, or as a CNAME where the DNS "
+    "provider flattens it."
 )
 
 

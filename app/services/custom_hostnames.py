@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from app.domain.choices import Choice, refuse_fixed
+from app.domain.choices import Choice, Ground, refuse_fixed
 from app.domain.custom_hostname import (
     GONE,
     CustomHostname,
@@ -73,7 +73,7 @@ class Registration:
     hostname: str
     tenant: str
     plan: str | None = None
-    """None: the one that asks least of the tenant."""
+    """None: the one that works and asks least of the tenant."""
     zone: str = "default"
     metadata: Mapping[str, Any]
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -90,6 +90,7 @@ class CustomHostnames:
         turns: Turns,
         dns: Dns,
         public_suffix: PublicSuffix,
+        any_suffix: PublicSuffix,
         *,
         inline_deadline: timedelta,
         inline_at_once: int,
@@ -98,7 +99,7 @@ class CustomHostnames:
         self._database = database
         self._reconciler = reconciler
         self._turns = turns
-        self._choosing = Choosing(dns, public_suffix)
+        self._choosing = Choosing(dns, public_suffix, any_suffix)
         self._public_suffix = public_suffix
         self._deadline = inline_deadline.total_seconds()
         self._checkpoint = checkpoint
@@ -128,9 +129,10 @@ class CustomHostnames:
             held, sibling = await holders(tx, hostname, wanted.tenant)
         if held is not None:
             return held, False
-        choice = self._first_choice(hostname, wanted, zone, sibling)
-        await self._choosing.refuse_apex(choice, zone)
-        return await self._insert(choice, zone, wanted)
+        ground = await self._choosing.ground(hostname, wanted.plan, zone)
+        choice = self._first_choice(hostname, wanted, zone, sibling, ground)
+        self._choosing.refuse_apex(choice.plan, ground, zone)
+        return await self._insert(choice, zone, wanted, ground)
 
     async def get(self, record_id: str) -> CustomHostname:
         """Give one.
@@ -196,13 +198,17 @@ class CustomHostnames:
         async with self._database.transaction() as tx:
             record, _ = await sharing(tx, record_id)
             zone = await zone_of(tx, record)
-        await self._choosing.refuse_apex(self._choosing.changed([record], said, zone), zone)
+        ground = await self._choosing.ground_of(record, said)
+        default = self._choosing.default_plan(record.hostname, ground, zone)
+        choice = self._choosing.changed([record], said, zone=zone, default=default)
+        if choice.plan is not record.plan:
+            self._choosing.refuse_apex(choice.plan, ground, zone)
         async with self._database.transaction() as tx:
             await store.lock_base(tx, record.hostname.base)
             record, others = await sharing(tx, record_id, lock=True)
             refuse_other_revision(record, revision)
             refuse_leaving(record)
-            choice = self._choosing.changed([record, *others], said, zone)
+            choice = self._choosing.changed([record, *others], said, zone=zone, default=default)
             wished = apply(record, choice)
             if "metadata" in said:
                 wished = replace(wished, metadata=said["metadata"] or {})
@@ -265,13 +271,15 @@ class CustomHostnames:
         wanted: Registration,
         zone: Zone,
         sibling: CustomHostname | None,
+        ground: Ground,
     ) -> Choice:
+        default = self._choosing.default_plan(hostname, ground, zone)
         return self._choosing.first(
-            hostname, wanted.plan, wanted.options, zone=zone, sibling=sibling
+            hostname, wanted.plan, wanted.options, zone=zone, sibling=sibling, default=default
         )
 
     async def _insert(
-        self, choice: Choice, zone: Zone, wanted: Registration
+        self, choice: Choice, zone: Zone, wanted: Registration, ground: Ground
     ) -> tuple[CustomHostname, bool]:
         hostname = choice.hostname
         await self._refuse_tombstones(hostname, wanted.tenant)
@@ -280,7 +288,7 @@ class CustomHostnames:
             held, sibling = await holders(tx, hostname, wanted.tenant)
             if held is not None:
                 return held, False
-            choice = self._first_choice(hostname, wanted, zone, sibling)
+            choice = self._first_choice(hostname, wanted, zone, sibling, ground)
             now = await read_now(tx)
             record = CustomHostname(
                 id=new_id(Prefix.CUSTOM_HOSTNAME),
@@ -289,7 +297,7 @@ class CustomHostnames:
                 zone=targets_of(zone),
                 plan=choice.plan,
                 options=choice.options,
-                is_apex=self._choosing.is_apex(hostname),
+                is_apex=ground.is_apex,
                 reason=Reason.ZONE_PAUSED if zone.pause else Reason.CREATING,
                 metadata=wanted.metadata,
                 sequence=1,
