@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 
 from alembic import context
 from sqlalchemy import Connection, text
@@ -18,14 +19,18 @@ from app.persistence.database import driver_url
 from app.persistence.tables import metadata
 
 ADVISORY_LOCK = 0x6E616D65
+WAIT_SECONDS = 0.2
 LOCK_TIMEOUT = "4s"
 STATEMENT_TIMEOUT = "60s"
 
 
 def run(connection: Connection) -> None:
     """Run what was asked for in one transaction a migration."""
-    # Before the time-outs: waiting for another run's end is no failure.
-    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
+    # Asked for again and again: one who waits within a statement has a snapshot, and an index that
+    # the other run builds CONCURRENTLY waits for its end.
+    while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": ADVISORY_LOCK}):
+        connection.commit()
+        time.sleep(WAIT_SECONDS)
     connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
     connection.execute(text(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'"))
     connection.commit()

@@ -80,13 +80,21 @@ async def create(wanted: CustomHostnameCreate, services: ServicesDep) -> JSONRes
 )
 async def list_page(
     services: ServicesDep,
+    state: Annotated[
+        list[State],
+        Query(
+            default_factory=list,
+            max_length=len(State),
+            description="Only those in this state, or in one of these: it may be given several "
+            "times. Left out: all but `deleted`.",
+        ),
+    ],
     tenant: Annotated[Tenant | None, Query(description="Only this tenant's.")] = None,
-    state: Annotated[State | None, Query(description="Only those in this state.")] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> JSONResponse:
     """Give one page."""
-    wanted = HostnameFilter(tenant=tenant, state=state)
+    wanted = HostnameFilter(tenant=tenant, states=tuple(state))
     rows = await services.custom_hostnames.list_page(
         wanted, after=decode_cursor(cursor), limit=limit + 1
     )
