@@ -16,10 +16,11 @@ from app.adapters.cipher import Cipher
 from app.adapters.cloudflare.client import CloudflareClient
 from app.adapters.dns.look import DnsLook
 from app.adapters.dns.query import Server
-from app.adapters.public_suffixes import public_suffix
+from app.adapters.public_suffixes import any_suffix, public_suffix
 from app.adapters.webhooks.send import WebhookSender, new_secret
 from app.domain.budget import Limits
-from app.domain.errors import NotReady
+from app.domain.errors import InvalidHostname, NotReady
+from app.domain.hostname import spell_hostname
 from app.domain.schedule import Policy
 from app.persistence.api_keys import put_bootstrap_key
 from app.persistence.database import Database, open_database, require_schema
@@ -42,7 +43,7 @@ from app.services.turns import Turns
 from app.services.webhook_endpoints import WebhookEndpoints
 from app.services.zone_watch import ZoneWatch
 from app.services.zones import Zones
-from app.settings import Settings
+from app.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from app.services import ports
@@ -89,8 +90,10 @@ async def open_services(
 
     Raises:
         NotReady: the schema is older than this code needs, or a setting does not fit.
+        SettingsError: the CNAME target or the fallback origin is no hostname.
     """
     cipher = Cipher(settings.secret_key_texts)
+    target, fallback = own_names(settings)
     servers = resolver_addresses(settings.dns_resolvers)
     await require_schema(settings.database_url)
     async with AsyncExitStack() as stack:
@@ -101,7 +104,7 @@ async def open_services(
                 application_name=application_name,
             )
         )
-        await _write_settings(database, settings, cipher)
+        await _write_settings(database, settings, cipher, target, fallback)
         await StoredSecrets(database, cipher).require_readable()
         budgets = Budgets(database, limits_of(settings))
         http = await stack.enter_async_context(_http_client(cloudflare_transport))
@@ -153,6 +156,7 @@ def _assemble(
         turns,
         dns_look,
         public_suffix,
+        any_suffix,
         policy=policy,
         inline_deadline=settings.inline_deadline,
         # Half the connections: the other half answers.
@@ -227,14 +231,36 @@ def _http_client(
     )
 
 
-async def _write_settings(database: Database, settings: Settings, cipher: Cipher) -> None:
+def own_names(settings: Settings) -> tuple[str, str]:
+    """Give the CNAME target and the fallback origin in their one spelling.
+
+    Raises:
+        SettingsError: one is no hostname, or both are the same.
+    """
+    target = _own_name("NAMEPLATE_CNAME_TARGET", settings.cname_target)
+    fallback = _own_name("NAMEPLATE_FALLBACK_ORIGIN", settings.fallback_origin)
+    if target == fallback:
+        raise SettingsError(["NAMEPLATE_CNAME_TARGET and FALLBACK_ORIGIN must be two names"])
+    return target, fallback
+
+
+def _own_name(setting: str, text: str) -> str:
+    try:
+        return spell_hostname(text)
+    except InvalidHostname as error:
+        raise SettingsError([f"{setting}: {error.detail}"]) from None
+
+
+async def _write_settings(
+    database: Database, settings: Settings, cipher: Cipher, cname_target: str, fallback_origin: str
+) -> None:
     async with database.transaction() as tx:
         await put_default_zone(
             tx,
             cloudflare_zone_id=settings.cloudflare_zone_id,
             api_token=cipher.encrypt(settings.cloudflare_api_token.get_secret_value()),
-            cname_target=settings.cname_target.lower().rstrip("."),
-            fallback_origin=settings.fallback_origin.lower().rstrip("."),
+            cname_target=cname_target,
+            fallback_origin=fallback_origin,
             budget=settings.cloudflare_budget,
             apex_prefixes=settings.apex_prefixes,
         )

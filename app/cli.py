@@ -227,7 +227,10 @@ async def _work(settings: Settings, stop: asyncio.Event) -> None:
 
 
 def _ready(settings: Settings) -> Settings:
+    from app.bootstrap import own_names
+
     set_up_logging(settings.log_format)
+    own_names(settings)
     reach(settings.database_url, settings.database_tries)
     return settings
 

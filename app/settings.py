@@ -125,8 +125,6 @@ class Settings(BaseSettings):
                 raise ValueError(f"APEX_PREFIXES: {prefix!r} is no address and no prefix")
         if not self.secret_keys:
             raise ValueError("SECRET_KEYS needs at least one key")
-        if self.cname_target == self.fallback_origin:
-            raise ValueError("CNAME_TARGET and FALLBACK_ORIGIN must be two names")
         key = self.bootstrap_api_key
         if key is not None and len(key.get_secret_value()) < 24:  # noqa: PLR2004
             raise ValueError("BOOTSTRAP_API_KEY must have at least 24 characters")

@@ -81,13 +81,21 @@ async def create(wanted: CustomHostnameCreate, services: ServicesDep) -> JSONRes
 )
 async def list_page(
     services: ServicesDep,
+    state: Annotated[
+        list[State],
+        Query(
+            default_factory=list,
+            max_length=len(State),
+            description="Only those in this state, or in one of these: it may be given several "
+            "times. Left out: all but `deleted`.",
+        ),
+    ],
     tenant: Annotated[Tenant | None, Query(description="Only this tenant's.")] = None,
-    state: Annotated[State | None, Query(description="Only those in this state.")] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> JSONResponse:
     """Give one page."""
-    wanted = HostnameFilter(tenant=tenant, state=state)
+    wanted = HostnameFilter(tenant=tenant, states=tuple(state))
     rows = await services.custom_hostnames.list_page(
         wanted, after=decode_cursor(cursor), limit=limit + 1
     )
@@ -177,8 +185,7 @@ async def release(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A0
 )
 async def records(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
     """Give the DNS records in the order to add them, each with what DNS says of it."""
-    shown = represent_records(await services.custom_hostnames.get(id))
-    return JSONResponse({name: shown[name] for name in RecordsOut.model_fields})
+    return JSONResponse(represent_records(await services.custom_hostnames.get(id)))
 
 
 @router.get(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, get_origin
 
 from fastapi import Depends, Header, Path, Query, params
 from fastapi.dependencies.utils import get_flat_params
@@ -39,9 +39,12 @@ def known_id(id: Annotated[str, Path(description="An id as the API gave it.")]) 
 def known_query(request: Request) -> None:
     """Refuse a query that the route does not know: `?tenent=` must not list everybody's."""
     fields = get_flat_params(request.scope["route"].dependant)
-    known = {field.alias for field in fields if isinstance(field.field_info, params.Query)}
+    queries = [field for field in fields if isinstance(field.field_info, params.Query)]
+    known = {field.alias for field in queries}
+    lists = {f.alias for f in queries if get_origin(f.field_info.annotation) is list}
     for name in request.query_params:
-        if name not in known or len(request.query_params.getlist(name)) > 1:
+        is_repeated = name not in lists and len(request.query_params.getlist(name)) > 1
+        if name not in known or is_repeated:
             has = ", ".join(f"`{each}`" for each in sorted(known)) or "none"
             said = f"There is no such query parameter; {request.url.path} has {has}."
             raise InvalidInput(

@@ -56,6 +56,10 @@ PlainText = Annotated[str, AfterValidator(plain_text)]
 Tenant = Annotated[PlainText, Field(min_length=1, max_length=128)]
 
 
+# White space around a pasted name is taken off where the name is parsed, and its length looked at.
+NameText = Annotated[str, Field(min_length=1, max_length=1024)]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -80,8 +84,8 @@ class _Choices(_Strict):
 
     plan: Annotated[PlainText, Field(max_length=64)] | None = Field(
         None,
-        description="`simple`, `zero_downtime`, `delegated` or `custom`. Left out: `simple`, and "
-        "`delegated` for a wildcard.",
+        description="`simple`, `zero_downtime`, `delegated` or `custom`. Left out: the one that "
+        "works for the name and asks least of the tenant.",
     )
     dcv_method: Literal["http", "txt", "email"] | None = Field(
         None, description="How the certificate is proved; plan `custom` alone chooses it."
@@ -90,10 +94,10 @@ class _Choices(_Strict):
         None, description="How the hostname is proved; plan `custom` alone chooses it."
     )
     certificate_authority: Literal["google", "lets_encrypt", "ssl_com"] | None = None
-    custom_origin_server: Annotated[PlainText, Field(min_length=1, max_length=253)] | None = Field(
+    custom_origin_server: NameText | None = Field(
         None, description="A proxied name of the zone, instead of the fallback origin."
     )
-    custom_origin_sni: Annotated[PlainText, Field(min_length=1, max_length=253)] | None = Field(
+    custom_origin_sni: NameText | None = Field(
         None, description="The name sent to the origin; `:request_host_header:` or a name."
     )
     tls: TlsIn | None = None
@@ -109,7 +113,9 @@ class CustomHostnameCreate(_Choices):
         json_schema_extra={"examples": [{"hostname": "shop.customer.com", "tenant": "customer-42"}]}
     )
 
-    hostname: str = Field(description="The name, with at most one leading `*.`.")
+    hostname: str = Field(
+        description="The name, with at most one leading `*.`; white space around it is taken off."
+    )
     tenant: Tenant = Field(description="Your own id of the tenant.")
     zone: PlainText = Field(
         "default", max_length=64, description="A zone's id; default: `default`."

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.schemas import PlainText
+from app.api.schemas import NameText, PlainText
 from app.domain.pause import PauseReason
 
 
@@ -155,7 +155,7 @@ class ZoneSetUp(_Strict):
         extra="forbid", json_schema_extra={"examples": [{"origin": "192.0.2.10"}]}
     )
 
-    origin: Annotated[PlainText, Field(min_length=1, max_length=253)] | None = Field(
+    origin: NameText | None = Field(
         None,
         description="Where your application answers: an IPv4 or IPv6 address, or one hostname.",
     )

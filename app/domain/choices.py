@@ -18,7 +18,7 @@ from app.domain.errors import (
     OptionNotAvailable,
     PlanNotAvailable,
 )
-from app.domain.hostname import MAX_LENGTH, Hostname, PublicSuffix, parse_hostname
+from app.domain.hostname import MAX_LENGTH, Hostname, PublicSuffix, parse_hostname, trim
 from app.domain.options import DcvMethod, Options, OwnershipMethod, merge_options
 from app.domain.plan import DCV_SUFFIX, methods_of
 
@@ -30,10 +30,35 @@ LONGEST_PROVABLE = MAX_LENGTH - len("_cf-custom-hostname.")
 LONGEST_DELEGATED = MAX_LENGTH - len(f".{DCV_SUFFIX}") - 37
 
 FLATTENING = (
-    "An apex cannot have the CNAME that plan `simple` asks for. Use a name below it, such as "
-    "`www.`; or choose `zero_downtime` or `delegated` with a DNS provider that flattens the CNAME "
-    "(ALIAS, ANAME)."
+    "An apex cannot have the CNAME that plan `simple` asks for. Choose `zero_downtime`, which is "
+    "taken where `plan` is left out, with a DNS provider that has ALIAS or ANAME or flattens the "
+    "CNAME; or use a name below it, such as `www.`."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where in DNS a name stands, as far as its routing record depends on that."""
+
+    is_apex: bool
+    """It is a zone of its own, or may be one: no CNAME stands there."""
+    is_at_cloudflare: bool = False
+    """Its name servers are Cloudflare's, which flatten a CNAME at an apex."""
+
+
+def takes_cname(ground: Ground, *, is_proxied: bool) -> bool:
+    """Whether plan `simple` works there; `is_proxied`: the zone has apex proxying.
+
+    Source: Cloudflare DNS, "CNAME flattening"; Cloudflare for SaaS, "Apex proxying".
+    """
+    return not ground.is_apex or is_proxied or ground.is_at_cloudflare
+
+
+def default_plan(hostname: Hostname, *, takes_cname: bool = True) -> Plan:
+    """Give the plan where none is named: the one that works and asks least of the tenant."""
+    if hostname.is_wildcard:
+        return Plan.DELEGATED
+    return Plan.SIMPLE if takes_cname else Plan.ZERO_DOWNTIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +71,13 @@ class Choice:
 
 
 def parse_plan(text: str | None, hostname: Hostname) -> Plan:
-    """Read the caller's choice; left out, it is the plan that asks least of the tenant.
+    """Read the caller's choice; None is the default for a name that takes a CNAME.
 
     Raises:
         PlanNotAvailable: naming what to choose instead.
     """
     if text is None:
-        return Plan.DELEGATED if hostname.is_wildcard else Plan.SIMPLE
+        return default_plan(hostname)
     try:
         plan = Plan(text)
     except ValueError:
@@ -126,14 +151,30 @@ def check_choice(choice: Choice, *, zone_name: str | None, public_suffix: Public
     Raises:
         OptionNotAvailable: with the field at fault and the way out.
     """
+    choice = spell_names(choice, public_suffix)
     for rule in _RULES:
         for field, detail in rule(choice):
             raise OptionNotAvailable(field, detail)
-    origin = choice.options.custom_origin_server
-    if origin is not None:
-        _check_origin(origin, zone_name, public_suffix)
-    _check_sni(choice.options.custom_origin_sni, public_suffix)
+    _check_origin(choice.options.custom_origin_server, zone_name)
     return settle(choice)
+
+
+def spell_names(choice: Choice, public_suffix: PublicSuffix) -> Choice:
+    """Give the choice with the names among its options in their one spelling.
+
+    Raises:
+        OptionNotAvailable: one of them is no name.
+    """
+    origin, sni = choice.options.custom_origin_server, choice.options.custom_origin_sni
+    if origin is not None:
+        said = "A custom origin server is one name of the zone"
+        origin = _one_name("/custom_origin_server", origin, said, public_suffix)
+    if sni is not None:
+        said = f"An SNI is `{REQUEST_HOST_HEADER}` or one name"
+        is_header = trim(sni) == REQUEST_HOST_HEADER
+        sni = trim(sni) if is_header else _one_name("/custom_origin_sni", sni, said, public_suffix)
+    options = replace(choice.options, custom_origin_server=origin, custom_origin_sni=sni)
+    return replace(choice, options=options)
 
 
 Fault = tuple[str, str]
@@ -212,34 +253,21 @@ _RULES: tuple[Callable[[Choice], Iterator[Fault]], ...] = (
 )
 
 
-def _check_origin(origin: str, zone_name: str | None, public_suffix: PublicSuffix) -> None:
-    field = "/custom_origin_server"
+def _one_name(field: str, text: str, said: str, public_suffix: PublicSuffix) -> str:
     try:
-        name = parse_hostname(origin, public_suffix)
+        name = parse_hostname(text, public_suffix)
     except InvalidHostname as error:
-        raise OptionNotAvailable(
-            field, f"A custom origin server is a name of the zone: {error.detail}"
-        ) from error
-    if name.is_wildcard or name.name != origin:
-        raise OptionNotAvailable(
-            field, "Give the origin's one name, in lower-case A-labels and without a final dot."
-        )
-    if zone_name is not None and not f".{name.name}".endswith(f".{zone_name}"):
-        raise OptionNotAvailable(
-            field,
-            f"An origin is a proxied record of the zone itself; choose a name below {zone_name}.",
-        )
+        raise OptionNotAvailable(field, f"{said}: {error.detail}") from error
+    if name.is_wildcard:
+        raise OptionNotAvailable(field, f"{said}; leave `*.` out.")
+    return name.name
 
 
-def _check_sni(sni: str | None, public_suffix: PublicSuffix) -> None:
-    if sni is None or sni == REQUEST_HOST_HEADER:
+def _check_origin(origin: str | None, zone_name: str | None) -> None:
+    if origin is None or zone_name is None:
         return
-    field, way_out = "/custom_origin_sni", f"give `{REQUEST_HOST_HEADER}` or one name"
-    try:
-        name = parse_hostname(sni, public_suffix)
-    except InvalidHostname as error:
-        raise OptionNotAvailable(field, f"{error.detail} As an SNI {way_out}.") from error
-    if name.is_wildcard or name.name != sni:
+    if not f".{origin}".endswith(f".{zone_name}"):
         raise OptionNotAvailable(
-            field, f"As an SNI {way_out}, in lower-case A-labels and without a final dot."
+            "/custom_origin_server",
+            f"An origin is a proxied record of the zone itself; choose a name below {zone_name}.",
         )

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import idna
+from idna.idnadata import codepoint_classes
+from idna.intranges import intranges_contain
 
 from app.domain.errors import InvalidHostname
 
@@ -31,6 +33,12 @@ PublicSuffix = Callable[[str], str | None]
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _IPV4_PART = re.compile(r"(0x[0-9a-f]*|[0-9]+)")
+# All of Unicode's white space, and what is pasted unseen: the byte order mark, spaces and joiners
+# without width, the marks of direction.
+_OUTER = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
+    "\u200a\u2028\u2029\u202f\u205f\u3000\ufeff\u180e\u200b\u200c\u200d\u200e\u200f\u2060"
+)
 _FULL_STOPS = re.compile("[\u3002\uff0e\uff61]")
 # Scripts that are written together (UTS 39, "highly restrictive"); any other mixture in one label
 # is how look-alike names are made.
@@ -64,18 +72,39 @@ def parse_hostname(text: str, public_suffix: PublicSuffix) -> Hostname:
     Raises:
         InvalidHostname: with a stable code and the way out.
     """
-    name = _ascii(_trimmed(text))
+    name = spell_hostname(text)
+    base = name.removeprefix("*.")
+    _refuse_reserved(base)
+    _refuse_suffix(base, public_suffix)
+    return Hostname(name)
+
+
+def spell_hostname(text: str) -> str:
+    """Give the one spelling of a name, of whatever domain; `*.` may stand in front.
+
+    Outer white space and one final dot are taken off, letters are folded, U-labels become A-labels.
+
+    Raises:
+        InvalidHostname: with a stable code, and the character at fault with its place.
+    """
+    typed = _trimmed(text)
+    name = _ascii(typed)
     base = name.removeprefix("*.")
     _refuse_addresses(base)
+    if typed.isascii():
+        _refuse_characters(typed)
     for label in base.split("."):
         _check_label(label)
     if len(name) > MAX_LENGTH:
         raise InvalidHostname(
             "hostname_too_long", f"A hostname has at most {MAX_LENGTH} characters."
         )
-    _refuse_reserved(base)
-    _refuse_suffix(base, public_suffix)
-    return Hostname(name)
+    return name
+
+
+def trim(text: str) -> str:
+    """Take off what a paste brings along at both ends: white space, and what has no width."""
+    return text.strip(_OUTER)
 
 
 def registrable_domain(name: str, public_suffix: PublicSuffix) -> str | None:
@@ -101,21 +130,71 @@ def refuse_own_names(hostname: Hostname, *, zone_name: str | None, own: tuple[st
 
 
 def _trimmed(text: str) -> str:
-    if not text or not text.strip():
-        raise InvalidHostname("hostname_empty", "The hostname is empty.")
     # An A-label is never shorter than its U-label, so nothing this long can still become valid.
     if len(text) > 4 * MAX_LENGTH:
         raise InvalidHostname(
             "hostname_too_long", f"A hostname has at most {MAX_LENGTH} characters."
         )
-    if "://" in text or "/" in text:
+    typed = trim(text)
+    if "://" in typed or "/" in typed:
         raise InvalidHostname(
             "hostname_is_url", "Give the hostname alone, without a scheme or a path."
         )
-    stripped = _FULL_STOPS.sub(".", text).removesuffix(".")
-    if not stripped:
+    typed = _FULL_STOPS.sub(".", typed).removesuffix(".")
+    if not typed:
         raise InvalidHostname("hostname_empty", "The hostname is empty.")
-    return stripped
+    return typed
+
+
+def _refuse_characters(typed: str) -> None:
+    """Name the first character that no name of ASCII letters has; `*.` was looked at before."""
+    for place, character in enumerate(typed, 1):
+        is_star = character == "*" and place == 1
+        if not (is_star or (character.isascii() and character.isalnum()) or character in "-."):
+            raise InvalidHostname(
+                "hostname_invalid_character",
+                f"Character {place}, {_called(character)}, cannot stand in a hostname, which has "
+                "only letters, digits and hyphens between its dots.",
+            )
+    place = 1
+    for label in typed.split("."):
+        for at in (0, len(label) - 1):
+            if label and label[at] == "-":
+                raise InvalidHostname(
+                    "hostname_invalid_character",
+                    f"Character {place + at}, '-', cannot stand there: no part between two dots "
+                    "begins or ends with a hyphen.",
+                )
+        place += len(label) + 1
+
+
+def _called(character: str) -> str:
+    """Name a character for people: as it is where that can be seen, else by its number."""
+    if character.isprintable() and not character.isspace():
+        return f"'{character}'"
+    name = unicodedata.name(character, "")
+    return f"U+{ord(character):04X}" + (f" ({name})" if name else "")
+
+
+def _first_not_idna(typed: str) -> tuple[int, str] | None:
+    """Find the first character that IDNA 2008 allows in no name; else one that needs a context."""
+    for allowed in (("PVALID", "CONTEXTJ", "CONTEXTO"), ("PVALID",)):
+        for place, character in enumerate(typed, 1):
+            if character not in "*." and not _is_allowed(character, allowed):
+                return place, character
+    return None
+
+
+def _is_allowed(character: str, classes: tuple[str, ...]) -> bool:
+    try:
+        # Unicode's own mapping comes first: capitals, full-width letters.
+        mapped = idna.uts46_remap(character, std3_rules=True)
+    except (idna.IDNAError, UnicodeError):
+        return False
+    return all(
+        any(intranges_contain(ord(each), codepoint_classes[name]) for name in classes)
+        for each in mapped
+    )
 
 
 def _ascii(text: str) -> str:
@@ -130,9 +209,13 @@ def _ascii(text: str) -> str:
     try:
         return prefix + idna.encode(rest, uts46=True, std3_rules=True).decode().lower()
     except (idna.IDNAError, UnicodeError) as error:
-        raise InvalidHostname(
-            "hostname_not_idna", f"Not a valid internationalised hostname (IDNA 2008): {error}."
-        ) from error
+        found = _first_not_idna(text)
+        if found is None:
+            detail = f"Not a valid internationalised hostname (IDNA 2008): {error}."
+        else:
+            place, character = found
+            detail = f"Character {place}, {_called(character)}, cannot stand there (IDNA 2008)."
+        raise InvalidHostname("hostname_not_idna", detail) from error
 
 
 def _refuse_addresses(base: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from app.domain.custom_hostname import CustomHostname, Desired, State
 from app.domain.events import EventType
+from app.domain.guidance import is_tenants_turn
 from app.domain.plan import records_complete, renews_itself, wanted_records
 from app.domain.reason import Reason, WaitingOn
 
@@ -29,7 +30,7 @@ def note_told(
     if after.reason.waiting_on is WaitingOn.NOBODY:
         told = frozenset()
     elif stepped:
-        told = frozenset({after.reason})
+        told = frozenset({after.reason}) if is_tenants_turn(after) else frozenset()
     elif EventType.ACTION_REQUIRED in notices:
         told |= {after.reason}
     return replace(after, watch=replace(after.watch, told_reasons=told))
@@ -62,9 +63,10 @@ def _has_new_records(before: CustomHostname, after: CustomHostname) -> bool:
 
 def _asks_the_tenant(before: CustomHostname, after: CustomHostname, *, renewed: bool) -> bool:
     reason = after.reason
-    if reason in _NOT_YET or reason.waiting_on is not WaitingOn.TENANT:
+    if reason in _NOT_YET or not is_tenants_turn(after):
         return False
     if renewed:
         # What it was told before was to add other values.
         return True
-    return reason is not before.reason and reason not in after.watch.told_reasons
+    is_news = reason is not before.reason or not is_tenants_turn(before)
+    return is_news and reason not in after.watch.told_reasons

@@ -6,14 +6,8 @@ import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from app.domain.cloudflare_status import (
-    CertificateMeaning,
-    HostnameMeaning,
-    certificate_meaning,
-    hostname_meaning,
-)
+from app.domain.cloudflare_status import HostnameMeaning, hostname_meaning
 from app.domain.custom_hostname import (
-    GONE,
     CustomHostname,
     DnsRecord,
     Plan,
@@ -24,16 +18,9 @@ from app.domain.custom_hostname import (
     When,
 )
 from app.domain.hostname import Hostname
-from app.domain.observation import CloudflareHostname
 from app.domain.options import DcvMethod, Options, OwnershipMethod
-from app.domain.reason import Reason
 from app.domain.shape import Shape
 from app.domain.sharing import covers_wildcard
-
-PRE_VALIDATION_WARNING = (
-    "Switch the CNAME only after both the hostname status and the certificate status are active: "
-    "earlier, visitors would meet errors until they are."
-)
 
 LONGEST_COMMON_NAME = 64
 DCV_SUFFIX = "dcv.cloudflare.com"
@@ -44,8 +31,8 @@ RENEWED = "May be removed once the certificate is active; a renewal may ask for 
 SERVED_BY_HAND = "Serve the value at this URL over HTTP, from where the name leads now."
 ANSWER_THE_MAIL = "The certificate authority writes to these addresses; follow the link it sends."
 APEX_NOTE = (
-    "No CNAME can stand at an apex: the DNS provider has to flatten it (it may call the record "
-    "ALIAS or ANAME)."
+    "No plain CNAME can stand at an apex: add it as ALIAS or ANAME, or as a CNAME where the DNS "
+    "provider flattens it."
 )
 
 
@@ -136,6 +123,9 @@ def records_complete(record: CustomHostname) -> bool:
     """Whether `wanted_records` is the whole list: Cloudflare prepares tokens some seconds late."""
     used = methods(record)
     proof = used.ownership is OwnershipMethod.REALTIME or bool([*_ownership(record)])
+    view = record.cloudflare.seen
+    # Once the hostname is active Cloudflare shows no token: a name that joins it needs none.
+    proof = proof or (view is not None and hostname_meaning(view) is HostnameMeaning.ACTIVE)
     needs_token = used.dcv is not DcvMethod.HTTP or used.ownership is not OwnershipMethod.REALTIME
     needed = 0
     if needs_token:
@@ -144,73 +134,12 @@ def records_complete(record: CustomHostname) -> bool:
     return proof and len([*_certificate(record)]) >= needed
 
 
-def next_record(record: CustomHostname, *, safe: bool) -> int | None:
-    """Which of the wanted records is to be added first now; None when nothing is to be added."""
-    if record.state in {State.PENDING, State.FAILED, *GONE}:
-        return None
-    done = _proved(record)
-    for number, wanted in enumerate(wanted_records(record)):
-        lacking = wanted.status is not RecordStatus.FOUND and wanted.purpose not in done
-        if lacking and (wanted.when is When.BEFORE or safe):
-            return number
-        if lacking:
-            return None
-    return None
-
-
-def _proved(record: CustomHostname) -> frozenset[Purpose]:
-    """What Cloudflare confirmed already: its record need not be there any more."""
-    view = record.cloudflare.seen
-    done: set[Purpose] = set()
-    if view is not None and hostname_meaning(view) is HostnameMeaning.ACTIVE:
-        done.add(Purpose.OWNERSHIP)
-    valid = view is not None and certificate_meaning(view) is CertificateMeaning.ACTIVE
-    if valid or renews_itself(record):
-        done.add(Purpose.CERTIFICATE)
-    return frozenset(done)
-
-
 def renews_itself(record: CustomHostname) -> bool:
     """Whether the certificate is renewed over HTTP, whatever tokens are shown.
 
     Source: Cloudflare for SaaS, "Certificate renewal": all but wildcards, while traffic arrives.
     """
     return record.state is State.CNAME_VERIFIED and not wanted_shape(record).wildcard
-
-
-def warning(record: CustomHostname, *, both_active: bool) -> str | None:
-    """What the tenant must be told besides the records, until it is so."""
-    return None if both_active or is_real_time(record) else PRE_VALIDATION_WARNING
-
-
-def switch_safe(record: CustomHostname, *, both_active: bool) -> bool:
-    """Whether the tenant may point the CNAME here now.
-
-    Where the switch itself proves the hostname, whatever is to be there before it has to be there.
-    """
-    if record.state in {State.PENDING, State.FAILED, State.DELETING, State.DELETED}:
-        return False
-    if record.reason is Reason.FALLBACK_ORIGIN_NOT_READY:
-        return False
-    view = record.cloudflare.seen
-    if record.state is State.ACTIVE and view is not None and not _stays(view):
-        return False
-    return both_active or (is_real_time(record) and not _lacks_proof(record))
-
-
-def _lacks_proof(record: CustomHostname) -> bool:
-    """Whether something that comes before the switch is neither seen nor confirmed."""
-    if Purpose.CERTIFICATE in _proved(record):
-        return False
-    before = (each for each in wanted_records(record) if each.when is When.BEFORE)
-    return not records_complete(record) or any(
-        each.status is not RecordStatus.FOUND for each in before
-    )
-
-
-def _stays(view: CloudflareHostname) -> bool:
-    """Whether Cloudflare will serve the name for longer than it takes to switch to it."""
-    return hostname_meaning(view) is HostnameMeaning.ACTIVE
 
 
 def needs_dcv_uuid(record: CustomHostname) -> bool:

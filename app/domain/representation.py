@@ -10,23 +10,14 @@ from datetime import datetime
 from typing import Any
 
 from app.domain.custom_hostname import CustomHostname, DnsRecord, State
+from app.domain.guidance import Guidance, guide
 from app.domain.observation import Routing
-from app.domain.plan import (
-    has_drifted,
-    methods,
-    next_record,
-    records_complete,
-    switch_safe,
-    wanted_records,
-    warning,
-)
-from app.domain.sharing import serves
+from app.domain.plan import has_drifted, methods, records_complete, wanted_records
 
 
 def represent(record: CustomHostname) -> dict[str, Any]:
     """Build the document."""
-    active = serves(record)
-    safe = switch_safe(record, both_active=active)
+    guidance = guide(record)
     return {
         "id": record.id,
         "hostname": record.hostname.name,
@@ -36,14 +27,12 @@ def represent(record: CustomHostname) -> dict[str, Any]:
         **_options(record),
         "state": str(record.state),
         "reason": str(record.reason),
-        "message": record.reason.message,
-        "waiting_on": str(record.reason.waiting_on),
-        "switch_safe": safe,
+        "message": guidance.message,
+        "waiting_on": str(guidance.waiting_on),
+        # Here for the order of the fields.
+        "switch_safe": guidance.switch_safe,
         "serving": record.state is State.CNAME_VERIFIED,
-        "records": [represent_record(r) for r in wanted_records(record)],
-        "records_complete": records_complete(record),
-        "next": next_record(record, safe=safe),
-        "warning": warning(record, both_active=active),
+        **_records(record, guidance),
         "cloudflare": _cloudflare(record),
         "dns": _dns(record.dns.routing),
         "metadata": dict(record.metadata),
@@ -58,10 +47,17 @@ def represent(record: CustomHostname) -> dict[str, Any]:
 
 def represent_records(record: CustomHostname) -> dict[str, Any]:
     """What to add now; unlike the document, it knows whether the target is there this minute."""
-    shown = represent(record)
-    if record.zone.target_is_missing:
-        shown |= {"switch_safe": False, "next": None}
-    return shown
+    return _records(record, guide(record, heed_target=True))
+
+
+def _records(record: CustomHostname, guidance: Guidance) -> dict[str, Any]:
+    return {
+        "records": [represent_record(each) for each in wanted_records(record)],
+        "records_complete": records_complete(record),
+        "next": guidance.next,
+        "switch_safe": guidance.switch_safe,
+        "warning": guidance.warning,
+    }
 
 
 def represent_record(record: DnsRecord) -> dict[str, Any]:

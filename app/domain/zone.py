@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass, field
 
 from app.domain.errors import InvalidHostname, InvalidInput
-from app.domain.hostname import parse_hostname
+from app.domain.hostname import parse_hostname, trim
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,7 @@ def parse_origin(text: str) -> Origin:
     Raises:
         InvalidInput: it is neither.
     """
+    text = trim(text)
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

@@ -20,6 +20,7 @@ from app.domain.custom_hostname import (
     Watch,
     ZoneTargets,
 )
+from app.domain.guidance import guide
 from app.domain.hostname import Hostname
 from app.domain.observation import CloudflareHostname, Routing, ValidationRecord
 from app.domain.options import Options
@@ -58,7 +59,7 @@ def wide_row(record: CustomHostname) -> dict[str, Any]:
         "desired": str(record.desired),
         "state": str(record.state),
         "reason": str(record.reason),
-        "waiting_on": str(record.reason.waiting_on),
+        "waiting_on": str(guide(record).waiting_on),
         "metadata": dict(record.metadata),
         "dns": _dns_column(record.dns),
         "tombstone": record.tombstone,

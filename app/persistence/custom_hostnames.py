@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Select, and_, func, insert, or_, select, text, update
+from sqlalchemy import (
+    Column,
+    Select,
+    and_,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    tuple_,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.domain.custom_hostname import CustomHostname, Desired, State, Watch
@@ -26,6 +38,7 @@ SERVING = "serving"
 """The role of a record's object; while a hostname moves between zones it has a second one."""
 
 # Written out for the planner, as in `tables`; with its table, as a join has two states.
+OWN_NOT_DELETED = text("custom_hostnames.state <> 'deleted'")
 OWN_HELD = text("custom_hostnames.state <> 'deleted' AND custom_hostnames.name_released_at IS NULL")
 
 sibling = custom_hostnames.alias("sibling")
@@ -36,10 +49,12 @@ SIBLING_OBJECT_COLUMNS = ("cloudflare_id", "create_started_at", "applied", "send
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostnameFilter:
-    """Which custom hostnames to list; None means any."""
+    """Which custom hostnames to list."""
 
     tenant: str | None = None
-    state: State | None = None
+    """None means any."""
+    states: tuple[State, ...] = ()
+    """None named: all but `deleted`."""
 
 
 async def insert_hostname(
@@ -147,21 +162,45 @@ async def list_documents(
     tx: Connection, wanted: HostnameFilter, *, after: str | None, limit: int
 ) -> list[dict[str, Any]]:
     """Give documents, newest first, that come after the id `after`."""
-    c = custom_hostnames.c
-    query = (
-        select(c.id, c.document, watches.c.due_at)
-        .join(watches, watches.c.custom_hostname_id == c.id)
-        .order_by(c.id.desc())
-        .limit(limit)
-    )
-    if wanted.tenant is not None:
-        query = query.where(c.tenant == wanted.tenant)
-    if wanted.state is not None:
-        query = query.where(c.state == str(wanted.state))
-    if after is not None:
-        query = query.where(c.id < after)
-    rows = await tx.execute(query)
+    rows = await tx.execute(documents_page(wanted, after=after, limit=limit))
     return [dict(row) for row in rows.mappings()]
+
+
+def documents_page(wanted: HostnameFilter, *, after: str | None, limit: int) -> Select[Any]:
+    """Give the query of one page: each state is read by its own index, from `after` on.
+
+    An index of states gives the newest of one state, not of several: of each state so many ids are
+    read as the page is long, and the newest of them taken.
+    """
+    c = custom_hostnames.c
+    tenant = {} if wanted.tenant is None else {c.tenant: wanted.tenant}
+    named = [{**tenant, c.state: str(state)} for state in dict.fromkeys(wanted.states)]
+    pages = [_ids_page(each, after, limit) for each in named] or [
+        _ids_page(tenant, after, limit).where(OWN_NOT_DELETED)
+    ]
+    ids = (pages[0] if len(pages) == 1 else union_all(*pages)).subquery("ids")
+    newest = select(ids.c.id).order_by(ids.c.id.desc()).limit(limit).subquery("newest")
+    joined = newest.join(custom_hostnames, c.id == newest.c.id).join(
+        watches, watches.c.custom_hostname_id == c.id
+    )
+    return select(c.id, c.document, watches.c.due_at).select_from(joined).order_by(c.id.desc())
+
+
+def _ids_page(equal: Mapping[Column[Any], str], after: str | None, limit: int) -> Select[Any]:
+    """Give the ids of a page of the rows in which these columns have these values.
+
+    The values are written as bounds, and the columns into the order: so only the index that begins
+    with them has the rows in order. By `=` the planner may read all rows by their id instead, which
+    never ends where the values are rare or lie deep.
+    """
+    c = custom_hostnames.c
+    columns, values = list(equal), list(equal.values())
+    query = select(c.id).order_by(*(each.desc() for each in columns), c.id.desc()).limit(limit)
+    if columns:
+        query = query.where(tuple_(*columns) >= tuple_(*values))
+    if after is not None:
+        return query.where(tuple_(*columns, c.id) < tuple_(*values, after))
+    return query.where(tuple_(*columns) <= tuple_(*values)) if columns else query
 
 
 async def save_hostname(

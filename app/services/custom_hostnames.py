@@ -15,11 +15,12 @@ from typing import Any
 
 import structlog
 
-from app.domain.choices import Choice, refuse_fixed
+from app.domain.choices import Choice, Ground, refuse_fixed
 from app.domain.custom_hostname import (
     GONE,
     CustomHostname,
     Desired,
+    Plan,
     State,
     Watch,
 )
@@ -78,7 +79,7 @@ class Registration:
     hostname: str
     tenant: str
     plan: str | None = None
-    """None: the one that asks least of the tenant."""
+    """None: the one that works and asks least of the tenant."""
     zone: str = "default"
     metadata: Mapping[str, Any]
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -95,6 +96,7 @@ class CustomHostnames:
         turns: Turns,
         dns: Dns,
         public_suffix: PublicSuffix,
+        any_suffix: PublicSuffix,
         *,
         policy: Policy,
         inline_deadline: timedelta,
@@ -104,7 +106,7 @@ class CustomHostnames:
         self._database = database
         self._reconciler = reconciler
         self._turns = turns
-        self._choosing = Choosing(dns, public_suffix)
+        self._choosing = Choosing(dns, public_suffix, any_suffix)
         self._public_suffix = public_suffix
         self._policy = policy
         self._deadline = inline_deadline.total_seconds()
@@ -135,9 +137,10 @@ class CustomHostnames:
             held, sibling = await holders(tx, hostname, wanted.tenant, policy=self._policy)
         if held is not None:
             return held, False
-        choice = self._first_choice(hostname, wanted, zone, sibling)
-        await self._choosing.refuse_apex(choice, zone)
-        return await self._insert(choice, zone, wanted)
+        ground = await self._choosing.ground(hostname, wanted.plan, zone)
+        choice = self._first_choice(hostname, wanted, zone, sibling, ground)
+        self._choosing.refuse_apex(choice.plan, ground, zone)
+        return await self._insert(choice, zone, wanted, ground)
 
     async def get(self, record_id: str) -> CustomHostname:
         """Give one.
@@ -208,13 +211,18 @@ class CustomHostnames:
         async with self._database.transaction() as tx:
             record, _ = await sharing(tx, record_id)
             zone = await zone_of(tx, record)
-        await self._choosing.refuse_apex(self._choosing.changed([record], said, zone), zone)
+        ground = await self._choosing.ground_of(record, said)
+        default = self._choosing.default_plan(record.hostname, ground, zone)
+        choice = self._choosing.changed([record], said, zone=zone, default=default)
+        if choice.plan is not record.plan:
+            self._choosing.refuse_apex(choice.plan, ground, zone)
         change = partial(
             self._change,
             record_id=record_id,
             base=record.hostname.base,
             said=said,
             zone=zone,
+            default=default,
             revision=revision,
         )
         return await self._run_inline(change)
@@ -228,13 +236,14 @@ class CustomHostnames:
         base: str,
         said: Mapping[str, Any],
         zone: Zone,
+        default: Plan,
         revision: int | None,
     ) -> tuple[CustomHostname, Claim | None]:
         await store.lock_base(tx, base)
         record, others = await sharing(tx, record_id, lock=True)
         refuse_other_revision(record, revision)
         refuse_leaving(record)
-        choice = self._choosing.changed([record, *others], said, zone)
+        choice = self._choosing.changed([record, *others], said, zone=zone, default=default)
         wished = apply(record, choice)
         if "metadata" in said:
             wished = replace(wished, metadata=said["metadata"] or {})
@@ -245,8 +254,11 @@ class CustomHostnames:
         for other in others:
             # What is live is told by the one that edits: the two need not edit side by side.
             # Should that one die, the other's own next look finds out.
-            same = _wished_at(apply(other, choice), now)
-            same = replace(same, revision=other.revision + 1)
+            same = apply(other, choice)
+            if same == other:
+                # What was changed belongs to the one alone.
+                continue
+            same = replace(_wished_at(same, now), revision=other.revision + 1)
             await store.save_hostname(tx, same, before=other)
             if other.state is State.FAILED:
                 await watches.wake(tx, other.id)
@@ -296,17 +308,19 @@ class CustomHostnames:
         wanted: Registration,
         zone: Zone,
         sibling: CustomHostname | None,
+        ground: Ground,
     ) -> Choice:
+        default = self._choosing.default_plan(hostname, ground, zone)
         return self._choosing.first(
-            hostname, wanted.plan, wanted.options, zone=zone, sibling=sibling
+            hostname, wanted.plan, wanted.options, zone=zone, sibling=sibling, default=default
         )
 
     async def _insert(
-        self, choice: Choice, zone: Zone, wanted: Registration
+        self, choice: Choice, zone: Zone, wanted: Registration, ground: Ground
     ) -> tuple[CustomHostname, bool]:
         hostname = choice.hostname
         await self._refuse_tombstones(hostname, wanted.tenant)
-        inserted = partial(self._insert_row, choice=choice, zone=zone, wanted=wanted)
+        inserted = partial(self._insert_row, choice=choice, zone=zone, wanted=wanted, ground=ground)
         with self._slots.take() as slot:
             record, is_new = await self._database.run(partial(inserted, slot=slot))
             if not is_new:
@@ -317,7 +331,14 @@ class CustomHostnames:
             return await self._inline(record, claim, slot), True
 
     async def _insert_row(
-        self, tx: Connection, *, slot: Slot, choice: Choice, zone: Zone, wanted: Registration
+        self,
+        tx: Connection,
+        *,
+        slot: Slot,
+        choice: Choice,
+        zone: Zone,
+        wanted: Registration,
+        ground: Ground,
     ) -> tuple[CustomHostname, bool]:
         hostname = choice.hostname
         await store.lock_base(tx, hostname.base)
@@ -325,7 +346,7 @@ class CustomHostnames:
         if held is not None:
             return held, False
         await free_names(tx, hostname.base, besides_tenant=wanted.tenant, policy=self._policy)
-        chosen = self._first_choice(hostname, wanted, zone, sibling)
+        chosen = self._first_choice(hostname, wanted, zone, sibling, ground)
         now = await read_now(tx)
         record = CustomHostname(
             id=new_id(Prefix.CUSTOM_HOSTNAME),
@@ -334,7 +355,7 @@ class CustomHostnames:
             zone=targets_of(zone),
             plan=chosen.plan,
             options=chosen.options,
-            is_apex=self._choosing.is_apex(hostname),
+            is_apex=ground.is_apex,
             reason=Reason.ZONE_PAUSED if zone.pause else Reason.CREATING,
             metadata=wanted.metadata,
             sequence=1,

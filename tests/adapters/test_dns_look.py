@@ -403,5 +403,8 @@ async def test_name_servers_are_given_or_unknown() -> None:
         asked = DnsLook([resolver.server])
         assert await asked.name_servers("shop.com") == Found(("ada.ns.cloudflare.com",))
         assert await asked.name_servers("other.com") == Absent()
+    zone = "www.acme.uk.com CNAME shop.com\nshop.com NS ada.ns.cloudflare.com"
+    async with scripted_dns(zone) as resolver:
+        assert await DnsLook([resolver.server]).name_servers("www.acme.uk.com") == Absent()
     async with scripted_dns("", faults={"shop.com": "servfail"}) as resolver:
         assert await DnsLook([resolver.server]).name_servers("shop.com") == Unknown("servfail")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.adapters.public_suffixes import public_suffix
+from app.adapters.public_suffixes import any_suffix, public_suffix
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,16 @@ def test_icann_suffixes_count_and_private_or_unknown_ones_do_not(
     name: str, suffix: str | None
 ) -> None:
     assert public_suffix(name) == suffix
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [
+        ("acme.uk.com", "uk.com"),
+        ("acme.github.io", "github.io"),
+        ("shop.com", "com"),
+        ("shop.nosuchtop", None),
+    ],
+)
+def test_private_suffixes_count_where_they_are_asked_for(name: str, suffix: str | None) -> None:
+    assert any_suffix(name) == suffix

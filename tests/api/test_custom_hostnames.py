@@ -155,6 +155,46 @@ async def test_a_list_can_be_narrowed_to_a_state(shared_service: Service) -> Non
     assert [each["id"] for each in page["data"]] == [made["id"]]
 
 
+async def test_a_list_leaves_out_what_is_deleted_unless_it_is_asked_for(
+    shared_service: Service,
+) -> None:
+    names = ("first", "second", "third", "fourth")
+    made = [
+        (await shared_service.create(f"{name}.oolong-tea.com", "lists"))["id"] for name in names
+    ]
+    await shared_service.http.delete(f"{PATH}/{made[1]}")
+    await shared_service.until_state(made[1], "deleted")
+    for query, wanted in (
+        ("", [made[3], made[2], made[0]]),
+        ("&state=deleted", [made[1]]),
+        ("&state=deleted&state=validating", made[::-1]),
+        ("&state=failed&state=active", []),
+        ("&state=validating&state=validating", [made[3], made[2], made[0]]),
+    ):
+        seen: list[str] = []
+        cursor = ""
+        while True:
+            page = await shared_service.http.get(f"{PATH}?tenant=lists&limit=2{query}{cursor}")
+            seen += [each["id"] for each in page.json()["data"]]
+            if page.json()["next_cursor"] is None:
+                break
+            cursor = f"&cursor={page.json()['next_cursor']}"
+        assert seen == wanted, query
+    everybodys = await shared_service.http.get(f"{PATH}?limit=100")
+    assert "deleted" not in {each["state"] for each in everybodys.json()["data"]}
+
+
+async def test_a_pasted_name_is_trimmed(shared_service: Service) -> None:
+    made = await shared_service.create("\ufeff Pasted.Oolong-Tea.com.\r\n", "paste")
+    assert made["hostname"] == "pasted.oolong-tea.com"
+    path = f"{PATH}/{made['id']}"
+    origin = "\xa0EU.Nameplate-Demo.net.\t"
+    changed = await shared_service.http.patch(path, json={"custom_origin_server": origin})
+    assert changed.json()["custom_origin_server"] == "eu.nameplate-demo.net"
+    refused = await shared_service.http.post(PATH, json={"hostname": "a_b.com", "tenant": "t"})
+    assert "Character 2, '_', " in refused.json()["errors"][0]["detail"]
+
+
 async def test_removing_twice_changes_nothing_more(shared_service: Service) -> None:
     made = await shared_service.create("twice.green-tea.com")
     path = f"{PATH}/{made['id']}"

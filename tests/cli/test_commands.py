@@ -72,6 +72,14 @@ def test_a_missing_setting_is_one_line_that_names_it(name: str, tmp_path: Path) 
     [
         ({"NAMEPLATE_CLOUDFLARE_ZONE_ID": "short"}, "NAMEPLATE_CLOUDFLARE_ZONE_ID"),
         ({"NAMEPLATE_FALLBACK_ORIGIN": "customers.provider.net"}, "NAMEPLATE_CNAME_TARGET"),
+        (
+            {"NAMEPLATE_FALLBACK_ORIGIN": "Customers.provider.net.\u00a0"},
+            "NAMEPLATE_CNAME_TARGET",
+        ),
+        (
+            {"NAMEPLATE_CNAME_TARGET": "my_target.provider.net"},
+            "NAMEPLATE_CNAME_TARGET: Character 3, '_', ",
+        ),
         ({"NAMEPLATE_BOOTSTRAP_API_KEY": "short"}, "NAMEPLATE_BOOTSTRAP_API_KEY"),
         ({"NAMEPLATE_WORKER_CONCURRENCY": "0"}, "NAMEPLATE_WORKER_CONCURRENCY"),
         ({"NAMEPLATE_LOG_FORMAT": "xml"}, "NAMEPLATE_LOG_FORMAT"),

@@ -21,16 +21,12 @@ from app.domain.options import DcvMethod, Options, OwnershipMethod
 from app.domain.plan import (
     APEX_NOTE,
     KEEP_FOR_EVER,
-    PRE_VALIDATION_WARNING,
     REMOVABLE,
     RENEWED,
-    is_real_time,
     needs_dcv_uuid,
-    next_record,
     records_complete,
     wanted_records,
     wanted_shape,
-    warning,
 )
 from app.domain.shape import Shape
 
@@ -42,9 +38,6 @@ from .builders import (
     SECOND_TOKEN,
     TARGET,
     TOKEN,
-    active_record,
-    blocked_record,
-    deleting_record,
     hostname_record,
     validating_record,
 )
@@ -100,15 +93,6 @@ def test_a_wildcard_is_refused_the_plan_that_validates_over_http() -> None:
 )
 def test_what_a_plan_asks_cloudflare_for(plan: Plan, hostname: Hostname, expected: Shape) -> None:
     assert wanted_shape(hostname_record(name=hostname.name, plan=plan)) == expected
-
-
-def test_only_a_plan_that_validates_first_warns() -> None:
-    first = {plan for plan in Plan if not is_real_time(hostname_record(plan=plan))}
-    assert first == {Plan.ZERO_DOWNTIME}
-    for plan in Plan:
-        said = PRE_VALIDATION_WARNING if plan in first else None
-        assert warning(hostname_record(plan=plan), both_active=False) == said
-        assert warning(hostname_record(plan=plan), both_active=True) is None
 
 
 def test_the_simple_plan_wants_the_cname_alone() -> None:
@@ -267,37 +251,3 @@ def test_apex_proxying_asks_for_addresses(prefixes: tuple[str, ...], shown: list
 def test_an_apex_without_apex_proxying_is_told_what_its_provider_must_do() -> None:
     (routing,) = wanted_records(hostname_record(is_apex=True, plan=Plan.DELEGATED))
     assert routing == replace(CNAME, note=APEX_NOTE)
-
-
-FOUND, MISSING = RecordStatus.FOUND, RecordStatus.MISSING
-
-
-@pytest.mark.parametrize(
-    ("statuses", "safe", "expected"),
-    [
-        ([MISSING, MISSING, MISSING], False, 0),
-        ([FOUND, MISSING, MISSING], False, 1),
-        ([FOUND, FOUND, MISSING], False, None),
-        ([FOUND, FOUND, MISSING], True, 2),
-        ([MISSING, FOUND, FOUND], True, 0),
-        ([FOUND, FOUND, FOUND], True, None),
-    ],
-)
-def test_the_next_record_is_the_first_that_may_be_added_now(
-    *, statuses: list[RecordStatus], safe: bool, expected: int | None
-) -> None:
-    record = validating_record(plan=Plan.ZERO_DOWNTIME)
-    keys = [r.key for r in wanted_records(record)]
-    seen = DnsSeen(statuses=dict(zip(keys, statuses, strict=True)))
-    assert next_record(replace(record, dns=seen), safe=safe) == expected
-
-
-def test_what_cloudflare_confirmed_is_not_asked_for_again() -> None:
-    record = replace(active_record(), plan=Plan.ZERO_DOWNTIME)
-    known = replace(record.cloudflare, ownership=OWNERSHIP, validation_records=(TOKEN,))
-    assert next_record(replace(record, cloudflare=known), safe=True) == 2
-
-
-@pytest.mark.parametrize("record", [hostname_record(), blocked_record(), deleting_record()])
-def test_nothing_is_next_while_it_is_not_the_tenants_turn(record: CustomHostname) -> None:
-    assert next_record(record, safe=True) is None

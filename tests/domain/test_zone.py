@@ -14,6 +14,8 @@ from app.domain.zone import Origin, ZoneRecord, parse_origin
         ("192.0.2.10", "A", "192.0.2.10"),
         ("2001:DB8:0::1", "AAAA", "2001:db8::1"),
         ("App.Provider.com.", "CNAME", "app.provider.com"),
+        (" app.provider.com\r\n", "CNAME", "app.provider.com"),
+        ("\ufeff192.0.2.10\xa0", "A", "192.0.2.10"),
         ("b\u00fccher.de", "CNAME", "xn--bcher-kva.de"),
         ("lb-1.eu-west-1.elb.amazonaws.com", "CNAME", "lb-1.eu-west-1.elb.amazonaws.com"),
     ],

@@ -180,13 +180,16 @@ async def test_an_edit_while_cloudflare_is_down_is_done_when_it_is_back(service:
 
 
 async def test_an_apex_is_simple_only_where_its_provider_flattens(service: Service) -> None:
-    body = {"hostname": "proud-otter.com", "tenant": "otter"}
+    body = {"hostname": "proud-otter.com", "tenant": "otter", "plan": "simple"}
     refused = await service.http.post(PATH, json=body)
     assert (refused.status_code, refused.json()["code"]) == (422, "plan_not_available")
-    assert "`www.`" in refused.json()["detail"]
-    accepted = await service.create("proud-otter.com", "otter", plan="zero_downtime")
+    assert "`zero_downtime`" in refused.json()["detail"]
+    accepted = await service.create("proud-otter.com", "otter")
+    assert accepted["plan"] == "zero_downtime"
     routing = next(r for r in accepted["records"] if r["purpose"] == "routing")
-    assert "flatten" in routing["note"]
+    assert "ALIAS or ANAME" in routing["note"]
+    reset = await service.http.patch(f"{PATH}/{accepted['id']}", json={"plan": None})
+    assert (reset.status_code, reset.json()["plan"]) == (200, "zero_downtime")
     simple = await service.http.patch(f"{PATH}/{accepted['id']}", json={"plan": "simple"})
     assert (simple.status_code, simple.json()["code"]) == (422, "plan_not_available")
     await service.world.control(
@@ -200,6 +203,19 @@ async def test_an_apex_is_simple_only_where_its_provider_flattens(service: Servi
     )
     simple = await service.http.patch(f"{PATH}/{accepted['id']}", json={"plan": "simple"})
     assert simple.status_code == 200, simple.text
+    # Its metadata may change whoever serves its DNS by now.
+    await service.remove_dns("blog.proud-otter.com", "A")
+    noted = await service.http.patch(f"{PATH}/{accepted['id']}", json={"metadata": {"a": 1}})
+    assert (noted.status_code, noted.json()["plan"]) == (200, "simple")
+
+
+async def test_an_apex_without_a_plan_goes_live(service: Service) -> None:
+    hostname = await service.create("glad-otter.com", "otter")
+    complete = await service.until(hostname["id"], lambda s: bool(s["records_complete"]))
+    await service.world.put_records([r for r in complete["records"] if r["when"] == "before"])
+    await service.refresh(hostname["id"])
+    ready = await service.follow(hostname["id"], "active")
+    assert ready["switch_safe"] is True
 
 
 async def test_an_apex_goes_live_by_apex_proxying(service: Service) -> None:

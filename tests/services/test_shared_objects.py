@@ -196,6 +196,31 @@ async def test_a_change_of_one_is_a_change_of_both(service: Service) -> None:
     assert (refused.status_code, refused.json()["code"]) == (422, "plan_not_available")
 
 
+async def test_metadata_of_one_leaves_the_other_alone(service: Service) -> None:
+    wildcard = await service.create("*.calm-heron.com")
+    plain = await service.create("calm-heron.com")
+    etag = (await service.http.get(f"{PATH}/{wildcard['id']}")).headers["etag"]
+    held = await service.sql.fetchrow(
+        "UPDATE custom_hostnames SET state = 'failed', reason = 'edit_refused' WHERE id = $1 "
+        "RETURNING revision, wanted_at, acted_at, refresh_requested_at",
+        wildcard["id"],
+    )
+    path = f"{PATH}/{plain['id']}"
+    for said in ({"metadata": {"only": "mine"}}, {"plan": "delegated", "metadata": {"a": 1}}):
+        changed = await service.http.patch(path, json=said)
+        assert changed.json()["metadata"] == said["metadata"]
+    left = await service.sql.fetchrow(
+        "SELECT revision, wanted_at, acted_at, refresh_requested_at FROM custom_hostnames "
+        "WHERE id = $1",
+        wildcard["id"],
+    )
+    assert left == held
+    same = await service.http.patch(
+        f"{PATH}/{wildcard['id']}", json={"metadata": {"b": 2}}, headers={"If-Match": etag}
+    )
+    assert same.status_code == 200, same.text
+
+
 async def test_one_that_leaves_is_in_nobodys_way_but_its_own(service: Service) -> None:
     wildcard = await service.create("*.late-heron.com")
     plain = await service.create("late-heron.com")

@@ -86,13 +86,14 @@ class DnsLook:
         return absent or next(iter(looks), Unknown("no_server"))
 
     async def name_servers(self, domain: str) -> Values:
-        """Give the domain's name servers. Never raises."""
+        """Give the domain's own name servers; behind a CNAME it has none. Never raises."""
         questions = Questions(wait=self._wait, clock=self._clock)
         try:
             answer = await questions.ask_first(self._resolvers, domain, RdataType.NS)
         except CouldNotAsk as error:
             return Unknown(error.why)
-        return Found(answer.values) if answer.values else Absent()
+        # What stands at the end of a CNAME is another domain's.
+        return Found(answer.values) if answer.values and not answer.chain else Absent()
 
     async def _routing(
         self, questions: Questions, record: CustomHostname, *, thorough: bool

@@ -1,0 +1,203 @@
+"""What the tenant should do now: the next record, whether a switch is safe, whose turn it is. Pure.
+
+All of it is worked out together, from the stored reason and the record, so that no part of what a
+caller reads contradicts another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.domain.cloudflare_status import (
+    CertificateMeaning,
+    HostnameMeaning,
+    certificate_meaning,
+    hostname_meaning,
+)
+from app.domain.custom_hostname import (
+    GONE,
+    CustomHostname,
+    Desired,
+    DnsRecord,
+    Purpose,
+    RecordStatus,
+    State,
+    When,
+)
+from app.domain.plan import is_real_time, records_complete, renews_itself, wanted_records
+from app.domain.reason import Reason, WaitingOn
+from app.domain.sharing import covers_wildcard, serves
+
+PRE_VALIDATION_WARNING = (
+    "Switch the CNAME only after both the hostname status and the certificate status are active: "
+    "earlier, visitors would meet errors until they are."
+)
+TARGET_WARNING = "The CNAME target has no address at the moment; do not switch before it has one."
+NOTHING_TO_ADD = (
+    "There is nothing to add at the moment; Cloudflare has yet to look at the hostname again."
+)
+
+_ASKED_FOR: dict[Reason, frozenset[Purpose]] = {
+    **dict.fromkeys(
+        (
+            Reason.OWNERSHIP_TXT_MISSING,
+            Reason.OWNERSHIP_TXT_WRONG,
+            Reason.OWNERSHIP_HTTP_AWAITED,
+        ),
+        frozenset({Purpose.OWNERSHIP}),
+    ),
+    **dict.fromkeys(
+        (
+            Reason.CERTIFICATE_TXT_MISSING,
+            Reason.CERTIFICATE_TXT_WRONG,
+            Reason.CERTIFICATE_HTTP_AWAITED,
+            Reason.CERTIFICATE_EMAIL_AWAITED,
+        ),
+        frozenset({Purpose.CERTIFICATE}),
+    ),
+    **dict.fromkeys(
+        (Reason.DELEGATION_MISSING, Reason.DELEGATION_WRONG), frozenset({Purpose.DELEGATION})
+    ),
+    Reason.RENEWAL_TOKENS_MISSING: frozenset({Purpose.CERTIFICATE, Purpose.DELEGATION}),
+    **dict.fromkeys(
+        (
+            Reason.AWAITING_CNAME,
+            Reason.CNAME_ELSEWHERE,
+            Reason.CNAME_CONTRADICTED,
+            Reason.PROXIED_ELSEWHERE,
+        ),
+        frozenset({Purpose.ROUTING}),
+    ),
+    **dict.fromkeys((Reason.VALIDATION_LAPSED, Reason.MOVED_AWAY), frozenset(Purpose)),
+}
+"""The reasons that ask the tenant for a record, and for which one first."""
+
+# From then on the certificate authority has seen its proof.
+_CERTIFIED = frozenset(
+    {CertificateMeaning.ISSUING, CertificateMeaning.DEPLOYING, CertificateMeaning.ACTIVE}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """What follows from a reason for the tenant."""
+
+    next: int | None
+    """The place in `wanted_records` of the record to add now; None: nothing to add now."""
+    switch_safe: bool
+    """The tenant may point the hostname here now."""
+    warning: str | None
+    """What stands against a switch now; always None where one is safe."""
+    waiting_on: WaitingOn
+    message: str
+
+
+def guide(record: CustomHostname, *, heed_target: bool = False) -> Guidance:
+    """Work out what the tenant should do now.
+
+    `heed_target` takes in whether the zone's CNAME target has an address at this moment. The stored
+    document leaves that out: it is not written anew with each look at the target.
+    """
+    target_is_missing = heed_target and record.zone.target_is_missing
+    wanted = wanted_records(record)
+    safe = not target_is_missing and _is_switch_safe(record, wanted)
+    number = _next(record, wanted, safe=safe)
+    warning = None if safe else _warning(record, target_is_missing=target_is_missing)
+    waiting_on, message = record.reason.waiting_on, record.reason.message
+    if waiting_on is WaitingOn.TENANT and record.reason in _ASKED_FOR and number is None:
+        waiting_on, message = WaitingOn.CLOUDFLARE, NOTHING_TO_ADD
+    return Guidance(number, safe, warning, waiting_on, message)
+
+
+def is_tenants_turn(record: CustomHostname) -> bool:
+    """Whether the tenant can do something now."""
+    return guide(record).waiting_on is WaitingOn.TENANT
+
+
+def _next(record: CustomHostname, wanted: Sequence[DnsRecord], *, safe: bool) -> int | None:
+    if not _takes_records(record) or record.state is State.PENDING:
+        return None
+    done = _proved(record)
+    lacking = [
+        number
+        for number, each in enumerate(wanted)
+        if each.status is not RecordStatus.FOUND
+        and each.purpose not in done
+        and _has_come(each.when, safe=safe)
+    ]
+    asked = _ASKED_FOR.get(record.reason, frozenset(Purpose))
+    first = (number for number in lacking if wanted[number].purpose in asked)
+    return next(first, next(iter(lacking), None))
+
+
+def _takes_records(record: CustomHostname) -> bool:
+    leaving = record.desired is Desired.ABSENT or record.state in GONE
+    return not leaving and record.state is not State.FAILED
+
+
+def _has_come(when: When, *, safe: bool) -> bool:
+    # No plan has a record for after the switch today.
+    return when is When.BEFORE or (when is When.WITH and safe)
+
+
+def _is_switch_safe(record: CustomHostname, wanted: Sequence[DnsRecord]) -> bool:
+    """Whether the tenant may point the hostname here now.
+
+    Where the switch itself proves the hostname, whatever is to be there before it has to be there.
+    """
+    if not _takes_records(record) or record.state is State.PENDING:
+        return False
+    if record.reason is Reason.FALLBACK_ORIGIN_NOT_READY:
+        return False
+    if record.state is State.ACTIVE and not _stays(record):
+        return False
+    return serves(record) or (_proves_by_switch(record) and not _lacks_proof(record, wanted))
+
+
+def _proves_by_switch(record: CustomHostname) -> bool:
+    """Whether the routing record is what proves the hostname.
+
+    A name that another Cloudflare zone proxies is activated by no token, whatever its plan.
+    Source: Cloudflare's documentation, issue 29675.
+    """
+    return is_real_time(record) or record.reason is Reason.PROXIED_ELSEWHERE
+
+
+def _lacks_proof(record: CustomHostname, wanted: Sequence[DnsRecord]) -> bool:
+    """Whether something that comes before the switch is neither seen nor confirmed."""
+    done = _proved(record)
+    if Purpose.CERTIFICATE in done:
+        return False
+    before = (r for r in wanted if r.when is When.BEFORE and r.purpose not in done)
+    return not records_complete(record) or any(r.status is not RecordStatus.FOUND for r in before)
+
+
+def _proved(record: CustomHostname) -> frozenset[Purpose]:
+    """What needs no record any more: Cloudflare confirmed it, or no record can prove it."""
+    view = record.cloudflare.seen
+    done: set[Purpose] = set()
+    if view is not None and hostname_meaning(view) is HostnameMeaning.ACTIVE:
+        done.add(Purpose.OWNERSHIP)
+    if record.reason is Reason.PROXIED_ELSEWHERE:
+        done.add(Purpose.OWNERSHIP)
+    covered = view is not None and (view.wildcard or not covers_wildcard(record))
+    if view is not None and covered and certificate_meaning(view) in _CERTIFIED:
+        done.add(Purpose.CERTIFICATE)
+    if renews_itself(record):
+        done.add(Purpose.CERTIFICATE)
+    return frozenset(done)
+
+
+def _stays(record: CustomHostname) -> bool:
+    """Whether Cloudflare will serve the name for longer than it takes to switch to it."""
+    view = record.cloudflare.seen
+    return view is None or hostname_meaning(view) is HostnameMeaning.ACTIVE
+
+
+def _warning(record: CustomHostname, *, target_is_missing: bool) -> str | None:
+    if record.desired is Desired.ABSENT or record.state in GONE:
+        return None
+    if target_is_missing:
+        return TARGET_WARNING
+    return None if is_real_time(record) or serves(record) else PRE_VALIDATION_WARNING

@@ -1,0 +1,81 @@
+"""A page of the list is read from an index, whatever is asked for and however deep it lies."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+from sqlalchemy.dialects import postgresql
+
+from app.domain.custom_hostname import State, Watch
+from app.persistence.custom_hostnames import HostnameFilter, documents_page
+from app.persistence.database import Database
+from tests.support.rows import present_zone, put_hostname
+
+FEW = (State.ACTIVE, State.DELETED, State.CNAME_VERIFIED)
+ROWS = 20_000
+COPIED = {
+    "custom_hostnames": {
+        "id": "'ch_' || lpad(n::text, 6, '0')",
+        "hostname": "'h' || n || '.shop.com'",
+        "base": "'h' || n || '.shop.com'",
+        "tenant": "'t' || n % 10",
+        "state": "CASE WHEN n % 10 < 9 THEN 'deleted' ELSE state END",
+    },
+    "watches": {"custom_hostname_id": "'ch_' || lpad(n::text, 6, '0')"},
+}
+
+
+@pytest.fixture
+async def sql(database: Database, database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """Give a connection to a table of which nine rows in ten are deleted."""
+    zone = await present_zone(database)
+    await put_hostname(database, zone, "ch_", "first.shop.com", Watch(), state=State.CNAME_VERIFIED)
+    connection = await asyncpg.connect(database_url)
+    for table, changed in COPIED.items():
+        names = [
+            row[0]
+            for row in await connection.fetch(
+                "SELECT column_name FROM information_schema.columns "
+                "WHERE table_name = $1 AND is_generated = 'NEVER'",
+                table,
+            )
+        ]
+        values = ", ".join(changed.get(name, f'"{name}"') for name in names)
+        columns = ", ".join(f'"{name}"' for name in names)
+        await connection.execute(
+            f"INSERT INTO {table} ({columns}) "  # noqa: S608 - the test's own names
+            f"SELECT {values} FROM {table}, generate_series(1, {ROWS}) n"
+        )
+        await connection.execute(f"ANALYZE {table}")
+    yield connection
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (HostnameFilter(), "ix_custom_hostnames_present"),
+        (HostnameFilter(tenant="t9"), "ix_custom_hostnames_tenant_present"),
+        (HostnameFilter(states=(State.DELETED,)), "ix_custom_hostnames_state"),
+        (HostnameFilter(states=FEW), "ix_custom_hostnames_state"),
+        (HostnameFilter(tenant="t9", states=FEW), "ix_custom_hostnames_tenant_state"),
+    ],
+)
+async def test_a_page_is_read_from_an_index_in_its_order(
+    sql: asyncpg.Connection, wanted: HostnameFilter, index: str
+) -> None:
+    read = []
+    for after in (None, "ch_015000", "ch_000500"):
+        query = documents_page(wanted, after=after, limit=50)
+        dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+        said = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+        rows = await sql.fetch(f"EXPLAIN (ANALYZE, BUFFERS, TIMING off) {said}")
+        plan = [row[0] for row in rows]
+        scans = [line for line in plan if "Scan" in line and "custom_hostnames custom_host" in line]
+        assert scans, plan
+        assert all(f"Backward using {index} " in line for line in scans), plan
+        assert not any("Rows Removed" in line for line in plan), plan
+        read.append(len(await sql.fetch(said)))
+    assert read[0] == 50
