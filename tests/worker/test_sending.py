@@ -150,10 +150,10 @@ async def test_an_endpoint_gets_as_many_at_a_time_as_its_share_allows(database: 
 
 @pytest.mark.parametrize("slow_count", [8, 40])
 async def test_slow_endpoints_hold_nobody_up(database: Database, slow_count: int) -> None:
-    async with receiver(8.0) as slow, receiver(0.01) as fast:
+    async with receiver(18.0) as slow, receiver(0.01) as fast:
         slow_ones = [(f"slow{n}-", slow, 20) for n in range(slow_count)]
         await owe(database, *slow_ones, ("fast-", fast, 100))
         async with sending(database):
-            await until_answered(fast, 100, within=8)
+            await until_answered(fast, 100, within=17)
             assert slow.answered == 0
     assert slow.most_at_once == AT_FIRST * slow_count
