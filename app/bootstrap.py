@@ -31,6 +31,7 @@ from app.services.budgets import Budgets
 from app.services.claims import Claims
 from app.services.custom_hostnames import CustomHostnames
 from app.services.deliveries import Deliveries
+from app.services.measuring import Measuring
 from app.services.observing import Observer
 from app.services.operator_actions import OperatorActions
 from app.services.pauses import Pauses
@@ -67,6 +68,7 @@ class Services:
     claims: Claims
     sweeps: Sweeps
     zone_watch: ZoneWatch
+    measuring: Measuring
 
 
 def no_checkpoint(_: str) -> None:
@@ -173,6 +175,7 @@ def _assemble(
         claims=Claims(database, budgets, turns),
         sweeps=Sweeps(database, cloudflare, cipher, budgets, second_opinion, reconciler),
         zone_watch=ZoneWatch(database, cloudflare, dns_look, cipher, budgets, pauses),
+        measuring=Measuring(database, budgets),
     )
 
 

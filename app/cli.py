@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -42,6 +43,15 @@ app.add_typer(zones, name="zones")
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 means any free one.")]
+MetricsHost = Annotated[
+    str, typer.Option(help="The address where the worker serves /metrics and /healthz.")
+]
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(
+        min=0, max=65535, help="Its port; 0 means any free one.", show_default="9464, or a free one"
+    ),
+]
 DataDir = Annotated[
     Path | None, typer.Option(file_okay=False, help="Where to keep everything; else temporary.")
 ]
@@ -96,21 +106,32 @@ def api(host: Host = "127.0.0.1", port: Port = 8000) -> None:
 
 
 @app.command()
-def worker() -> None:
+def worker(metrics_host: MetricsHost = "127.0.0.1", metrics_port: MetricsPort = None) -> None:
     """Move hostnames on and send webhooks; run as many as you like."""
+    from app.worker.port import bind_metrics
+
     settings = _ready(load_settings())
-    _run(lambda stop: _work(settings, stop))
+    metrics = bind_metrics(metrics_host, metrics_port)
+    _run(lambda stop: _work(settings, stop, metrics))
 
 
 @app.command()
-def dev(host: Host = "127.0.0.1", port: Port = 8000, data_dir: Path = Path(".nameplate")) -> None:
+def dev(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    metrics_host: MetricsHost = "127.0.0.1",
+    metrics_port: MetricsPort = None,
+    data_dir: Path = Path(".nameplate"),
+) -> None:
     """API and worker in one process; starts a Postgres where none is named."""
     from app.local.database import data_directory, local_database
     from app.main import serve_api
     from app.persistence.migrations import migrate as bring_up
     from app.web.serve import bind
+    from app.worker.port import bind_metrics
 
     sock = bind(host, port, "the API")
+    metrics = bind_metrics(metrics_host, metrics_port)
     with (
         _signals_interrupt(),
         data_directory(data_dir) as directory,
@@ -123,7 +144,7 @@ def dev(host: Host = "127.0.0.1", port: Port = 8000, data_dir: Path = Path(".nam
         async def both(stop: asyncio.Event) -> None:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(serve_api(settings, sock, stop))
-                tasks.create_task(_work(settings, stop))
+                tasks.create_task(_work(settings, stop, metrics))
 
         _run(both)
 
@@ -173,16 +194,15 @@ def demo(
     sandbox_port: Port = 8001,
     dns_port: Port = 8053,
     receiver_port: Port = 8002,
+    metrics_port: MetricsPort = None,
     data_dir: DataDir = None,
     speed: Speed = 60.0,
 ) -> None:
     """Run everything on this machine, a sandbox in Cloudflare's place, until Ctrl-C."""
     from app.local.demo import run_demo
 
-    with _local_stack(data_dir, port, sandbox_port, dns_port, receiver_port, speed) as (
-        options,
-        url,
-    ):
+    ports = (port, sandbox_port, dns_port, receiver_port)
+    with _local_stack(data_dir, ports, metrics_port, speed) as (options, url):
         _run(lambda stop: run_demo(options, url, stop, empty=empty, as_json=as_json))
 
 
@@ -201,7 +221,7 @@ def walk(
         async with running_stack(options, url) as stack:
             typer.echo(await walk_through(stack, plan=plan, say=typer.echo))
 
-    with _local_stack(None, 0, 0, 0, 0, speed) as (options, url):
+    with _local_stack(None, (0, 0, 0, 0), 0, speed) as (options, url):
         _run(through)
 
 
@@ -218,12 +238,12 @@ def migrate(
     typer.echo("The schema is up to date.")
 
 
-async def _work(settings: Settings, stop: asyncio.Event) -> None:
+async def _work(settings: Settings, stop: asyncio.Event, metrics: socket.socket) -> None:
     from app.bootstrap import open_services
     from app.worker.run import run_worker
 
     async with open_services(settings, application_name="nameplate-worker") as services:
-        await run_worker(services, stop, concurrency=settings.worker_concurrency)
+        await run_worker(services, stop, concurrency=settings.worker_concurrency, metrics=metrics)
 
 
 def _ready(settings: Settings) -> Settings:
@@ -235,10 +255,8 @@ def _ready(settings: Settings) -> Settings:
 @contextmanager
 def _local_stack(
     data_dir: Path | None,
-    port: int,
-    sandbox_port: int,
-    dns_port: int,
-    receiver_port: int,
+    ports: tuple[int, int, int, int],
+    metrics_port: int | None,
     speed: float,
 ) -> Iterator[tuple[Any, str]]:
     from app.local.database import data_directory, local_database
@@ -246,6 +264,7 @@ def _local_stack(
     from app.persistence.migrations import migrate as bring_up
 
     set_up_logging("console", logging.WARNING)
+    port, sandbox_port, dns_port, receiver_port = ports
     with (
         _signals_interrupt(),
         data_directory(data_dir) as directory,
@@ -258,6 +277,7 @@ def _local_stack(
             sandbox_port=sandbox_port,
             dns_port=dns_port,
             receiver_port=receiver_port,
+            metrics_port=metrics_port,
             speed=speed,
         )
         yield options, url

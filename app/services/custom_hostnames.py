@@ -40,6 +40,7 @@ from app.domain.hostname import (
 from app.domain.reason import Reason
 from app.domain.representation import add_moment
 from app.domain.schedule import Policy
+from app.metrics import TRANSITIONS
 from app.persistence import custom_hostnames as store
 from app.persistence import turns, watches
 from app.persistence.clock import read_now
@@ -311,6 +312,7 @@ class CustomHostnames:
             record, is_new = await self._database.run(partial(inserted, slot=slot))
             if not is_new:
                 return record, False
+            TRANSITIONS.labels("none", str(record.state)).inc()
             self._checkpoint("accepted")
             now = record.created_at
             claim = Claim(record.id, 1, now, is_uncreated=True) if slot.is_taken else None

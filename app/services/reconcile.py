@@ -35,6 +35,7 @@ from app.domain.observation import (
 from app.domain.schedule import Policy
 from app.domain.sharing import has_confirmed, join
 from app.domain.zone import ZoneAccess
+from app.metrics import LEASES_LOST, TIME_TO_ACTIVE, TRANSITIONS
 from app.persistence.custom_hostnames import get_hostname, hand_on_shape, save_hostname
 from app.persistence.database import Connection, Database
 from app.persistence.watches import (
@@ -288,6 +289,7 @@ class Reconciler:
         async with self._database.transaction() as tx:
             if not await hold(tx, claim):
                 log.info("lease_lost", custom_hostname=claim.custom_hostname_id)
+                LEASES_LOST.labels("reconcile").inc()
                 return None
             before = await get_hostname(tx, claim.custom_hostname_id)
             if before is None:
@@ -323,8 +325,16 @@ class Reconciler:
                 after=str(step.after),
                 reason=str(step.reason),
             )
+        _count(transition, before, now)
         _log_what_is_new(before, record)
         return replace(transition, record=record)
+
+
+def _count(transition: Transition, before: CustomHostname, now: datetime) -> None:
+    for step in transition.steps:
+        TRANSITIONS.labels(str(step.before), str(step.after)).inc()
+        if step.after is State.ACTIVE and State.ACTIVE not in before.arrived_at:
+            TIME_TO_ACTIVE.observe((now - before.created_at).total_seconds())
 
 
 async def _is_void(tx: Connection, transition: Transition, observation: Observation) -> bool:
