@@ -138,7 +138,7 @@ def dev(
         local_database(directory, keep=True, given=named_database_url()) as url,
     ):
         settings = load_settings(url)
-        set_up_logging(settings.log_format)
+        set_up_logging(settings.log_format, settings.log_level)
         bring_up(url)
 
         async def both(stop: asyncio.Event) -> None:
@@ -247,7 +247,7 @@ async def _work(settings: Settings, stop: asyncio.Event, metrics: socket.socket)
 
 
 def _ready(settings: Settings) -> Settings:
-    set_up_logging(settings.log_format)
+    set_up_logging(settings.log_format, settings.log_level)
     reach(settings.database_url, settings.database_tries)
     return settings
 

@@ -107,6 +107,8 @@ class Settings(BaseSettings):
     webhooks_allow_loopback: bool = False
     """For the demo and the tests alone: lets webhooks go to 127.0.0.1 over http."""
     log_format: str = Field(default="json", pattern="^(json|console)$")
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    """What is logged at least; debug has a line for each call to Cloudflare."""
 
     @model_validator(mode="before")
     @classmethod

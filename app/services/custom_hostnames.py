@@ -395,7 +395,9 @@ class CustomHostnames:
         """Reconcile under the deadline, and give what is committed by then."""
         if claim is None:
             return committed
-        task = asyncio.create_task(self._reconcile(claim), name=f"reconcile {committed.id}")
+        task = asyncio.create_task(
+            self._reconcile(claim, committed), name=f"reconcile {committed.id}"
+        )
         task.add_done_callback(slot.hand_over())
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -406,12 +408,16 @@ class CustomHostnames:
             # It is accepted all the same, and the caller must hear that.
             return committed
 
-    async def _reconcile(self, claim: Claim) -> None:
+    async def _reconcile(self, claim: Claim, committed: CustomHostname) -> None:
         try:
             await self._reconciler.reconcile(claim)
         except Exception:
             # Accepted is accepted: the worker takes the hostname up when the lease has ended.
-            log.exception("inline_reconcile_failed", custom_hostname=claim.custom_hostname_id)
+            log.exception(
+                "inline_reconcile_failed",
+                custom_hostname=claim.custom_hostname_id,
+                hostname=committed.hostname.name,
+            )
 
 
 def _wished_at(record: CustomHostname, now: datetime) -> CustomHostname:

@@ -108,6 +108,8 @@ class Deliveries:
             log.warning(
                 "delivery_failed",
                 delivery=delivery.id,
+                event_id=delivery.event_id,
+                endpoint=delivery.endpoint_id,
                 status_code=attempt.status_code,
                 error=attempt.error,
                 attempts=delivery.attempts + 1,

@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from app.domain.budget import Lane
 from app.domain.cloudflare_errors import unknown_texts
@@ -124,6 +125,8 @@ class Reconciler:
         await self._in_time(without_dns, Observation(cloudflare=Found(view), sent_at=sent_at))
 
     async def _in_time(self, claim: Claim, given: Observation | None) -> None:
+        # In every line of this tick, which has a task of its own: nobody else's lines get it.
+        bind_contextvars(custom_hostname=claim.custom_hostname_id)
         # A claim that waited for its worker has less of its lease left.
         left = TICK_SECONDS - claim.age
         try:
@@ -134,6 +137,7 @@ class Reconciler:
 
     async def _tick(self, claim: Claim, clock: _Clock, given: Observation | None) -> None:
         record, zone = await self._read(claim)
+        bind_contextvars(hostname=record.hostname.name)
         if zone.pause is not None:
             await self._note_farewell(claim, record, clock)
             return

@@ -147,7 +147,11 @@ class Sweeps:
                     await self._reconciler.reconcile_view(claim, view, sent_at=step.sent_at)
                 except Exception:
                     # One name's fault must not hold the list up; the next round shows it again.
-                    log.exception("listed_name_failed", custom_hostname=claim.custom_hostname_id)
+                    log.exception(
+                        "listed_name_failed",
+                        custom_hostname=claim.custom_hostname_id,
+                        hostname=view.hostname,
+                    )
 
         await asyncio.gather(*(look(claim, view) for claim, view in changed))
         pages = -(-found.total // rules.PER_PAGE)

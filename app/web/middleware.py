@@ -11,6 +11,7 @@ from http import HTTPStatus
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from app.metrics import count_request
 from app.web.errors import problem
@@ -51,6 +52,8 @@ class Front:
         if scope["method"] == "HEAD":
             # What answers GET answers HEAD; the server leaves the body out.
             exchange.scope = scope = {**scope, "method": "GET"}
+        # In every line of this request, and of the reconcile that it starts.
+        bound = bind_contextvars(request_id=exchange.request_id)
         try:
             if exchange.announced > MAX_BODY:
                 await exchange.refuse(TOO_LARGE_STATUS, "body_too_large", TOO_LARGE)
@@ -62,12 +65,13 @@ class Front:
                 raise
             await exchange.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "shutting_down", ENDING)
         except Exception:
-            log.exception("unexpected_error", request_id=exchange.request_id)
+            log.exception("unexpected_error")
             if exchange.has_begun:
                 raise
             await exchange.refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", FAULT)
         finally:
             exchange.end()
+            reset_contextvars(**bound)
 
 
 class _Exchange:
@@ -131,7 +135,6 @@ class _Exchange:
             return
         log.info(
             "request",
-            request_id=self.request_id,
             method=self._method,
             path=self.scope["path"],
             status=self._status,
