@@ -44,6 +44,7 @@ from app.services.webhook_endpoints import WebhookEndpoints
 from app.services.zone_watch import ZoneWatch
 from app.services.zones import Zones
 from app.settings import Settings
+from app.tracing.spans import trace_http
 
 if TYPE_CHECKING:
     from app.services import ports
@@ -220,7 +221,7 @@ def _has_port(text: str) -> bool:
 def _http_client(
     transport: httpx.AsyncBaseTransport | None = None, *, max_connections: int | None = 100
 ) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
+    client = httpx.AsyncClient(
         transport=transport,
         follow_redirects=False,
         # Proxies and .netrc of the environment have no say in where tokens go.
@@ -228,6 +229,8 @@ def _http_client(
         headers={"user-agent": f"nameplate/{__version__}"},
         limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=20),
     )
+    trace_http(client)
+    return client
 
 
 async def _write_settings(database: Database, settings: Settings, cipher: Cipher) -> None:

@@ -27,6 +27,7 @@ from app.settings import (
     named_database_url,
     refuse_unknown_settings,
 )
+from app.tracing.spans import TracingMissing, set_up_tracing, stop_tracing
 
 USAGE = 2
 
@@ -64,6 +65,8 @@ def run() -> None:
         app()
     except SettingsError as error:
         _fail(error.lines, USAGE)
+    except TracingMissing as error:
+        _fail([str(error)], USAGE)
     except InvalidDatabaseUrl as error:
         _fail([error.detail], USAGE)
     except NameplateError as error:
@@ -100,7 +103,7 @@ def api(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     from app.main import serve_api
     from app.web.serve import bind
 
-    settings = _ready(load_settings())
+    settings = _ready(load_settings(), "nameplate-api")
     sock = bind(host, port, "the API")
     _run(lambda stop: serve_api(settings, sock, stop))
 
@@ -110,7 +113,7 @@ def worker(metrics_host: MetricsHost = "127.0.0.1", metrics_port: MetricsPort = 
     """Move hostnames on and send webhooks; run as many as you like."""
     from app.worker.port import bind_metrics
 
-    settings = _ready(load_settings())
+    settings = _ready(load_settings(), "nameplate-worker")
     metrics = bind_metrics(metrics_host, metrics_port)
     _run(lambda stop: _work(settings, stop, metrics))
 
@@ -139,6 +142,7 @@ def dev(
     ):
         settings = load_settings(url)
         set_up_logging(settings.log_format, settings.log_level)
+        set_up_tracing("nameplate")
         bring_up(url)
 
         async def both(stop: asyncio.Event) -> None:
@@ -246,8 +250,9 @@ async def _work(settings: Settings, stop: asyncio.Event, metrics: socket.socket)
         await run_worker(services, stop, concurrency=settings.worker_concurrency, metrics=metrics)
 
 
-def _ready(settings: Settings) -> Settings:
+def _ready(settings: Settings, service: str) -> Settings:
     set_up_logging(settings.log_format, settings.log_level)
+    set_up_tracing(service)
     reach(settings.database_url, settings.database_tries)
     return settings
 
@@ -293,8 +298,11 @@ def _run(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
             loop.add_signal_handler(number, stop.set)
         await main(stop)
 
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(until_stopped())
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(until_stopped())
+    finally:
+        stop_tracing()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

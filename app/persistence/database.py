@@ -31,6 +31,8 @@ from app.persistence.database_url import (
     read_database_url,
 )
 from app.persistence.tables import SCHEMA_VERSION, schema_version
+from app.persistence.traced_statements import trace_statements
+from app.tracing.spans import is_tracing
 
 Connection = AsyncConnection
 """A connection with a transaction open; the stores take one as their first argument."""
@@ -214,6 +216,8 @@ async def open_database(
         # An error's text goes to the logs; what a statement carried does not.
         hide_parameters=True,
     )
+    if is_tracing():
+        trace_statements(engine.sync_engine)
 
     async def connect_for_pool(*_: object, **__: object) -> asyncpg.Connection:
         return await connect(server)

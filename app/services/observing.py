@@ -32,6 +32,7 @@ from app.persistence.zones import Zone, note_dcv_uuid
 from app.services.acting import Actor, view_of
 from app.services.budgets import Budgets
 from app.services.ports import CustomHostnameGateway, Dns
+from app.tracing.spans import span
 
 TARGET_FINE = frozenset({None, "found"})
 """What DNS may say of the CNAME target; None before it was asked."""
@@ -135,7 +136,8 @@ class Observer:
         return seen
 
     async def _ask_dns(self, record: CustomHostname, *, thorough: bool) -> DnsView:
-        seen = await self._dns.look(record, thorough=thorough)
+        with span("look at DNS", thorough=thorough):
+            seen = await self._dns.look(record, thorough=thorough)
         CHECKS.labels(str(Side.DNS), _outcome(seen.routing)).inc()
         return seen
 

@@ -63,6 +63,7 @@ from app.services.ports import Cipher
 from app.services.second_opinion import SecondOpinion
 from app.services.telling import tell
 from app.services.turns import Turns
+from app.tracing.spans import span
 
 Checkpoint = Callable[[str], None]
 """Called between the parts of a tick with the name of what was just done."""
@@ -130,8 +131,9 @@ class Reconciler:
         # A claim that waited for its worker has less of its lease left.
         left = TICK_SECONDS - claim.age
         try:
-            async with asyncio.timeout(left):
-                await self._tick(claim, _Clock(claim), given)
+            with span("reconcile", begins=True, custom_hostname=claim.custom_hostname_id):
+                async with asyncio.timeout(left):
+                    await self._tick(claim, _Clock(claim), given)
         except TimeoutError:
             log.warning("tick_timed_out", custom_hostname=claim.custom_hostname_id)
 

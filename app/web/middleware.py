@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from app.metrics import count_request
+from app.tracing.spans import name_request
 from app.web.errors import problem
 
 MAX_BODY = 2 * 1024 * 1024
@@ -106,6 +107,8 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
+            # The request's span ends with the answer.
+            name_request(self._method, self._template)
             headers = message["headers"]
             headers += _SECURITY_HEADERS
             headers.append((b"x-request-id", self._request_id))
@@ -121,13 +124,17 @@ class _Exchange:
     async def refuse(self, status: HTTPStatus, code: str, detail: str) -> None:
         await problem(status, code, detail)(self.scope, self._receive, self.send)
 
+    @property
+    def _template(self) -> str:
+        # The router leaves the route in the scope that it was given.
+        route = self.scope.get("route")
+        return route.path if route else NO_ROUTE
+
     def end(self) -> None:
         """Count the request, and log it where it was not answered well."""
         seconds = time.monotonic() - self._began
         method = self._method if self._method in METHODS else "other"
-        # The router leaves the route in the scope that it was given.
-        route = self.scope.get("route")
-        count_request(method, route.path if route else NO_ROUTE, self._status, seconds)
+        count_request(method, self._template, self._status, seconds)
         self._log(seconds)
 
     def _log(self, seconds: float) -> None:

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from app.metrics import CLAIMS_FAILED, WORK_FAILED, WORKER_TASKS
+from app.tracing.spans import span
 
 T = TypeVar("T")
 
@@ -139,7 +140,8 @@ class Loop(Generic[T]):
 
     async def _perform(self, item: T) -> None:
         try:
-            await self._work.perform(item)
+            with span(self._work.name, begins=True):
+                await self._work.perform(item)
         except Exception as error:
             WORK_FAILED.labels(self._work.name).inc()
             log.exception("work_failed", work=self._work.name, error=_one_line(error))
