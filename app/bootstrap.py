@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import dns.resolver
@@ -35,6 +36,7 @@ from app.services.measuring import Measuring
 from app.services.observing import Observer
 from app.services.operator_actions import OperatorActions
 from app.services.pauses import Pauses
+from app.services.pruning import Pruning
 from app.services.reconcile import Checkpoint, Reconciler
 from app.services.second_opinion import SecondOpinion
 from app.services.stored_secrets import StoredSecrets
@@ -70,6 +72,8 @@ class Services:
     sweeps: Sweeps
     zone_watch: ZoneWatch
     measuring: Measuring
+    pruning: Pruning | None
+    """None where it is turned off."""
 
 
 def no_checkpoint(_: str) -> None:
@@ -177,6 +181,17 @@ def _assemble(
         sweeps=Sweeps(database, cloudflare, cipher, budgets, second_opinion, reconciler),
         zone_watch=ZoneWatch(database, cloudflare, dns_look, cipher, budgets, pauses),
         measuring=Measuring(database, budgets),
+        pruning=_pruning(settings, database),
+    )
+
+
+def _pruning(settings: Settings, database: Database) -> Pruning | None:
+    if not settings.pruning:
+        return None
+    return Pruning(
+        database,
+        keep_events=timedelta(days=settings.keep_events_days),
+        keep_deleted=timedelta(days=settings.keep_deleted_days),
     )
 
 

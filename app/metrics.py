@@ -114,6 +114,7 @@ POOL_WAIT = Histogram(
     ["pool"],
     buckets=_WAIT_BUCKETS,
 )
+PRUNED = Counter("nameplate_pruned_rows", "Rows that were removed for their age.", ["table"])
 HOSTNAMES = Gauge("nameplate_hostnames", "Custom hostnames by state." + MEASURED, ["state"])
 ZONES_PAUSED = Gauge(
     "nameplate_zones_paused", "Zones that are paused, by reason." + MEASURED, ["reason"]

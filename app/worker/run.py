@@ -15,6 +15,7 @@ from app.persistence.sweeps import Sweep
 from app.persistence.wakeups import Channel, listening
 from app.persistence.watches import Claim
 from app.persistence.zones import Zone
+from app.services.pruning import Kind, Pruning
 from app.worker.heartbeats import Heartbeats
 from app.worker.loop import Loop, Work
 from app.worker.port import served
@@ -48,13 +49,16 @@ async def run_worker(
             asyncio.TaskGroup() as loops,
         ):
             most_sent = services.deliveries.most_under_way
-            for work, places, woken in (
+            kinds: list[tuple[Work[Any], int, asyncio.Event]] = [
                 (reconcile_work(services), concurrency, due),
                 (sweep_work(services), SWEEPS, asyncio.Event()),
                 (zone_work(services), ZONES, asyncio.Event()),
                 (send_work(services), most_sent, owed),
                 (measure_work(services), 1, asyncio.Event()),
-            ):
+            ]
+            if services.pruning is not None:
+                kinds.append((prune_work(services.pruning), 1, asyncio.Event()))
+            for work, places, woken in kinds:
                 loop = Loop[Any](
                     work,
                     concurrency=places,
@@ -110,3 +114,8 @@ def measure_work(services: Services) -> Work[None]:
         claim=services.measuring.claim,
         perform=services.measuring.measure,
     )
+
+
+def prune_work(pruning: Pruning) -> Work[Kind]:
+    """Remove what is older than it is to be kept."""
+    return Work(name="prune", claim=pruning.claim, perform=pruning.prune)
