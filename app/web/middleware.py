@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from app.metrics import count_request
-from app.tracing.spans import name_request
+from app.tracing.spans import is_tracing, name_request
 from app.web.errors import problem
 
 MAX_BODY = 2 * 1024 * 1024
@@ -107,8 +107,9 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            # The request's span ends with the answer.
-            name_request(self._method, self._template)
+            if is_tracing():
+                # The request's span ends with the answer.
+                name_request(self._method, self._template)
             headers = message["headers"]
             headers += _SECURITY_HEADERS
             headers.append((b"x-request-id", self._request_id))
