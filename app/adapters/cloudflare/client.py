@@ -11,7 +11,6 @@ refusals is `CloudflareUnavailable`.
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
@@ -22,6 +21,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from app.adapters.cloudflare import bodies
+from app.adapters.cloudflare.routes import route_of
 from app.adapters.cloudflare.wire import (
     Envelope,
     WireFallbackOrigin,
@@ -86,17 +86,6 @@ MOST_LOGGED = 10_000
 """Ids of unreadable entries that are remembered, so that each is logged once."""
 
 log = structlog.get_logger(__name__)
-
-_ROUTES = (
-    (re.compile(r"^/zones/[^/]+"), "/zones/{zone_id}"),
-    (re.compile(r"^/accounts/[^/]+"), "/accounts/{account_id}"),
-    (
-        re.compile(r"/custom_hostnames/(?!(?:fallback_origin|quota)$)[^/]+$"),
-        "/custom_hostnames/{id}",
-    ),
-    (re.compile(r"/dns_records/[^/]+$"), "/dns_records/{id}"),
-)
-"""What in a path is an id, and what stands in its place in metrics and logs."""
 
 # Cloudflare's codes that speak of the custom hostname (14xx) or of a DNS record (81xxx) sent.
 _REFUSALS = (range(1400, 1500), range(81000, 82000))
@@ -388,7 +377,7 @@ class CloudflareClient:
     def _note_call(
         self, access: ZoneAccess, method: str, url: str, status: str, seconds: float
     ) -> None:
-        route = _route_of(url.removeprefix(self._base_url))
+        route = route_of(url.removeprefix(self._base_url))
         CLOUDFLARE_CALLS.labels(method, route, status).inc()
         CLOUDFLARE_DURATION.labels(method, route).observe(seconds)
         log.debug(
@@ -416,13 +405,6 @@ class CloudflareClient:
         except Exception:
             # The answer is had: to throw it away would have a creation sent once more.
             log.exception("rate_limit_not_noted", budget=access.budget)
-
-
-def _route_of(path: str) -> str:
-    """Give the path's template: no id of anything."""
-    for ids, template in _ROUTES:
-        path = ids.sub(template, path)
-    return path
 
 
 def _envelope(response: httpx.Response, absent: int) -> Envelope:
