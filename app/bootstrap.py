@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import dns.resolver
@@ -32,9 +33,11 @@ from app.services.budgets import Budgets
 from app.services.claims import Claims
 from app.services.custom_hostnames import CustomHostnames
 from app.services.deliveries import Deliveries
+from app.services.measuring import Measuring
 from app.services.observing import Observer
 from app.services.operator_actions import OperatorActions
 from app.services.pauses import Pauses
+from app.services.pruning import Pruning
 from app.services.reconcile import Checkpoint, Reconciler
 from app.services.second_opinion import SecondOpinion
 from app.services.stored_secrets import StoredSecrets
@@ -44,6 +47,7 @@ from app.services.webhook_endpoints import WebhookEndpoints
 from app.services.zone_watch import ZoneWatch
 from app.services.zones import Zones
 from app.settings import Settings, SettingsError
+from app.tracing.spans import trace_http
 
 if TYPE_CHECKING:
     from app.services import ports
@@ -68,6 +72,9 @@ class Services:
     claims: Claims
     sweeps: Sweeps
     zone_watch: ZoneWatch
+    measuring: Measuring
+    pruning: Pruning | None
+    """None where it is turned off."""
 
 
 def no_checkpoint(_: str) -> None:
@@ -177,6 +184,18 @@ def _assemble(
         claims=Claims(database, budgets, turns),
         sweeps=Sweeps(database, cloudflare, cipher, budgets, second_opinion, reconciler),
         zone_watch=ZoneWatch(database, cloudflare, dns_look, cipher, budgets, pauses),
+        measuring=Measuring(database, budgets),
+        pruning=_pruning(settings, database),
+    )
+
+
+def _pruning(settings: Settings, database: Database) -> Pruning | None:
+    if not settings.pruning:
+        return None
+    return Pruning(
+        database,
+        keep_events=timedelta(days=settings.keep_events_days),
+        keep_deleted=timedelta(days=settings.keep_deleted_days),
     )
 
 
@@ -221,7 +240,7 @@ def _has_port(text: str) -> bool:
 def _http_client(
     transport: httpx.AsyncBaseTransport | None = None, *, max_connections: int | None = 100
 ) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
+    client = httpx.AsyncClient(
         transport=transport,
         follow_redirects=False,
         # Proxies and .netrc of the environment have no say in where tokens go.
@@ -229,6 +248,8 @@ def _http_client(
         headers={"user-agent": f"nameplate/{__version__}"},
         limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=20),
     )
+    trace_http(client)
+    return client
 
 
 def own_names(settings: Settings) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from app.settings import (
     named_database_url,
     refuse_unknown_settings,
 )
+from app.tracing.spans import TracingMissing, set_up_tracing, stop_tracing
 
 USAGE = 2
 
@@ -42,6 +44,15 @@ app.add_typer(zones, name="zones")
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 means any free one.")]
+MetricsHost = Annotated[
+    str, typer.Option(help="The address where the worker serves /metrics and /healthz.")
+]
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(
+        min=0, max=65535, help="Its port; 0 means any free one.", show_default="9464, or a free one"
+    ),
+]
 DataDir = Annotated[
     Path | None, typer.Option(file_okay=False, help="Where to keep everything; else temporary.")
 ]
@@ -54,6 +65,8 @@ def run() -> None:
         app()
     except SettingsError as error:
         _fail(error.lines, USAGE)
+    except TracingMissing as error:
+        _fail([str(error)], USAGE)
     except InvalidDatabaseUrl as error:
         _fail([error.detail], USAGE)
     except NameplateError as error:
@@ -90,40 +103,52 @@ def api(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     from app.main import serve_api
     from app.web.serve import bind
 
-    settings = _ready(load_settings())
+    settings = _ready(load_settings(), "nameplate-api")
     sock = bind(host, port, "the API")
     _run(lambda stop: serve_api(settings, sock, stop))
 
 
 @app.command()
-def worker() -> None:
+def worker(metrics_host: MetricsHost = "127.0.0.1", metrics_port: MetricsPort = None) -> None:
     """Move hostnames on and send webhooks; run as many as you like."""
-    settings = _ready(load_settings())
-    _run(lambda stop: _work(settings, stop))
+    from app.worker.port import bind_metrics
+
+    settings = _ready(load_settings(), "nameplate-worker")
+    metrics = bind_metrics(metrics_host, metrics_port)
+    _run(lambda stop: _work(settings, stop, metrics))
 
 
 @app.command()
-def dev(host: Host = "127.0.0.1", port: Port = 8000, data_dir: Path = Path(".nameplate")) -> None:
+def dev(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    metrics_host: MetricsHost = "127.0.0.1",
+    metrics_port: MetricsPort = None,
+    data_dir: Path = Path(".nameplate"),
+) -> None:
     """API and worker in one process; starts a Postgres where none is named."""
     from app.local.database import data_directory, local_database
     from app.main import serve_api
     from app.persistence.migrations import migrate as bring_up
     from app.web.serve import bind
+    from app.worker.port import bind_metrics
 
     sock = bind(host, port, "the API")
+    metrics = bind_metrics(metrics_host, metrics_port)
     with (
         _signals_interrupt(),
         data_directory(data_dir) as directory,
         local_database(directory, keep=True, given=named_database_url()) as url,
     ):
         settings = load_settings(url)
-        set_up_logging(settings.log_format)
+        set_up_logging(settings.log_format, settings.log_level)
+        set_up_tracing("nameplate")
         bring_up(url)
 
         async def both(stop: asyncio.Event) -> None:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(serve_api(settings, sock, stop))
-                tasks.create_task(_work(settings, stop))
+                tasks.create_task(_work(settings, stop, metrics))
 
         _run(both)
 
@@ -173,16 +198,15 @@ def demo(
     sandbox_port: Port = 8001,
     dns_port: Port = 8053,
     receiver_port: Port = 8002,
+    metrics_port: MetricsPort = None,
     data_dir: DataDir = None,
     speed: Speed = 60.0,
 ) -> None:
     """Run everything on this machine, a sandbox in Cloudflare's place, until Ctrl-C."""
     from app.local.demo import run_demo
 
-    with _local_stack(data_dir, port, sandbox_port, dns_port, receiver_port, speed) as (
-        options,
-        url,
-    ):
+    ports = (port, sandbox_port, dns_port, receiver_port)
+    with _local_stack(data_dir, ports, metrics_port, speed) as (options, url):
         _run(lambda stop: run_demo(options, url, stop, empty=empty, as_json=as_json))
 
 
@@ -201,7 +225,7 @@ def walk(
         async with running_stack(options, url) as stack:
             typer.echo(await walk_through(stack, plan=plan, say=typer.echo))
 
-    with _local_stack(None, 0, 0, 0, 0, speed) as (options, url):
+    with _local_stack(None, (0, 0, 0, 0), 0, speed) as (options, url):
         _run(through)
 
 
@@ -218,18 +242,19 @@ def migrate(
     typer.echo("The schema is up to date.")
 
 
-async def _work(settings: Settings, stop: asyncio.Event) -> None:
+async def _work(settings: Settings, stop: asyncio.Event, metrics: socket.socket) -> None:
     from app.bootstrap import open_services
     from app.worker.run import run_worker
 
     async with open_services(settings, application_name="nameplate-worker") as services:
-        await run_worker(services, stop, concurrency=settings.worker_concurrency)
+        await run_worker(services, stop, concurrency=settings.worker_concurrency, metrics=metrics)
 
 
-def _ready(settings: Settings) -> Settings:
+def _ready(settings: Settings, service: str) -> Settings:
     from app.bootstrap import own_names
 
-    set_up_logging(settings.log_format)
+    set_up_logging(settings.log_format, settings.log_level)
+    set_up_tracing(service)
     own_names(settings)
     reach(settings.database_url, settings.database_tries)
     return settings
@@ -238,10 +263,8 @@ def _ready(settings: Settings) -> Settings:
 @contextmanager
 def _local_stack(
     data_dir: Path | None,
-    port: int,
-    sandbox_port: int,
-    dns_port: int,
-    receiver_port: int,
+    ports: tuple[int, int, int, int],
+    metrics_port: int | None,
     speed: float,
 ) -> Iterator[tuple[Any, str]]:
     from app.local.database import data_directory, local_database
@@ -249,6 +272,7 @@ def _local_stack(
     from app.persistence.migrations import migrate as bring_up
 
     set_up_logging("console", logging.WARNING)
+    port, sandbox_port, dns_port, receiver_port = ports
     with (
         _signals_interrupt(),
         data_directory(data_dir) as directory,
@@ -261,6 +285,7 @@ def _local_stack(
             sandbox_port=sandbox_port,
             dns_port=dns_port,
             receiver_port=receiver_port,
+            metrics_port=metrics_port,
             speed=speed,
         )
         yield options, url
@@ -276,8 +301,11 @@ def _run(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
             loop.add_signal_handler(number, stop.set)
         await main(stop)
 
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(until_stopped())
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(until_stopped())
+    finally:
+        stop_tracing()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

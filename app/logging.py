@@ -8,8 +8,8 @@ import sys
 import structlog
 
 
-def set_up_logging(log_format: str = "json", level: int = logging.INFO) -> None:
-    """Send logs to standard error; `log_format` is json or console."""
+def set_up_logging(log_format: str = "json", level: int | str = logging.INFO) -> None:
+    """Send logs to standard error; `log_format` is json or console, `level` a name or a number."""
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(),

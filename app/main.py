@@ -17,6 +17,7 @@ from app.api.openapi import add_openapi
 from app.bootstrap import Services, no_checkpoint, open_services
 from app.services.reconcile import Checkpoint
 from app.settings import Settings
+from app.tracing.spans import traced_app
 from app.web.errors import add_error_handlers
 from app.web.middleware import Front
 from app.web.serve import serve
@@ -42,7 +43,7 @@ def create_app(services: Services) -> ASGIApp:
         app.include_router(module.router, dependencies=[KnownQuery])
     add_error_handlers(app)
     add_openapi(app)
-    return Front(HotReads(app, services))
+    return traced_app(Front(HotReads(app, services)))
 
 
 async def serve_api(

@@ -104,9 +104,17 @@ class Settings(BaseSettings):
     """Connections of one process that are kept open; as many again at peaks."""
     database_tries: int = Field(default=15, ge=1, le=1000)
     """How often to try, two seconds apart, to reach Postgres at start before giving up."""
+    pruning: bool = True
+    """Remove old events, deliveries and deleted hostnames."""
+    keep_events_days: int = Field(default=90, ge=2, le=36500)
+    """How long events and their deliveries are kept; a delivery is tried for more than a day."""
+    keep_deleted_days: int = Field(default=90, ge=1, le=36500)
+    """How long deleted hostnames are kept, and the secrets of removed webhook endpoints."""
     webhooks_allow_loopback: bool = False
     """For the demo and the tests alone: lets webhooks go to 127.0.0.1 over http."""
     log_format: str = Field(default="json", pattern="^(json|console)$")
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    """What is logged at least; debug has a line for each call to Cloudflare."""
 
     @model_validator(mode="before")
     @classmethod

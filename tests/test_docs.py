@@ -201,7 +201,7 @@ def test_every_log_event_is_explained() -> None:
         event
         for file in (ROOT / "app").rglob("*.py")
         for event in re.findall(
-            r'\blog\.(?:info|warning|error|exception)\(\s*"(\w+)"', file.read_text()
+            r'\blog\.(?:debug|info|warning|error|exception)\(\s*"(\w+)"', file.read_text()
         )
     }
     assert {codes(row[0])[0] for row in rows("docs/operations.md", "event")} == logged

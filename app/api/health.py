@@ -1,15 +1,17 @@
-"""`/healthz` and `/readyz`: for the supervisor and the load balancer."""
+"""`/healthz`, `/readyz` and `/metrics`: for supervisor, load balancer and Prometheus."""
 
 from __future__ import annotations
 
 import asyncio
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
 
 from app.api.dependencies import ServicesDep
 from app.domain.errors import DatabaseUnavailable, NotReady
+from app.metrics import exposition
 
 READY_SECONDS = 3.0
+EXAMPLE_METRICS = 'nameplate_transitions_total{from="validating",to="active"} 3.0\n'
 
 router = APIRouter(tags=["health"])
 
@@ -45,3 +47,20 @@ async def readyz(services: ServicesDep) -> dict[str, str]:
     if not ready:
         raise NotReady("The database's schema is too old; run `nameplate migrate`.")
     return {"status": "ready"}
+
+
+@router.get(
+    "/metrics",
+    summary="Metrics for Prometheus",
+    responses={
+        200: {
+            "description": "Text in Prometheus's format.",
+            "content": {"text/plain": {"example": EXAMPLE_METRICS}},
+        }
+    },
+    response_class=Response,
+)
+async def metrics(request: Request) -> Response:
+    """Give what this process counted. No key is asked for: keep it from the outside."""
+    text, content_type = exposition(request.headers.get("accept", ""))
+    return Response(text, headers={"content-type": content_type})

@@ -6,6 +6,7 @@ undecoded.
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -23,6 +24,8 @@ from app.web.caller import address_of, authenticate
 from app.web.errors import problem_of
 
 _PREFIX = PATH + "/"
+_ROUTE = SimpleNamespace(path=PATH + "/{id}")
+"""What FastAPI's router would leave in the scope: the metrics take the template from there."""
 
 
 class HotReads:
@@ -38,6 +41,7 @@ class HotReads:
         if record_id is None:
             await self._app(scope, receive, send)
             return
+        scope["route"] = _ROUTE
         try:
             response = await self._get_custom_hostname(scope, record_id)
         except NameplateError as error:

@@ -256,6 +256,12 @@ def spent(bucket: Bucket, limits: Limits, now: float) -> dict[Lane, int]:
     }
 
 
+def left(bucket: Bucket, limits: Limits, now: float) -> dict[Lane, int]:
+    """Calls that each lane could draw at once; what one draws, the others may lack."""
+    refilled = _refilled(bucket, limits, now)
+    return {lane: _affordable(refilled, limits, lane, now) for lane in Lane}
+
+
 def is_rests_slot(served: int) -> bool:
     """Whether the next turn belongs to those who are not among a tenant's first few."""
     return served % REST_EVERY == REST_EVERY - 1

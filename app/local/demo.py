@@ -21,6 +21,7 @@ Nameplate is running, with a sandbox in Cloudflare's place. Ctrl-C ends it.
   DNS            {dns}
   webhooks       {receiver}, seen at {sandbox}/control/receiver/deliveries
   Postgres       {database_url}
+  metrics        {metrics_api} (API), {metrics_worker} (worker)
 
 See the hostnames:
 

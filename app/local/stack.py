@@ -23,6 +23,7 @@ from app.main import serve_api
 from app.sandbox.server import RunningSandbox, SandboxOptions, run_sandbox
 from app.settings import Settings
 from app.web.serve import bind
+from app.worker.port import bind_metrics
 from app.worker.run import run_worker
 
 HOST = "127.0.0.1"
@@ -49,6 +50,8 @@ class StackOptions:
     sandbox_port: int = 8001
     dns_port: int = 8053
     receiver_port: int = 8002
+    metrics_port: int | None = 0
+    """The worker's own; None means the usual one, or any free one where that is taken."""
     speed: float = 60.0
     limits: StackLimits = StackLimits()
 
@@ -66,6 +69,8 @@ class Stack:
     dns: str
     receiver: str
     database_url: str
+    metrics_api: str
+    metrics_worker: str
 
     def to_json(self) -> str:
         """Give it on one line."""
@@ -104,6 +109,7 @@ async def running_stack(
     """
     kept = load_secrets(options.data_dir)
     sock = bind(HOST, options.port, "the API")
+    metrics = bind_metrics(HOST, options.metrics_port)
     sandbox_options = SandboxOptions(
         data_dir=options.data_dir / "sandbox",
         port=options.sandbox_port,
@@ -116,10 +122,12 @@ async def running_stack(
     try:
         async with run_sandbox(sandbox_options) as sandbox:
             settings = sandbox_settings(sandbox, database_url, kept, options.limits)
-            async with _service(settings, sock, ended or asyncio.Event()):
-                yield _stack(sandbox, database_url, kept, sock.getsockname()[1])
+            ports = sock.getsockname()[1], metrics.getsockname()[1]
+            async with _service(settings, sock, metrics, ended or asyncio.Event()):
+                yield _stack(sandbox, database_url, kept, *ports)
     finally:
         sock.close()
+        metrics.close()
 
 
 def sandbox_settings(
@@ -151,11 +159,11 @@ def sandbox_settings(
 
 @asynccontextmanager
 async def _service(
-    settings: Settings, sock: socket.socket, ended: asyncio.Event
+    settings: Settings, sock: socket.socket, metrics: socket.socket, ended: asyncio.Event
 ) -> AsyncIterator[None]:
     stop, started = asyncio.Event(), asyncio.Event()
     api = asyncio.create_task(serve_api(settings, sock, stop, started=started))
-    worker = asyncio.create_task(_worker(settings, stop))
+    worker = asyncio.create_task(_worker(settings, stop, metrics))
     for task in (api, worker):
         task.add_done_callback(lambda _: ended.set())
     waiting = asyncio.create_task(started.wait())
@@ -170,12 +178,14 @@ async def _service(
         await asyncio.gather(api, worker)
 
 
-async def _worker(settings: Settings, stop: asyncio.Event) -> None:
+async def _worker(settings: Settings, stop: asyncio.Event, metrics: socket.socket) -> None:
     async with open_services(settings) as services:
-        await run_worker(services, stop, concurrency=settings.worker_concurrency)
+        await run_worker(services, stop, concurrency=settings.worker_concurrency, metrics=metrics)
 
 
-def _stack(sandbox: RunningSandbox, database_url: str, kept: Secrets, port: int) -> Stack:
+def _stack(
+    sandbox: RunningSandbox, database_url: str, kept: Secrets, port: int, metrics_port: int
+) -> Stack:
     return Stack(
         api=f"http://{HOST}:{port}",
         api_key=kept.api_key,
@@ -186,4 +196,6 @@ def _stack(sandbox: RunningSandbox, database_url: str, kept: Secrets, port: int)
         dns=sandbox.dns,
         receiver=sandbox.receiver,
         database_url=database_url,
+        metrics_api=f"http://{HOST}:{port}/metrics",
+        metrics_worker=f"http://{HOST}:{metrics_port}/metrics",
     )

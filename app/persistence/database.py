@@ -19,8 +19,10 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from app.domain.errors import DatabaseUnavailable, NotReady
+from app.metrics import POOL_WAIT, Pool, shown_pools
 from app.persistence.connecting import connect
 from app.persistence.database_url import (
     APPLICATION_NAME,
@@ -29,6 +31,8 @@ from app.persistence.database_url import (
     read_database_url,
 )
 from app.persistence.tables import SCHEMA_VERSION, schema_version
+from app.persistence.traced_statements import trace_statements
+from app.tracing.spans import is_tracing
 
 Connection = AsyncConnection
 """A connection with a transaction open; the stores take one as their first argument."""
@@ -66,6 +70,12 @@ LONGEST_PAUSE_SECONDS = 1.0
 
 HOT_CONNECTIONS = 4
 
+_STORES_WAIT = POOL_WAIT.labels("stores")
+_HOT_WAIT = POOL_WAIT.labels("hot_reads")
+_hot_reads = itertools.count()
+ONE_OF = 16
+"""Of so many hot reads one has its wait measured, the first among them: each would cost speed."""
+
 T = TypeVar("T")
 
 
@@ -94,7 +104,9 @@ class Database:
             DatabaseUnavailable: Postgres went away; whether a commit still arrived is not known.
         """
         with _losses():
+            began = time.monotonic()
             async with self.engine.begin() as connection:
+                _STORES_WAIT.observe(time.monotonic() - began)
                 yield connection
 
     async def run(self, body: Callable[[Connection], Awaitable[T]], *, within: float = 0.0) -> T:
@@ -133,10 +145,13 @@ class Database:
         """
         # Spelt out, not `_losses`: this is the one place where microseconds count.
         try:
+            asked = time.monotonic()
             # Not `acquire(timeout=...)`, which makes a task of it: a tenth of the speed.
             async with asyncio.timeout(self.server.connect_seconds):
                 connection = await self.pool.acquire()
-            self.under_way[connection] = time.monotonic()
+            self.under_way[connection] = began = time.monotonic()
+            if not next(_hot_reads) % ONE_OF:
+                _HOT_WAIT.observe(began - asked)
             try:
                 return await connection.fetchrow(query, *values)
             finally:
@@ -205,6 +220,8 @@ async def open_database(
         # An error's text goes to the logs; what a statement carried does not.
         hide_parameters=True,
     )
+    if is_tracing():
+        trace_statements(engine.sync_engine)
 
     async def connect_for_pool(*_: object, **__: object) -> asyncpg.Connection:
         return await connect(server)
@@ -219,11 +236,28 @@ async def open_database(
     database = Database(server, engine, pool)
     guard = asyncio.create_task(_end_silent_reads(database), name="hot reads")
     try:
-        yield database
+        with shown_pools(*_pools_of(database, connections)):
+            yield database
     finally:
         guard.cancel()
         await pool.close()
         await engine.dispose()
+
+
+def _pools_of(database: Database, connections: int) -> tuple[Pool, Pool]:
+    stores, hot = database.engine.pool, database.pool
+    if not isinstance(stores, QueuePool):
+        raise TypeError(type(stores).__name__)
+    return (
+        # As many again at peaks.
+        Pool("stores", stores.checkedout, stores.checkedin, 2 * connections),
+        Pool(
+            "hot_reads",
+            lambda: hot.get_size() - hot.get_idle_size(),
+            hot.get_idle_size,
+            HOT_CONNECTIONS,
+        ),
+    )
 
 
 async def wait_until_reachable(

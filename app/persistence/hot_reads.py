@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncpg
 
 from app.persistence.database import Database
+from app.tracing.spans import open_span
 
 CUSTOM_HOSTNAME = """
 SELECT h.document::text AS document, h.revision, h.sequence, h.view, w.due_at, h.reason
@@ -18,4 +19,9 @@ WHERE h.id = $1
 
 async def read_document(database: Database, record_id: str) -> asyncpg.Record | None:
     """Give `document` (JSON text), its versions, `due_at` and `reason`, or None."""
-    return await database.fetch_row(CUSTOM_HOSTNAME, record_id)
+    end = open_span("SELECT", db__system__name="postgresql", db__query__text=CUSTOM_HOSTNAME)
+    try:
+        return await database.fetch_row(CUSTOM_HOSTNAME, record_id)
+    finally:
+        if end is not None:
+            end(None)

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP
 
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 13
 """What this code needs of `schema_version`; every migration writes the number after its own."""
 
 metadata = MetaData(
@@ -47,6 +47,8 @@ HELD = text("state <> 'deleted' AND name_released_at IS NULL")
 """Of a hostname that keeps its name from others."""
 RELEASED = text("state <> 'deleted' AND name_released_at IS NOT NULL")
 OWED = text("status = 'pending'")
+PRUNABLE = text("state = 'deleted' AND NOT tombstone")
+"""Of a deleted hostname whose name leads here no more."""
 DNS_DUE = text("dns_due_at IS NOT NULL")
 CLOUDFLARE_DUE = text("cloudflare_due_at IS NOT NULL")
 UNCREATED_DUE = text("cloudflare_due_at IS NOT NULL AND hostname_status IS NULL")
@@ -167,6 +169,7 @@ custom_hostnames = Table(
     Index("ix_custom_hostnames_tenant_present", "tenant", "id", postgresql_where=NOT_DELETED),
     Index("ix_custom_hostnames_state", "state", "id"),
     Index("ix_custom_hostnames_tenant_state", "tenant", "state", "id"),
+    Index("ix_custom_hostnames_prunable", "deleted_at", postgresql_where=PRUNABLE),
 )
 
 cloudflare_objects = Table(
@@ -334,6 +337,7 @@ events = Table(
     _instant("created_at", required=True),
     UniqueConstraint("custom_hostname_id", "sequence"),
     UniqueConstraint("zone_id", "sequence"),
+    Index("ix_events_created_at", "created_at"),
     CheckConstraint("(custom_hostname_id IS NULL) <> (zone_id IS NULL)", name="one_subject"),
 )
 

@@ -48,6 +48,7 @@ class Standing:
     limits: Limits
     tokens: float
     spent: Mapping[Lane, int]
+    left: Mapping[Lane, int]
     others: int
     blocked_until: datetime | None
     creations: int
@@ -178,6 +179,7 @@ class Budgets:
             limits=self.limits,
             tokens=rules.tokens_left(bucket, self.limits, now),
             spent=rules.spent(bucket, self.limits, now),
+            left=rules.left(bucket, self.limits, now),
             others=bucket.others,
             blocked_until=_later(bucket.blocked_until, now),
             creations=sum(at > since for at in bucket.creations),

@@ -41,6 +41,7 @@ from app.domain.hostname import (
 from app.domain.reason import Reason
 from app.domain.representation import add_moment
 from app.domain.schedule import Policy
+from app.metrics import TRANSITIONS
 from app.persistence import custom_hostnames as store
 from app.persistence import turns, watches
 from app.persistence.clock import read_now
@@ -325,6 +326,7 @@ class CustomHostnames:
             record, is_new = await self._database.run(partial(inserted, slot=slot))
             if not is_new:
                 return record, False
+            TRANSITIONS.labels("none", str(record.state)).inc()
             self._checkpoint("accepted")
             now = record.created_at
             claim = Claim(record.id, 1, now, is_uncreated=True) if slot.is_taken else None
@@ -414,7 +416,9 @@ class CustomHostnames:
         """Reconcile under the deadline, and give what is committed by then."""
         if claim is None:
             return committed
-        task = asyncio.create_task(self._reconcile(claim), name=f"reconcile {committed.id}")
+        task = asyncio.create_task(
+            self._reconcile(claim, committed), name=f"reconcile {committed.id}"
+        )
         task.add_done_callback(slot.hand_over())
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -425,12 +429,16 @@ class CustomHostnames:
             # It is accepted all the same, and the caller must hear that.
             return committed
 
-    async def _reconcile(self, claim: Claim) -> None:
+    async def _reconcile(self, claim: Claim, committed: CustomHostname) -> None:
         try:
             await self._reconciler.reconcile(claim)
         except Exception:
             # Accepted is accepted: the worker takes the hostname up when the lease has ended.
-            log.exception("inline_reconcile_failed", custom_hostname=claim.custom_hostname_id)
+            log.exception(
+                "inline_reconcile_failed",
+                custom_hostname=claim.custom_hostname_id,
+                hostname=committed.hostname.name,
+            )
 
 
 def _wished_at(record: CustomHostname, now: datetime) -> CustomHostname:

@@ -20,6 +20,7 @@ from app.domain.delivery_shares import (
 )
 from app.domain.errors import NotReady
 from app.domain.schedule import webhook_retry_after
+from app.metrics import DELIVERIES, DELIVERY_DURATION, LEASES_LOST
 from app.persistence import deliveries as store
 from app.persistence.database import Database
 from app.persistence.deliveries import Delivery
@@ -97,11 +98,18 @@ class Deliveries:
         chance = random.random()  # noqa: S311
         retry_after = webhook_retry_after(delivery.attempts + 1, chance=chance)
         async with self._database.transaction() as tx:
-            await store.record_attempt(tx, delivery, attempt, retry_after=retry_after)
+            ours = await store.record_attempt(tx, delivery, attempt, retry_after=retry_after)
+        if not ours:
+            LEASES_LOST.labels("deliver").inc()
+        failed = "failed" if retry_after else "exhausted"
+        DELIVERIES.labels("succeeded" if attempt.succeeded else failed).inc()
+        DELIVERY_DURATION.observe(attempt.duration_ms / 1000)
         if not attempt.succeeded:
             log.warning(
                 "delivery_failed",
                 delivery=delivery.id,
+                event_id=delivery.event_id,
+                endpoint=delivery.endpoint_id,
                 status_code=attempt.status_code,
                 error=attempt.error,
                 attempts=delivery.attempts + 1,

@@ -19,17 +19,20 @@ from app.domain.observation import (
     DnsView,
     NotAsked,
     Observation,
+    Side,
     Unknown,
 )
 from app.domain.plan import needs_dcv_uuid
 from app.domain.schedule import Policy
 from app.domain.zone import ZoneAccess
+from app.metrics import CHECKS
 from app.persistence.database import Database
 from app.persistence.watches import Claim
 from app.persistence.zones import Zone, note_dcv_uuid
 from app.services.acting import Actor, view_of
 from app.services.budgets import Budgets
 from app.services.ports import CustomHostnameGateway, Dns
+from app.tracing.spans import span
 
 TARGET_FINE = frozenset({None, "found"})
 """What DNS may say of the CNAME target; None before it was asked."""
@@ -73,7 +76,7 @@ class Observer:
         )
         observation = Observation(cloudflare, dns, sent_at=sent_at)
         if needs_thorough_look(record, observation, now=claim.now, policy=self._policy):
-            thorough = await self._dns.look(record, thorough=True)
+            thorough = await self._ask_dns(record, thorough=True)
             return replace(observation, dns=thorough)
         return observation
 
@@ -128,7 +131,15 @@ class Observer:
             drawn = await self._budgets.draw_look(record, access.budget, awaited=awaited)
             if not drawn.granted:
                 return Unknown(BudgetSpent.code)
-        return await view_of(call())
+        seen = await view_of(call())
+        CHECKS.labels(str(Side.CLOUDFLARE), _outcome(seen)).inc()
+        return seen
+
+    async def _ask_dns(self, record: CustomHostname, *, thorough: bool) -> DnsView:
+        with span("look at DNS", thorough=thorough):
+            seen = await self._dns.look(record, thorough=thorough)
+        CHECKS.labels(str(Side.DNS), _outcome(seen.routing)).inc()
+        return seen
 
     async def _look_at_dns(self, record: CustomHostname, claim: Claim, zone: Zone) -> DnsView:
         if zone.target_standing not in TARGET_FINE:
@@ -142,8 +153,12 @@ class Observer:
         lapsed = record.state is State.VALIDATING
         due = claim.dns_due and (at_cloudflare or record.tombstone or lapsed)
         if due or (leaving and at_cloudflare):
-            return await self._dns.look(record, thorough=False)
+            return await self._ask_dns(record, thorough=False)
         return DnsView()
+
+
+def _outcome(seen: object) -> str:
+    return type(seen).__name__.lower()
 
 
 def _may_ask_cloudflare(record: CustomHostname, claim: Claim) -> bool:

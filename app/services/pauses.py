@@ -28,6 +28,7 @@ from app.domain.pause import (
     resume_over,
     trips,
 )
+from app.metrics import PAUSES
 from app.persistence import zones as store
 from app.persistence.breaker_counts import (
     Tally,
@@ -150,6 +151,7 @@ async def pause_zone(
     pause = Pause(reason=reason, since=since, detail=detail, retry_at=retry_at)
     await store.save_pause(tx, zone_id, pause)
     await _tell(tx, zone_id, ZoneEventType.PAUSED)
+    PAUSES.labels(str(reason)).inc()
     log.error("zone_paused", zone=zone_id, reason=str(reason), detail=detail)
     return True
 

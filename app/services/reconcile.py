@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from app.domain.budget import Lane
 from app.domain.cloudflare_errors import unknown_texts
@@ -35,6 +36,7 @@ from app.domain.observation import (
 from app.domain.schedule import Policy
 from app.domain.sharing import has_confirmed, join
 from app.domain.zone import ZoneAccess
+from app.metrics import LEASES_LOST, TIME_TO_ACTIVE, TRANSITIONS
 from app.persistence.custom_hostnames import get_hostname, hand_on_shape, save_hostname
 from app.persistence.database import Connection, Database
 from app.persistence.watches import (
@@ -61,6 +63,7 @@ from app.services.ports import Cipher
 from app.services.second_opinion import SecondOpinion
 from app.services.telling import tell
 from app.services.turns import Turns
+from app.tracing.spans import span
 
 Checkpoint = Callable[[str], None]
 """Called between the parts of a tick with the name of what was just done."""
@@ -123,16 +126,20 @@ class Reconciler:
         await self._in_time(without_dns, Observation(cloudflare=Found(view), sent_at=sent_at))
 
     async def _in_time(self, claim: Claim, given: Observation | None) -> None:
+        # In every line of this tick, which has a task of its own: nobody else's lines get it.
+        bind_contextvars(custom_hostname=claim.custom_hostname_id)
         # A claim that waited for its worker has less of its lease left.
         left = TICK_SECONDS - claim.age
         try:
-            async with asyncio.timeout(left):
-                await self._tick(claim, _Clock(claim), given)
+            with span("reconcile", begins=True, custom_hostname=claim.custom_hostname_id):
+                async with asyncio.timeout(left):
+                    await self._tick(claim, _Clock(claim), given)
         except TimeoutError:
             log.warning("tick_timed_out", custom_hostname=claim.custom_hostname_id)
 
     async def _tick(self, claim: Claim, clock: _Clock, given: Observation | None) -> None:
         record, zone = await self._read(claim)
+        bind_contextvars(hostname=record.hostname.name)
         if zone.pause is not None:
             await self._note_farewell(claim, record, clock)
             return
@@ -288,6 +295,7 @@ class Reconciler:
         async with self._database.transaction() as tx:
             if not await hold(tx, claim):
                 log.info("lease_lost", custom_hostname=claim.custom_hostname_id)
+                LEASES_LOST.labels("reconcile").inc()
                 return None
             before = await get_hostname(tx, claim.custom_hostname_id)
             if before is None:
@@ -323,8 +331,16 @@ class Reconciler:
                 after=str(step.after),
                 reason=str(step.reason),
             )
+        _count(transition, before, now)
         _log_what_is_new(before, record)
         return replace(transition, record=record)
+
+
+def _count(transition: Transition, before: CustomHostname, now: datetime) -> None:
+    for step in transition.steps:
+        TRANSITIONS.labels(str(step.before), str(step.after)).inc()
+        if step.after is State.ACTIVE and State.ACTIVE not in before.arrived_at:
+            TIME_TO_ACTIVE.observe((now - before.created_at).total_seconds())
 
 
 async def _is_void(tx: Connection, transition: Transition, observation: Observation) -> bool:

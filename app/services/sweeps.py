@@ -18,6 +18,7 @@ from app.domain.budget import Lane
 from app.domain.errors import CloudflareError
 from app.domain.observation import CloudflareHostname, HostnamePage
 from app.domain.pause import PauseReason
+from app.metrics import LIST_PAGES, LIST_ROUNDS
 from app.persistence import listings
 from app.persistence import sweeps as store
 from app.persistence.database import Connection, Database
@@ -122,12 +123,16 @@ class Sweeps:
         zone, sweep = step.zone, step.sweep
         access = zone.access(self._cipher.decrypt(zone.api_token))
         try:
-            return await self._cloudflare.list_page(
+            found = await self._cloudflare.list_page(
                 access, page=step.page, filters=rules.filters(sweep.list)
             )
         except CloudflareError as error:
+            LIST_PAGES.labels("failed").inc()
             log.warning("sweep_not_asked", list=sweep.list, code=error.code, detail=error.detail)
             await self._second_opinion.on_refusal(zone, access, error.code)
+        else:
+            LIST_PAGES.labels("read").inc()
+            return found
         async with self._database.transaction() as tx:
             await store.put_off(tx, sweep, AGAIN)
         return None
@@ -142,7 +147,11 @@ class Sweeps:
                     await self._reconciler.reconcile_view(claim, view, sent_at=step.sent_at)
                 except Exception:
                     # One name's fault must not hold the list up; the next round shows it again.
-                    log.exception("listed_name_failed", custom_hostname=claim.custom_hostname_id)
+                    log.exception(
+                        "listed_name_failed",
+                        custom_hostname=claim.custom_hostname_id,
+                        hostname=view.hostname,
+                    )
 
         await asyncio.gather(*(look(claim, view) for claim, view in changed))
         pages = -(-found.total // rules.PER_PAGE)
@@ -169,6 +178,8 @@ class Sweeps:
             )
 
         await self._database.run(save)
+        if following is None:
+            LIST_ROUNDS.labels(step.sweep.list).inc()
 
     async def _note_unchanged(
         self, step: Step, found: HostnamePage

@@ -11,7 +11,10 @@ from http import HTTPStatus
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
+from app.metrics import count_request
+from app.tracing.spans import is_tracing, name_request
 from app.web.errors import problem
 
 MAX_BODY = 2 * 1024 * 1024
@@ -27,6 +30,10 @@ _SECURITY_HEADERS = (
 )
 
 _NOT_STORED = (b"cache-control", b"no-store")
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+NO_ROUTE = "none"
+"""The route of what no route matches: a path is the caller's text, and names no metric."""
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +52,9 @@ class Front:
         exchange = _Exchange(scope, receive, send)
         if scope["method"] == "HEAD":
             # What answers GET answers HEAD; the server leaves the body out.
-            scope = {**scope, "method": "GET"}
+            exchange.scope = scope = {**scope, "method": "GET"}
+        # In every line of this request, and of the reconcile that it starts.
+        bound = bind_contextvars(request_id=exchange.request_id)
         try:
             if exchange.announced > MAX_BODY:
                 await exchange.refuse(TOO_LARGE_STATUS, "body_too_large", TOO_LARGE)
@@ -57,19 +66,21 @@ class Front:
                 raise
             await exchange.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "shutting_down", ENDING)
         except Exception:
-            log.exception("unexpected_error", request_id=exchange.request_id)
+            log.exception("unexpected_error")
             if exchange.has_begun:
                 raise
             await exchange.refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", FAULT)
         finally:
-            exchange.log()
+            exchange.end()
+            reset_contextvars(**bound)
 
 
 class _Exchange:
     """One request and its answer, on their way through."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._scope, self._receive, self._send = scope, receive, send
+        self.scope, self._receive, self._send = scope, receive, send
+        self._method: str = scope["method"]
         self._began = time.monotonic()
         self._status = 0
         self._received = 0
@@ -96,6 +107,9 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
+            if is_tracing():
+                # The request's span ends with the answer.
+                name_request(self._method, self._template)
             headers = message["headers"]
             headers += _SECURITY_HEADERS
             headers.append((b"x-request-id", self._request_id))
@@ -109,16 +123,28 @@ class _Exchange:
         return self._status != 0
 
     async def refuse(self, status: HTTPStatus, code: str, detail: str) -> None:
-        await problem(status, code, detail)(self._scope, self._receive, self.send)
+        await problem(status, code, detail)(self.scope, self._receive, self.send)
 
-    def log(self) -> None:
+    @property
+    def _template(self) -> str:
+        # The router leaves the route in the scope that it was given.
+        route = self.scope.get("route")
+        return route.path if route else NO_ROUTE
+
+    def end(self) -> None:
+        """Count the request, and log it where it was not answered well."""
+        seconds = time.monotonic() - self._began
+        method = self._method if self._method in METHODS else "other"
+        count_request(method, self._template, self._status, seconds)
+        self._log(seconds)
+
+    def _log(self, seconds: float) -> None:
         if 0 < self._status < HTTPStatus.BAD_REQUEST:
             return
         log.info(
             "request",
-            request_id=self.request_id,
-            method=self._scope["method"],
-            path=self._scope["path"],
+            method=self._method,
+            path=self.scope["path"],
             status=self._status,
-            duration_ms=round((time.monotonic() - self._began) * 1000),
+            duration_ms=round(seconds * 1000),
         )

@@ -19,8 +19,8 @@ GRACE_SECONDS = 3
 class PortInUse(Exception):
     """Somebody else listens on the port."""
 
-    def __init__(self, port: int, what: str) -> None:
-        super().__init__(f"port {port} for {what} is in use; choose another with --port")
+    def __init__(self, port: int, what: str, option: str) -> None:
+        super().__init__(f"port {port} for {what} is in use; choose another with {option}")
 
 
 class _Server(uvicorn.Server):
@@ -31,7 +31,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def bind(host: str, port: int, what: str) -> socket.socket:
+def bind(host: str, port: int, what: str, *, option: str = "--port") -> socket.socket:
     """Take a port, before anything is started that would have to be stopped again.
 
     Raises:
@@ -47,7 +47,7 @@ def bind(host: str, port: int, what: str) -> socket.socket:
     except OSError as error:
         sock.close()
         if error.errno == errno.EADDRINUSE:
-            raise PortInUse(port, what) from None
+            raise PortInUse(port, what, option) from None
         raise
     sock.setblocking(False)  # noqa: FBT003 - the standard library's own signature
     return sock

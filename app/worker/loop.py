@@ -10,6 +10,9 @@ from typing import Generic, TypeVar
 
 import structlog
 
+from app.metrics import CLAIMS_FAILED, WORK_FAILED, WORKER_TASKS
+from app.tracing.spans import span
+
 T = TypeVar("T")
 
 POLL_SECONDS = 1.0
@@ -42,12 +45,19 @@ class Loop(Generic[T]):
     """Runs one kind of work with a bounded number of tasks."""
 
     def __init__(
-        self, work: Work[T], *, concurrency: int, woken: asyncio.Event, stop: asyncio.Event
+        self,
+        work: Work[T],
+        *,
+        concurrency: int,
+        woken: asyncio.Event,
+        stop: asyncio.Event,
+        heartbeat: Callable[[], None] | None = None,
     ) -> None:
         self._work = work
         self._concurrency = concurrency
         self._woken = woken
         self._stop = stop
+        self._heartbeat = heartbeat or _no_heartbeat
         self._running: set[asyncio.Task[None]] = set()
         self._began = -work.round_seconds
         self._was_full = False
@@ -64,11 +74,13 @@ class Loop(Generic[T]):
 
     async def _round(self, stopping: asyncio.Task[bool]) -> None:
         await self._pace(stopping)
+        self._heartbeat()
         self._woken.clear()
         self._began = time.monotonic()
         try:
             wait = await self._start_due(stopping)
         except Exception as error:  # noqa: BLE001 - the loop outlives a database that restarts
+            CLAIMS_FAILED.labels(self._work.name).inc()
             log.warning("claim_failed", work=self._work.name, error=_one_line(error))
             wait = TROUBLE_SECONDS
         await self._sleep(stopping, wait)
@@ -123,16 +135,20 @@ class Loop(Generic[T]):
         for item in items:
             task = asyncio.create_task(self._perform(item), name=self._work.name)
             self._running.add(task)
+            WORKER_TASKS.labels(self._work.name).set(len(self._running))
             task.add_done_callback(self._ended)
 
     async def _perform(self, item: T) -> None:
         try:
-            await self._work.perform(item)
+            with span(self._work.name, begins=True):
+                await self._work.perform(item)
         except Exception as error:
+            WORK_FAILED.labels(self._work.name).inc()
             log.exception("work_failed", work=self._work.name, error=_one_line(error))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
+        WORKER_TASKS.labels(self._work.name).set(len(self._running))
         # A slot is free, and what was just released may be due again soon.
         self._woken.set()
 
@@ -142,6 +158,10 @@ class Loop(Generic[T]):
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
+
+
+def _no_heartbeat() -> None:
+    """Note nothing: nobody watches this loop."""
 
 
 def _one_line(error: BaseException) -> str:

@@ -1,8 +1,10 @@
-"""One worker process: reconciler, sweeper, the watch over zones and sender side by side."""
+"""One worker process: its loops side by side, and the port that tells of them."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
+from typing import Any
 
 import structlog
 
@@ -13,7 +15,10 @@ from app.persistence.sweeps import Sweep
 from app.persistence.wakeups import Channel, listening
 from app.persistence.watches import Claim
 from app.persistence.zones import Zone
+from app.services.pruning import Kind, Pruning
+from app.worker.heartbeats import Heartbeats
 from app.worker.loop import Loop, Work
+from app.worker.port import served
 
 SWEEPS = 2
 ZONES = 4
@@ -23,29 +28,45 @@ SEND_ROUND_SECONDS = 0.05
 log = structlog.get_logger(__name__)
 
 
-async def run_worker(services: Services, stop: asyncio.Event, *, concurrency: int) -> None:
-    """Work until `stop` is set, then drain."""
-    log.info("worker_started", concurrency=concurrency, version=__version__)
+async def run_worker(
+    services: Services, stop: asyncio.Event, *, concurrency: int, metrics: socket.socket
+) -> None:
+    """Work until `stop` is set, then drain; `metrics` is the port that this closes at its end."""
+    heartbeats = Heartbeats()
+    host, port, *_ = metrics.getsockname()
+    log.info(
+        "worker_started",
+        concurrency=concurrency,
+        version=__version__,
+        metrics_host=host,
+        metrics_port=port,
+    )
     server = services.database.server
-    async with (
-        listening(server, Channel.RECONCILE) as due,
-        listening(server, Channel.DELIVER) as owed,
-        asyncio.TaskGroup() as loops,
-    ):
-        sweeping, zones = asyncio.Event(), asyncio.Event()
-        runs = (
-            Loop(reconcile_work(services), concurrency=concurrency, woken=due, stop=stop).run(),
-            Loop(sweep_work(services), concurrency=SWEEPS, woken=sweeping, stop=stop).run(),
-            Loop(zone_work(services), concurrency=ZONES, woken=zones, stop=stop).run(),
-            Loop(
-                send_work(services),
-                concurrency=services.deliveries.most_under_way,
-                woken=owed,
-                stop=stop,
-            ).run(),
-        )
-        for run in runs:
-            loops.create_task(run)
+    with served(metrics, heartbeats):
+        async with (
+            listening(server, Channel.RECONCILE) as due,
+            listening(server, Channel.DELIVER) as owed,
+            asyncio.TaskGroup() as loops,
+        ):
+            most_sent = services.deliveries.most_under_way
+            kinds: list[tuple[Work[Any], int, asyncio.Event]] = [
+                (reconcile_work(services), concurrency, due),
+                (sweep_work(services), SWEEPS, asyncio.Event()),
+                (zone_work(services), ZONES, asyncio.Event()),
+                (send_work(services), most_sent, owed),
+                (measure_work(services), 1, asyncio.Event()),
+            ]
+            if services.pruning is not None:
+                kinds.append((prune_work(services.pruning), 1, asyncio.Event()))
+            for work, places, woken in kinds:
+                loop = Loop[Any](
+                    work,
+                    concurrency=places,
+                    woken=woken,
+                    stop=stop,
+                    heartbeat=heartbeats.of(work.name),
+                )
+                loops.create_task(loop.run())
 
 
 def reconcile_work(services: Services) -> Work[Claim]:
@@ -84,3 +105,17 @@ def send_work(services: Services) -> Work[Delivery]:
         perform=services.deliveries.deliver,
         round_seconds=SEND_ROUND_SECONDS,
     )
+
+
+def measure_work(services: Services) -> Work[None]:
+    """Measure for the metrics what is in the database."""
+    return Work(
+        name="measure",
+        claim=services.measuring.claim,
+        perform=services.measuring.measure,
+    )
+
+
+def prune_work(pruning: Pruning) -> Work[Kind]:
+    """Remove what is older than it is to be kept."""
+    return Work(name="prune", claim=pruning.claim, perform=pruning.prune)

@@ -201,6 +201,8 @@ def test_the_demo_says_where_on_exactly_one_line_and_ends_within_ten_seconds(
             "dns",
             "receiver",
             "database_url",
+            "metrics_api",
+            "metrics_worker",
         ]
         headers = {"Authorization": f"Bearer {where['api_key']}"}
         url = f"{where['api']}/v1/custom-hostnames"

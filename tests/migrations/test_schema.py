@@ -115,7 +115,7 @@ async def test_three_migrations_at_once_are_one_after_the_other(empty_database_u
 async def test_a_migration_gives_up_behind_a_long_lock(database_url: str) -> None:
     connection = await asyncpg.connect(database_url)
     async with connection.transaction():
-        await connection.execute("LOCK TABLE events IN ACCESS SHARE MODE")
+        await connection.execute("LOCK TABLE attempts IN ACCESS SHARE MODE")
         with pytest.raises(DBAPIError, match="lock timeout"):
             await asyncio.to_thread(command.downgrade, alembic_config(database_url), "base")
     await connection.close()

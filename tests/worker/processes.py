@@ -62,6 +62,8 @@ class Processes:
             dns=self.sandbox.dns,
             receiver=self.sandbox.receiver,
             database_url=self.database_url,
+            metrics_api=f"http://127.0.0.1:{self.port}/metrics",
+            metrics_worker="",
         )
 
     async def start(

@@ -16,6 +16,7 @@ from app.bootstrap import open_services
 from app.main import serve_api
 from app.settings import load_settings
 from app.web.serve import bind
+from app.worker.port import bind_metrics
 from app.worker.run import run_worker
 
 
@@ -40,7 +41,7 @@ async def main(kind: str, point: str, port: int) -> None:
         await serve_api(settings, sock, stop, checkpoint=dies_at(point))
         return
     async with open_services(settings, checkpoint=dies_at(point)) as services:
-        await run_worker(services, stop, concurrency=8)
+        await run_worker(services, stop, concurrency=8, metrics=bind_metrics("127.0.0.1", 0))
 
 
 if __name__ == "__main__":

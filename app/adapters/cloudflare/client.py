@@ -11,6 +11,7 @@ refusals is `CloudflareUnavailable`.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
@@ -20,6 +21,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from app.adapters.cloudflare import bodies
+from app.adapters.cloudflare.routes import route_of
 from app.adapters.cloudflare.wire import (
     Envelope,
     WireFallbackOrigin,
@@ -50,6 +52,7 @@ from app.domain.observation import CloudflareHostname, HostnamePage
 from app.domain.shape import Shape
 from app.domain.sweeps import PER_PAGE
 from app.domain.zone import CloudflareZone, FallbackOrigin, Quota, ZoneAccess, ZoneRecord
+from app.metrics import CLOUDFLARE_CALLS, CLOUDFLARE_DURATION, UNREADABLE
 
 Wire = TypeVar("Wire", bound=BaseModel)
 
@@ -167,6 +170,7 @@ class CloudflareClient:
         """Log it, once an id; give its id, or an empty text where it has none."""
         named = entry.get("id") if isinstance(entry, dict) else None
         key = named if isinstance(named, str) else ""
+        UNREADABLE.inc()
         if key not in self._logged:
             if len(self._logged) >= MOST_LOGGED:
                 self._logged.clear()
@@ -348,6 +352,7 @@ class CloudflareClient:
     ) -> httpx.Response:
         """Ask, and pass on what the answer says of the rate limit."""
         headers = {"Authorization": f"Bearer {access.api_token}"}
+        began, status = time.monotonic(), "none"
         try:
             response = await self._http.request(
                 method,
@@ -362,8 +367,27 @@ class CloudflareClient:
             # Its text is left out, and its chain too: a bad header's value is the token.
             why = type(error).__name__
             raise CloudflareUnavailable(f"Cloudflare did not answer ({why}).") from None
+        else:
+            status = str(response.status_code)
+        finally:
+            self._note_call(access, method, url, status, time.monotonic() - began)
         await self._hear(access, response, creating=method == "POST")
         return response
+
+    def _note_call(
+        self, access: ZoneAccess, method: str, url: str, status: str, seconds: float
+    ) -> None:
+        route = route_of(url.removeprefix(self._base_url))
+        CLOUDFLARE_CALLS.labels(method, route, status).inc()
+        CLOUDFLARE_DURATION.labels(method, route).observe(seconds)
+        log.debug(
+            "cloudflare_called",
+            method=method,
+            route=route,
+            status=status,
+            duration_ms=round(seconds * 1000),
+            cloudflare_zone=access.cloudflare_zone_id,
+        )
 
     async def _hear(self, access: ZoneAccess, response: httpx.Response, *, creating: bool) -> None:
         refused = response.status_code == httpx.codes.TOO_MANY_REQUESTS

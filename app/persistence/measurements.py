@@ -1,0 +1,110 @@
+"""What an operator's metrics say of the tables: each question has its index, and its bound."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy import ColumnElement, Select, extract, func, select, text, true
+
+from app.persistence.database import NOW, Connection, Database
+from app.persistence.tables import (
+    CLOUDFLARE_DUE,
+    DNS_DUE,
+    OWED,
+    custom_hostnames,
+    deliveries,
+    watches,
+    webhook_endpoints,
+    zones,
+)
+
+MOST_SECONDS = 5
+"""A question that takes longer is given up: figures must not cost what they are about."""
+
+
+@asynccontextmanager
+async def measuring(database: Database) -> AsyncIterator[Connection]:
+    """Open a transaction for measuring.
+
+    Raises:
+        DatabaseUnavailable: Postgres went away, or it took too long.
+    """
+    async with database.transaction() as tx:
+        await tx.execute(text(f"SET LOCAL statement_timeout = '{MOST_SECONDS}s'"))
+        # The wide rows would be read for the sake of one column that an index has.
+        for way in ("seqscan", "bitmapscan"):
+            await tx.execute(text(f"SET LOCAL enable_{way} = off"))
+        yield tx
+
+
+async def count_states(tx: Connection) -> dict[str, int]:
+    """Count the hostnames of each state."""
+    return {row[0]: row[1] for row in await tx.execute(states_counted())}
+
+
+async def count_pauses(tx: Connection) -> dict[str, int]:
+    """Count the paused zones by their reason."""
+    c = zones.c
+    paused = select(c.pause_reason, func.count()).where(c.paused_at.is_not(None))
+    return {row[0]: row[1] for row in await tx.execute(paused.group_by(c.pause_reason))}
+
+
+async def overdue_checks(tx: Connection) -> tuple[float, float]:
+    """Give the ages of the oldest overdue looks at DNS and at Cloudflare, in seconds."""
+    dns, cloudflare = (await tx.execute(oldest_checks())).one()
+    return float(dns), float(cloudflare)
+
+
+async def overdue_delivery(tx: Connection) -> float:
+    """Give the age of the oldest overdue delivery, in seconds."""
+    return float(await tx.scalar(oldest_delivery()) or 0.0)
+
+
+def states_counted() -> Select[str, int]:
+    """Give the question for the hostnames of each state: by its index alone."""
+    c = custom_hostnames.c
+    return select(c.state, func.count()).group_by(c.state)
+
+
+def oldest_checks() -> Select[float, float]:
+    """Give the question for the oldest looks that are due in zones that are not paused."""
+    c = watches.c
+    dns = (
+        select(c.dns_due_at)
+        .where(c.zone_id == zones.c.id, DNS_DUE)
+        .order_by(c.dns_due_at)
+        .limit(1)
+        .scalar_subquery()
+    )
+    cloudflare = (
+        select(c.cloudflare_due_at)
+        .where(c.zone_id == zones.c.id, CLOUDFLARE_DUE)
+        .order_by(c.cloudflare_due_at)
+        .limit(1)
+        .scalar_subquery()
+    )
+    return select(_age(dns), _age(cloudflare)).where(zones.c.paused_at.is_(None))
+
+
+def oldest_delivery() -> Select[float]:
+    """Give the question for the oldest delivery that is due."""
+    c = deliveries.c
+    first = (
+        select(c.next_attempt_at)
+        .where(c.endpoint_id == webhook_endpoints.c.id, OWED)
+        .order_by(c.next_attempt_at)
+        .limit(1)
+        .lateral("first")
+    )
+    joined = webhook_endpoints.join(first, true())
+    return (
+        select(_age(first.c.next_attempt_at))
+        .select_from(joined)
+        .where(webhook_endpoints.c.deleted_at.is_(None))
+    )
+
+
+def _age(instant: ColumnElement[object]) -> ColumnElement[float]:
+    seconds = extract("epoch", NOW - func.min(instant))
+    return func.greatest(func.coalesce(seconds, 0), 0)

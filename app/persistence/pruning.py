@@ -1,0 +1,114 @@
+"""Remove old rows, some at a time: any number of processes may do so side by side."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, delete, select, update
+
+from app.persistence.database import NOW, Connection, in_seconds
+from app.persistence.tables import (
+    OWED,
+    PRUNABLE,
+    attempts,
+    custom_hostnames,
+    deliveries,
+    events,
+    watches,
+    webhook_endpoints,
+)
+from app.persistence.watches import is_free
+
+Counts = dict[str, int]
+"""Rows that were removed, by table."""
+
+NO_SECRET = b""
+
+
+async def prune_events(tx: Connection, *, older_than: timedelta, limit: int) -> Counts:
+    """Remove the oldest events with what was delivered of them; what is still owed stays."""
+    ids = list((await tx.execute(old_events(older_than, limit))).scalars())
+    return await _remove_events(tx, events.c.id.in_(ids)) if ids else {}
+
+
+async def prune_hostnames(tx: Connection, *, older_than: timedelta, limit: int) -> Counts:
+    """Remove hostnames that were deleted long ago, with all that belongs to them."""
+    ids = list((await tx.execute(old_hostnames(older_than, limit))).scalars())
+    if not ids:
+        return {}
+    counts = await _remove_events(tx, events.c.custom_hostname_id.in_(ids))
+    # Their schedule, their objects and their places in queues go with them.
+    gone = custom_hostnames.c.id.in_(ids)
+    removed = await tx.execute(delete(custom_hostnames).where(gone, PRUNABLE))
+    return {**counts, "custom_hostnames": removed.rowcount}
+
+
+async def prune_secrets(tx: Connection, *, older_than: timedelta, limit: int) -> Counts:
+    """Empty the secrets of endpoints that were removed long ago; their deliveries name them."""
+    c = webhook_endpoints.c
+    old = (
+        select(c.id)
+        .where(c.deleted_at < _before(older_than), c.secret != NO_SECRET)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    ids = list((await tx.execute(old)).scalars())
+    if ids:
+        await tx.execute(update(webhook_endpoints).where(c.id.in_(ids)).values(secret=NO_SECRET))
+    return {"webhook_endpoints": len(ids)} if ids else {}
+
+
+def old_events(older_than: timedelta, limit: int) -> Select[str]:
+    """Lock the oldest events, but for those that somebody else prunes or an endpoint waits for."""
+    c = events.c
+    owed = select(deliveries.c.id).where(deliveries.c.event_id == c.id, OWED).exists()
+    return (
+        select(c.id)
+        .where(c.created_at < _before(older_than), ~owed)
+        .order_by(c.created_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+
+
+def old_hostnames(older_than: timedelta, limit: int) -> Select[str]:
+    """Lock the lease rows of hostnames that were deleted long ago, and that nobody works on.
+
+    A tombstone's DNS may still point here: it stays, so that nobody else gets its name.
+    """
+    c = custom_hostnames.c
+    owed = (
+        select(deliveries.c.id)
+        .join(events, events.c.id == deliveries.c.event_id)
+        .where(events.c.custom_hostname_id == c.id, OWED)
+        .exists()
+    )
+    return (
+        select(c.id)
+        .join(watches, watches.c.custom_hostname_id == c.id)
+        .where(PRUNABLE, c.deleted_at < _before(older_than), is_free(), ~owed)
+        .order_by(c.deleted_at)
+        .limit(limit)
+        # The lease before the wide row, as everywhere.
+        .with_for_update(of=watches, skip_locked=True)
+    )
+
+
+async def _remove_events(tx: Connection, which: ColumnElement[bool]) -> Counts:
+    # By questions, not by lists of ids: with many endpoints an event has many deliveries.
+    ids = select(events.c.id).where(which)
+    sent = select(deliveries.c.id).where(deliveries.c.event_id.in_(ids))
+    removed: Counts = {}
+    for table, condition in (
+        (attempts, attempts.c.delivery_id.in_(sent)),
+        (deliveries, deliveries.c.event_id.in_(ids)),
+        (events, which),
+    ):
+        done: Any = await tx.execute(delete(table).where(condition))
+        removed[table.name] = done.rowcount
+    return removed
+
+
+def _before(age: timedelta) -> ColumnElement[Any]:
+    return NOW - in_seconds(age.total_seconds())

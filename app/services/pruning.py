@@ -1,0 +1,71 @@
+"""Remove what is older than an operator wants to keep: little at a time, by any worker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from enum import StrEnum
+from functools import partial
+
+from app.metrics import PRUNED
+from app.persistence import pruning as store
+from app.persistence.database import Connection, Database
+
+EVERY_SECONDS = 600.0
+"""How often to look for old rows while there are none."""
+PAUSE_SECONDS = 1.0
+"""After a transaction that found as many as it may take: others want Postgres too."""
+
+
+class Kind(StrEnum):
+    """What is pruned, a kind a transaction."""
+
+    EVENTS = "events"
+    HOSTNAMES = "custom_hostnames"
+    SECRETS = "webhook_endpoints"
+
+
+MOST = {Kind.EVENTS: 500, Kind.HOSTNAMES: 50, Kind.SECRETS: 100}
+"""Rows a transaction; those that belong to them come besides."""
+
+
+class Pruning:
+    """Prunes a batch at a time; each worker has one, and they leave each other's rows alone."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        keep_events: timedelta,
+        keep_deleted: timedelta,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._due = dict.fromkeys(Kind, clock())
+        self._prune: dict[Kind, Callable[..., Awaitable[store.Counts]]] = {
+            Kind.EVENTS: partial(store.prune_events, older_than=keep_events),
+            Kind.HOSTNAMES: partial(store.prune_hostnames, older_than=keep_deleted),
+            Kind.SECRETS: partial(store.prune_secrets, older_than=keep_deleted),
+        }
+
+    async def claim(self, limit: int) -> Sequence[Kind]:
+        """Give the kinds that it is time to look for."""
+        now = self._clock()
+        due = [kind for kind in Kind if self._due[kind] <= now][:limit]
+        self._due |= dict.fromkeys(due, now + EVERY_SECONDS)
+        return due
+
+    async def prune(self, kind: Kind) -> None:
+        """Remove one batch; a full one is followed by another soon."""
+        most = MOST[kind]
+
+        async def remove(tx: Connection) -> store.Counts:
+            return await self._prune[kind](tx, limit=most)
+
+        counts = await self._database.run(remove)
+        for table, count in counts.items():
+            PRUNED.labels(table).inc(count)
+        if counts.get(kind, 0) >= most:
+            self._due[kind] = self._clock() + PAUSE_SECONDS
