@@ -22,6 +22,11 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "NAMEPLATE_"
+# Kubernetes puts these into every pod beside a Service whose name begins with `nameplate`:
+# "Environment variables" of its Services.
+_SERVICE_LINK = re.compile(
+    PREFIX + r"(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+)
 _ZONE_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -210,7 +215,11 @@ def refuse_unknown_settings() -> None:
     """
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
     said = {*os.environ, *dotenv_values(".env")}
-    unknown = sorted(name for name in said if name.upper().startswith(PREFIX))
+    unknown = sorted(
+        name
+        for name in said
+        if name.upper().startswith(PREFIX) and not _SERVICE_LINK.fullmatch(name.upper())
+    )
     lines = [_unknown(name, known) for name in unknown if name.upper() not in known]
     if lines:
         raise SettingsError(lines)

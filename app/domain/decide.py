@@ -18,9 +18,9 @@ from app.domain.custom_hostname import (
 from app.domain.doubt import first_contradicted, looked_at, take_in, weigh
 from app.domain.events import EventType, event_type
 from app.domain.notices import find_notices, note_told
-from app.domain.observation import Act, Found, NotAsked, Observation, Side
+from app.domain.observation import Absent, Act, Found, NotAsked, Observation, Side
 from app.domain.reason import Reason
-from app.domain.removal import frees_its_name, removed_is_absent, settle_removal
+from app.domain.removal import frees_its_name, release_name, removed_is_absent, settle_removal
 from app.domain.schedule import Policy, cloudflare_due_at, dns_due_at, last_look_at
 from app.domain.standing import Standing, find_standing
 
@@ -74,8 +74,10 @@ def decide(
     steps = tuple(_steps(record.state, standing, created=seen.cloudflare.id is not None))
     moved = _arrive(seen, standing, steps, now)
     moved = settle_removal(moved, observation, now=now, policy=policy)
-    if moved.name_released_at is None and frees_its_name(moved, now=now, policy=policy):
-        moved = replace(moved, name_released_at=now)
+    # Time alone frees nothing: it takes Cloudflare's word that it is gone there.
+    gone = isinstance(observation.cloudflare, Absent) and moved.name_released_at is None
+    if gone and frees_its_name(moved, now=now, policy=policy):
+        moved = release_name(moved, now)
     wanted = wanted_act(moved, now=now, policy=policy) if observation.acted is None else None
     postponed = wanted is not None and must_wait(moved, observation, now)
     act = None if postponed else wanted
@@ -153,8 +155,18 @@ def _arrive(
         reason=standing.reason,
         arrived_at=arrived,
         watch=watch,
-        tombstone=gone and _may_still_point_here(record, newly=bool(steps)),
+        tombstone=_is_tombstone(record, gone=gone, newly=bool(steps)),
     )
+
+
+def _is_tombstone(record: CustomHostname, *, gone: bool, newly: bool) -> bool:
+    """Whether others have to prove the name before they have it.
+
+    One that gave its name free is looked at until DNS shows that it points here no more.
+    """
+    if record.name_released_at is not None:
+        return _may_still_point_here(record, newly=False)
+    return gone and _may_still_point_here(record, newly=newly)
 
 
 def _may_still_point_here(record: CustomHostname, *, newly: bool) -> bool:

@@ -30,7 +30,9 @@ def with_what_changed(
     """
     record = _with_present_wishes(transition.record, present)
     if present.name_released_at != read.name_released_at or present.revision != read.revision:
-        record = replace(record, name_released_at=present.name_released_at)
+        record = replace(
+            record, name_released_at=present.name_released_at, tombstone=present.tombstone
+        )
     if acted is not None and _failed_meanwhile(record, read=read, present=present):
         record = replace(record, refresh_requested_at=now)
     record = with_present_shape(record, read=read, present=present)

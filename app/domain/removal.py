@@ -75,6 +75,13 @@ def frees_its_name(record: CustomHostname, *, now: datetime, policy: Policy) -> 
     return now - since >= policy.gives_up_after
 
 
+def release_name(record: CustomHostname, now: datetime) -> CustomHostname:
+    """Give the name free; where its DNS may point here, others have to prove it is theirs."""
+    routing = record.dns.routing
+    points = routing is None or routing.points_at_target
+    return replace(record, name_released_at=now, tombstone=points)
+
+
 def _settle_remake(
     record: CustomHostname, observation: Observation, view: CloudflareHostname, now: datetime
 ) -> CustomHostname:
@@ -121,7 +128,8 @@ def _was_never_set_up(
     """Time alone gives nothing up: it takes Cloudflare's Found, and DNS that was heard."""
     if observation.acted is not None or not isinstance(observation.cloudflare, Found):
         return False
-    if record.state is not State.VALIDATING or must_wait(record, observation, now):
+    stuck = record.state is State.FAILED and record.cloudflare.id is not None
+    if not (stuck or record.state is State.VALIDATING) or must_wait(record, observation, now):
         return False
     if record.watch.doubted_at is not None or LIVE & record.arrived_at.keys():
         return False

@@ -98,7 +98,12 @@ def dns_due_at(record: CustomHostname, *, now: datetime, policy: Policy) -> date
             return _live_dns(record, now, policy)
         case State.DELETED:
             return _own_hour(record.id, now) if record.tombstone else None
-        case State.PENDING | State.FAILED | State.DELETING:
+        case State.FAILED:
+            if record.tombstone:
+                return _own_hour(record.id, now)
+            # Whether anybody set it up is to be known when its time is over.
+            return last_look_at(record, now, policy) if record.cloudflare.id is not None else None
+        case State.PENDING | State.DELETING:
             return None
 
 
@@ -134,7 +139,8 @@ def confirm_after(record: CustomHostname, now: datetime, policy: Policy) -> time
 
 def last_look_at(record: CustomHostname, now: datetime, policy: Policy) -> datetime | None:
     """When to ask whether a name that nobody sets up is to be given up: no list would bring it."""
-    if record.state is not State.VALIDATING or LIVE & record.arrived_at.keys():
+    stuck = record.state is State.FAILED and record.cloudflare.id is not None
+    if not (stuck or record.state is State.VALIDATING) or LIVE & record.arrived_at.keys():
         return None
     since = record.watch.waiting_since or record.wanted_at
     return max(since + policy.gives_up_after, now + DAY)

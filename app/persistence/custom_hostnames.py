@@ -100,15 +100,18 @@ async def find_by_base(tx: Connection, base: str) -> list[CustomHostname]:
 
 
 async def find_id(tx: Connection, text: str) -> str | None:
-    """Give the id of the newest record with this id or name; those not removed come first."""
+    """Give the id of the record with this id or name: the one that holds it, or the newest."""
     c = custom_hostnames.c
-    found = await tx.execute(
-        select(c.id)
-        .where(or_(c.id == text, c.hostname == text))
-        .order_by(c.state == str(State.DELETED), c.id.desc())
-        .limit(1)
-    )
-    return found.scalar_one_or_none()
+    named = select(c.id).where(c.hostname == text)
+    for query in (
+        select(c.id).where(c.id == text),
+        named.where(OWN_HELD),
+        named.order_by(c.state == str(State.DELETED), c.id.desc()).limit(1),
+    ):
+        found = (await tx.execute(query)).scalar_one_or_none()
+        if found is not None:
+            return str(found)
+    return None
 
 
 async def lock_base(tx: Connection, base: str) -> None:
@@ -149,7 +152,6 @@ async def tombstones(tx: Connection, base: str, *, besides_tenant: str) -> list[
         .where(
             custom_hostnames.c.base == base,
             custom_hostnames.c.tombstone,
-            custom_hostnames.c.name_released_at.is_(None),
             custom_hostnames.c.tenant != besides_tenant,
         )
         # They are woken in this order.
@@ -285,11 +287,13 @@ def _records() -> Select[Any]:
             and_(objects.c.custom_hostname_id == custom_hostnames.c.id, objects.c.role == SERVING),
         )
     )
+    # A record that gave its name free has its sibling still: the object goes with the last of them.
     beside = and_(
         sibling.c.base == custom_hostnames.c.base,
         sibling.c.hostname != custom_hostnames.c.hostname,
+        sibling.c.tenant == custom_hostnames.c.tenant,
         text("sibling.state <> 'deleted' AND sibling.name_released_at IS NULL"),
-        OWN_HELD,
+        OWN_NOT_DELETED,
     )
     theirs = and_(
         sibling_object.c.custom_hostname_id == sibling.c.id, sibling_object.c.role == SERVING

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, false, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, case, false, func, insert, literal, or_, select, update
 
 from app.domain.pause import Pause, PauseReason, TargetHistory
 from app.domain.zone import ZoneAccess
@@ -201,7 +201,12 @@ async def save_token(tx: Connection, zone_id: str, api_token: bytes) -> None:
     await tx.execute(
         update(zones)
         .where(zones.c.id == zone_id)
-        .values(api_token=api_token, updated_at=NOW, watch_due_at=NOW)
+        .values(
+            api_token=api_token,
+            updated_at=NOW,
+            watch_due_at=NOW,
+            pause_retry_at=case((zones.c.pause_retry_at.is_not(None), NOW), else_=None),
+        )
     )
 
 

@@ -7,6 +7,7 @@ what is known, and an address that tries too many unknown keys is refused withou
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import secrets
 import time
 from collections.abc import Callable
@@ -119,25 +120,39 @@ class ApiKeys:
             if now < self._unknown.get(hashed, now):
                 return None
             self._refuse_if_throttled(address, now)
+        # Counted before the look-up and taken back after it: many at once count as many.
+        self._count(address, now, 1)
         key = await store.find_key(self._database, hashed)
         if key is not None:
+            self._count(address, now, -1)
             _put(self._known, hashed, (now + REMEMBER_SECONDS, key))
             return key
         self._known.pop(hashed, None)
         _put(self._unknown, hashed, now + REMEMBER_SECONDS)
-        self._count_failure(address, now)
         return None
 
     def _refuse_if_throttled(self, address: str, now: float) -> None:
-        until, count = self._failures.get(address, (0.0, 0))
+        until, count = self._failures.get(_network(address), (0.0, 0))
         if count >= FAILURES and now < until:
             raise TooManyFailedKeys(retry_after=max(until - now, 1.0))
 
-    def _count_failure(self, address: str, now: float) -> None:
-        until, count = self._failures.get(address, (0.0, 0))
+    def _count(self, address: str, now: float, more: int) -> None:
+        network = _network(address)
+        until, count = self._failures.get(network, (0.0, 0))
         if now >= until:
             until, count = now + FAILURE_SECONDS, 0
-        _put(self._failures, address, (until, count + 1))
+        _put(self._failures, network, (until, max(count + more, 0)))
+
+
+def _network(address: str) -> str:
+    """Give what counts as one address: whoever has one of IPv6 has all of its /64."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return address
+    return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
 def _put(memory: dict[K, V], key: K, value: V) -> None:

@@ -347,7 +347,6 @@ class CustomHostnames:
         held, sibling = await holders(tx, hostname, wanted.tenant, policy=self._policy)
         if held is not None:
             return held, False
-        await free_names(tx, hostname.base, besides_tenant=wanted.tenant, policy=self._policy)
         chosen = self._first_choice(hostname, wanted, zone, sibling, ground)
         now = await read_now(tx)
         record = CustomHostname(
@@ -378,6 +377,8 @@ class CustomHostnames:
 
     async def _refuse_tombstones(self, hostname: Hostname, tenant: str) -> None:
         async def look_again(tx: Connection) -> list[str]:
+            await store.lock_base(tx, hostname.base)
+            await free_names(tx, hostname.base, besides_tenant=tenant, policy=self._policy)
             found = await store.tombstones(tx, hostname.base, besides_tenant=tenant)
             for record_id in found:
                 await watches.wake(tx, record_id)

@@ -21,7 +21,7 @@ from app.persistence import custom_hostnames as store
 from app.persistence import turns, watches
 from app.persistence.clock import read_now
 from app.persistence.database import Connection, Database
-from app.services.reading import existing, present
+from app.services.reading import existing, present, refuse_leaving, with_its_name
 
 UNKNOWN_SHAPE = Shape(method="unknown")
 """What an adopted object was made with: an edit brings it to what is wanted here."""
@@ -56,7 +56,9 @@ class OperatorActions:
         async with self._database.transaction() as tx:
             before = await self._locked(tx, record_id)
             now = await read_now(tx)
-            freed = replace(before, name_released_at=before.name_released_at or now)
+            # Where its DNS points does not matter any more, so it is no tombstone.
+            released = before.name_released_at or now
+            freed = replace(before, name_released_at=released, tombstone=False)
             if before.desired is Desired.PRESENT:
                 freed = replace(freed, desired=Desired.ABSENT, wanted_at=now)
                 await turns.leave(tx, [record_id])
@@ -67,10 +69,12 @@ class OperatorActions:
 
         Raises:
             NotFound: there is none of this id.
-            Conflict: nothing of the zone is in its way.
+            Conflict: nothing of the zone is in its way, or it is being removed.
+            HostnameTaken: it gave its name free, and another has it now.
         """
         async with self._database.transaction() as tx:
             before = await self._locked(tx, record_id)
+            refuse_leaving(before)
             if (before.state, before.reason) != (State.FAILED, Reason.ALREADY_IN_ZONE):
                 raise Conflict(
                     "Only a hostname that failed with `already_in_zone` can adopt what is there.",
@@ -78,7 +82,8 @@ class OperatorActions:
                 )
             now = await read_now(tx)
             adopting = replace(
-                before,
+                # Whoever has the name by now has its object, too.
+                await with_its_name(tx, before),
                 cloudflare=CloudflareObject(create_started_at=OF_ANY_AGE, applied=UNKNOWN_SHAPE),
                 refresh_requested_at=now,
                 acted_at=now,

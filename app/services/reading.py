@@ -13,7 +13,7 @@ from app.domain.errors import (
     StillDeleting,
 )
 from app.domain.hostname import Hostname
-from app.domain.removal import frees_its_name
+from app.domain.removal import frees_its_name, release_name
 from app.domain.schedule import Policy
 from app.domain.sharing import wanted_sibling
 from app.persistence import custom_hostnames as store
@@ -103,8 +103,7 @@ async def free_names(tx: Connection, base: str, *, besides_tenant: str, policy: 
         await watches.lock(tx, record.id)
         present = await existing(tx, record.id)
         if frees_its_name(present, now=now, policy=policy):
-            freed = replace(present, name_released_at=now)
-            await store.save_hostname(tx, freed, before=present)
+            await store.save_hostname(tx, release_name(present, now), before=present)
 
 
 async def with_its_name(tx: Connection, record: CustomHostname) -> CustomHostname:
@@ -120,7 +119,7 @@ async def with_its_name(tx: Connection, record: CustomHostname) -> CustomHostnam
     for other in await store.find_by_base(tx, record.hostname.base):
         if other.tenant != record.tenant or other.hostname == record.hostname:
             raise HostnameTaken(record.hostname.name, in_the_way=other.hostname.name)
-    return replace(record, name_released_at=None)
+    return replace(record, name_released_at=None, tombstone=False)
 
 
 async def zone_of(tx: Connection, record: CustomHostname) -> Zone:

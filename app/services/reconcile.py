@@ -70,6 +70,8 @@ Checkpoint = Callable[[str], None]
 
 ABSENCE_UNCONFIRMED = Unknown("absence_unconfirmed")
 RECORD_AGAIN_SECONDS = 0.5
+SIBLING_SECONDS = 10.0
+"""How long a database that is away is waited for: what the other name needs to know is told."""
 VOID_SECONDS = timedelta(minutes=1)
 TICK_SECONDS = 45.0
 """A tick ends well before its lease does."""
@@ -271,11 +273,14 @@ class Reconciler:
         same = (record.state, record.cloudflare.id) == (before.state, before.cloudflare.id)
         if sibling is None or (same and not confirmed):
             return
-        async with self._database.transaction() as tx:
+
+        async def tell(tx: Connection) -> None:
             await lock(tx, sibling.id)
             if confirmed and before.cloudflare.id is not None:
                 await hand_on_shape(tx, record, sibling.id, cloudflare_id=before.cloudflare.id)
             await wake(tx, sibling.id)
+
+        await self._database.run(tell, within=SIBLING_SECONDS)
 
     async def _record(
         self,

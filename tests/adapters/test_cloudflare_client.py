@@ -190,6 +190,10 @@ async def test_each_answer_is_one_error_of_every_call(
             assert await answered(lambda _: response, call) is None
             continue
         error = await error_of(lambda _: response, call)
+        if name == "token_status" and expected is CloudflarePermissionMissing:
+            # A token that may not read its zone says nothing of whether it is good.
+            assert type(error) is CloudflareUnavailable
+            continue
         assert type(error) is expected
         if isinstance(error, CloudflareRefused):
             assert error.cloudflare_code == response.json()["errors"][0]["code"]

@@ -13,6 +13,7 @@ import pytest
 from cryptography.fernet import Fernet, InvalidToken
 
 from app.persistence.database import open_database
+from app.settings import refuse_unknown_settings
 from tests.support.rows import put_zone
 
 from .test_commands import GOOD, ROOT, nameplate
@@ -195,6 +196,27 @@ async def _execute(url: str, statement: str, *values: object) -> None:
     connection = await asyncpg.connect(url)
     await connection.execute(statement, *values)
     await connection.close()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "NAMEPLATE_SERVICE_HOST",
+        "NAMEPLATE_SERVICE_PORT",
+        "NAMEPLATE_SERVICE_PORT_HTTP",
+        "NAMEPLATE_PORT",
+        "NAMEPLATE_PORT_8000_TCP",
+        "NAMEPLATE_PORT_8000_TCP_ADDR",
+        "NAMEPLATE_API_SERVICE_HOST",
+        "NAMEPLATE_API_PORT_8000_TCP_PROTO",
+    ],
+)
+def test_what_kubernetes_says_of_services_is_no_misspelt_setting(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(name, "10.0.0.1")
+    refuse_unknown_settings()
 
 
 @pytest.mark.parametrize(

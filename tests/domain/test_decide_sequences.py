@@ -217,7 +217,8 @@ def check(before: CustomHostname, observation: Observation, transition: Transiti
     if after.state is State.CNAME_VERIFIED:
         assert after.cloudflare.id is not None
     assert transition.contradicted <= transition.looked
-    assert not (after.tombstone and after.state is not State.DELETED)
+    if after.tombstone:
+        assert after.state is State.DELETED or after.name_released_at is not None
     assert after.watch.next_check_at is not None or nothing_is_to_come(after)
 
 

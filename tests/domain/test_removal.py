@@ -9,6 +9,7 @@ from app.domain.custom_hostname import (
     CloudflareObject,
     CustomHostname,
     Desired,
+    DnsSeen,
     Removal,
     State,
     Watch,
@@ -19,6 +20,7 @@ from app.domain.observation import (
     Act,
     CloudflareHostname,
     CloudflareView,
+    DnsView,
     Found,
     NotAsked,
     Observation,
@@ -27,7 +29,7 @@ from app.domain.observation import (
     Unknown,
 )
 from app.domain.reason import Reason, WaitingOn
-from app.domain.removal import frees_its_name
+from app.domain.removal import frees_its_name, release_name
 from app.domain.representation import represent
 
 from .builders import (
@@ -267,6 +269,26 @@ def test_a_name_that_was_given_up_is_free_from_then_on() -> None:
     gone = decided(removing, cloudflare=Absent(), acted=Act.DELETE, after=MONTH + 1).record
     assert gone.name_released_at == at(MONTH + 1)
     assert decided(gone, after=2 * MONTH).record.name_released_at == at(MONTH + 1)
+
+
+@pytest.mark.parametrize("routing", [HERE, ELSEWHERE, NOWHERE, None])
+def test_a_freed_name_whose_dns_may_point_here_needs_proof(routing: Routing | None) -> None:
+    record = replace(failed_record(), dns=DnsSeen(routing=routing))
+    freed = release_name(record, at(MONTH))
+    assert freed.tombstone is (routing in {HERE, None})
+    looked_at_dns = decided(freed, dns=ELSEWHERE, after=MONTH + 60).record
+    assert (looked_at_dns.tombstone, looked_at_dns.name_released_at) == (False, at(MONTH))
+    unheard = decided(freed, dns=DnsView(routing=Unknown("timeout")), after=MONTH + 60).record
+    assert unheard.tombstone is freed.tombstone
+
+
+def test_a_failed_name_at_cloudflare_that_nobody_set_up_is_given_up() -> None:
+    stuck = replace(never_set_up(), state=State.FAILED, reason=Reason.EDIT_REFUSED)
+    assert stuck.cloudflare.id is not None
+    removing = looked(stuck)
+    assert removing.act is Act.DELETE
+    gone = decided(removing.record, cloudflare=Absent(), acted=Act.DELETE, after=MONTH + 1).record
+    assert (gone.state, gone.name_released_at) == (State.FAILED, at(MONTH + 1))
 
 
 def test_a_refresh_makes_what_was_given_up_anew() -> None:

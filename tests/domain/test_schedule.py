@@ -103,7 +103,7 @@ def test_dns_of_a_name_not_yet_live(
 
 @pytest.mark.parametrize(
     "record",
-    [pending_record(), failed_record(), blocked_record(), deleting_record(), deleted_record()],
+    [pending_record(), failed_record(), deleting_record(), deleted_record()],
     ids=lambda record: f"{record.state}-{record.reason}",
 )
 def test_dns_is_left_alone_where_nothing_could_follow(record: CustomHostname) -> None:
@@ -401,3 +401,14 @@ def test_a_wildcard_whose_renewal_lacks_its_tokens_is_looked_at_hourly_in_dns() 
     assert dns_wait(record, after=0) == timedelta(minutes=1)
     known = replace(record, reason=Reason.RENEWAL_TOKENS_MISSING)
     assert dns_wait(known, after=0) == timedelta(hours=1)
+
+
+def test_dns_of_a_failed_name_at_cloudflare_is_looked_at_when_its_time_is_over() -> None:
+    assert dns_wait(blocked_record(), after=0) == POLICY.gives_up_after
+
+
+def test_dns_of_a_free_name_that_may_still_point_here_is_looked_at_daily() -> None:
+    freed = replace(failed_record(), name_released_at=at(0), tombstone=True)
+    wait = dns_wait(freed, after=0)
+    assert wait is not None
+    assert wait <= timedelta(days=1)

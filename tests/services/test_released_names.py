@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.support import Service
+
+from .test_shared_objects import add_records, live
 
 NAME = "shop.true-owner.com"
 
@@ -17,6 +20,30 @@ async def never_set_up(service: Service) -> dict[str, Any]:
     for _ in range(6):
         await service.let_pass(days=6)
     return await service.follow(added["id"], "failed")
+
+
+async def add_by_hand(service: Service, hostname: str) -> str:
+    """Have the zone hold a custom hostname that was not made here; give its id."""
+    made = await service.world.control("POST", "/cloudflare/custom_hostnames", hostname=hostname)
+    await service.let_pass(minutes=5)
+    return str(made["id"])
+
+
+async def remove_by_hand(service: Service, cloudflare_id: str) -> None:
+    await service.world.control("DELETE", f"/cloudflare/custom_hostnames/{cloudflare_id}")
+
+
+async def until_added(service: Service, tenant: str) -> dict[str, Any]:
+    """Add the name once its DNS was looked at: it may still have pointed here."""
+    answer = await add(service, tenant)
+    for _ in range(10):
+        if answer.status_code != 409:
+            break
+        assert answer.json()["code"] == "proof_required"
+        await service.let_pass(minutes=1)
+        answer = await add(service, tenant)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
 
 
 async def add(service: Service, tenant: str = "owner") -> httpx.Response:
@@ -63,19 +90,13 @@ async def test_a_free_name_can_be_set_up_after_all(service: Service) -> None:
 async def test_a_name_that_failed_long_ago_for_another_reason_is_free_as_well(
     service: Service,
 ) -> None:
-    stack = service.stack
-    await service.http.post(
-        f"{stack.cloudflare_base_url}/zones/{stack.cloudflare_zone_id}/custom_hostnames",
-        json={"hostname": NAME, "ssl": {"method": "http", "type": "dv"}},
-        headers={"Authorization": f"Bearer {stack.cloudflare_token}"},
-    )
-    await service.let_pass(minutes=5)
+    await add_by_hand(service, NAME)
     added = await service.create(NAME, "squatter")
     failed = await service.follow(added["id"], "failed")
     assert failed["reason"] == "already_in_zone"
     assert (await add(service)).json()["code"] == "hostname_taken"
     await service.let_pass(days=31)
-    assert (await add(service)).status_code == 201
+    await until_added(service, "owner")
     assert (await service.get(added["id"]))["name_released_at"] is not None
 
 
@@ -109,3 +130,69 @@ async def test_a_removed_name_whose_dns_points_here_is_freed_by_an_operator(
     assert (await add(service)).json()["code"] == "proof_required"
     await service.http.post(f"/v1/custom-hostnames/{live['id']}/release")
     assert (await add(service)).status_code == 201
+
+
+async def test_a_name_whose_dns_points_here_is_given_to_nobody_without_proof(
+    service: Service,
+) -> None:
+    foreign = await add_by_hand(service, NAME)
+    added = await service.create(NAME, "true-owner")
+    await service.follow(added["id"], "failed")
+    await service.point_here(added)
+    await service.let_pass(days=31)
+    await remove_by_hand(service, foreign)
+    assert (await add(service, "attacker")).json()["code"] == "proof_required"
+    await service.let_pass(minutes=2)
+    assert (await add(service, "attacker")).json()["code"] == "proof_required"
+    await service.remove_dns(NAME)
+    await until_added(service, "attacker")
+
+
+async def test_an_edit_that_was_refused_keeps_no_name_for_ever(service: Service) -> None:
+    added = await service.create(NAME, "squatter")
+    path = f"/v1/custom-hostnames/{added['id']}"
+    await service.http.patch(path, json={"certificate_authority": "google"})
+    failed = await service.follow(added["id"], "failed")
+    assert failed["cloudflare"]["id"] is not None
+
+    async def is_free() -> bool:
+        await service.let_pass(days=3)
+        return (await service.get(added["id"]))["name_released_at"] is not None
+
+    await service.eventually(is_free)
+    assert (await service.get(added["id"]))["cloudflare"]["id"] is None
+    assert (await add(service)).status_code == 201
+
+
+async def test_a_name_that_is_anothers_by_now_adopts_nothing(service: Service) -> None:
+    foreign = await add_by_hand(service, NAME)
+    added = await service.create(NAME, "squatter")
+    await service.follow(added["id"], "failed")
+    await service.let_pass(days=31)
+    await remove_by_hand(service, foreign)
+    owned = await until_added(service, "owner")
+    await service.point_here(owned)
+    await service.follow(owned["id"], "cname_verified")
+    adopted = await service.http.post(f"/v1/custom-hostnames/{added['id']}/adopt")
+    assert (adopted.status_code, adopted.json()["code"]) == (409, "hostname_taken")
+    assert (await service.get(owned["id"]))["state"] == "cname_verified"
+
+
+@pytest.mark.parametrize("freed", ["blue-heron.com", "*.blue-heron.com"])
+async def test_the_other_name_of_a_freed_one_keeps_the_object_that_both_shared(
+    service: Service, freed: str
+) -> None:
+    wildcard = await live(service, "*.blue-heron.com")
+    plain = await service.create("blue-heron.com")
+    await add_records(service, plain)
+    plain = await service.follow(plain["id"], "cname_verified")
+    gone, kept = (plain, wildcard) if freed == plain["hostname"] else (wildcard, plain)
+    await service.http.post(f"/v1/custom-hostnames/{gone['id']}/release")
+    await service.follow(gone["id"], "deleted")
+    for _ in range(4):
+        await service.let_pass(minutes=2)
+    shown = await service.get(kept["id"])
+    assert (shown["state"], shown["cloudflare"]["id"]) == (
+        "cname_verified",
+        kept["cloudflare"]["id"],
+    )

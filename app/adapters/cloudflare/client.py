@@ -290,10 +290,17 @@ class CloudflareClient:
             except CloudflareUnauthorized:
                 # Maybe an account's token of another form.
                 pass
-        account_id = access.account_id or (await self.zone(access)).account_id
+        account_id = access.account_id or await self._account_of(access)
         if account_id is None:
             raise CloudflareUnavailable("Cloudflare does not say whose account the zone is in.")
         return await self._verified(access, f"/accounts/{_segment(account_id)}/tokens/verify")
+
+    async def _account_of(self, access: ZoneAccess) -> str | None:
+        """Give the zone's account; a token that may not read the zone says nothing of itself."""
+        try:
+            return (await self.zone(access)).account_id
+        except CloudflarePermissionMissing as error:
+            raise CloudflareUnavailable(error.detail) from None
 
     async def _verified(self, access: ZoneAccess, path: str) -> str:
         envelope = await self._send(access, "GET", self._base_url + path)

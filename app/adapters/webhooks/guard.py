@@ -20,7 +20,7 @@ import dns.nameserver
 from app.domain.errors import WebhookRefused
 
 RESOLVE_SECONDS = 5.0
-MOST_ADDRESSES = 8
+MOST_ADDRESSES = 6
 """How many addresses of one name are tried."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address

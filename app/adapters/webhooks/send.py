@@ -19,6 +19,8 @@ from app.domain.errors import WebhookRefused
 ANSWER_SECONDS = 15.0
 CONNECT_SECONDS = 5.0
 """For all addresses of a name together: each has its part of what is left."""
+LEAST_CONNECT_SECONDS = 1.5
+"""For each address all the same: one that is far away needs as long."""
 ATTEMPT_SECONDS = 20.0
 """Over the whole attempt: a receiver may answer one byte at a time."""
 SECRET_BYTES = 24
@@ -72,7 +74,7 @@ class WebhookSender:
         headers = _signed(message_id, body, secret) | {"Host": httpx.URL(url).netloc.decode()}
         until = time.monotonic() + CONNECT_SECONDS
         for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
-            wait = max(until - time.monotonic(), 0.0) / left
+            wait = max((until - time.monotonic()) / left, LEAST_CONNECT_SECONDS)
             request = self._http.build_request(
                 "POST",
                 httpx.URL(url).copy_with(host=address),
