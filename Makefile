@@ -34,8 +34,8 @@ wheel: init ## Build the wheel, install it elsewhere, and run it from an empty f
 	$(BIN)/python -m tests.wheel
 
 servers: init ## Run the tests of the database over Debian's Postgres, and through PgBouncer
-	NAMEPLATE_TEST_DATABASE=debian $(BIN)/pytest tests/persistence tests/migrations $(ARGS)
-	NAMEPLATE_TEST_DATABASE=pgbouncer $(BIN)/pytest tests/persistence tests/services $(ARGS)
+	TEST_DATABASE=debian $(BIN)/pytest tests/persistence tests/migrations $(ARGS)
+	TEST_DATABASE=pgbouncer $(BIN)/pytest tests/persistence tests/services $(ARGS)
 
 prove: init ## Run the long proofs: kills, the budget in life, a million names (most of an hour)
 	$(BIN)/pytest -m proof -n 0 $(ARGS)

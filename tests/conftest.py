@@ -70,7 +70,7 @@ for name in [name for name in os.environ if name.startswith("NAMEPLATE_")]:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Give the URL of a Postgres: the one that is named, or one of this run's own.
 
-    NAMEPLATE_TEST_DATABASE chooses the wheel's (`embedded`), Debian's (`debian`), or Debian's with
+    TEST_DATABASE chooses the wheel's (`embedded`), Debian's (`debian`), or Debian's with
     PgBouncer in front of it (`pgbouncer`).
     """
     given = os.environ.pop("NAMEPLATE_DATABASE_URL", None)

@@ -1,4 +1,4 @@
-"""The tests run against the Postgres that NAMEPLATE_TEST_DATABASE names."""
+"""The tests run against the Postgres that TEST_DATABASE names."""
 
 from __future__ import annotations
 

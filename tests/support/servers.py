@@ -20,14 +20,14 @@ import pytest
 from app.local.postgres import embedded_postgres
 from app.local.programs import Programs, server_account
 
-VARIABLE = "NAMEPLATE_TEST_DATABASE"
+VARIABLE = "TEST_DATABASE"
 DEBIAN = Path("/usr/lib/postgresql")
 BOUNCER = "/usr/sbin/pgbouncer"
 START_SECONDS = 10.0
 
 
 class ServerKind(StrEnum):
-    """Which Postgres the tests use, chosen by NAMEPLATE_TEST_DATABASE."""
+    """Which Postgres the tests use, chosen by TEST_DATABASE."""
 
     EMBEDDED = "embedded"
     DEBIAN = "debian"
