@@ -111,8 +111,9 @@ async def open_services(
                 application_name=application_name,
             )
         )
-        await _write_settings(database, settings, cipher, target, fallback)
+        # Before anything is written: a process with a wrong key must leave the others theirs.
         await StoredSecrets(database, cipher).require_readable()
+        await _write_settings(database, settings, cipher, target, fallback)
         budgets = Budgets(database, limits_of(settings))
         http = await stack.enter_async_context(_http_client(cloudflare_transport))
         # As many connections as deliveries are under way, which are bounded there.

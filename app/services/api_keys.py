@@ -71,6 +71,8 @@ class ApiKeys:
         self._known: dict[bytes, tuple[float, ApiKey]] = {}
         self._unknown: dict[bytes, float] = {}
         self._failures: dict[str, tuple[float, int]] = {}
+        self._asking: dict[bytes, int] = {}
+        """How many requests wait for the look-up of a key."""
 
     async def create(self, *, name: str, scope: str) -> tuple[ApiKey, str]:
         """Make a key; it is shown this once.
@@ -119,19 +121,32 @@ class ApiKeys:
         if known is None:
             if now < self._unknown.get(hashed, now):
                 return None
-            self._refuse_if_throttled(address, now)
-        # Counted before the look-up and taken back after it: many at once count as many.
-        self._count(address, now, 1)
-        key = await store.find_key(self._database, hashed)
+            self._refuse_if_throttled(address, now, self._asking.get(hashed, 0))
+        # Counted while it is looked up, too: many unknown keys at once count as many, and many
+        # requests with one key as one.
+        first = hashed not in self._asking
+        self._asking[hashed] = self._asking.get(hashed, 0) + 1
+        if first:
+            self._count(address, now, 1)
+        try:
+            key = await store.find_key(self._database, hashed)
+        finally:
+            self._asking[hashed] -= 1
+            if not self._asking[hashed]:
+                del self._asking[hashed]
         if key is not None:
-            self._count(address, now, -1)
+            if first:
+                self._count(address, now, -1)
             _put(self._known, hashed, (now + REMEMBER_SECONDS, key))
             return key
         self._known.pop(hashed, None)
         _put(self._unknown, hashed, now + REMEMBER_SECONDS)
         return None
 
-    def _refuse_if_throttled(self, address: str, now: float) -> None:
+    def _refuse_if_throttled(self, address: str, now: float, asking: int) -> None:
+        if asking:
+            # It counts already, and may yet be found.
+            return
         until, count = self._failures.get(_network(address), (0.0, 0))
         if count >= FAILURES and now < until:
             raise TooManyFailedKeys(retry_after=max(until - now, 1.0))

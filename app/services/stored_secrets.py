@@ -74,12 +74,19 @@ class StoredSecrets:
         if unreadable:
             raise NotReady(_unreadable(unreadable))
 
+    def _is_readable(self, encrypted: bytes) -> bool:
+        try:
+            self._cipher.decrypt(encrypted)
+        except NotReady:
+            return False
+        return True
+
     async def set_zone_token(self, zone_id: str, token: str) -> Zone:
         """Give a zone another API token.
 
         Raises:
             NotFound: there is no zone of this id.
-            Conflict: it is the default one, whose token is a setting.
+            Conflict: it is the default one, whose token is a setting, and can be decrypted.
             InvalidInput: the text cannot be a token.
         """
         if len(token) < LEAST_TOKEN or any(each.isspace() for each in token):
@@ -88,7 +95,7 @@ class StoredSecrets:
             zone = await get_zone(tx, zone_id)
             if zone is None:
                 raise NotFound("There is no zone with this id.")
-            if zone.is_default:
+            if zone.is_default and self._is_readable(zone.api_token):
                 raise Conflict(
                     "The default zone's token is NAMEPLATE_CLOUDFLARE_API_TOKEN; change that and "
                     "restart.",
@@ -102,5 +109,6 @@ def _unreadable(names: list[str]) -> str:
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return (
         f"No key of NAMEPLATE_SECRET_KEYS decrypts {', '.join(names[:MOST_NAMED])}{more}. Put the "
-        "former key back, last."
+        "former key back, last; where it is lost, `nameplate zones set-token` gives a zone another "
+        "token, and an endpoint is made anew."
     )

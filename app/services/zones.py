@@ -97,6 +97,7 @@ class ZoneStanding:
         origin = self.fallback_origin
         return (
             origin is not None
+            and self.zone.pause is None
             and origin.status == "active"
             and self.cname_target.state is not PartState.MISSING
             and self.saas_enabled is not False
@@ -240,6 +241,9 @@ class Zones:
             return None
         known = standing.zone
         if (known.cname_target, known.fallback_origin) != (zone.cname_target, zone.fallback_origin):
+            return None
+        if known.paused_at != zone.paused_at:
+            # What stopped it, or what was mended, is what one wants to read now.
             return None
         return replace(standing, zone=zone)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, cast
 
 import pytest
@@ -101,3 +102,29 @@ async def test_too_many_wrong_keys_are_a_429_that_says_when_to_come_again(
     assert 0 < int(answer.headers["retry-after"]) <= FAILURE_SECONDS
     # The service's own key was seen to be good.
     assert (await service.http.get("/v1/zones")).status_code == 200
+
+
+async def test_many_requests_with_one_good_key_at_once_are_no_failures(watched: Watched) -> None:
+    good = await watched.made()
+    found = await asyncio.gather(
+        *(watched.keys.find(good, address="a") for _ in range(5 * FAILURES))
+    )
+    assert all(found)
+    await watched.try_keys("a", FAILURES - 1)
+
+
+async def test_many_unknown_keys_at_once_are_looked_up_no_more_often_than_one_by_one(
+    watched: Watched,
+) -> None:
+    tried = (watched.keys.find(f"np_{n}", address="a") for n in range(10 * FAILURES))
+    answers = await asyncio.gather(*tried, return_exceptions=True)
+    assert watched.queries == FAILURES
+    assert sum(isinstance(each, TooManyFailedKeys) for each in answers) == 9 * FAILURES
+
+
+async def test_the_addresses_of_one_ipv6_network_count_together(watched: Watched) -> None:
+    for number in range(FAILURES):
+        assert await watched.keys.find(f"np_{number}", address=f"2620:fe::{number:x}") is None
+    with pytest.raises(TooManyFailedKeys):
+        await watched.keys.find("np_another", address="2620:fe::ffff:1")
+    assert await watched.keys.find("np_another", address="2620:fe:0:1::1") is None

@@ -124,7 +124,8 @@ def test_a_secret_that_no_key_decrypts_is_named_and_the_others_are_encrypted_ane
     assert ended.returncode == 1
     assert ended.stderr == (
         "nameplate: 451 secrets are encrypted anew. No key of NAMEPLATE_SECRET_KEYS decrypts "
-        "the secret of webhook endpoint we_0003. Put the former key back, last.\n"
+        "the secret of webhook endpoint we_0003. Put the former key back, last; where it is lost, "
+        "`nameplate zones set-token` gives a zone another token, and an endpoint is made anew.\n"
     )
 
 
@@ -142,6 +143,15 @@ def test_a_process_does_not_start_with_a_secret_that_it_cannot_decrypt(
     assert "the secret of webhook endpoint we_0000" in said
     assert "and 443 more" in said or "and 442 more" in said
     assert "Traceback" not in ended.stderr
+    # What runs with the right key goes on: nothing was written.
+    assert all(Fernet(OLD).decrypt(secret) for secret in stored.secrets())
+
+
+def test_a_default_zone_whose_key_is_lost_gets_another_token(stored: Stored) -> None:
+    stored.encrypt_all(LOST)
+    (default,) = (row["id"] for row in stored.fetch("SELECT id FROM zones WHERE is_default"))
+    ended = stored.run("zones", "set-token", default, keys=NEW, said=f"{TOKEN}\n")
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_a_former_default_zone_gets_another_token_and_a_default_one_does_not(
