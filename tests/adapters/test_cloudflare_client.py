@@ -12,7 +12,8 @@ import httpx
 import pytest
 import structlog.testing
 
-from app.adapters.cloudflare.client import UNASKED_WAIT, CloudflareClient
+from app.adapters.cloudflare.answers import UNASKED_WAIT
+from app.adapters.cloudflare.client import CloudflareClient
 from app.domain.errors import (
     CloudflareDuplicate,
     CloudflareError,

@@ -10,7 +10,6 @@ refusals is `CloudflareUnavailable`.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
@@ -21,6 +20,12 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from app.adapters.cloudflare import bodies
+from app.adapters.cloudflare.answers import (
+    NOT_FOUND,
+    envelope_of,
+    rate_headers,
+    retry_after,
+)
 from app.adapters.cloudflare.routes import route_of
 from app.adapters.cloudflare.wire import (
     Envelope,
@@ -34,19 +39,10 @@ from app.adapters.cloudflare.wire import (
 )
 from app.domain.budget import RateHeaders
 from app.domain.errors import (
-    CloudflareDuplicate,
-    CloudflareError,
-    CloudflareForbidden,
-    CloudflareNotEnabled,
     CloudflareNotFound,
     CloudflarePermissionMissing,
-    CloudflareRateLimited,
-    CloudflareRefused,
-    CloudflareTokenMalformed,
-    CloudflareTokenRestricted,
     CloudflareUnauthorized,
     CloudflareUnavailable,
-    CloudflareZoneUnknown,
 )
 from app.domain.observation import CloudflareHostname, HostnamePage
 from app.domain.shape import Shape
@@ -56,39 +52,13 @@ from app.metrics import CLOUDFLARE_CALLS, CLOUDFLARE_DURATION, UNREADABLE
 
 Wire = TypeVar("Wire", bound=BaseModel)
 
-NOT_FOUND = 1436
 NO_FALLBACK_ORIGIN = 1551
-DUPLICATE = 1406
-MOST_WAIT = 3600.0
 TIMEOUT = httpx.Timeout(20.0, connect=5.0)
-UNASKED_WAIT = 30.0
-"""Seconds to wait after a 429 that does not say how long."""
-NO_ACCESS: Mapping[tuple[int, int], type[CloudflareUnauthorized]] = {
-    (400, 6003): CloudflareTokenMalformed,
-    (400, 1001): CloudflareTokenMalformed,
-    (403, 9109): CloudflareTokenRestricted,
-    (403, 10000): CloudflarePermissionMissing,
-    (400, 7000): CloudflareZoneUnknown,
-    (400, 7003): CloudflareZoneUnknown,
-    (404, 7000): CloudflareZoneUnknown,
-    (404, 7003): CloudflareZoneUnknown,
-    (400, 1404): CloudflareNotEnabled,
-    (403, 1404): CloudflareNotEnabled,
-    (400, 1456): CloudflareNotEnabled,
-    (403, 1456): CloudflareNotEnabled,
-}
-"""What is wrong with the token or the zone, by status and code; a 401 is the token's by itself.
-
-Sources: Cloudflare's API reference and public reports of what each of them looked like.
-"""
 ACCOUNT_TOKEN = "cfat_"  # noqa: S105 - how tokens begin that an account owns
 MOST_LOGGED = 10_000
 """Ids of unreadable entries that are remembered, so that each is logged once."""
 
 log = structlog.get_logger(__name__)
-
-# Cloudflare's codes that speak of the custom hostname (14xx) or of a DNS record (81xxx) sent.
-_REFUSALS = (range(1400, 1500), range(81000, 82000))
 
 
 class Heard(Protocol):
@@ -221,7 +191,7 @@ class CloudflareClient:
         url = self._zone_url(access, f"/custom_hostnames/{_segment(cloudflare_id)}")
         response = await self._request(access, "DELETE", url)
         if not response.is_success:
-            _envelope(response, NOT_FOUND)
+            envelope_of(response, NOT_FOUND)
             raise CloudflareUnavailable(f"Status {response.status_code} to a removal.")
 
     async def fallback_origin(self, access: ZoneAccess) -> FallbackOrigin | None:
@@ -346,7 +316,7 @@ class CloudflareClient:
         absent: int = NOT_FOUND,
     ) -> Envelope:
         response = await self._request(access, method, url, json=json, params=params)
-        return _envelope(response, absent)
+        return envelope_of(response, absent)
 
     async def _request(
         self,
@@ -398,78 +368,20 @@ class CloudflareClient:
 
     async def _hear(self, access: ZoneAccess, response: httpx.Response, *, creating: bool) -> None:
         refused = response.status_code == httpx.codes.TOO_MANY_REQUESTS
-        headers = _rate_headers(response)
+        headers = rate_headers(response)
         if not refused and headers is None:
             return
         try:
             await self._heard(
                 access,
                 headers,
-                refused_for=_retry_after(response) if refused else None,
+                refused_for=retry_after(response) if refused else None,
                 refused=refused,
                 creating=creating and response.url.path.endswith("/custom_hostnames"),
             )
         except Exception:
             # The answer is had: to throw it away would have a creation sent once more.
             log.exception("rate_limit_not_noted", budget=access.budget)
-
-
-def _envelope(response: httpx.Response, absent: int) -> Envelope:
-    if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-        asked = _retry_after(response)
-        wait = UNASKED_WAIT if asked is None else asked
-        raise CloudflareRateLimited("Cloudflare's rate limit is reached.", retry_after=wait)
-    try:
-        envelope = Envelope.model_validate_json(response.content)
-    except ValidationError as error:
-        said = f"Status {response.status_code} without Cloudflare's envelope."
-        if response.status_code == httpx.codes.UNAUTHORIZED:
-            raise CloudflareUnauthorized(said) from error
-        # 403 too: a firewall's page may be about one tenant's body, and must not pause the zone.
-        raise CloudflareUnavailable(said) from error
-    if response.is_success and envelope.success:
-        return envelope
-    raise _refusal(response.status_code, envelope, absent)
-
-
-def _refusal(status: int, envelope: Envelope, absent: int) -> CloudflareError:
-    code, message = envelope.first_error.code, envelope.first_error.text
-    said = f"Cloudflare answered {status} with code {code}: {message}"
-    if status == httpx.codes.UNAUTHORIZED:
-        return CloudflareUnauthorized(said)
-    if (status, code) in NO_ACCESS:
-        return NO_ACCESS[status, code](said)
-    if status == httpx.codes.NOT_FOUND and code in {NOT_FOUND, absent}:
-        return CloudflareNotFound(said)
-    if status == httpx.codes.CONFLICT and code == DUPLICATE:
-        return CloudflareDuplicate(said)
-    if 400 <= status < 500 and any(code in codes for codes in _REFUSALS):  # noqa: PLR2004
-        return CloudflareRefused(said, cloudflare_code=code)
-    if status == httpx.codes.FORBIDDEN:
-        return CloudflareForbidden(said)
-    return CloudflareUnavailable(said)
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    try:
-        said = float(response.headers.get("retry-after", ""))
-    except ValueError:
-        return None
-    return min(max(said, 0.0), MOST_WAIT) if math.isfinite(said) else None
-
-
-def _rate_headers(response: httpx.Response) -> RateHeaders | None:
-    """Read `x-ratelimit-limit`, `-remaining` and `-reset`; None where any of them is missing."""
-    try:
-        limit, remaining, reset = (
-            float(response.headers[f"x-ratelimit-{name}"])
-            for name in ("limit", "remaining", "reset")
-        )
-    except (KeyError, ValueError):
-        return None
-    if not all(math.isfinite(each) and each >= 0 for each in (limit, remaining, reset)):
-        return None
-    return RateHeaders(limit=int(limit), remaining=int(remaining), reset=min(reset, MOST_WAIT))
 
 
 def _read(wire: type[Wire], result: Any) -> Wire:
