@@ -38,7 +38,7 @@ from app.domain.sharing import has_confirmed, join
 from app.domain.zone import ZoneAccess
 from app.metrics import LEASES_LOST, TIME_TO_ACTIVE, TRANSITIONS
 from app.persistence.custom_hostnames import get_hostname, hand_on_shape, save_hostname
-from app.persistence.database import Connection, Database
+from app.persistence.database import Connection, Database, TransactionUndone
 from app.persistence.watches import (
     Claim,
     Listing,
@@ -161,7 +161,7 @@ class Reconciler:
             wait = await self._take_turn(transition.act, record, claim, zone, observation)
             if wait is not None:
                 transition = self._put_off(record, observation, clock, wait)
-        kept = await self._record(claim, transition, observation, clock, read=record)
+        kept = await self._record_undone(claim, transition, observation, clock, read=record)
         if kept is None or kept.act is None:
             return
         self._checkpoint(f"{kept.act}_started")
@@ -171,6 +171,25 @@ class Reconciler:
         acted = Observation(cloudflare=answer, acted=kept.act, sent_at=sent_at)
         await self._record_answer(claim, acted, clock, read=kept.record)
         await self._pause_if_refused(zone, access, answer)
+
+    async def _record_undone(
+        self,
+        claim: Claim,
+        transition: Transition,
+        observation: Observation,
+        clock: _Clock,
+        *,
+        read: CustomHostname,
+    ) -> Transition | None:
+        """Record, and once more where Postgres undid it for another one's sake.
+
+        Not where a commit may have arrived: its events would be told twice.
+        """
+        try:
+            return await self._record(claim, transition, observation, clock, read=read)
+        except TransactionUndone:
+            await asyncio.sleep(RECORD_AGAIN_SECONDS)
+            return await self._record(claim, transition, observation, clock, read=read)
 
     async def _record_answer(
         self, claim: Claim, acted: Observation, clock: _Clock, *, read: CustomHostname
