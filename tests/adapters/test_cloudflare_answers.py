@@ -354,7 +354,7 @@ async def test_a_field_of_the_wrong_type_takes_no_live_name_down(name: str) -> N
 @pytest.mark.parametrize("name", VIEWS)
 async def test_an_answer_that_is_cut_off_is_no_answer(name: str) -> None:
     whole = json.dumps(body_of(name))
-    for length in range(len(whole)):
+    for length in {*range(0, len(whole), 7), *range(len(whole) - 20, len(whole))}:
         assert await views(200, whole[:length], VIEWS[name]) == []
 
 
