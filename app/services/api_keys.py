@@ -53,8 +53,10 @@ class Scope(StrEnum):
 
     def includes(self, other: Scope) -> bool:
         """Whether this scope reaches as far as `other`."""
-        order = list(Scope)
-        return order.index(self) >= order.index(other)
+        return _REACH[self] >= _REACH[other]
+
+
+_REACH = {scope: reach for reach, scope in enumerate(Scope)}
 
 
 def digest(key: str) -> bytes:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
-import secrets
 import time
 from http import HTTPStatus
 
@@ -29,7 +29,8 @@ _SECURITY_HEADERS = (
     (b"referrer-policy", b"no-referrer"),
 )
 
-_NOT_STORED = (b"cache-control", b"no-store")
+_CACHE_CONTROL = b"cache-control"
+_NOT_STORED = (_CACHE_CONTROL, b"no-store")
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 NO_ROUTE = "none"
@@ -91,7 +92,7 @@ class _Exchange:
                 self.announced = int(value)
             elif name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
                 self._request_id = value
-        self._request_id = self._request_id or secrets.token_hex(8).encode()
+        self._request_id = self._request_id or b"%016x" % random.getrandbits(64)
 
     @property
     def request_id(self) -> str:
@@ -113,7 +114,7 @@ class _Exchange:
             headers = message["headers"]
             headers += _SECURITY_HEADERS
             headers.append((b"x-request-id", self._request_id))
-            if not any(name == b"cache-control" for name, _ in headers):
+            if _CACHE_CONTROL not in [name for name, _ in headers]:
                 headers.append(_NOT_STORED)
         await self._send(message)
 
