@@ -114,7 +114,7 @@ class Service:
             await self.point_here(hostname)
             return hostname
 
-        begun = [await begin(number) for number in range(count)]
+        begun = await asyncio.gather(*map(begin, range(count)))
         return [await self.follow(hostname["id"], "cname_verified") for hostname in begun]
 
     async def sweep(self, rounds: int = 1) -> None:

@@ -27,7 +27,7 @@ CREATE TRIGGER witness AFTER UPDATE ON watches FOR EACH ROW
 """
 
 
-@pytest.mark.parametrize("count", [pytest.param(40), pytest.param(500, marks=[pytest.mark.proof])])
+@pytest.mark.parametrize("count", [pytest.param(20), pytest.param(500, marks=[pytest.mark.proof])])
 @pytest.mark.timeout(400)
 async def test_four_workers_take_every_hostname_up_once_at_a_time(
     count: int, database_url: str, tmp_path: Path
