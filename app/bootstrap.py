@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING
 
 import dns.resolver
@@ -243,6 +245,7 @@ def _http_client(
 ) -> httpx.AsyncClient:
     client = httpx.AsyncClient(
         transport=transport,
+        verify=_trust(),
         follow_redirects=False,
         # Proxies and .netrc of the environment have no say in where tokens go.
         trust_env=False,
@@ -251,6 +254,12 @@ def _http_client(
     )
     trace_http(client)
     return client
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """Read the authorities once: it takes milliseconds, and every client would read them anew."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def own_names(settings: Settings) -> tuple[str, str]:

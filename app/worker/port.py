@@ -23,6 +23,8 @@ from app.worker.heartbeats import HUNG_SECONDS, Heartbeats
 
 DEFAULT_PORT = 9464
 REQUEST_SECONDS = 10
+POLL_SECONDS = 0.1
+"""The longest that an ending worker waits for its port."""
 
 
 def bind_metrics(host: str, port: int | None) -> socket.socket:
@@ -57,7 +59,9 @@ def _listening(host: str, port: int) -> socket.socket:
 def served(sock: socket.socket, heartbeats: Heartbeats) -> Iterator[None]:
     """Answer on the port until the block ends."""
     server = _Server(sock, heartbeats)
-    thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, args=(POLL_SECONDS,), name="metrics", daemon=True
+    )
     thread.start()
     try:
         yield

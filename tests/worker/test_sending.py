@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import httpx
-import pytest
 
 from app.adapters.webhooks.send import WebhookSender, new_secret
 from app.domain.delivery_shares import AFTER_SOON, AT_FIRST
