@@ -21,7 +21,7 @@ RUN PYTHONPATH=/tmp/build .venv/bin/pip install --no-deps --no-build-isolation /
     && .venv/bin/nameplate --help > /dev/null \
     && .venv/bin/pip uninstall --yes --quiet pip
 
-FROM python:3.12-slim
+FROM python:3.12-slim AS service
 RUN groupadd --system --gid 10001 nameplate \
     && useradd --system --uid 10001 --gid nameplate --no-create-home \
         --home-dir /srv/nameplate --shell /usr/sbin/nologin nameplate
@@ -35,3 +35,13 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=40s --retries=3 \
     CMD ["python", "-c", "import http.client; c = http.client.HTTPConnection('127.0.0.1', 8000, timeout=3); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
 ENTRYPOINT ["nameplate"]
 CMD ["api", "--host", "0.0.0.0"]
+
+# `docker build --target sandbox`: Cloudflare's stand-in, for development.
+FROM service AS sandbox
+COPY sandbox/ /srv/nameplate/sandbox/
+ENV PYTHONPATH=/srv/nameplate
+HEALTHCHECK NONE
+CMD ["sandbox"]
+
+# What is built where no target is named.
+FROM service

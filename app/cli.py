@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
 import signal
 import socket
@@ -30,6 +31,10 @@ from app.settings import (
 from app.tracing.spans import TracingMissing, set_up_tracing, stop_tracing
 
 USAGE = 2
+NO_SANDBOX = (
+    "the sandbox is not part of an installed package or of the image: "
+    "clone the repository and run `make demo`, `make walk` or `.venv/bin/nameplate sandbox` there."
+)
 
 app = typer.Typer(
     name="nameplate",
@@ -164,8 +169,9 @@ def sandbox(
     set_up: Annotated[bool, typer.Option(help="Begin with the zone set up.")] = True,
 ) -> None:
     """Run the Cloudflare emulator with its DNS server and webhook receiver."""
+    _require_sandbox()
     from app.local.database import data_directory
-    from app.sandbox.server import SandboxOptions, run_sandbox
+    from sandbox.server import SandboxOptions, run_sandbox
 
     with _signals_interrupt(), data_directory(data_dir) as directory:
         options = SandboxOptions(
@@ -203,6 +209,7 @@ def demo(
     speed: Speed = 60.0,
 ) -> None:
     """Run everything on this machine, a sandbox in Cloudflare's place, until Ctrl-C."""
+    _require_sandbox()
     from app.local.demo import run_demo
 
     ports = (port, sandbox_port, dns_port, receiver_port)
@@ -218,6 +225,7 @@ def walk(
     speed: Speed = 60.0,
 ) -> None:
     """Take one domain through its whole life on fresh ports, and print it."""
+    _require_sandbox()
     from app.local.stack import running_stack
     from app.local.walk import walk as walk_through
 
@@ -330,15 +338,23 @@ def _signals_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def _require_sandbox() -> None:
+    if importlib.util.find_spec("sandbox") is None:
+        _fail([NO_SANDBOX], 1)
+
+
 def _is_expected(error: Exception) -> bool:
     from app.local.client import CallFailed
     from app.local.postgres import EmbeddedPostgresError
     from app.local.walk import WalkFailed
-    from app.sandbox.server import PortInUseError
     from app.web.serve import PortInUse
 
-    kinds = (CallFailed, EmbeddedPostgresError, WalkFailed, PortInUseError, PortInUse)
-    return isinstance(error, kinds)
+    if "sandbox.server" in sys.modules:
+        from sandbox.server import PortInUseError
+
+        if isinstance(error, PortInUseError):
+            return True
+    return isinstance(error, CallFailed | EmbeddedPostgresError | WalkFailed | PortInUse)
 
 
 def _fail(lines: list[str], status: int) -> None:

@@ -29,11 +29,11 @@ from app.adapters.cloudflare.wire import WireHostname
 from app.bootstrap import open_services
 from app.local.database import local_database
 from app.persistence.migrations import migrate
-from app.sandbox import constants
 from benchmarks.filling import Filling, default_zone
 from benchmarks.p5_watched import DOMAIN, LIVE, VALIDATING, Task
 from benchmarks.row import Row
 from benchmarks.settings import settings_for
+from sandbox import constants
 
 ROOT = Path(__file__).resolve().parents[1]
 PER_PAGE = 50

@@ -38,14 +38,14 @@ from app.local.database import local_database
 from app.logging import set_up_logging
 from app.persistence.migrations import migrate
 from app.persistence.sweeps import put_lists
-from app.sandbox import constants
-from app.sandbox.front import front
-from app.sandbox.rate_limit import Limits
-from app.sandbox.seeds import Family
-from app.sandbox.simulation import BASE_URL, simulated
 from benchmarks.filling import Filling, default_zone
 from benchmarks.row import Row
 from benchmarks.settings import settings_for
+from sandbox import constants
+from sandbox.front import front
+from sandbox.rate_limit import Limits
+from sandbox.seeds import Family
+from sandbox.simulation import BASE_URL, simulated
 
 HOSTNAMES = 20_000
 ROUNDS = 5

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cryptography.fernet import Fernet
 
-from app.sandbox import constants
 from app.settings import Settings
+from sandbox import constants
 
 IN_PROCESS = "http://cloudflare.sandbox/client/v4"
 """Where an emulator in the same process is reached."""

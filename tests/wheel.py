@@ -23,6 +23,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
+from app.cli import NO_SANDBOX
 from app.local.postgres import embedded_postgres
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,6 +62,8 @@ def _try(folder: Path) -> None:
     _run([python, *PIP, "install", "--no-deps", str(wheel)], cwd=empty)
     _run([python, *PIP, "check"], cwd=empty)
     command = str(folder / "venv/bin/nameplate")
+    for local in ("sandbox", "demo", "walk"):
+        _refuses_to_run([command, local], empty)
     with embedded_postgres(folder / "postgres", keep=False) as url:
         environment = _environment(url)
         _run([command, "migrate"], cwd=empty, environment=environment)
@@ -103,6 +106,15 @@ def _run(command: list[str], *, cwd: Path, environment: dict[str, str] | None = 
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
         raise Failed(f"{' '.join(command[:6])} failed: {said}")
+
+
+def _refuses_to_run(command: list[str], cwd: Path) -> None:
+    """See to it that what needs the sandbox says in one line where the sandbox is."""
+    done = subprocess.run(
+        command, cwd=cwd, env={"PATH": os.defpath}, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 1 or done.stderr != f"nameplate: {NO_SANDBOX}\n":
+        raise Failed(f"{command[-1]} without the sandbox ended with {done.returncode}")
 
 
 @contextmanager

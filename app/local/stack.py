@@ -20,11 +20,11 @@ from cryptography.fernet import Fernet
 
 from app.bootstrap import open_services
 from app.main import serve_api
-from app.sandbox.server import RunningSandbox, SandboxOptions, run_sandbox
 from app.settings import Settings
 from app.web.serve import bind
 from app.worker.port import bind_metrics
 from app.worker.run import run_worker
+from sandbox.server import RunningSandbox, SandboxOptions, run_sandbox
 
 HOST = "127.0.0.1"
 CNAME_TARGET = "customers.nameplate-demo.net"

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from app.sandbox.backoff import TRIES, wait_before
-from app.sandbox.identifiers import Waits
+from sandbox.backoff import TRIES, wait_before
+from sandbox.identifiers import Waits
 
 POLL_EVERY = 60.0
 

@@ -21,8 +21,8 @@ from app.domain.observation import (
     Values,
 )
 from app.domain.plan import wanted_records
-from app.sandbox.dns_zone import normal
-from app.sandbox.state import Sandbox
+from sandbox.dns_zone import normal
+from sandbox.state import Sandbox
 
 PER_PAGE = 50
 MAX_CNAMES = 16

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from app.domain.budget import Limits
-from app.sandbox.identifiers import Waits
 from benchmarks.fleet.baselines import active_alone_at, naive_calls
 from benchmarks.fleet.population import Trouble
 from benchmarks.fleet.simulation import Outcome, Story
 from benchmarks.row import Row
+from sandbox.identifiers import Waits
 
 MOST_CALLS = 8.0
 MOST_MEDIAN = 120.0

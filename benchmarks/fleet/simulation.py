@@ -41,12 +41,6 @@ from app.local.database import local_database
 from app.logging import set_up_logging
 from app.persistence.custom_hostnames import read_hostnames
 from app.persistence.migrations import migrate
-from app.sandbox import constants
-from app.sandbox.account import AccountSettings
-from app.sandbox.dns_zone import RRset
-from app.sandbox.front import front
-from app.sandbox.simulation import simulated
-from app.sandbox.state import Sandbox
 from app.services.custom_hostnames import Registration
 from app.worker.run import SWEEPS, ZONES, reconcile_work, sweep_work, zone_work
 from benchmarks.fleet.baselines import Need
@@ -54,6 +48,12 @@ from benchmarks.fleet.outside import Bill, CountingTransport, SandboxDns
 from benchmarks.fleet.population import BEGINS_AT, DAY, Member, Trouble, draw
 from benchmarks.settings import settings_for
 from benchmarks.virtual_time import GRID, VirtualTime
+from sandbox import constants
+from sandbox.account import AccountSettings
+from sandbox.dns_zone import RRset
+from sandbox.front import front
+from sandbox.simulation import simulated
+from sandbox.state import Sandbox
 
 AT_ONCE = 32
 AGAIN = 30.0

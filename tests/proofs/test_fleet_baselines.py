@@ -5,14 +5,14 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from app.sandbox import constants
-from app.sandbox.account import AccountSettings
-from app.sandbox.dns_zone import RRset
-from app.sandbox.front import front
-from app.sandbox.identifiers import Waits
-from app.sandbox.simulation import BASE_URL, simulated
 from benchmarks.fleet.baselines import Need, active_alone_at, naive_calls
 from benchmarks.fleet.population import DAY, LATEST, Trouble, draw
+from sandbox import constants
+from sandbox.account import AccountSettings
+from sandbox.dns_zone import RRset
+from sandbox.front import front
+from sandbox.identifiers import Waits
+from sandbox.simulation import BASE_URL, simulated
 
 BEGINS_AT = 1_800_000_000.0
 SEED = 3

@@ -10,7 +10,7 @@ import dns.flags
 import dns.message
 import httpx
 
-from app.sandbox.server import RunningSandbox, SandboxOptions, run_sandbox
+from sandbox.server import RunningSandbox, SandboxOptions, run_sandbox
 
 TARGET = "customers.nameplate-demo.net"
 DV_HTTP = {"method": "http", "type": "dv"}

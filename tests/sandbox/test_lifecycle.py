@@ -1,4 +1,4 @@
-from app.sandbox import backoff
+from sandbox import backoff
 
 from .driver import DV_HTTP, DV_TXT, TARGET, Driver
 

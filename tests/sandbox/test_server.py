@@ -8,18 +8,18 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.sandbox import constants
-from app.sandbox.server import PortInUseError, SandboxOptions, run_sandbox
-from app.sandbox.store import DataDirInUseError
+from sandbox import constants
+from sandbox.server import PortInUseError, SandboxOptions, run_sandbox
+from sandbox.store import DataDirInUseError
 
 from .driver import DV_HTTP, TARGET, Driver, driven
 
 FOR_EVER = """
 import asyncio, sys
 from pathlib import Path
-from app.sandbox import constants
-from app.sandbox.server import SandboxOptions, run_sandbox
-from app.sandbox.store import DataDirInUseError
+from sandbox import constants
+from sandbox.server import SandboxOptions, run_sandbox
+from sandbox.store import DataDirInUseError
 
 async def main():
     options = SandboxOptions(Path(sys.argv[1]), 0, 0, 0, speed=1, set_up=True)

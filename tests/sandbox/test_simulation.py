@@ -7,14 +7,14 @@ from typing import Any
 import httpx
 import pytest
 
-from app.sandbox import constants
-from app.sandbox.clock import Clock
-from app.sandbox.dns_zone import Fault, RRset
-from app.sandbox.faults import Faults
-from app.sandbox.front import front
-from app.sandbox.lookup import Lookup, LookupFailedError, in_process, over_sockets
-from app.sandbox.simulation import BASE_URL, simulated
-from app.sandbox.state import Sandbox
+from sandbox import constants
+from sandbox.clock import Clock
+from sandbox.dns_zone import Fault, RRset
+from sandbox.faults import Faults
+from sandbox.front import front
+from sandbox.lookup import Lookup, LookupFailedError, in_process, over_sockets
+from sandbox.simulation import BASE_URL, simulated
+from sandbox.state import Sandbox
 
 from .driver import DV_HTTP, DV_TXT, TARGET, Driver
 

@@ -1,7 +1,7 @@
 import random
 
-from app.sandbox.sorted_numbers import SortedNumbers
-from app.sandbox.status_index import ANY, Statuses, StatusIndex
+from sandbox.sorted_numbers import SortedNumbers
+from sandbox.status_index import ANY, Statuses, StatusIndex
 
 STATUSES: list[Statuses] = [
     (status, ssl_status)

@@ -22,9 +22,9 @@ from app.domain.sweeps import LISTS, PER_PAGE
 from app.local.stack import Secrets, sandbox_settings
 from app.persistence.sweeps import put_lists
 from app.persistence.zones import open_zones
-from app.sandbox.server import RunningSandbox, SandboxOptions, run_sandbox
 from app.settings import Settings
 from benchmarks.filling import Filling, default_zone
+from sandbox.server import RunningSandbox, SandboxOptions, run_sandbox
 
 PREFIX, DOMAIN = "seed", "seeded-shops.com"
 ADVANCE = 'UPDATE clock_offset SET "offset" = "offset" + $1'

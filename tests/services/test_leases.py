@@ -24,8 +24,8 @@ from app.local.stack import Secrets, sandbox_settings
 from app.persistence.database import open_database
 from app.persistence.watches import claim_one
 from app.persistence.zones import put_default_zone
-from app.sandbox.server import SandboxOptions, run_sandbox
 from app.services.custom_hostnames import Registration
+from sandbox.server import SandboxOptions, run_sandbox
 from tests.support import Service
 
 

@@ -16,8 +16,8 @@ from app.bootstrap import Services
 from app.domain.custom_hostname import CustomHostname, State
 from app.persistence.clock import advance
 from app.persistence.custom_hostnames import HostnameFilter
-from app.sandbox import constants
 from app.services.custom_hostnames import Registration
+from sandbox import constants
 
 from .test_leases import alone
 

@@ -16,7 +16,7 @@ import httpx
 from cryptography.fernet import Fernet
 
 from app.local.stack import CNAME_TARGET, FALLBACK_ORIGIN, Stack
-from app.sandbox.server import RunningSandbox, SandboxOptions, run_sandbox
+from sandbox.server import RunningSandbox, SandboxOptions, run_sandbox
 from tests.support import Service
 
 ROOT = Path(__file__).resolve().parents[2]
