@@ -17,36 +17,36 @@ import httpx
 from app import __version__
 from app.adapters.cipher import Cipher
 from app.adapters.cloudflare.client import CloudflareClient
-from app.adapters.dns.look import DnsLook
+from app.adapters.dns.checker import DnsLook
 from app.adapters.dns.query import Server
 from app.adapters.public_suffixes import any_suffix, public_suffix
-from app.adapters.webhooks.send import WebhookSender, new_secret
-from app.domain.budget import Limits
+from app.adapters.webhook_sender import WebhookSender, new_secret
 from app.domain.errors import InvalidHostname, NotReady
 from app.domain.hostname import spell_hostname
-from app.domain.schedule import Policy
+from app.domain.rate_limit import Limits
+from app.domain.reconcile.schedule import Policy
 from app.persistence.api_keys import put_bootstrap_key
 from app.persistence.database import Database, open_database, require_schema
 from app.persistence.database_url import APPLICATION_NAME
 from app.persistence.zones import put_default_zone
-from app.services.acting import Actor
 from app.services.api_keys import ApiKeys, digest
-from app.services.budgets import Budgets
-from app.services.claims import Claims
+from app.services.call_queue import Turns
 from app.services.custom_hostnames import CustomHostnames
 from app.services.deliveries import Deliveries
+from app.services.dispatcher import Claims
 from app.services.measuring import Measuring
-from app.services.observing import Observer
 from app.services.operator_actions import OperatorActions
-from app.services.pauses import Pauses
 from app.services.pruning import Pruning
-from app.services.reconcile import Checkpoint, Reconciler
-from app.services.second_opinion import SecondOpinion
+from app.services.rate_limiter import Budgets
+from app.services.reconciler.act import Actor
+from app.services.reconciler.corroborate import SecondOpinion
+from app.services.reconciler.observe import Observer
+from app.services.reconciler.tick import Checkpoint, Reconciler
+from app.services.resync import Sweeps
 from app.services.stored_secrets import StoredSecrets
-from app.services.sweeps import Sweeps
-from app.services.turns import Turns
 from app.services.webhook_endpoints import WebhookEndpoints
-from app.services.zone_watch import ZoneWatch
+from app.services.zone_monitor import ZoneWatch
+from app.services.zone_pauses import Pauses
 from app.services.zones import Zones
 from app.settings import Settings, SettingsError
 from app.tracing.spans import trace_http

@@ -116,7 +116,7 @@ def api(host: Host = "127.0.0.1", port: Port = 8000) -> None:
 @app.command()
 def worker(metrics_host: MetricsHost = "127.0.0.1", metrics_port: MetricsPort = None) -> None:
     """Move hostnames on and send webhooks; run as many as you like."""
-    from app.worker.port import bind_metrics
+    from app.worker.health_server import bind_metrics
 
     settings = _ready(load_settings(), "nameplate-worker")
     metrics = bind_metrics(metrics_host, metrics_port)
@@ -136,7 +136,7 @@ def dev(
     from app.main import serve_api
     from app.persistence.migrations import migrate as bring_up
     from app.web.serve import bind
-    from app.worker.port import bind_metrics
+    from app.worker.health_server import bind_metrics
 
     sock = bind(host, port, "the API")
     metrics = bind_metrics(metrics_host, metrics_port)

@@ -184,7 +184,7 @@ def _with_secrets(change: Callable[[Any], Awaitable[Any]]) -> Any:
 
 
 def _with_pauses(change: Callable[[Any], Awaitable[Any]]) -> Any:
-    from app.services.pauses import Pauses
+    from app.services.zone_pauses import Pauses
 
     return _with_database(lambda database: change(Pauses(database)))
 

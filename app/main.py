@@ -15,7 +15,7 @@ from app.api.dependencies import KnownQuery
 from app.api.hot import HotReads
 from app.api.openapi import add_openapi
 from app.bootstrap import Services, no_checkpoint, open_services
-from app.services.reconcile import Checkpoint
+from app.services.reconciler.tick import Checkpoint
 from app.settings import Settings
 from app.tracing.spans import traced_app
 from app.web.errors import add_error_handlers

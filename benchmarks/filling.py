@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 from sqlalchemy import JSON, Table
 
-from app.domain.cloudflare_status import both_active
+from app.domain.cloudflare_terms import both_active
 from app.domain.custom_hostname import (
     CloudflareObject,
     CustomHostname,
@@ -29,7 +29,7 @@ from app.domain.reason import Reason
 from app.persistence.codec import object_row, watch_row, wide_row
 from app.persistence.custom_hostnames import SERVING
 from app.persistence.tables import cloudflare_objects, custom_hostnames, watches
-from app.services.reconcile import listing_of
+from app.services.reconciler.tick import listing_of
 
 BATCH = 5_000
 TENANTS = 1_000

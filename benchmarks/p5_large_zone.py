@@ -25,7 +25,7 @@ from typing import Any
 import asyncpg
 import httpx
 
-from app.adapters.cloudflare.wire import WireHostname
+from app.adapters.cloudflare.objects import WireHostname
 from app.bootstrap import open_services
 from app.local.database import local_database
 from app.persistence.migrations import migrate

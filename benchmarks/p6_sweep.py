@@ -29,15 +29,15 @@ import httpx
 from typing_extensions import override
 
 from app.adapters.cloudflare.client import CloudflareClient
-from app.adapters.cloudflare.wire import WireHostname
+from app.adapters.cloudflare.objects import WireHostname
 from app.bootstrap import Services, open_services
 from app.domain.observation import CloudflareHostname
-from app.domain.sweeps import WHOLE
+from app.domain.resync import WHOLE
 from app.domain.zone import ZoneAccess
 from app.local.database import local_database
 from app.logging import set_up_logging
 from app.persistence.migrations import migrate
-from app.persistence.sweeps import put_lists
+from app.persistence.resync import put_lists
 from benchmarks.filling import Filling, default_zone
 from benchmarks.row import Row
 from benchmarks.settings import settings_for

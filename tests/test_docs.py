@@ -20,8 +20,8 @@ from app.api import custom_hostnames, health, webhook_endpoints, zones
 from app.api.hot import HOT_PATHS
 from app.domain import errors
 from app.domain.custom_hostname import State
-from app.domain.pause import PauseReason
 from app.domain.reason import Reason, WaitingOn
+from app.domain.zone import PauseReason
 from app.persistence.tables import metadata
 from app.settings import PREFIX, Settings
 from app.web.errors import CODES, OTHER_CODE, STATUSES

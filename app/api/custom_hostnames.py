@@ -29,8 +29,8 @@ from app.api.schemas import (
 )
 from app.bootstrap import Services
 from app.domain.custom_hostname import CustomHostname, State
+from app.domain.document import add_moment, represent, represent_records
 from app.domain.events import event_document
-from app.domain.representation import add_moment, represent, represent_records
 from app.persistence.custom_hostnames import HostnameFilter
 from app.services.custom_hostnames import Registration
 from app.web.cursor import decode_cursor, decode_sequence, page

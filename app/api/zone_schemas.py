@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.schemas import NameText, PlainText
-from app.domain.pause import PauseReason
+from app.domain.zone import PauseReason
 
 
 class _Strict(BaseModel):

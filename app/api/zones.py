@@ -19,9 +19,9 @@ from app.api.zone_schemas import (
     ZoneSetUp,
     ZoneStandingOut,
 )
-from app.domain.budget import Lane
-from app.persistence.zones import Zone
-from app.services.budgets import Standing
+from app.domain.rate_limit import Lane
+from app.domain.zone import Zone
+from app.services.rate_limiter import Standing
 from app.services.zones import Part, ZoneStanding
 
 router = APIRouter(prefix="/v1/zones", tags=["zones"])

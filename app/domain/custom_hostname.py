@@ -9,15 +9,13 @@ from enum import StrEnum
 from typing import Any
 
 from app.domain.hostname import Hostname
+from app.domain.object_spec import RefusedEdit, Shape
 from app.domain.observation import CloudflareHostname, Routing, ValidationRecord
 from app.domain.options import Options
 from app.domain.reason import Reason
-from app.domain.shape import RefusedEdit, Shape
 
 AWAITED_FOR = timedelta(minutes=1)
 """How long somebody who changed or refreshed a hostname is taken to wait for what comes of it."""
-
-
 OF_ANY_AGE = datetime(1970, 1, 1, tzinfo=UTC)
 """In place of when a creation began: whatever the zone has of the name is taken as made here."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.domain.cloudflare_status import (
+from app.domain.cloudflare_terms import (
     CertificateMeaning,
     HostnameMeaning,
     certificate_meaning,
@@ -27,7 +27,7 @@ from app.domain.custom_hostname import (
 )
 from app.domain.plan import is_real_time, records_complete, renews_itself, wanted_records
 from app.domain.reason import Reason, WaitingOn
-from app.domain.sharing import covers_wildcard, serves
+from app.domain.siblings import covers_wildcard, serves
 
 PRE_VALIDATION_WARNING = (
     "Switch the CNAME only after both the hostname status and the certificate status are active: "

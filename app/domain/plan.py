@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from app.domain.cloudflare_status import HostnameMeaning, hostname_meaning
+from app.domain.cloudflare_terms import HostnameMeaning, hostname_meaning
 from app.domain.custom_hostname import (
     CustomHostname,
     DnsRecord,
@@ -18,9 +18,9 @@ from app.domain.custom_hostname import (
     When,
 )
 from app.domain.hostname import Hostname
+from app.domain.object_spec import Shape
 from app.domain.options import DcvMethod, Options, OwnershipMethod
-from app.domain.shape import Shape
-from app.domain.sharing import covers_wildcard
+from app.domain.siblings import covers_wildcard
 
 LONGEST_COMMON_NAME = 64
 DCV_SUFFIX = "dcv.cloudflare.com"

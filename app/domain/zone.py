@@ -1,11 +1,27 @@
-"""A zone at Cloudflare as the service sees it: how to reach it, and what its set-up reports."""
+"""A zone of the provider's: what is kept of it, its pause, its target, its fallback origin. Pure.
+
+When too many names speak against us at once, `breaker` pauses it.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Self
 
-from app.domain.errors import InvalidHostname, InvalidInput
+from app.domain.errors import (
+    CloudflareForbidden,
+    CloudflareNotEnabled,
+    CloudflarePermissionMissing,
+    CloudflareTokenMalformed,
+    CloudflareTokenRestricted,
+    CloudflareUnauthorized,
+    CloudflareZoneUnknown,
+    InvalidHostname,
+    InvalidInput,
+)
 from app.domain.hostname import parse_hostname, trim
 
 
@@ -104,3 +120,231 @@ def _no_origin(fault: str) -> InvalidInput:
         code="origin_invalid",
         field="/origin",
     )
+
+
+class PauseReason(StrEnum):
+    """A stable code for why a zone is paused."""
+
+    message: str
+    lifts_itself: bool
+    """Whether it ends once what stopped the zone is mended; else it waits for an operator."""
+
+    def __new__(cls, code: str, message: str, lifts_itself: bool) -> Self:  # noqa: FBT001
+        """Make a member whose value is `code`."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.message = message
+        member.lifts_itself = lifts_itself
+        return member
+
+    @classmethod
+    def of(cls, code: str) -> PauseReason:
+        """Give the reason with this code."""
+        return cls.__members__[code.upper()]
+
+    TOKEN_REFUSED = (
+        "token_refused",
+        "Cloudflare does not accept the zone's API token.",
+        True,
+    )
+    TOKEN_MALFORMED = (
+        "token_malformed",
+        "The zone's API token is not one: a global API key, or cut off when it was pasted.",
+        True,
+    )
+    TOKEN_RESTRICTED = (
+        "token_restricted",
+        (
+            "The zone's API token expired, was revoked, or is not allowed from this service's "
+            "address."
+        ),
+        True,
+    )
+    PERMISSION_MISSING = (
+        "permission_missing",
+        "The zone's API token lacks a permission; the zone names it.",
+        True,
+    )
+    ZONE_UNKNOWN = (
+        "zone_unknown",
+        "Cloudflare has no zone of this id, or not for this token.",
+        True,
+    )
+    SAAS_NOT_ENABLED = (
+        "saas_not_enabled",
+        "Cloudflare for SaaS is not enabled on the zone.",
+        True,
+    )
+    CALLS_FORBIDDEN = (
+        "calls_forbidden",
+        "Cloudflare answers 403 to every call, and does not say why.",
+        True,
+    )
+    CNAME_TARGET_MISSING = (
+        "cname_target_missing",
+        "The CNAME target has no addresses; every tenant's DNS would look wrong.",
+        True,
+    )
+    DNS_CONTRADICTS = (
+        "dns_contradicts",
+        "Too many live hostnames were seen leading elsewhere at the same time.",
+        False,
+    )
+    CLOUDFLARE_CONTRADICTS = (
+        "cloudflare_contradicts",
+        "Cloudflare spoke against too many live hostnames at the same time.",
+        False,
+    )
+    HOSTNAMES_MISSING = (
+        "hostnames_missing",
+        "Cloudflare no longer lists too many of the zone's hostnames.",
+        False,
+    )
+    OPERATOR = (
+        "operator",
+        "An operator paused the zone.",
+        False,
+    )
+
+
+RETRY = timedelta(minutes=5)
+RESUME_OVER = timedelta(hours=1)
+"""After a pause what fell due is spread over this time at most."""
+RESUME_EACH = timedelta(seconds=1)
+"""And over no more than this for each of it: a few names need not wait an hour for nobody."""
+TARGET_EVERY = timedelta(seconds=30)
+"""Twice while a doubt is open: a target that is gone is known before a loss is believed."""
+TARGET_MISSING_FOR = timedelta(minutes=3)
+"""How long looks find no target, and none finds it, before the zone is paused."""
+TARGET_STEADY_FOR = timedelta(minutes=2)
+"""How long looks find the target again, and none misses it, before that pause ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """A zone's pause."""
+
+    reason: PauseReason
+    since: datetime
+    detail: str | None = None
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetHistory:
+    """What DNS says of a zone's CNAME target: `found`, `absent`, `unknown`; None before a look.
+
+    The instants are those of the first of looks that agree. A look without an answer ends neither.
+    """
+
+    status: str | None = None
+    absent_since: datetime | None = None
+    found_since: datetime | None = None
+
+    def then(self, status: str, now: datetime) -> TargetHistory:
+        """Give the history after one more look."""
+        match status:
+            case "found":
+                return TargetHistory(status, None, self.found_since or now)
+            case "absent":
+                return TargetHistory(status, self.absent_since or now, None)
+            case _:
+                return TargetHistory(status, self.absent_since, self.found_since)
+
+    def is_missing(self, now: datetime) -> bool:
+        """Whether the last look found no target, as those for some minutes before it."""
+        since = self.absent_since
+        return self.status == "absent" and since is not None and now - since >= TARGET_MISSING_FOR
+
+    def is_steady(self, now: datetime) -> bool:
+        """Whether the last look found the target, as those for some minutes before it."""
+        since = self.found_since
+        return self.status == "found" and since is not None and now - since >= TARGET_STEADY_FOR
+
+
+PAUSE_REASONS = {
+    CloudflareUnauthorized.code: PauseReason.TOKEN_REFUSED,
+    CloudflareTokenMalformed.code: PauseReason.TOKEN_MALFORMED,
+    CloudflareTokenRestricted.code: PauseReason.TOKEN_RESTRICTED,
+    CloudflarePermissionMissing.code: PauseReason.PERMISSION_MISSING,
+    CloudflareZoneUnknown.code: PauseReason.ZONE_UNKNOWN,
+    CloudflareNotEnabled.code: PauseReason.SAAS_NOT_ENABLED,
+    CloudflareForbidden.code: PauseReason.CALLS_FORBIDDEN,
+}
+"""Why a zone is paused, by the code of the error that a call to Cloudflare ends with."""
+
+
+def resume_over(overdue: int) -> timedelta:
+    """Over what time to spread so many names that fell due during a pause."""
+    return min(RESUME_OVER, RESUME_EACH * overdue)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zone:
+    """One zone as it is kept; `api_token` is encrypted."""
+
+    id: str
+    is_default: bool
+    cloudflare_zone_id: str
+    name: str | None
+    account_id: str | None
+    api_token: bytes
+    cname_target: str
+    accepted_targets: tuple[str, ...]
+    fallback_origin: str
+    budget: str
+    """Whose limit its calls count towards; zones of one Cloudflare user share one."""
+    paused_at: datetime | None
+    pause_reason: str | None
+    pause_detail: str | None
+    pause_retry_at: datetime | None
+    breaker_off_until: datetime | None
+    lifted_after: str | None
+    """Up to which id the end of its pause has come; None when none is under way."""
+    lift_accepts: bool
+    """Whether the end of its pause accepts regressions."""
+    redraw_after: str | None
+    """Up to which id the documents show what it says now; None when they all do."""
+    sequence: int
+    """The number of its last event."""
+    target_standing: str | None
+    """What DNS last said of the CNAME target: `found`, `absent`, `unknown`; None before that."""
+    target_absent_since: datetime | None
+    target_found_since: datetime | None
+    watch_due_at: datetime | None
+    apex_prefixes: tuple[str, ...]
+    dcv_uuid: str | None
+    takes_custom_metadata: bool | None
+    created_at: datetime
+    updated_at: datetime
+
+    def access(self, api_token: str) -> ZoneAccess:
+        """Give what calls to Cloudflare need; `api_token` is the decrypted one."""
+        return ZoneAccess(self.cloudflare_zone_id, api_token, self.budget, self.account_id)
+
+    @property
+    def target(self) -> TargetHistory:
+        """What DNS said of the CNAME target until now."""
+        return TargetHistory(
+            self.target_standing, self.target_absent_since, self.target_found_since
+        )
+
+    @property
+    def pause(self) -> Pause | None:
+        """Why it is paused, if it is."""
+        if self.paused_at is None or self.pause_reason is None:
+            return None
+        return Pause(
+            reason=PauseReason.of(self.pause_reason),
+            since=self.paused_at,
+            detail=self.pause_detail,
+            retry_at=self.pause_retry_at,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OpenZone:
+    """A zone that is not paused, as claims need it."""
+
+    id: str
+    budget: str

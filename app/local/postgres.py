@@ -20,7 +20,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.local.programs import (
+from app.local.postgres_programs import (
     COMMON_GROUND,
     Account,
     EmbeddedPostgresError,

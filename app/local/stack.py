@@ -22,7 +22,7 @@ from app.bootstrap import open_services
 from app.main import serve_api
 from app.settings import Settings
 from app.web.serve import bind
-from app.worker.port import bind_metrics
+from app.worker.health_server import bind_metrics
 from app.worker.run import run_worker
 from sandbox.server import RunningSandbox, SandboxOptions, run_sandbox
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from app.domain.breaker import Counts
 from app.domain.custom_hostname import LIVE
-from app.domain.pause import Counts
 from app.persistence.database import NOW, Connection, in_seconds, lock_named
 from app.persistence.tables import breaker_counts, custom_hostnames, watches
 

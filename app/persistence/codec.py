@@ -20,13 +20,13 @@ from app.domain.custom_hostname import (
     Watch,
     ZoneTargets,
 )
+from app.domain.document import represent
 from app.domain.guidance import guide
 from app.domain.hostname import Hostname
+from app.domain.object_spec import RefusedEdit, Shape
 from app.domain.observation import CloudflareHostname, Routing, ValidationRecord
 from app.domain.options import Options
 from app.domain.reason import Reason
-from app.domain.representation import represent
-from app.domain.shape import RefusedEdit, Shape
 
 _OPTIONS = TypeAdapter(Options)
 _SHAPE = TypeAdapter(Shape)

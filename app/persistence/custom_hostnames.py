@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.domain.custom_hostname import CustomHostname, Desired, State, Watch
-from app.domain.representation import represent
+from app.domain.document import represent
 from app.persistence.codec import object_row, read_record, watch_row, wide_row
 from app.persistence.database import NOW, Connection, in_seconds, lock_named
 from app.persistence.tables import (

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import insert, or_, select, true, update
 
-from app.domain.attempt import Attempt
+from app.domain.deliveries import Attempt
 from app.persistence.database import NOW, Connection, in_seconds
 from app.persistence.tables import OWED, attempts, deliveries, events, webhook_endpoints
 

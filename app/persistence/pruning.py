@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, delete, select, update
 
 from app.persistence.database import NOW, Connection, in_seconds
+from app.persistence.leases import is_free
 from app.persistence.tables import (
     OWED,
     PRUNABLE,
@@ -18,7 +19,6 @@ from app.persistence.tables import (
     watches,
     webhook_endpoints,
 )
-from app.persistence.watches import is_free
 
 Counts = dict[str, int]
 """Rows that were removed, by table."""

@@ -2,91 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, case, false, func, insert, literal, or_, select, update
 
-from app.domain.pause import Pause, PauseReason, TargetHistory
-from app.domain.zone import ZoneAccess
+from app.domain.zone import OpenZone, Pause, TargetHistory, Zone
 from app.persistence.database import NOW, Connection, in_seconds
 from app.persistence.ids import Prefix, new_id
 from app.persistence.tables import zones
 
 SETTINGS_LOCK = 0x7A6F6E65
 NO_LIFT = {"lifted_after": None, "lift_accepts": False}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Zone:
-    """One zone as it is kept; `api_token` is encrypted."""
-
-    id: str
-    is_default: bool
-    cloudflare_zone_id: str
-    name: str | None
-    account_id: str | None
-    api_token: bytes
-    cname_target: str
-    accepted_targets: tuple[str, ...]
-    fallback_origin: str
-    budget: str
-    """Whose limit its calls count towards; zones of one Cloudflare user share one."""
-    paused_at: datetime | None
-    pause_reason: str | None
-    pause_detail: str | None
-    pause_retry_at: datetime | None
-    breaker_off_until: datetime | None
-    lifted_after: str | None
-    """Up to which id the end of its pause has come; None when none is under way."""
-    lift_accepts: bool
-    """Whether the end of its pause accepts regressions."""
-    redraw_after: str | None
-    """Up to which id the documents show what it says now; None when they all do."""
-    sequence: int
-    """The number of its last event."""
-    target_standing: str | None
-    """What DNS last said of the CNAME target: `found`, `absent`, `unknown`; None before that."""
-    target_absent_since: datetime | None
-    target_found_since: datetime | None
-    watch_due_at: datetime | None
-    apex_prefixes: tuple[str, ...]
-    dcv_uuid: str | None
-    takes_custom_metadata: bool | None
-    created_at: datetime
-    updated_at: datetime
-
-    def access(self, api_token: str) -> ZoneAccess:
-        """Give what calls to Cloudflare need; `api_token` is the decrypted one."""
-        return ZoneAccess(self.cloudflare_zone_id, api_token, self.budget, self.account_id)
-
-    @property
-    def target(self) -> TargetHistory:
-        """What DNS said of the CNAME target until now."""
-        return TargetHistory(
-            self.target_standing, self.target_absent_since, self.target_found_since
-        )
-
-    @property
-    def pause(self) -> Pause | None:
-        """Why it is paused, if it is."""
-        if self.paused_at is None or self.pause_reason is None:
-            return None
-        return Pause(
-            reason=PauseReason.of(self.pause_reason),
-            since=self.paused_at,
-            detail=self.pause_detail,
-            retry_at=self.pause_retry_at,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class OpenZone:
-    """A zone that is not paused, as claims need it."""
-
-    id: str
-    budget: str
 
 
 async def put_default_zone(

@@ -15,7 +15,6 @@ from typing import Any
 
 import structlog
 
-from app.domain.choices import Choice, Ground, refuse_fixed
 from app.domain.custom_hostname import (
     GONE,
     CustomHostname,
@@ -24,6 +23,7 @@ from app.domain.custom_hostname import (
     State,
     Watch,
 )
+from app.domain.document import add_moment
 from app.domain.errors import (
     DatabaseUnavailable,
     HostnameTaken,
@@ -38,23 +38,24 @@ from app.domain.hostname import (
     refuse_own_names,
     registrable_domain,
 )
+from app.domain.option_rules import Choice, Ground, refuse_fixed
 from app.domain.reason import Reason
-from app.domain.representation import add_moment
-from app.domain.schedule import Policy
+from app.domain.reconcile.schedule import Policy
+from app.domain.zone import Zone
 from app.metrics import TRANSITIONS
+from app.persistence import call_queue, leases
 from app.persistence import custom_hostnames as store
-from app.persistence import turns, watches
 from app.persistence.clock import read_now
 from app.persistence.custom_hostnames import HostnameFilter
 from app.persistence.database import Connection, Database
 from app.persistence.events import list_events
 from app.persistence.ids import Prefix, new_id
-from app.persistence.watches import LEASE_SECONDS, Claim
-from app.persistence.zones import Zone, get_zone
-from app.services.choosing import Choosing, apply
+from app.persistence.leases import LEASE_SECONDS, Claim
+from app.persistence.zones import get_zone
+from app.services.call_queue import Place, Turns
+from app.services.events import tell
 from app.services.inline_slots import InlineSlots, Slot
-from app.services.ports import Dns
-from app.services.reading import (
+from app.services.loading import (
     existing,
     free_names,
     holders,
@@ -66,9 +67,9 @@ from app.services.reading import (
     with_its_name,
     zone_of,
 )
-from app.services.reconcile import Checkpoint, Reconciler
-from app.services.telling import tell
-from app.services.turns import Place, Turns
+from app.services.option_validation import Choosing, apply
+from app.services.ports import Dns
+from app.services.reconciler.tick import Checkpoint, Reconciler
 
 log = structlog.get_logger(__name__)
 
@@ -262,7 +263,7 @@ class CustomHostnames:
             same = replace(_wished_at(same, now), revision=other.revision + 1)
             await store.save_hostname(tx, same, before=other)
             if other.state is State.FAILED:
-                await watches.wake(tx, other.id)
+                await leases.wake(tx, other.id)
         return await self._wish(tx, record, _wished_at(wished, now), slot)
 
     async def remove(self, record_id: str, *, revision: int | None = None) -> CustomHostname:
@@ -283,7 +284,7 @@ class CustomHostnames:
             now = await read_now(tx)
             wished = replace(record, desired=Desired.ABSENT, wanted_at=now, updated_at=now)
             wished, claim = await self._wish(tx, record, wished, slot)
-            await turns.leave(tx, [record.id])
+            await call_queue.leave(tx, [record.id])
             return wished, claim
 
         return await self._run_inline(wish)
@@ -372,7 +373,7 @@ class CustomHostnames:
             raise HostnameTaken(hostname.name, in_the_way=hostname.name)
         await tell(tx, record, before=None, after=State.PENDING, at=now)
         if not slot.is_taken:
-            await watches.wake(tx, record.id)
+            await leases.wake(tx, record.id)
         return record, True
 
     async def _refuse_tombstones(self, hostname: Hostname, tenant: str) -> None:
@@ -381,7 +382,7 @@ class CustomHostnames:
             await free_names(tx, hostname.base, besides_tenant=tenant, policy=self._policy)
             found = await store.tombstones(tx, hostname.base, besides_tenant=tenant)
             for record_id in found:
-                await watches.wake(tx, record_id)
+                await leases.wake(tx, record_id)
             return found
 
         if await self._database.run(look_again):
@@ -396,11 +397,11 @@ class CustomHostnames:
         """Write what is desired, and claim the hostname if nobody holds it and there is room."""
         wished = replace(wished, revision=before.revision + 1)
         wished = await store.save_hostname(tx, wished, before=before)
-        await watches.wake(tx, before.id)
+        await leases.wake(tx, before.id)
         return wished, await self._claim(tx, before.id, slot)
 
     async def _claim(self, tx: Connection, record_id: str, slot: Slot) -> Claim | None:
-        return await watches.claim_one(tx, record_id) if slot.is_taken else None
+        return await leases.claim_one(tx, record_id) if slot.is_taken else None
 
     async def _run_inline(
         self,

@@ -9,17 +9,17 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from app.domain.attempt import Attempt
-from app.domain.delivery_shares import (
+from app.domain.deliveries import (
     AFTER_SOON,
     AT_FIRST,
     HANGING_TIMES,
     SOON_SECONDS,
+    Attempt,
     allowance,
     pick,
 )
 from app.domain.errors import NotReady
-from app.domain.schedule import webhook_retry_after
+from app.domain.reconcile.schedule import webhook_retry_after
 from app.metrics import DELIVERIES, DELIVERY_DURATION, LEASES_LOST
 from app.persistence import deliveries as store
 from app.persistence.database import Database

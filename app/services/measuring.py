@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 
 from app import metrics
-from app.domain.budget import Lane
 from app.domain.custom_hostname import State
 from app.domain.observation import Side
-from app.domain.pause import PauseReason
+from app.domain.rate_limit import Lane
+from app.domain.zone import PauseReason
 from app.persistence import measurements as store
 from app.persistence.database import Database
 from app.persistence.zones import list_zones
-from app.services.budgets import Budgets
+from app.services.rate_limiter import Budgets
 
 EVERY_SECONDS = 30.0
 COST_PART = 0.01

@@ -15,13 +15,13 @@ from app.domain.custom_hostname import (
     State,
 )
 from app.domain.errors import Conflict, NotFound
+from app.domain.object_spec import Shape
 from app.domain.reason import Reason
-from app.domain.shape import Shape
+from app.persistence import call_queue, leases
 from app.persistence import custom_hostnames as store
-from app.persistence import turns, watches
 from app.persistence.clock import read_now
 from app.persistence.database import Connection, Database
-from app.services.reading import existing, present, refuse_leaving, with_its_name
+from app.services.loading import existing, present, refuse_leaving, with_its_name
 
 UNKNOWN_SHAPE = Shape(method="unknown")
 """What an adopted object was made with: an edit brings it to what is wanted here."""
@@ -61,7 +61,7 @@ class OperatorActions:
             freed = replace(before, name_released_at=released, tombstone=False)
             if before.desired is Desired.PRESENT:
                 freed = replace(freed, desired=Desired.ABSENT, wanted_at=now)
-                await turns.leave(tx, [record_id])
+                await call_queue.leave(tx, [record_id])
             return await self._save(tx, before, freed)
 
     async def adopt(self, record_id: str) -> CustomHostname:
@@ -102,5 +102,5 @@ class OperatorActions:
         now = await read_now(tx)
         after = replace(after, revision=before.revision + 1, updated_at=now)
         saved = await store.save_hostname(tx, after, before=before)
-        await watches.wake(tx, before.id)
+        await leases.wake(tx, before.id)
         return saved

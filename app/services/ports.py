@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from app.domain.attempt import Attempt
 from app.domain.custom_hostname import CustomHostname
+from app.domain.deliveries import Attempt
+from app.domain.object_spec import Shape
 from app.domain.observation import CloudflareHostname, DnsView, HostnamePage, Values
-from app.domain.shape import Shape
 from app.domain.zone import CloudflareZone, FallbackOrigin, Quota, ZoneAccess, ZoneRecord
 
 

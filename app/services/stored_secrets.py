@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from app.domain.errors import Conflict, InvalidInput, NotFound, NotReady
+from app.domain.zone import Zone
 from app.persistence import stored_secrets as store
 from app.persistence.database import Database
-from app.persistence.zones import Zone, get_zone, save_token
+from app.persistence.zones import get_zone, save_token
 from app.services.ports import RotatingCipher
 
 AT_ONCE = 200

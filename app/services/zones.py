@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from app.domain.budget import Lane
 from app.domain.errors import (
     BudgetSpent,
     CloudflareError,
@@ -20,19 +19,20 @@ from app.domain.errors import (
     InvalidInput,
     NotFound,
 )
+from app.domain.rate_limit import Lane
 from app.domain.zone import (
     FallbackOrigin,
     Origin,
     Quota,
+    Zone,
     ZoneAccess,
     ZoneRecord,
     parse_origin,
 )
 from app.persistence import zones as store
 from app.persistence.database import Database
-from app.persistence.zones import Zone
-from app.services.budgets import Budgets, Standing
 from app.services.ports import Cipher, ZoneGateway
+from app.services.rate_limiter import Budgets, Standing
 
 T = TypeVar("T")
 

@@ -10,15 +10,15 @@ import structlog
 
 from app import __version__
 from app.bootstrap import Services
+from app.domain.zone import Zone
 from app.persistence.deliveries import Delivery
-from app.persistence.sweeps import Sweep
+from app.persistence.leases import Claim
+from app.persistence.resync import Sweep
 from app.persistence.wakeups import Channel, listening
-from app.persistence.watches import Claim
-from app.persistence.zones import Zone
 from app.services.pruning import Kind, Pruning
+from app.worker.health_server import served
 from app.worker.heartbeats import Heartbeats
 from app.worker.loop import Loop, Work
-from app.worker.port import served
 
 SWEEPS = 2
 ZONES = 4

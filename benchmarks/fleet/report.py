@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from app.domain.budget import Limits
+from app.domain.rate_limit import Limits
 from benchmarks.fleet.baselines import active_alone_at, naive_calls
 from benchmarks.fleet.population import Trouble
 from benchmarks.fleet.simulation import Outcome, Story

@@ -35,8 +35,8 @@ import httpx
 from app.bootstrap import Services, open_services
 from app.domain.custom_hostname import CustomHostname, Plan, Purpose, RecordStatus, State
 from app.domain.plan import records_complete, wanted_records
-from app.domain.schedule import Policy, dns_due_at
-from app.domain.sweeps import FOLLOWED, WHOLE
+from app.domain.reconcile.schedule import Policy, dns_due_at
+from app.domain.resync import FOLLOWED, WHOLE
 from app.local.database import local_database
 from app.logging import set_up_logging
 from app.persistence.custom_hostnames import read_hostnames

@@ -31,8 +31,8 @@ from app.domain.errors import (
     CloudflareUnavailable,
     CloudflareZoneUnknown,
 )
+from app.domain.object_spec import Shape
 from app.domain.observation import CloudflareHostname, Found, HostnamePage, ValidationRecord
-from app.domain.shape import Shape
 from app.domain.zone import FallbackOrigin, Quota, ZoneAccess
 from tests.domain.builders import decided, live_record
 

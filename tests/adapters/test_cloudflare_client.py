@@ -12,8 +12,8 @@ import httpx
 import pytest
 import structlog.testing
 
-from app.adapters.cloudflare.answers import UNASKED_WAIT
 from app.adapters.cloudflare.client import CloudflareClient
+from app.adapters.cloudflare.responses import UNASKED_WAIT
 from app.domain.errors import (
     CloudflareDuplicate,
     CloudflareError,
@@ -30,8 +30,8 @@ from app.domain.errors import (
     CloudflareZoneUnknown,
     DatabaseUnavailable,
 )
+from app.domain.object_spec import Shape
 from app.domain.observation import CloudflareHostname, ValidationRecord
-from app.domain.shape import Shape
 from app.domain.zone import CloudflareZone, FallbackOrigin, Quota, ZoneAccess, ZoneRecord
 
 TOKEN = "v1.0-a-token-nobody-may-see"

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from app.adapters.dns.look import DnsLook
+from app.adapters.dns.checker import DnsLook
+from app.adapters.dns.name_servers import KEPT_NAMES, AuthoritativeServers, ServerCache
 from app.adapters.dns.query import MAX_PACKETS, Questions, Server
-from app.adapters.dns.servers import KEPT_NAMES, AuthoritativeServers, ServerCache
 from app.domain.observation import Absent, Found, Routing, RoutingKind, Unknown
 from tests.adapters.hostnames import TARGET, a_record
 from tests.adapters.scripted_dns import Asked, ScriptedDns, scripted_dns

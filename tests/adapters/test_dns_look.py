@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from app.adapters.dns.look import DnsLook
+from app.adapters.dns.checker import DnsLook
 from app.adapters.dns.query import Server
 from app.domain.custom_hostname import CustomHostname, Plan
 from app.domain.observation import (

@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 
-from app.adapters.webhooks.guard import check_url, is_public, resolve, resolver_of
+from app.adapters.egress import check_url, is_public, resolve, resolver_of
 from app.domain.errors import WebhookRefused
 
 from .scripted_dns import scripted_dns

@@ -16,9 +16,9 @@ import httpx
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from app.adapters.webhooks import send
-from app.adapters.webhooks.send import WebhookSender, new_secret
-from app.domain.attempt import Attempt
+from app.adapters import webhook_sender
+from app.adapters.webhook_sender import WebhookSender, new_secret
+from app.domain.deliveries import Attempt
 from app.domain.errors import WebhookRefused
 from tests.support.certificates import Authority
 
@@ -188,7 +188,7 @@ async def test_a_redirect_is_not_followed(code: int, *, follow: bool) -> None:
 
 
 async def test_silence_is_an_error_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(send, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(webhook_sender, "ANSWER_SECONDS", 0.3)
     async with receiver(silence) as got:
         attempt = await sent(got.url)
     assert (attempt.status_code, attempt.error) == (None, "ReadTimeout")
@@ -320,7 +320,7 @@ async def test_every_address_of_a_name_is_tried_before_a_webhook_is_put_off(
 async def test_an_address_that_is_silent_leaves_the_others_their_part_of_the_time(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(send, "CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr(webhook_sender, "CONNECT_SECONDS", 1.0)
     zone_file = "hooks.shop.com AAAA ::1\nhooks.shop.com A 127.0.0.1"
     async with dual_stack(tmp_path, zone_file) as stack:
         with silent_at("::1", stack.got.port):

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.web.faults import fault_of
+from app.web.errors import fault_of
 from tests.support import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

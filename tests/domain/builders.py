@@ -16,7 +16,6 @@ from app.domain.custom_hostname import (
     Watch,
     ZoneTargets,
 )
-from app.domain.decide import Transition, decide
 from app.domain.hostname import Hostname
 from app.domain.observation import (
     Absent,
@@ -37,7 +36,8 @@ from app.domain.observation import (
 from app.domain.options import Options
 from app.domain.plan import wanted_shape
 from app.domain.reason import Reason
-from app.domain.schedule import Policy
+from app.domain.reconcile.decide import Transition, decide
+from app.domain.reconcile.schedule import Policy
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 POLICY = Policy()

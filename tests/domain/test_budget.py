@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain import budget as rules
-from app.domain.budget import Bucket, Lane, Limits, RateHeaders
+from app.domain import rate_limit as rules
+from app.domain.rate_limit import Bucket, Lane, Limits, RateHeaders
 
 NOW = 1_700_000_000.0
 LIMITS = Limits()

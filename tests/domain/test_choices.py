@@ -9,10 +9,16 @@ from typing import Any
 import pytest
 
 from app.adapters.public_suffixes import public_suffix
-from app.domain.choices import Choice, changed_choice, check_choice, is_at_cloudflare, refuse_fixed
 from app.domain.custom_hostname import Plan
 from app.domain.errors import InvalidInput, OptionNotAvailable, PlanNotAvailable
 from app.domain.hostname import Hostname
+from app.domain.option_rules import (
+    Choice,
+    changed_choice,
+    check_choice,
+    is_at_cloudflare,
+    refuse_fixed,
+)
 from app.domain.options import DcvMethod, Options, OwnershipMethod, Tls, merge_options
 
 PLAIN, WILDCARD = Hostname("shop.tenant.com"), Hostname("*.shop.tenant.com")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.domain.cloudflare_errors import (
+from app.domain.cloudflare_terms import (
     BEHIND,
     EXPECTED,
     IN_THE_WAY,

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 import pytest
 
 from app.domain.custom_hostname import CustomHostname, State
-from app.domain.decide import decide
 from app.domain.observation import (
     Act,
     CloudflareHostname,
@@ -16,7 +15,8 @@ from app.domain.observation import (
     Observation,
     Routing,
 )
-from app.domain.schedule import cloudflare_next_try
+from app.domain.reconcile.decide import decide
+from app.domain.reconcile.schedule import cloudflare_next_try
 
 from .builders import (
     HERE,

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from app.domain.acts import shape_to_send
 from app.domain.custom_hostname import CustomHostname, Plan, State
+from app.domain.document import represent
 from app.domain.observation import Absent, Act, CloudflareView, Found, Refused, Unknown
 from app.domain.options import CertificateAuthority, Options, Tls
 from app.domain.plan import wanted_shape
 from app.domain.reason import Reason
-from app.domain.representation import represent
+from app.domain.reconcile.actions import shape_to_send
 
 from .builders import (
     CLOUDFLARE_ID,

@@ -3,7 +3,6 @@ from dataclasses import replace
 import pytest
 
 from app.domain.custom_hostname import LIVE, CustomHostname, Plan, State
-from app.domain.decide import Transition, needs_thorough_look
 from app.domain.observation import (
     Absent,
     Act,
@@ -15,6 +14,7 @@ from app.domain.observation import (
     Unknown,
 )
 from app.domain.reason import Reason, WaitingOn
+from app.domain.reconcile.decide import Transition, needs_thorough_look
 
 from .builders import (
     CLOUDFLARE_ID,

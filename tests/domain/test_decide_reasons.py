@@ -4,10 +4,10 @@ from dataclasses import replace
 import pytest
 
 from app.domain.custom_hostname import CustomHostname, Plan, State
+from app.domain.document import represent
 from app.domain.observation import CloudflareHostname, Found, Routing, RRsetKey, ValidationRecord
 from app.domain.plan import records_complete
 from app.domain.reason import Reason, WaitingOn
-from app.domain.representation import represent
 
 from .builders import (
     ACME_RRSET,

@@ -4,7 +4,6 @@ from itertools import pairwise
 import pytest
 
 from app.domain.custom_hostname import CustomHostname, Plan, State, Watch
-from app.domain.decide import Transition, decide
 from app.domain.observation import (
     Absent,
     Act,
@@ -14,6 +13,7 @@ from app.domain.observation import (
     Refused,
     Unknown,
 )
+from app.domain.reconcile.decide import Transition, decide
 
 from .builders import (
     ACME_RRSET,

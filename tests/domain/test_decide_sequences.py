@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.custom_hostname import LIVE, CustomHostname, Desired, Plan, Removal, State
-from app.domain.decide import Transition, decide
 from app.domain.events import EventType
 from app.domain.observation import (
     Absent,
@@ -22,6 +21,7 @@ from app.domain.observation import (
     Refused,
     Unknown,
 )
+from app.domain.reconcile.decide import Transition, decide
 
 from .builders import (
     ACME_RRSET,

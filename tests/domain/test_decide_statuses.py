@@ -1,8 +1,8 @@
 import pytest
 
 from app.domain.custom_hostname import State
+from app.domain.document import represent
 from app.domain.reason import Reason
-from app.domain.representation import represent
 
 from .builders import (
     HERE,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from app.domain.delivery_shares import (
+from app.domain.deliveries import (
     AFTER_LATE,
     AFTER_SOON,
     AT_FIRST,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.domain.custom_hostname import CustomHostname, Desired, State
-from app.domain.decide import decide
+from app.domain.document import represent
 from app.domain.observation import (
     Absent,
     Act,
@@ -21,7 +21,7 @@ from app.domain.observation import (
     Unknown,
 )
 from app.domain.reason import Reason
-from app.domain.representation import represent
+from app.domain.reconcile.decide import decide
 
 from .builders import (
     CLOUDFLARE_ID,

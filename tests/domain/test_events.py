@@ -3,9 +3,9 @@ import json
 import pytest
 
 from app.domain.custom_hostname import State
-from app.domain.decide import Step
 from app.domain.events import Event, EventType, event_document, event_type, webhook_body
 from app.domain.reason import Reason, WaitingOn
+from app.domain.reconcile.decide import Step
 
 from .builders import NOW, live_record
 

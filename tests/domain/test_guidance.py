@@ -17,6 +17,7 @@ from app.domain.custom_hostname import (
     State,
     When,
 )
+from app.domain.document import represent, represent_records
 from app.domain.events import EventType
 from app.domain.guidance import NOTHING_TO_ADD, PRE_VALIDATION_WARNING, Guidance, guide
 from app.domain.hostname import Hostname
@@ -24,7 +25,6 @@ from app.domain.observation import ValidationRecord
 from app.domain.options import DcvMethod, Options, OwnershipMethod
 from app.domain.plan import wanted_records
 from app.domain.reason import Reason, WaitingOn
-from app.domain.representation import represent, represent_records
 
 from .builders import (
     ACME_RRSET,

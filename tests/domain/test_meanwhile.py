@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from app.domain.custom_hostname import CloudflareObject, CustomHostname, Desired, Plan, State
-from app.domain.decide import Transition
-from app.domain.meanwhile import with_what_changed
 from app.domain.observation import Act, Refused
 from app.domain.options import Options, Tls
+from app.domain.reconcile.decide import Transition
+from app.domain.reconcile.merge import with_what_changed
 
 from .builders import (
     HERE,

@@ -4,16 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.domain.pause import (
-    PAUSE_REASONS,
-    RESUME_OVER,
-    Counts,
-    TargetHistory,
-    may_trip,
-    resume_over,
-    trips,
-)
+from app.domain.breaker import Counts, may_trip, trips
 from app.domain.reason import Reason, WaitingOn
+from app.domain.zone import PAUSE_REASONS, RESUME_OVER, TargetHistory, resume_over
 
 BEGAN = datetime(2026, 11, 26, tzinfo=UTC)
 

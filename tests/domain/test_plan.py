@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import pytest
 
-from app.domain.choices import parse_plan
 from app.domain.custom_hostname import (
     CloudflareObject,
     CustomHostname,
@@ -16,7 +15,9 @@ from app.domain.custom_hostname import (
 )
 from app.domain.errors import PlanNotAvailable
 from app.domain.hostname import Hostname
+from app.domain.object_spec import Shape
 from app.domain.observation import ValidationRecord
+from app.domain.option_rules import parse_plan
 from app.domain.options import DcvMethod, Options, OwnershipMethod
 from app.domain.plan import (
     APEX_NOTE,
@@ -28,7 +29,6 @@ from app.domain.plan import (
     wanted_records,
     wanted_shape,
 )
-from app.domain.shape import Shape
 
 from .builders import (
     ACME,

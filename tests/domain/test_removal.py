@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.domain.cloudflare_errors import ENTITLEMENTS
+from app.domain.cloudflare_terms import ENTITLEMENTS
 from app.domain.custom_hostname import (
     CloudflareObject,
     CustomHostname,
@@ -14,7 +14,7 @@ from app.domain.custom_hostname import (
     State,
     Watch,
 )
-from app.domain.decide import Transition, decide
+from app.domain.document import represent
 from app.domain.observation import (
     Absent,
     Act,
@@ -29,8 +29,8 @@ from app.domain.observation import (
     Unknown,
 )
 from app.domain.reason import Reason, WaitingOn
-from app.domain.removal import frees_its_name, release_name
-from app.domain.representation import represent
+from app.domain.reconcile.actions import frees_its_name, release_name
+from app.domain.reconcile.decide import Transition, decide
 
 from .builders import (
     ELSEWHERE,

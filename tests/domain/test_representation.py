@@ -5,8 +5,8 @@ from datetime import datetime
 import pytest
 
 from app.domain.custom_hostname import CustomHostname, DnsSeen, Plan, RecordStatus, State
+from app.domain.document import add_moment, represent, represent_records
 from app.domain.observation import Refused, Routing, RoutingKind
-from app.domain.representation import add_moment, represent, represent_records
 
 from .builders import (
     ELSEWHERE,

@@ -18,7 +18,7 @@ from app.domain.observation import (
     ValidationRecord,
 )
 from app.domain.reason import Reason
-from app.domain.schedule import (
+from app.domain.reconcile.schedule import (
     FOLLOW,
     TOKENS,
     cloudflare_due_at,

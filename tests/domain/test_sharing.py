@@ -14,12 +14,12 @@ from app.domain.custom_hostname import (
     Sibling,
     State,
 )
+from app.domain.document import represent
 from app.domain.hostname import Hostname
+from app.domain.object_spec import Shape
 from app.domain.observation import Absent, Act, Found, Refused
 from app.domain.plan import wanted_shape
-from app.domain.representation import represent
-from app.domain.shape import Shape
-from app.domain.sharing import covers_wildcard, join, serves, waits_for_sibling
+from app.domain.siblings import covers_wildcard, join, serves, waits_for_sibling
 
 from .builders import (
     CLOUDFLARE_ID,

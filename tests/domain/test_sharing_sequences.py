@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.custom_hostname import CustomHostname, Desired, Plan, Sibling, State
-from app.domain.decide import decide
 from app.domain.hostname import Hostname
+from app.domain.object_spec import Shape
 from app.domain.observation import (
     Absent,
     Act,
@@ -24,8 +24,8 @@ from app.domain.observation import (
 )
 from app.domain.options import Options, Tls
 from app.domain.plan import wanted_shape
-from app.domain.shape import Shape
-from app.domain.sharing import has_confirmed, join, with_present_shape
+from app.domain.reconcile.decide import decide
+from app.domain.siblings import has_confirmed, join, with_present_shape
 
 from .builders import NAME, NOW, POLICY, cloudflare_view, hostname_record
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain import sweeps as rules
-from app.domain.sweeps import EXCEPTIONS, FOLLOWED, LISTS, WHOLE
+from app.domain import resync as rules
+from app.domain.resync import EXCEPTIONS, FOLLOWED, LISTS, WHOLE
 
 A_PAGE = 3
 """Names on a page of the lists that are played here."""

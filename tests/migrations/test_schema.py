@@ -14,8 +14,8 @@ from pydantic import TypeAdapter
 from sqlalchemy import TextClause
 from sqlalchemy.exc import DBAPIError
 
-from app.domain.shape import Shape
-from app.domain.sweeps import FOLLOWED_STATUSES
+from app.domain.object_spec import Shape
+from app.domain.resync import FOLLOWED_STATUSES
 from app.persistence import tables
 from app.persistence.migrations import alembic_config, migrate
 from app.persistence.tables import SCHEMA_VERSION, metadata

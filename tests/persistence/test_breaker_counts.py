@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from app.domain.pause import Counts
+from app.domain.breaker import Counts
 from app.persistence.breaker_counts import count_look, tally_within
 from app.persistence.database import Database
 from tests.support.rows import present_zone

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from app.domain.custom_hostname import CloudflareObject, Watch
 from app.domain.errors import DatabaseUnavailable
-from app.persistence import listings, watches
+from app.persistence import leases, list_snapshot
 from app.persistence.connecting import connect
 from app.persistence.database import Connection, Database, TransactionUndone
 from tests.support.rows import now_of, present_zone, put_hostname
@@ -23,33 +23,33 @@ Change = Callable[[Connection, str], Awaitable[object]]
 async def confirm(tx: Connection, _: str) -> None:
     later = await tx.scalar(text("SELECT nameplate_now()"))
     assert later is not None
-    await listings.confirm_listed(
+    await list_snapshot.confirm_listed(
         tx, IDS[::-1], sent_at=later, round_number=None, next_look_in=None
     )
 
 
 async def note(tx: Connection, _: str) -> None:
-    await listings.note_listed(tx, IDS[::-1], 7)
+    await list_snapshot.note_listed(tx, IDS[::-1], 7)
 
 
 async def unlisted(tx: Connection, zone_id: str) -> None:
     now = await tx.scalar(text("SELECT nameplate_now()"))
     assert now is not None
-    await listings.look_at_unlisted(tx, zone_id, {}, since=now)
+    await list_snapshot.look_at_unlisted(tx, zone_id, {}, since=now)
 
 
 async def missing(tx: Connection, zone_id: str) -> None:
     now = await tx.scalar(text("SELECT nameplate_now()"))
     assert now is not None
-    await listings.look_at_missing(tx, zone_id, 9, since=now, rounds=1)
+    await list_snapshot.look_at_missing(tx, zone_id, 9, since=now, rounds=1)
 
 
 async def claim(tx: Connection, _: str) -> None:
-    await watches.claim_these(tx, IDS[::-1])
+    await leases.claim_these(tx, IDS[::-1])
 
 
 async def lock(tx: Connection, _: str) -> None:
-    await watches.lock_all(tx, IDS[::-1])
+    await leases.lock_all(tx, IDS[::-1])
 
 
 @pytest.mark.parametrize("change", [confirm, note, unlisted, missing, claim, lock])

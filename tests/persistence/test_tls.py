@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from app.local.programs import server_account
+from app.local.postgres_programs import server_account
 from app.persistence.connecting import connect
 from app.persistence.database import open_database
 from app.persistence.database_url import read_database_url

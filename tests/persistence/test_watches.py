@@ -13,10 +13,10 @@ from sqlalchemy import update
 from app.domain.custom_hostname import CustomHostname, Desired, Removal, State, Watch
 from app.domain.reason import Reason
 from app.persistence import custom_hostnames as store
-from app.persistence import tables, watches
+from app.persistence import due_work, leases, pause_spreading, tables
 from app.persistence.clock import advance, read_now
 from app.persistence.database import NOW, Connection, Database, in_seconds
-from app.persistence.watches import Claim
+from app.persistence.leases import Claim
 from app.persistence.zones import open_zones
 from tests.support.rows import now_of, present_zone, put_hostname
 
@@ -37,7 +37,7 @@ async def let_pass(database: Database, **by: float) -> None:
 async def claim_due(database: Database, limit: int = 10) -> list[Claim]:
     async with database.transaction() as tx:
         zones = await open_zones(tx)
-        return await watches.claim_free(tx, zones[0].id, limit=limit) if zones else []
+        return await due_work.claim_free(tx, zones[0].id, limit=limit) if zones else []
 
 
 async def put_off(tx: Connection, *, minutes: int) -> None:
@@ -58,12 +58,12 @@ async def test_a_lease_that_ended_is_taken_up_with_a_higher_token(database: Data
     await insert(database, "a.shop.com")
     (first,) = await claim_due(database)
     async with database.transaction() as tx:
-        await advance(tx, timedelta(seconds=watches.LEASE_SECONDS + 1))
+        await advance(tx, timedelta(seconds=leases.LEASE_SECONDS + 1))
     (second,) = await claim_due(database)
     assert second.token == first.token + 1
     async with database.transaction() as tx:
-        assert not await watches.hold(tx, first)
-        assert await watches.hold(tx, second)
+        assert not await leases.hold(tx, first)
+        assert await leases.hold(tx, second)
 
 
 async def test_a_lease_that_ended_allows_no_write_even_before_anybody_takes_it(
@@ -72,9 +72,9 @@ async def test_a_lease_that_ended_allows_no_write_even_before_anybody_takes_it(
     await insert(database, "a.shop.com")
     (claim,) = await claim_due(database)
     async with database.transaction() as tx:
-        await advance(tx, timedelta(seconds=watches.LEASE_SECONDS + 1))
+        await advance(tx, timedelta(seconds=leases.LEASE_SECONDS + 1))
     async with database.transaction() as tx:
-        assert not await watches.hold(tx, claim)
+        assert not await leases.hold(tx, claim)
 
 
 async def test_a_wake_during_a_lease_makes_the_row_due_at_its_end(database: Database) -> None:
@@ -82,11 +82,11 @@ async def test_a_wake_during_a_lease_makes_the_row_due_at_its_end(database: Data
     (claim,) = await claim_due(database)
     later = Watch(cloudflare_due_at=claim.now + timedelta(hours=1))
     async with database.transaction() as tx:
-        await watches.wake(tx, record.id)
+        await leases.wake(tx, record.id)
     assert await claim_due(database) == []
     async with database.transaction() as tx:
-        assert await watches.hold(tx, claim)
-        await watches.release(tx, claim, later)
+        assert await leases.hold(tx, claim)
+        await leases.release(tx, claim, later)
     assert [c.custom_hostname_id for c in await claim_due(database)] == [record.id]
 
 
@@ -95,11 +95,11 @@ async def test_what_was_woken_is_claimed_before_what_only_fell_due(database: Dat
         await insert(database, f"early-{number}.shop.com")
     woken = await insert(database, "woken.shop.com")
     async with database.transaction() as tx:
-        await watches.wake(tx, woken.id)
+        await leases.wake(tx, woken.id)
         zone = (await open_zones(tx))[0]
-        claims = await watches.claim_woken(tx, zone.id, limit=3)
+        claims = await due_work.claim_woken(tx, zone.id, limit=3)
         assert [claim.custom_hostname_id for claim in claims] == [woken.id]
-        assert await watches.claim_woken(tx, zone.id, limit=3) == []
+        assert await due_work.claim_woken(tx, zone.id, limit=3) == []
 
 
 async def test_one_that_is_woken_while_it_is_held_goes_first_once_it_is_let_go(
@@ -108,11 +108,11 @@ async def test_one_that_is_woken_while_it_is_held_goes_first_once_it_is_let_go(
     record = await insert(database, "a.shop.com")
     (claim,) = await claim_due(database)
     async with database.transaction() as tx:
-        await watches.wake(tx, record.id)
+        await leases.wake(tx, record.id)
         zone = (await open_zones(tx))[0]
-        assert await watches.claim_woken(tx, zone.id, limit=3) == []
-        await watches.release(tx, claim, Watch(cloudflare_due_at=claim.now + timedelta(hours=1)))
-        assert len(await watches.claim_woken(tx, zone.id, limit=3)) == 1
+        assert await due_work.claim_woken(tx, zone.id, limit=3) == []
+        await leases.release(tx, claim, Watch(cloudflare_due_at=claim.now + timedelta(hours=1)))
+        assert len(await due_work.claim_woken(tx, zone.id, limit=3)) == 1
 
 
 async def test_what_was_woken_and_put_off_since_is_not_claimed_before_its_time(
@@ -120,20 +120,20 @@ async def test_what_was_woken_and_put_off_since_is_not_claimed_before_its_time(
 ) -> None:
     record = await insert(database, "a.shop.com")
     async with database.transaction() as tx:
-        await watches.wake(tx, record.id)
+        await leases.wake(tx, record.id)
         zone = (await open_zones(tx))[0]
         await put_off(tx, minutes=1)
-        assert await watches.claim_woken(tx, zone.id, limit=3) == []
+        assert await due_work.claim_woken(tx, zone.id, limit=3) == []
         await advance(tx, timedelta(minutes=2))
     async with database.transaction() as tx:
-        assert len(await watches.claim_woken(tx, zone.id, limit=3)) == 1
+        assert len(await due_work.claim_woken(tx, zone.id, limit=3)) == 1
 
 
 async def test_a_release_without_a_wake_keeps_the_appointment(database: Database) -> None:
     await insert(database, "a.shop.com")
     (claim,) = await claim_due(database)
     async with database.transaction() as tx:
-        await watches.release(tx, claim, Watch(cloudflare_due_at=claim.now + timedelta(seconds=90)))
+        await leases.release(tx, claim, Watch(cloudflare_due_at=claim.now + timedelta(seconds=90)))
     for seconds, due in ((80, 0), (11, 1)):
         async with database.transaction() as tx:
             await advance(tx, timedelta(seconds=seconds))
@@ -204,7 +204,7 @@ async def test_all_of_a_watch_is_read_as_it_was_written(database: Database) -> N
         getattr(whole, name) != getattr(Watch(), name) for name in Watch.__dataclass_fields__
     )
     async with database.transaction() as tx:
-        await watches.release(tx, claim, whole)
+        await leases.release(tx, claim, whole)
     async with database.transaction() as tx:
         known = await store.get_hostname(tx, record.id)
     assert known is not None
@@ -215,8 +215,8 @@ async def spread(database: Database, *, anew: bool, paused_for: timedelta) -> No
     async with database.transaction() as tx:
         zone = (await open_zones(tx))[0]
         since = await read_now(tx) - paused_for
-        ids = await watches.lock_for_spreading(tx, zone.id, after="", limit=10)
-        await watches.spread(
+        ids = await pause_spreading.lock_for_spreading(tx, zone.id, after="", limit=10)
+        await pause_spreading.spread(
             tx,
             ids,
             over=timedelta(hours=1),
@@ -240,7 +240,7 @@ async def test_after_a_pause_what_was_in_doubt_is_looked_at_within_five_minutes(
         "doubted_at": Watch(dns_due_at=later, doubted_at=claim.now),
     }[doubt]
     async with database.transaction() as tx:
-        await watches.release(tx, claim, in_doubt)
+        await leases.release(tx, claim, in_doubt)
     await spread(database, anew=anew, paused_for=timedelta(minutes=30))
     async with database.transaction() as tx:
         known = await store.get_hostname(tx, record.id)
@@ -286,7 +286,7 @@ async def test_what_fell_due_is_counted_as_far_as_is_asked(database: Database) -
     zone = await present_zone(database)
     async with database.transaction() as tx:
         await advance(tx, timedelta(seconds=1))
-        assert await watches.count_overdue(tx, zone.id, limit=10) == 4
-        assert await watches.count_overdue(tx, zone.id, limit=3) == 3
+        assert await pause_spreading.count_overdue(tx, zone.id, limit=10) == 4
+        assert await pause_spreading.count_overdue(tx, zone.id, limit=3) == 3
         await put_off(tx, minutes=1)
-        assert await watches.count_overdue(tx, zone.id, limit=10) == 0
+        assert await pause_spreading.count_overdue(tx, zone.id, limit=10) == 0

@@ -15,12 +15,12 @@ import httpx
 from cryptography.fernet import Fernet
 from typing_extensions import override
 
-from app.adapters.cloudflare.wire import WireHostname
+from app.adapters.cloudflare.objects import WireHostname
 from app.bootstrap import Services, open_services
 from app.domain.observation import CloudflareHostname
-from app.domain.sweeps import LISTS, PER_PAGE
+from app.domain.resync import LISTS, PER_PAGE
 from app.local.stack import Secrets, sandbox_settings
-from app.persistence.sweeps import put_lists
+from app.persistence.resync import put_lists
 from app.persistence.zones import open_zones
 from app.settings import Settings
 from benchmarks.filling import Filling, default_zone

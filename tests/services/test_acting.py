@@ -8,13 +8,13 @@ from typing import Any, cast
 
 import pytest
 
-from app.domain.budget import Lane, Limits
 from app.domain.errors import CloudflareNotFound, CloudflareUnavailable
 from app.domain.observation import CloudflareHostname, HostnamePage
+from app.domain.rate_limit import Lane, Limits
 from app.domain.zone import ZoneAccess
 from app.persistence.database import open_database
-from app.services.acting import MOST_PAGES, Actor
-from app.services.budgets import Budgets
+from app.services.rate_limiter import Budgets
+from app.services.reconciler.act import MOST_PAGES, Actor
 from tests.domain.builders import hostname_record
 
 ACCESS = ZoneAccess("zone0123", "token", "default")

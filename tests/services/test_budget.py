@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from app.domain.budget import Limits
+from app.domain.rate_limit import Limits
 from app.local.stack import StackLimits, StackOptions, running_stack
 from app.persistence.clock import advance
 from app.persistence.database import open_database
 from app.persistence.zones import open_zones
-from app.services.budgets import Budgets
-from app.services.turns import Turns
+from app.services.call_queue import Turns
+from app.services.rate_limiter import Budgets
 from tests.support import Service
 
 CREATE = "POST /zones/{zone_id}/custom_hostnames"

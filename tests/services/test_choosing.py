@@ -13,7 +13,7 @@ from app.domain.errors import PlanNotAvailable
 from app.domain.hostname import Hostname
 from app.domain.observation import Absent, DnsView, Found, Unknown, Values
 from app.persistence.database import Database
-from app.services.choosing import Choosing
+from app.services.option_validation import Choosing
 from tests.support.rows import present_zone
 
 CLOUDFLARES = Found(("ada.ns.cloudflare.com", "bob.ns.cloudflare.com"))

@@ -9,14 +9,14 @@ from typing import cast
 
 import pytest
 
-from app.domain.budget import Limits
 from app.domain.custom_hostname import Watch
+from app.domain.rate_limit import Limits
+from app.domain.zone import Zone
 from app.persistence.database import Connection, Database
-from app.persistence.watches import Claim, wake
-from app.persistence.zones import Zone
-from app.services.budgets import Budgets
-from app.services.claims import Claims
-from app.services.turns import Turns
+from app.persistence.leases import Claim, wake
+from app.services.call_queue import Turns
+from app.services.dispatcher import Claims
+from app.services.rate_limiter import Budgets
 from tests.support.rows import now_of, present_zone, put_hostname, put_zone
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.sweeps import FOLLOWED, FOLLOWED_AT_MOST, filters
+from app.domain.resync import FOLLOWED, FOLLOWED_AT_MOST, filters
 
 from .seeded import Seeded, Worker, id_of, record_id, seeded_zone
 

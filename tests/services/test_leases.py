@@ -22,7 +22,7 @@ from app.domain.errors import DatabaseUnavailable
 from app.domain.reason import Reason
 from app.local.stack import Secrets, sandbox_settings
 from app.persistence.database import open_database
-from app.persistence.watches import claim_one
+from app.persistence.leases import claim_one
 from app.persistence.zones import put_default_zone
 from app.services.custom_hostnames import Registration
 from sandbox.server import SandboxOptions, run_sandbox

@@ -9,10 +9,10 @@ import pytest
 
 from app.domain.custom_hostname import State, Watch
 from app.domain.errors import Conflict
-from app.domain.pause import PauseReason
+from app.domain.zone import PauseReason
 from app.persistence.clock import advance
 from app.persistence.database import Database
-from app.services.pauses import Pauses
+from app.services.zone_pauses import Pauses
 from tests.support.rows import now_of, present_zone, put_hostname
 
 COUNT = 9

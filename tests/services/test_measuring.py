@@ -11,15 +11,15 @@ from prometheus_client import REGISTRY
 from sqlalchemy import Select, text
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
-from app.domain.budget import Lane, Limits
 from app.domain.custom_hostname import State, Watch
 from app.domain.errors import DatabaseUnavailable
-from app.domain.pause import PauseReason
+from app.domain.rate_limit import Lane, Limits
+from app.domain.zone import PauseReason
 from app.persistence import measurements as store
 from app.persistence.database import Database
-from app.services.budgets import Budgets
 from app.services.measuring import COST_PART, EVERY_SECONDS, Measuring
-from app.services.pauses import Pauses
+from app.services.rate_limiter import Budgets
+from app.services.zone_pauses import Pauses
 from tests.support.rows import now_of, present_zone, put_hostname
 
 

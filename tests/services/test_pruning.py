@@ -16,7 +16,7 @@ from app.bootstrap import _pruning
 from app.domain.custom_hostname import State, Watch
 from app.persistence import pruning as store
 from app.persistence.database import Database, open_database
-from app.persistence.watches import claim_one
+from app.persistence.leases import claim_one
 from app.services import pruning
 from app.services.pruning import EVERY_SECONDS, PAUSE_SECONDS, Kind, Pruning
 from app.settings import Settings

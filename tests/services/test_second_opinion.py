@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import pytest
 
-from app.domain.budget import Limits
 from app.domain.errors import (
     CloudflareError,
     CloudflareForbidden,
@@ -20,12 +19,13 @@ from app.domain.errors import (
     CloudflareZoneUnknown,
 )
 from app.domain.observation import HostnamePage
+from app.domain.rate_limit import Limits
 from app.domain.zone import ZoneAccess
 from app.persistence.database import open_database
 from app.persistence.zones import list_zones
-from app.services.budgets import Budgets
-from app.services.pauses import Pauses
-from app.services.second_opinion import SecondOpinion
+from app.services.rate_limiter import Budgets
+from app.services.reconciler.corroborate import SecondOpinion
+from app.services.zone_pauses import Pauses
 from tests.support import Service
 
 LOSSES = ("cname_lost", "failed")

@@ -9,20 +9,19 @@ from typing import Any, cast
 
 import pytest
 
-from app.domain import sweeps as rules
-from app.domain.budget import Limits
+from app.domain import resync as rules
 from app.domain.custom_hostname import CloudflareObject, Watch
 from app.domain.observation import CloudflareHostname, HostnamePage
-from app.domain.zone import ZoneAccess
+from app.domain.rate_limit import Limits
+from app.domain.zone import Zone, ZoneAccess
 from app.persistence.clock import advance
 from app.persistence.database import Database
-from app.persistence.sweeps import put_lists
-from app.persistence.watches import Claim
-from app.persistence.zones import Zone
-from app.services.budgets import Budgets
-from app.services.pauses import Pauses
-from app.services.second_opinion import SecondOpinion
-from app.services.sweeps import Sweeps
+from app.persistence.leases import Claim
+from app.persistence.resync import put_lists
+from app.services.rate_limiter import Budgets
+from app.services.reconciler.corroborate import SecondOpinion
+from app.services.resync import Sweeps
+from app.services.zone_pauses import Pauses
 from tests.support.rows import now_of, present_zone, put_hostname
 
 FAULTY = "ch_0"

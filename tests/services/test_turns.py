@@ -15,15 +15,15 @@ from operator import itemgetter
 
 import pytest
 
-from app.domain.budget import PEOPLES_MOST, Lane, Limits
 from app.domain.custom_hostname import CustomHostname
 from app.domain.observation import CloudflareHostname
+from app.domain.rate_limit import PEOPLES_MOST, Lane, Limits
 from app.persistence.clock import advance, read_now
 from app.persistence.connecting import connect
 from app.persistence.database import Database
 from app.persistence.zones import open_zones
-from app.services.budgets import Budgets
-from app.services.turns import Turns
+from app.services.call_queue import Turns
+from app.services.rate_limiter import Budgets
 from benchmarks.filling import Filling, default_zone
 
 TENANTS, CROWD = 500, 100

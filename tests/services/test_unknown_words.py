@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.domain.observation import CloudflareHostname
-from app.services.reconcile import _log_what_is_new
+from app.services.reconciler.tick import _log_what_is_new
 from tests.domain.builders import checking_view, cloudflare_object, validating_record
 
 KNOWN = "custom hostname does not CNAME to this zone."

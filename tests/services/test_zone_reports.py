@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from app.domain.budget import Lane, Limits
+from app.domain.rate_limit import Lane, Limits
 from app.domain.zone import CloudflareZone, FallbackOrigin, Quota, ZoneAccess, ZoneRecord
 from app.persistence.database import Database
-from app.services.budgets import Budgets
+from app.services.rate_limiter import Budgets
 from app.services.zones import KEPT_SECONDS, REPORT_CALLS, SET_UP_CALLS, PartState, Zones
 
 

@@ -7,12 +7,12 @@ from typing import Any, cast
 import pytest
 from structlog.testing import capture_logs
 
-from app.domain.budget import Limits
 from app.domain.observation import Absent, Found, Unknown
+from app.domain.rate_limit import Limits
 from app.persistence.database import Database
-from app.services.budgets import Budgets
-from app.services.pauses import Pauses
-from app.services.zone_watch import ZoneWatch
+from app.services.rate_limiter import Budgets
+from app.services.zone_monitor import ZoneWatch
+from app.services.zone_pauses import Pauses
 from tests.support.rows import present_zone
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from app.domain.custom_hostname import CloudflareObject, CustomHostname, Plan, Watch, ZoneTargets
 from app.domain.hostname import Hostname
+from app.domain.zone import Zone
 from app.persistence.clock import read_now
 from app.persistence.custom_hostnames import insert_hostname, save_object
 from app.persistence.database import Database
-from app.persistence.zones import Zone, get_zone, put_default_zone
+from app.persistence.zones import get_zone, put_default_zone
 
 NO_OBJECT = CloudflareObject()
 

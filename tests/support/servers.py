@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from app.local.postgres import embedded_postgres
-from app.local.programs import Programs, server_account
+from app.local.postgres_programs import Programs, server_account
 
 VARIABLE = "TEST_DATABASE"
 DEBIAN = Path("/usr/lib/postgresql")

@@ -15,10 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from app.web.serve import PortInUse
-from app.worker import port
+from app.worker import health_server
+from app.worker.health_server import DEFAULT_PORT, bind_metrics, served
 from app.worker.heartbeats import HUNG_SECONDS, Heartbeats
 from app.worker.loop import POLL_SECONDS, Loop, Work
-from app.worker.port import DEFAULT_PORT, bind_metrics, served
 
 
 class Clock:
@@ -126,4 +126,4 @@ def test_a_client_that_says_nothing_holds_nobody_up() -> None:
     with served(sock, heartbeats), socket.create_connection(sock.getsockname()):
         began = time.monotonic()
         assert ask(sock, "/healthz")[0] == 200
-        assert time.monotonic() - began < port.REQUEST_SECONDS / 2
+        assert time.monotonic() - began < health_server.REQUEST_SECONDS / 2

@@ -11,8 +11,8 @@ from typing import Any, cast
 
 import httpx
 
-from app.adapters.webhooks.send import WebhookSender, new_secret
-from app.domain.delivery_shares import AFTER_SOON, AT_FIRST
+from app.adapters.webhook_sender import WebhookSender, new_secret
+from app.domain.deliveries import AFTER_SOON, AT_FIRST
 from app.persistence.database import Database
 from app.services.deliveries import Deliveries
 from app.worker.loop import Loop

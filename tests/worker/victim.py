@@ -16,7 +16,7 @@ from app.bootstrap import open_services
 from app.main import serve_api
 from app.settings import load_settings
 from app.web.serve import bind
-from app.worker.port import bind_metrics
+from app.worker.health_server import bind_metrics
 from app.worker.run import run_worker
 
 

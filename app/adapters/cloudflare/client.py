@@ -10,6 +10,7 @@ refusals is `CloudflareUnavailable`.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
@@ -19,15 +20,8 @@ import httpx
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from app.adapters.cloudflare import bodies
-from app.adapters.cloudflare.answers import (
-    NOT_FOUND,
-    envelope_of,
-    rate_headers,
-    retry_after,
-)
-from app.adapters.cloudflare.routes import route_of
-from app.adapters.cloudflare.wire import (
+from app.adapters.cloudflare import request_bodies
+from app.adapters.cloudflare.objects import (
     Envelope,
     WireFallbackOrigin,
     WireHostname,
@@ -37,27 +31,26 @@ from app.adapters.cloudflare.wire import (
     WireUuid,
     WireZone,
 )
-from app.domain.budget import RateHeaders
+from app.adapters.cloudflare.responses import NOT_FOUND, envelope_of, rate_headers, retry_after
 from app.domain.errors import (
     CloudflareNotFound,
     CloudflarePermissionMissing,
     CloudflareUnauthorized,
     CloudflareUnavailable,
 )
+from app.domain.object_spec import Shape
 from app.domain.observation import CloudflareHostname, HostnamePage
-from app.domain.shape import Shape
-from app.domain.sweeps import PER_PAGE
+from app.domain.rate_limit import RateHeaders
+from app.domain.resync import PER_PAGE
 from app.domain.zone import CloudflareZone, FallbackOrigin, Quota, ZoneAccess, ZoneRecord
 from app.metrics import CLOUDFLARE_CALLS, CLOUDFLARE_DURATION, UNREADABLE
 
 Wire = TypeVar("Wire", bound=BaseModel)
-
 NO_FALLBACK_ORIGIN = 1551
 TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 ACCOUNT_TOKEN = "cfat_"  # noqa: S105 - how tokens begin that an account owns
 MOST_LOGGED = 10_000
 """Ids of unreadable entries that are remembered, so that each is logged once."""
-
 log = structlog.get_logger(__name__)
 
 
@@ -104,7 +97,7 @@ class CloudflareClient:
             CloudflareRefused: a permanent no.
             CloudflareUnavailable: no usable answer; it may have been created all the same.
         """
-        body = bodies.creation(hostname, wanted)
+        body = request_bodies.creation(hostname, wanted)
         result = await self._call(access, "POST", "/custom_hostnames", json=body)
         return _read(WireHostname, result).to_domain()
 
@@ -156,7 +149,7 @@ class CloudflareClient:
         Raises:
             CloudflareRefused: a permanent no; what was there stays as it was.
         """
-        return await self._patch(access, view.id, bodies.refresh(view, chosen))
+        return await self._patch(access, view.id, request_bodies.refresh(view, chosen))
 
     async def edit(
         self,
@@ -172,7 +165,7 @@ class CloudflareClient:
             CloudflareRefused: a permanent no; what was there stays as it was.
             CloudflareUnavailable: no usable answer; it may have taken effect all the same.
         """
-        return await self._patch(access, view.id, bodies.edit(view, wanted, applied))
+        return await self._patch(access, view.id, request_bodies.edit(view, wanted, applied))
 
     async def _patch(
         self, access: ZoneAccess, cloudflare_id: str, body: Mapping[str, Any]
@@ -412,3 +405,22 @@ def _entries(result: Any) -> list[Any]:
     if not isinstance(result, list):
         raise CloudflareUnavailable("Cloudflare's answer is no list.")
     return result
+
+
+_ROUTES = (
+    (re.compile(r"^/zones/[^/]+"), "/zones/{zone_id}"),
+    (re.compile(r"^/accounts/[^/]+"), "/accounts/{account_id}"),
+    (
+        re.compile(r"/custom_hostnames/(?!(?:fallback_origin|quota)$)[^/]+$"),
+        "/custom_hostnames/{id}",
+    ),
+    (re.compile(r"/dns_records/[^/]+$"), "/dns_records/{id}"),
+)
+"""What in a path is an id, and what stands in its place in metrics and logs."""
+
+
+def route_of(path: str) -> str:
+    """Give the path's template: no id of anything."""
+    for ids, template in _ROUTES:
+        path = ids.sub(template, path)
+    return path

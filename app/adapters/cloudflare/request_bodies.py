@@ -1,0 +1,76 @@
+"""The bodies of creations, refreshes and edits.
+
+Only what was chosen here is sent. Most zones may not name a certificate authority, a custom origin
+or custom metadata: repeating what Cloudflare shows of them has the whole call refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.domain.object_spec import Shape
+from app.domain.observation import CloudflareHostname
+
+_BESIDE_SSL = ("custom_origin_server", "custom_origin_sni", "custom_metadata")
+
+
+def creation(hostname: str, wanted: Shape) -> dict[str, Any]:
+    """Say all that was chosen, and leave the rest at Cloudflare's defaults."""
+    ssl = _ssl(wanted, method=wanted.method, settings=wanted.settings)
+    return {"hostname": hostname, "ssl": ssl, **_beside(wanted)}
+
+
+def refresh(view: CloudflareHostname, chosen: Shape) -> dict[str, Any]:
+    """Repeat method, type and all settings as last seen, or they would be changed.
+
+    What stands beside `ssl` is left out: a PATCH leaves it as it is.
+
+    Source: Cloudflare for SaaS, "Refresh validation".
+    """
+    method = view.ssl_method or chosen.method
+    type_ = view.ssl_type or "dv"
+    return {"ssl": _ssl(chosen, method=method, type_=type_, settings=view.ssl_settings)}
+
+
+def edit(view: CloudflareHostname, wanted: Shape, applied: Shape | None) -> dict[str, Any]:
+    """Say what is wanted; `applied` is the shape sent before it.
+
+    TLS settings that were never chosen here are repeated as seen, or they would be reset. What was
+    chosen before and is wanted no longer goes back to Cloudflare's default.
+    """
+    before = applied or Shape(method=wanted.method)
+    seen = {k: v for k, v in view.ssl_settings.items() if k not in before.settings}
+    ssl = _ssl(wanted, method=wanted.method, settings={**seen, **wanted.settings})
+    if before.wildcard and not wanted.wildcard:
+        ssl["wildcard"] = False
+    if before.certificate_authority and not wanted.certificate_authority:
+        # An empty text is Cloudflare's word for its default.
+        ssl["certificate_authority"] = ""
+    reset = {name: None for name in _BESIDE_SSL if getattr(before, name)}
+    return {"ssl": ssl, **reset, **_beside(wanted)}
+
+
+def _ssl(
+    chosen: Shape, *, method: str, settings: Mapping[str, Any], type_: str = "dv"
+) -> dict[str, Any]:
+    ssl: dict[str, Any] = {"method": method, "type": type_}
+    if chosen.wildcard:
+        ssl["wildcard"] = True
+    if chosen.cloudflare_branding:
+        ssl["cloudflare_branding"] = True
+    if chosen.certificate_authority:
+        ssl["certificate_authority"] = chosen.certificate_authority
+    if settings:
+        ssl["settings"] = dict(settings)
+    return ssl
+
+
+def _beside(chosen: Shape) -> dict[str, Any]:
+    """Give what stands beside `ssl`."""
+    said = {name: getattr(chosen, name) for name in _BESIDE_SSL}
+    return {
+        name: dict(value) if isinstance(value, Mapping) else value
+        for name, value in said.items()
+        if value
+    }

@@ -1,0 +1,276 @@
+"""One look at a hostname's DNS: each wanted record, and where the name itself leads."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import secrets
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from dns.rdatatype import RdataType
+
+from app.adapters.dns.name_servers import MAX_SERVERS, AuthoritativeServers
+from app.adapters.dns.query import MAX_HOPS, Answer, CouldNotAsk, Questions, Server
+from app.domain.custom_hostname import CustomHostname, Purpose, ZoneTargets
+from app.domain.observation import (
+    Absent,
+    DnsView,
+    Found,
+    Routing,
+    RoutingKind,
+    RRsetKey,
+    Unknown,
+    Values,
+)
+from app.domain.plan import wanted_records
+
+MAX_NAME = 253
+
+
+class DnsLook:
+    """Looks by asking resolvers or, where `authoritative`, the servers of the tenant's own zone.
+
+    A routine look takes the first usable answer: authoritative servers come first, because they
+    have no stale "no". A thorough look asks all, and believes only what all that answer agree on.
+    """
+
+    def __init__(
+        self,
+        servers: Sequence[Server],
+        *,
+        wait: float = 2.0,
+        authoritative: bool = False,
+        authoritative_port: int = 53,
+        allow_loopback: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._resolvers = tuple(servers)[:MAX_SERVERS]
+        self._wait = wait
+        self._clock = clock
+        self._authoritative = (
+            AuthoritativeServers(
+                self._resolvers, port=authoritative_port, allow_loopback=allow_loopback, clock=clock
+            )
+            if authoritative
+            else None
+        )
+
+    async def look(self, record: CustomHostname, *, thorough: bool) -> DnsView:
+        """See what DNS says. Never raises: what could not be asked is `Unknown`."""
+        questions = Questions(wait=self._wait, clock=self._clock)
+        keys = sorted(
+            {
+                (wanted.type, wanted.name)
+                for wanted in wanted_records(record)
+                # Not every record is one of DNS: a token may be wanted over HTTP.
+                if wanted.purpose is not Purpose.ROUTING and wanted.type in RdataType.__members__
+            }
+        )
+        routing, values = await asyncio.gather(
+            self._routing(questions, record, thorough=thorough),
+            asyncio.gather(*(self._values(questions, key) for key in keys)),
+        )
+        return DnsView(routing, dict(zip(keys, values, strict=True)))
+
+    async def addresses(self, name: str) -> Values:
+        """Give a name's addresses; Absent only when every server that answers knows of none."""
+        questions = Questions(wait=self._wait, clock=self._clock)
+        ways = await self._ways(questions, name)
+        looks = await asyncio.gather(*(_addresses_by(questions, way, name) for way in ways))
+        found = [look for look in looks if isinstance(look, Found)]
+        if found:
+            return found[0]
+        absent = next((look for look in looks if isinstance(look, Absent)), None)
+        return absent or next(iter(looks), Unknown("no_server"))
+
+    async def name_servers(self, domain: str) -> Values:
+        """Give the domain's own name servers; behind a CNAME it has none. Never raises."""
+        questions = Questions(wait=self._wait, clock=self._clock)
+        try:
+            answer = await questions.ask_first(self._resolvers, domain, RdataType.NS)
+        except CouldNotAsk as error:
+            return Unknown(error.why)
+        # What stands at the end of a CNAME is another domain's.
+        return Found(answer.values) if answer.values and not answer.chain else Absent()
+
+    async def _routing(
+        self, questions: Questions, record: CustomHostname, *, thorough: bool
+    ) -> Found[Routing] | Unknown:
+        name, zone = _routed_name(record), record.zone
+        ways = await self._ways(questions, record.hostname.base)
+        if not thorough:
+            return await _first_look(questions, ways, name, zone)
+        resolvers = [way for way in ways if way.server.zone is None]
+        groups = [[way] for way in ways if way.server.zone is not None]
+        # Resolvers check on one another only where there is nobody better to ask.
+        groups += [[way] for way in resolvers] if self._authoritative is None else [resolvers]
+        looks = [_first_look(questions, group, name, zone) for group in groups]
+        return _agreed(await asyncio.gather(*looks))
+
+    async def _values(self, questions: Questions, key: RRsetKey) -> Values:
+        rdtype, name = RdataType.from_text(key[0]), key[1]
+        seen: Values = Unknown("no_server")
+        for way in await self._ways(questions, name):
+            try:
+                answer = await follow(questions, way, name, rdtype)
+            except CouldNotAsk as error:
+                seen = Unknown(error.why)
+            else:
+                return Found(answer.values) if answer.values else Absent()
+        return seen
+
+    async def _ways(self, questions: Questions, name: str) -> list[Way]:
+        """Give whom to ask for a name, best first."""
+        ways = [Way(resolver, (resolver,)) for resolver in self._resolvers]
+        if self._authoritative is None:
+            return ways
+        servers = await self._authoritative.of(questions, name)
+        return [*(Way(server, self._resolvers) for server in servers), *ways]
+
+
+async def _first_look(
+    questions: Questions, ways: Sequence[Way], name: str, zone: ZoneTargets
+) -> Found[Routing] | Unknown:
+    seen = Unknown("no_server")
+    for way in ways:
+        try:
+            return Found(await _look_by(questions, way, name, zone))
+        except CouldNotAsk as error:
+            seen = Unknown(error.why)
+    return seen
+
+
+async def _addresses_by(questions: Questions, way: Way, name: str) -> Values:
+    try:
+        first = await follow(questions, way, name, RdataType.A)
+        if first.values:
+            return Found(first.values)
+        second = await follow(questions, way, name, RdataType.AAAA)
+    except CouldNotAsk as error:
+        return Unknown(error.why)
+    return Found(second.values) if second.values else Absent()
+
+
+async def _look_by(questions: Questions, way: Way, name: str, zone: ZoneTargets) -> Routing:
+    targets = zone.targets
+    first = await follow(questions, way, name, RdataType.A, stop_at=targets)
+    if set(first.chain) & set(targets):
+        return Routing(RoutingKind.CNAME, first.chain)
+    last = first.chain[-1] if first.chain else name
+    if _lie_in(first.values, zone.apex_prefixes):
+        second = await follow(questions, way, last, RdataType.AAAA)
+        addresses = first.values + second.values
+        ours = _lie_in(addresses, zone.apex_prefixes)
+        kind = RoutingKind.APEX if ours else RoutingKind.ELSEWHERE
+        return Routing(kind, first.chain, addresses)
+    flattened = await _targets_with(questions, way, first.values, targets, RdataType.A)
+    if first.values and not flattened:
+        return Routing(RoutingKind.ELSEWHERE, first.chain, first.values)
+    second = await follow(questions, way, last, RdataType.AAAA)
+    addresses = first.values + second.values
+    if not addresses and not first.chain:
+        return Routing(RoutingKind.ABSENT)
+    if _lie_in(addresses, zone.apex_prefixes):
+        return Routing(RoutingKind.APEX, first.chain, addresses)
+    flattened = await _targets_with(questions, way, second.values, flattened, RdataType.AAAA)
+    kind = RoutingKind.FLATTENED if addresses and flattened else RoutingKind.ELSEWHERE
+    return Routing(kind, first.chain, addresses)
+
+
+def _lie_in(addresses: tuple[str, ...], prefixes: tuple[str, ...]) -> bool:
+    """Whether there are addresses, and all are ours by apex proxying."""
+    networks = [ipaddress.ip_network(prefix) for prefix in prefixes]
+    found = [ipaddress.ip_address(address) for address in addresses]
+    return bool(found) and all(any(each in network for network in networks) for each in found)
+
+
+async def _targets_with(
+    questions: Questions,
+    way: Way,
+    addresses: tuple[str, ...],
+    targets: tuple[str, ...],
+    rdtype: RdataType,
+) -> tuple[str, ...]:
+    """Give the targets that have all these addresses."""
+    if not addresses:
+        return targets
+    wanted = set(addresses)
+    return tuple(
+        [
+            target
+            for target in targets
+            if wanted <= set((await follow(questions, way, target, rdtype)).values)
+        ]
+    )
+
+
+def _routed_name(record: CustomHostname) -> str:
+    if not record.hostname.is_wildcard:
+        return record.hostname.name
+    # A label nobody can have made a record for: only the wildcard itself can answer.
+    base = record.hostname.base
+    label = f"nameplate-{secrets.token_hex(8)}"[-(MAX_NAME - 1 - len(base)) :]
+    return f"{label}.{base}"
+
+
+def _agreed(looks: Sequence[Found[Routing] | Unknown]) -> Found[Routing] | Unknown:
+    """Take what all that answered agree on: a change is believed only then."""
+    found = [look for look in looks if isinstance(look, Found)]
+    if not found:
+        return looks[0] if looks else Unknown("no_server")
+    if len({look.value.points_at_target for look in found}) > 1:
+        return Unknown("servers_disagree")
+    return found[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The server asked first, and the resolvers for what lies outside its zone."""
+
+    server: Server
+    resolvers: tuple[Server, ...]
+
+
+async def follow(
+    questions: Questions,
+    way: Way,
+    name: str,
+    rdtype: RdataType,
+    *,
+    stop_at: Collection[str] = (),
+) -> Answer:
+    """Ask, and follow CNAMEs to the values, or no further than a name of `stop_at`.
+
+    Raises:
+        CouldNotAsk: a question had no usable answer, or the chain is too long or goes round.
+    """
+    chain: tuple[str, ...] = ()
+    current = name
+    while True:
+        answer = await _hop(questions, way, current, rdtype, first=not chain)
+        chain += answer.chain
+        reached = next((at for at, hop in enumerate(chain, 1) if hop in stop_at), None)
+        if reached is not None and reached <= MAX_HOPS:
+            return Answer(chain[:reached], ())
+        if len({name, *chain}) <= len(chain):
+            raise CouldNotAsk("cname_loop")
+        if len(chain) > MAX_HOPS:
+            raise CouldNotAsk("cname_chain_too_long")
+        if answer.values or not answer.chain:
+            return Answer(chain, answer.values)
+        current = chain[-1]
+
+
+async def _hop(
+    questions: Questions, way: Way, name: str, rdtype: RdataType, *, first: bool
+) -> Answer:
+    if way.server.holds(name):
+        try:
+            return await questions.ask(way.server, name, rdtype)
+        except CouldNotAsk as error:
+            # A CNAME may lead below a zone cut, where another zone's servers hold the name.
+            if first or not error.is_lame:
+                raise
+    return await questions.ask_first(way.resolvers, name, rdtype)

@@ -1,0 +1,113 @@
+"""One attempt of one delivery: signed, sent once, never redirected, answered or not."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import secrets
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import httpx
+from standardwebhooks import Webhook
+
+from app.adapters.egress import check_url, resolve, resolver_of
+from app.domain.deliveries import Attempt
+from app.domain.errors import WebhookRefused
+
+ANSWER_SECONDS = 15.0
+CONNECT_SECONDS = 5.0
+"""For all addresses of a name together: each has its part of what is left."""
+LEAST_CONNECT_SECONDS = 1.5
+"""For each address all the same: one that is far away needs as long."""
+ATTEMPT_SECONDS = 20.0
+"""Over the whole attempt: a receiver may answer one byte at a time."""
+SECRET_BYTES = 24
+
+
+def new_secret() -> str:
+    """Make a signing secret in the form the Standard Webhooks specification gives it."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+
+
+class WebhookSender:
+    """Sends; knows nothing of schedules."""
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        *,
+        resolvers: Sequence[tuple[str, int]] = (),
+        allow_loopback: bool,
+    ) -> None:
+        """Take the addresses and ports of DNS resolvers; without any, the machine's own."""
+        self._http = http
+        self._resolver = resolver_of(resolvers)
+        self._allow_loopback = allow_loopback
+
+    def check(self, url: str) -> None:
+        """Refuse an address that could never be called.
+
+        Raises:
+            WebhookRefused: with the reason.
+        """
+        check_url(url, allow_loopback=self._allow_loopback)
+
+    async def send(self, url: str, *, message_id: str, body: str, secret: str) -> Attempt:
+        """POST once. Never raises: whatever happens is the attempt's outcome."""
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(ATTEMPT_SECONDS):
+                status = await self._post(url, message_id=message_id, body=body, secret=secret)
+        except WebhookRefused as error:
+            return Attempt(_elapsed(began), error=f"{error.code}: {error.detail}")
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+            why = " ".join(str(error).split())[:200]
+            return Attempt(_elapsed(began), error=f"{type(error).__name__}: {why}".rstrip(": "))
+        return Attempt(_elapsed(began), status_code=status)
+
+    async def _post(self, url: str, *, message_id: str, body: str, secret: str) -> int:
+        self.check(url)
+        host = httpx.URL(url).raw_host.decode()
+        addresses = await resolve(host, self._resolver, allow_loopback=self._allow_loopback)
+        headers = _signed(message_id, body, secret) | {"Host": httpx.URL(url).netloc.decode()}
+        until = time.monotonic() + CONNECT_SECONDS
+        for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
+            wait = max((until - time.monotonic()) / left, LEAST_CONNECT_SECONDS)
+            request = self._http.build_request(
+                "POST",
+                httpx.URL(url).copy_with(host=address),
+                content=body.encode(),
+                headers=headers,
+                timeout=httpx.Timeout(ANSWER_SECONDS, connect=wait),
+                # The certificate must be the name's, though the connection goes to a checked
+                # address.
+                extensions={"sni_hostname": host},
+            )
+            try:
+                response = await self._http.send(request, follow_redirects=False, stream=True)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                # Nothing was sent yet: a worker without IPv6, or an address that is down.
+                if left == 1:
+                    raise
+            else:
+                # The answer's body is nobody's business, and may have no end.
+                await response.aclose()
+                return response.status_code
+        raise httpx.ConnectError("There is no address to connect to.")
+
+
+def _signed(message_id: str, body: str, secret: str) -> dict[str, str]:
+    at = datetime.now(UTC)
+    return {
+        "content-type": "application/json",
+        "user-agent": "Nameplate-Webhooks/1",
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": Webhook(secret).sign(message_id, at, body),
+    }
+
+
+def _elapsed(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)

@@ -1,1 +1,0 @@
-"""Webhooks: signed after Standard Webhooks, sent to addresses that may be called."""

@@ -1,0 +1,275 @@
+"""Whether a choice of plan and options can work, found out before anything is called.
+
+Each rule names the field at fault and the way out. What only Cloudflare knows (whether an origin
+is a record of the zone, whether the plan has an option) is left to it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app.domain.custom_hostname import Plan
+from app.domain.errors import (
+    InvalidHostname,
+    InvalidInput,
+    OptionNotAvailable,
+    PlanNotAvailable,
+)
+from app.domain.hostname import MAX_LENGTH, Hostname, PublicSuffix, parse_hostname, trim
+from app.domain.options import DcvMethod, Options, OwnershipMethod, merge_options
+from app.domain.plan import DCV_SUFFIX, methods_of
+
+MAX_CUSTOM_METADATA = 4096
+"""Cloudflare for SaaS, "Custom metadata": the total payload must not exceed 4 KB."""
+REQUEST_HOST_HEADER = ":request_host_header:"
+LONGEST_PROVABLE = MAX_LENGTH - len("_cf-custom-hostname.")
+
+
+# The uuid has 16 characters; room is left for longer ones.
+LONGEST_DELEGATED = MAX_LENGTH - len(f".{DCV_SUFFIX}") - 37
+
+FLATTENING = (
+    "An apex cannot have the CNAME that plan `simple` asks for. Choose `zero_downtime`, which is "
+    "taken where `plan` is left out, with a DNS provider that has ALIAS or ANAME or flattens the "
+    "CNAME; or use a name below it, such as `www.`."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where in DNS a name stands, as far as its routing record depends on that."""
+
+    is_apex: bool
+    """It is a zone of its own, or may be one: no CNAME stands there."""
+    is_at_cloudflare: bool = False
+    """Its name servers are Cloudflare's, which flatten a CNAME at an apex."""
+
+
+def takes_cname(ground: Ground, *, is_proxied: bool) -> bool:
+    """Whether plan `simple` works there; `is_proxied`: the zone has apex proxying.
+
+    Source: Cloudflare DNS, "CNAME flattening"; Cloudflare for SaaS, "Apex proxying".
+    """
+    return not ground.is_apex or is_proxied or ground.is_at_cloudflare
+
+
+def default_plan(hostname: Hostname, *, takes_cname: bool = True) -> Plan:
+    """Give the plan where none is named: the one that works and asks least of the tenant."""
+    if hostname.is_wildcard:
+        return Plan.DELEGATED
+    return Plan.SIMPLE if takes_cname else Plan.ZERO_DOWNTIME
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was chosen for which hostname."""
+
+    plan: Plan
+    hostname: Hostname
+    options: Options
+
+
+def parse_plan(text: str | None, hostname: Hostname) -> Plan:
+    """Read the caller's choice; None is the default for a name that takes a CNAME.
+
+    Raises:
+        PlanNotAvailable: naming what to choose instead.
+    """
+    if text is None:
+        return default_plan(hostname)
+    try:
+        plan = Plan(text)
+    except ValueError:
+        available = ", ".join(f"`{plan}`" for plan in Plan)
+        raise PlanNotAvailable(f"No plan {text[:64]!r} here; choose one of {available}.") from None
+    if hostname.is_wildcard and plan is Plan.SIMPLE:
+        raise PlanNotAvailable(
+            "A wildcard cannot be validated over HTTP, which plan `simple` does; choose "
+            "`delegated`, or `zero_downtime`."
+        )
+    longest = {Plan.ZERO_DOWNTIME: LONGEST_PROVABLE, Plan.DELEGATED: LONGEST_DELEGATED}
+    if len(hostname.base) > longest.get(plan, MAX_LENGTH):
+        raise PlanNotAvailable(
+            "The name is too long for its proofs, which stand at names even longer; choose "
+            "`simple`."
+        )
+    return plan
+
+
+_FIXED = {
+    "hostname": "A hostname stays what it is; add the other name, then remove this one.",
+    "tenant": "A hostname stays its tenant's; remove it, and let the other tenant add it.",
+    "zone": "A hostname stays in its zone; remove it, and add it anew with the other `zone`.",
+}
+
+
+def refuse_fixed(said: Mapping[str, Any]) -> None:
+    """Refuse a change of what never changes.
+
+    Raises:
+        InvalidInput: with the way out.
+    """
+    for field, way_out in _FIXED.items():
+        if field in said:
+            raise InvalidInput(way_out, code="field_fixed", field=f"/{field}")
+
+
+def is_at_cloudflare(name_servers: tuple[str, ...]) -> bool:
+    """Whether a domain's name servers are Cloudflare's own, which flatten a CNAME at an apex."""
+    return bool(name_servers) and all(
+        server.endswith(".ns.cloudflare.com") for server in name_servers
+    )
+
+
+def settle(choice: Choice) -> Choice:
+    """Leave out the methods where the plan has its own: they are said once, by the plan."""
+    if choice.plan is Plan.CUSTOM:
+        return choice
+    options = replace(choice.options, dcv_method=None, ownership_method=None)
+    return replace(choice, options=options)
+
+
+def changed_choice(before: Choice, said: Mapping[str, Any]) -> Choice:
+    """Give what is chosen after a change: left out stays, None resets to default.
+
+    Raises:
+        PlanNotAvailable: naming what to choose instead.
+    """
+    plan, options = before.plan, before.options
+    if "plan" in said:
+        plan = parse_plan(said["plan"], before.hostname)
+    if plan is not before.plan:
+        # The methods belonged to the former plan.
+        options = replace(options, dcv_method=None, ownership_method=None)
+    return Choice(plan, before.hostname, merge_options(options, said))
+
+
+def check_choice(choice: Choice, *, zone_name: str | None, public_suffix: PublicSuffix) -> Choice:
+    """Refuse what cannot work, and give the rest as it is kept.
+
+    Raises:
+        OptionNotAvailable: with the field at fault and the way out.
+    """
+    choice = spell_names(choice, public_suffix)
+    for rule in _RULES:
+        for field, detail in rule(choice):
+            raise OptionNotAvailable(field, detail)
+    _check_origin(choice.options.custom_origin_server, zone_name)
+    return settle(choice)
+
+
+def spell_names(choice: Choice, public_suffix: PublicSuffix) -> Choice:
+    """Give the choice with the names among its options in their one spelling.
+
+    Raises:
+        OptionNotAvailable: one of them is no name.
+    """
+    origin, sni = choice.options.custom_origin_server, choice.options.custom_origin_sni
+    if origin is not None:
+        said = "A custom origin server is one name of the zone"
+        origin = _one_name("/custom_origin_server", origin, said, public_suffix)
+    if sni is not None:
+        said = f"An SNI is `{REQUEST_HOST_HEADER}` or one name"
+        is_header = trim(sni) == REQUEST_HOST_HEADER
+        sni = trim(sni) if is_header else _one_name("/custom_origin_sni", sni, said, public_suffix)
+    options = replace(choice.options, custom_origin_server=origin, custom_origin_sni=sni)
+    return replace(choice, options=options)
+
+
+Fault = tuple[str, str]
+
+
+def _methods_are_custom(choice: Choice) -> Iterator[Fault]:
+    own = methods_of(choice.plan, choice.hostname, Options())
+    said = choice.options
+    if choice.plan is Plan.CUSTOM:
+        return
+    # What the plan does anyway may be said: a document that is sent back is no fault.
+    if said.dcv_method not in {None, own.dcv}:
+        yield "/dcv_method", f"Plan `{choice.plan}` has its own; choose plan `custom` with it."
+    if said.ownership_method not in {None, own.ownership}:
+        yield "/ownership_method", f"Plan `{choice.plan}` has its own; choose plan `custom`."
+
+
+def _wildcards_serve_no_http(choice: Choice) -> Iterator[Fault]:
+    if not choice.hostname.is_wildcard:
+        return
+    said = choice.options
+    if said.dcv_method is DcvMethod.HTTP:
+        yield "/dcv_method", "A wildcard cannot be validated over HTTP; choose `txt`."
+    if said.ownership_method is OwnershipMethod.HTTP:
+        yield "/ownership_method", "Nothing can be fetched from a wildcard; choose `txt`."
+    if said.ownership_method is OwnershipMethod.REALTIME:
+        detail = "What arrives by a wildcard says nothing of the name Cloudflare checks"
+        yield "/ownership_method", f"{detail}; choose `txt`."
+    if said.custom_origin_sni is not None:
+        yield "/custom_origin_sni", "Cloudflare rewrites no SNI for wildcards; leave it out."
+
+
+def _proofs_fit_the_name(choice: Choice) -> Iterator[Fault]:
+    used = methods_of(choice.plan, choice.hostname, choice.options)
+    proves_by_txt = used.ownership is OwnershipMethod.TXT or used.dcv is DcvMethod.TXT
+    if proves_by_txt and not used.is_delegated and len(choice.hostname.base) > LONGEST_PROVABLE:
+        field = "/ownership_method" if used.ownership is OwnershipMethod.TXT else "/dcv_method"
+        yield field, "The name is too long for a TXT proof, which stands at an even longer one."
+
+
+def _sni_needs_an_origin(choice: Choice) -> Iterator[Fault]:
+    said = choice.options
+    if said.custom_origin_sni is not None and said.custom_origin_server is None:
+        yield "/custom_origin_sni", "It only goes with `custom_origin_server`; give that too."
+
+
+def _some_tls_is_left(choice: Choice) -> Iterator[Fault]:
+    tls = choice.options.tls
+    if tls.min_tls_version == "1.3" and tls.tls_1_3 == "off":
+        yield "/tls/tls_1_3", "No version of TLS would be left; turn it on or allow 1.2."
+
+
+def _ciphers_need_older_tls(choice: Choice) -> Iterator[Fault]:
+    tls = choice.options.tls
+    if tls.ciphers and tls.min_tls_version == "1.3":
+        yield "/tls/ciphers", "TLS 1.3 has its own ciphers; leave them out or allow 1.2 (1443)."
+
+
+def _metadata_is_small(choice: Choice) -> Iterator[Fault]:
+    # As it is sent: without a space between.
+    compact = json.dumps(choice.options.custom_metadata, ensure_ascii=False, separators=(",", ":"))
+    size = len(compact.encode())
+    if size > MAX_CUSTOM_METADATA:
+        said = f"Cloudflare takes {MAX_CUSTOM_METADATA} bytes, this has {size}; keep the rest in "
+        yield "/custom_metadata", said + "`metadata`, which never leaves here."
+
+
+_RULES: tuple[Callable[[Choice], Iterator[Fault]], ...] = (
+    _methods_are_custom,
+    _wildcards_serve_no_http,
+    _proofs_fit_the_name,
+    _sni_needs_an_origin,
+    _some_tls_is_left,
+    _ciphers_need_older_tls,
+    _metadata_is_small,
+)
+
+
+def _one_name(field: str, text: str, said: str, public_suffix: PublicSuffix) -> str:
+    try:
+        name = parse_hostname(text, public_suffix)
+    except InvalidHostname as error:
+        raise OptionNotAvailable(field, f"{said}: {error.detail}") from error
+    if name.is_wildcard:
+        raise OptionNotAvailable(field, f"{said}; leave `*.` out.")
+    return name.name
+
+
+def _check_origin(origin: str | None, zone_name: str | None) -> None:
+    if origin is None or zone_name is None:
+        return
+    if not f".{origin}".endswith(f".{zone_name}"):
+        raise OptionNotAvailable(
+            "/custom_origin_server",
+            f"An origin is a proxied record of the zone itself; choose a name below {zone_name}.",
+        )

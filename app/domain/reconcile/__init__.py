@@ -1,0 +1,1 @@
+"""What is decided of one custom hostname, from what was seen of it. Pure."""

@@ -1,0 +1,490 @@
+"""Apply what was seen to a record, and doubt what speaks against a live name. Pure.
+
+`state_rules` next door says which state the evidence makes; here it is only collected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from app.domain.cloudflare_terms import ENTITLEMENTS, both_active, has_progressed
+from app.domain.custom_hostname import (
+    LIVE,
+    OF_ANY_AGE,
+    CloudflareObject,
+    CustomHostname,
+    Desired,
+    DnsRecord,
+    DnsSeen,
+    Purpose,
+    RecordKey,
+    RecordStatus,
+    State,
+    Watch,
+)
+from app.domain.object_spec import RefusedEdit
+from app.domain.observation import (
+    Absent,
+    Act,
+    CloudflareHostname,
+    DnsView,
+    Found,
+    NotAsked,
+    Observation,
+    Refused,
+    Routing,
+    RoutingKind,
+    Side,
+    Unknown,
+    ValidationRecord,
+    Values,
+)
+from app.domain.plan import found_records, wanted_records, wanted_shape
+from app.domain.reconcile.schedule import (
+    DAY,
+    Policy,
+    act_wait,
+    confirm_after,
+    failure_wait,
+    next_follow_up,
+)
+
+_TOKEN_KINDS = ("txt_value", "http_body", "emails")
+NO_CUSTOM_METADATA = 1413
+"""Cloudflare's code: the zone's plan takes no custom metadata."""
+
+
+def absorb(
+    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
+) -> CustomHostname:
+    """Give the record as it looks after `observation`; its state is untouched."""
+    seen = _absorb_cloudflare(record, observation, now=now, policy=policy)
+    seen = _absorb_dns(seen, observation.dns, now)
+    seen = _absorb_act(seen, observation, now)
+    seen = _count_failing_acts(seen, observation, now=now, policy=policy)
+    return replace(seen, watch=replace(seen.watch, waiting_since=_waiting_since(seen)))
+
+
+def is_ours(view: CloudflareHostname, record: CustomHostname, skew: timedelta) -> bool:
+    """Whether it is what we began to create, and not earlier: the rule of adoption."""
+    known = record.cloudflare
+    if known.seen is not None and known.seen.id == view.id:
+        return True
+    started = known.create_started_at
+    if started == OF_ANY_AGE:
+        return True
+    if started is None or view.created_at is None:
+        return False
+    sent = record.cloudflare.sending, record.cloudflare.applied, wanted_shape(record)
+    wildcard = {shape.wildcard for shape in sent if shape is not None}
+    return view.created_at >= started - skew and view.wildcard in wildcard
+
+
+def _absorb_cloudflare(
+    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
+) -> CustomHostname:
+    watch = record.watch
+    match observation.cloudflare:
+        case Found(view):
+            return _absorb_found(record, observation, view, now=now, policy=policy)
+        case Absent():
+            forgotten = _forget(record.cloudflare, now, policy)
+            # "It is there" and "there is none" at once: not a thing to repeat at once.
+            odd = observation.acted is Act.CREATE
+            failures = watch.cloudflare_failures + 1 if odd else 0
+            watch = replace(answered(watch), cloudflare_failures=failures)
+            return replace(record, cloudflare=forgotten, watch=watch)
+        case Refused() as refused:
+            return _absorb_refusal(record, observation.acted, refused)
+        case Unknown() as unknown:
+            failed = replace(watch, cloudflare_failures=watch.cloudflare_failures + 1)
+            if unknown.retry_after is not None:
+                wait = failure_wait(replace(record, watch=failed), unknown, policy)
+                failed = replace(failed, cloudflare_waits_until=now + wait)
+            kept = record.cloudflare
+            if observation.acted is Act.CREATE and unknown.retry_after is not None:
+                # Turned away at the door: nothing was made by this POST.
+                kept = _without_post(kept)
+            return replace(record, cloudflare=kept, watch=failed)
+        case NotAsked():
+            return record
+
+
+def _absorb_found(
+    record: CustomHostname,
+    observation: Observation,
+    view: CloudflareHostname,
+    *,
+    now: datetime,
+    policy: Policy,
+) -> CustomHostname:
+    watch = answered(record.watch)
+    if record.cloudflare.id is None and not is_ours(view, record, policy.adoption_skew):
+        return replace(record, cloudflare=CloudflareObject(), watch=watch)
+    if observation.acted is None and _is_news_of_progress(record, view, now):
+        watch = replace(watch, followed_from=now)
+    sent = _confirm(record) if observation.acted is Act.EDIT else record.cloudflare
+    kept = _keep(sent, view)
+    if observation.acted in {Act.EDIT, Act.REFRESH} or both_active(view, live=False):
+        kept = replace(kept, refused_refresh=None)
+    return replace(record, cloudflare=kept, watch=watch)
+
+
+def _is_news_of_progress(record: CustomHostname, view: CloudflareHostname, now: datetime) -> bool:
+    """Whether Cloudflare went on with a name that nobody follows."""
+    before = record.cloudflare.seen
+    if record.state is not State.VALIDATING or before is None:
+        return False
+    return has_progressed(before, view) and next_follow_up(record, now) is None
+
+
+def answered(watch: Watch) -> Watch:
+    """Note an answer: the back-off is over."""
+    return replace(watch, cloudflare_failures=0, cloudflare_waits_until=None)
+
+
+def _absorb_refusal(record: CustomHostname, acted: Act | None, refused: Refused) -> CustomHostname:
+    known = replace(record.cloudflare, refusal=refused.message)
+    if acted in {Act.CREATE, Act.EDIT} and keeps_metadata_back(record, refused):
+        # The whole zone leaves it out from now on: what is wanted is another shape.
+        record = replace(record, zone=replace(record.zone, takes_custom_metadata=False))
+        known = replace(known, refusal=None)
+    if acted is Act.EDIT:
+        return _absorb_refused_edit(record, refused)
+    if acted is Act.DELETE:
+        # Asking the same again at once would be refused at once.
+        failures = record.watch.cloudflare_failures + 1
+        watch = replace(answered(record.watch), cloudflare_failures=failures)
+        return replace(record, cloudflare=known, watch=watch)
+    if acted is Act.CREATE:
+        known = _without_post(known)
+    if acted is Act.REFRESH and refused.code in ENTITLEMENTS:
+        sent = known.applied or wanted_shape(record)
+        refusal = RefusedEdit(wanted=sent, code=refused.code, message=refused.message)
+        known = replace(known, refusal=None, refused_refresh=refusal)
+    return replace(record, cloudflare=known, watch=answered(record.watch))
+
+
+def keeps_metadata_back(record: CustomHostname, refused: Refused) -> bool:
+    """Whether the refusal is of the custom metadata alone, and leaving it out will help."""
+    return refused.code == NO_CUSTOM_METADATA and bool(wanted_shape(record).custom_metadata)
+
+
+def _absorb_refused_edit(record: CustomHostname, refused: Refused) -> CustomHostname:
+    """Nothing was changed: the former shape stays, and this one is not sent again by itself."""
+    known = record.cloudflare
+    wanted = known.sending or wanted_shape(record)
+    refusal = RefusedEdit(wanted=wanted, code=refused.code, message=refused.message)
+    known = replace(known, sending=None, refused_edit=refusal)
+    # A name that is leaving has to be let go of in the end: that is asked again, less and less.
+    leaving = record.desired is Desired.ABSENT
+    failures = record.watch.cloudflare_failures + 1 if leaving else 0
+    watch = replace(answered(record.watch), cloudflare_failures=failures)
+    return replace(record, cloudflare=known, watch=watch)
+
+
+def _confirm(record: CustomHostname) -> CloudflareObject:
+    """Note that Cloudflare took the shape; a new order has new tokens, and the old ones go."""
+    known = record.cloudflare
+    wanted = known.sending or wanted_shape(record)
+    same_order = known.applied is None or known.applied.order == wanted.order
+    tokens = known.validation_records if same_order else ()
+    return replace(
+        known, applied=wanted, sending=None, refused_edit=None, validation_records=tokens
+    )
+
+
+def _without_post(known: CloudflareObject) -> CloudflareObject:
+    """Forget a POST that made nothing; an earlier one without an answer may have, and stays."""
+    if known.create_started_at != known.create_tried_at:
+        return known
+    return CloudflareObject(seen=known.seen, refusal=known.refusal)
+
+
+def _tokens(
+    known: tuple[ValidationRecord, ...], shown: tuple[ValidationRecord, ...]
+) -> tuple[ValidationRecord, ...]:
+    """Keep tokens that served and are no longer shown; take new ones of a kind when there are any.
+
+    Over HTTP Cloudflare may renew what was proved by TXT: tokens of one kind replace no others.
+    """
+    kept: list[ValidationRecord] = []
+    for kind in _TOKEN_KINDS:
+        before = [token for token in known if getattr(token, kind)]
+        now = [token for token in shown if getattr(token, kind)]
+        kept += before if before and set(now) <= set(before) else now
+    return tuple(dict.fromkeys(kept))
+
+
+def _keep(known: CloudflareObject, view: CloudflareHostname) -> CloudflareObject:
+    tokens = _tokens(known.validation_records, view.validation_records)
+    proof = known.ownership
+    if view.ownership_name and view.ownership_value:
+        proof = (view.ownership_name, view.ownership_value)
+    return replace(
+        known,
+        id=view.id,
+        seen=replace(view, validation_records=()),
+        validation_records=tokens,
+        ownership=proof,
+        ownership_http=view.ownership_http or known.ownership_http,
+        delegation=view.delegation or known.delegation,
+        refusal=None,
+    )
+
+
+def _forget(known: CloudflareObject, now: datetime, policy: Policy) -> CloudflareObject:
+    """Take an absence for what it proves: nothing, so soon after a POST without an answer."""
+    tried = known.create_tried_at
+    if known.id is None and tried is not None and now - tried < policy.post_settles:
+        return known
+    return CloudflareObject(seen=known.seen)
+
+
+def _absorb_dns(record: CustomHostname, view: DnsView, now: datetime) -> CustomHostname:
+    routing, watch = record.dns.routing, record.watch
+    if isinstance(view.routing, Unknown):
+        watch = replace(watch, dns_failures=watch.dns_failures + 1)
+    if isinstance(view.routing, Found):
+        watch = replace(watch, dns_failures=0)
+        seen = view.routing.value
+        routing = _evidence(routing, seen)
+        watch = _count_contradiction(watch, record.state, seen, now)
+    wanted = wanted_records(record)
+    statuses = _statuses(wanted, view, record.dns.statuses)
+    found = {key for key, status in statuses.items() if status is RecordStatus.FOUND}
+    # A record that went is newly found when it comes back.
+    watch = replace(watch, refreshed_records=watch.refreshed_records & found)
+    return replace(record, dns=DnsSeen(routing=routing, statuses=statuses), watch=watch)
+
+
+def _evidence(before: Routing | None, seen: Routing) -> Routing:
+    """Keep the first evidence of the same finding: addresses that rotate are no news."""
+    same = before is not None and (before.kind, before.chain) == (seen.kind, seen.chain)
+    return before if same and before is not None else seen
+
+
+def _count_contradiction(watch: Watch, state: State, seen: Routing, now: datetime) -> Watch:
+    if seen.points_at_target or state is not State.CNAME_VERIFIED:
+        return replace(watch, contradictions=0, contradicted_at=None)
+    return replace(
+        watch,
+        contradictions=watch.contradictions + 1,
+        contradicted_at=watch.contradicted_at or now,
+    )
+
+
+def _statuses(
+    wanted: tuple[DnsRecord, ...], view: DnsView, before: Mapping[RecordKey, RecordStatus]
+) -> dict[RecordKey, RecordStatus]:
+    statuses = {}
+    for record in wanted:
+        status = (
+            _routing_status(record, view)
+            if record.purpose is Purpose.ROUTING
+            else _value_status(record, view.records.get((record.type, record.name)))
+        )
+        kept = status or before.get(record.key)
+        if kept is not None:
+            statuses[record.key] = kept
+    return statuses
+
+
+def _routing_status(record: DnsRecord, view: DnsView) -> RecordStatus | None:
+    match view.routing:
+        case Found(routing) if routing.kind is RoutingKind.APEX and record.type != "CNAME":
+            there = record.value in routing.addresses
+            return RecordStatus.FOUND if there else RecordStatus.MISSING
+        case Found(routing) if routing.points_at_target:
+            return RecordStatus.FOUND
+        case Found(routing):
+            absent = routing.kind is RoutingKind.ABSENT
+            return RecordStatus.MISSING if absent else RecordStatus.WRONG
+        case _:
+            return None
+
+
+def _value_status(record: DnsRecord, values: Values | None) -> RecordStatus | None:
+    match values:
+        case Found(found):
+            return RecordStatus.FOUND if record.value in found else RecordStatus.WRONG
+        case Absent():
+            return RecordStatus.MISSING
+        case _:
+            return None
+
+
+def is_to_be_sent_again(record: CustomHostname, observation: Observation) -> bool:
+    """Whether an act was refused for its custom metadata, which a next one leaves out."""
+    answer, known = observation.cloudflare, record.cloudflare
+    if not isinstance(answer, Refused) or answer.code != NO_CUSTOM_METADATA:
+        return False
+    if observation.acted is Act.EDIT:
+        return known.refused_edit is None or known.refused_edit.wanted != wanted_shape(record)
+    return known.refusal is None
+
+
+def _waiting_since(record: CustomHostname) -> datetime:
+    """A person's wish or refresh begins the tenant's time anew; a later instant was set for it."""
+    instants = (record.wanted_at, record.refresh_requested_at, record.watch.waiting_since)
+    return max(at for at in instants if at is not None)
+
+
+def _absorb_act(record: CustomHostname, observation: Observation, now: datetime) -> CustomHostname:
+    """Note an act that was answered, each a refresh too; one without an answer is to be done."""
+    if observation.acted not in {Act.CREATE, Act.REFRESH, Act.EDIT}:
+        return record
+    vanished = observation.acted is Act.CREATE and isinstance(observation.cloudflare, Absent)
+    vanished = vanished or is_to_be_sent_again(record, observation)
+    if vanished or isinstance(observation.cloudflare, Unknown | NotAsked):
+        return record
+    found = found_records(record)
+    again = observation.acted is Act.REFRESH and found <= record.watch.refreshed_records
+    own = observation.acted is Act.REFRESH and not record.refresh_is_requested
+    watch = _count_refresh(record.watch, now) if own else record.watch
+    watch = replace(
+        watch,
+        # What was asked for while the act was under way is still to be done.
+        refreshed_at=observation.sent_at or now,
+        refreshed_records=record.watch.refreshed_records | found,
+        refreshes=record.watch.refreshes + 1 if again else 0,
+        followed_from=now,
+    )
+    return replace(record, watch=watch)
+
+
+def _count_failing_acts(
+    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
+) -> CustomHostname:
+    """Back off from a PATCH that has no answer, though looks in between may have one."""
+    if observation.acted not in {Act.REFRESH, Act.EDIT}:
+        return record
+    watch = record.watch
+    if isinstance(observation.cloudflare, Unknown):
+        failures = watch.act_failures + 1
+        until = now + act_wait(failures, policy)
+        return replace(record, watch=replace(watch, act_failures=failures, act_waits_until=until))
+    return replace(record, watch=replace(watch, act_failures=0, act_waits_until=None))
+
+
+def _count_refresh(watch: Watch, now: datetime) -> Watch:
+    if watch.refreshes_on is None or now - watch.refreshes_on >= DAY:
+        return replace(watch, refreshes_on=now, refreshes_today=1)
+    return replace(watch, refreshes_today=watch.refreshes_today + 1)
+
+
+EARLY = timedelta(seconds=5)
+"""How much earlier than its appointment a second look may come."""
+
+
+def take_in(
+    record: CustomHostname, observation: Observation, *, now: datetime
+) -> tuple[CustomHostname, Observation]:
+    """Note when the question was sent, and drop an answer to an earlier one than was answered.
+
+    A page of a list can arrive after a look that was sent later. A view under another id than the
+    record's is of something else, and no answer either; so is any view of a record that is still to
+    be created, whose POST alone says what is ours. What answers an act is always taken.
+    """
+    acted = observation.acted is not None
+    if isinstance(observation.cloudflare, NotAsked):
+        return record, observation
+    if isinstance(observation.cloudflare, Unknown) and not acted:
+        return record, observation
+    if not acted and (_is_late(record, observation) or _is_of_another(record, observation)):
+        return record, replace(observation, cloudflare=NotAsked())
+    sent = observation.sent_at or now
+    viewed = max(sent, record.watch.viewed_at or sent)
+    return replace(record, watch=replace(record.watch, viewed_at=viewed)), observation
+
+
+def weigh(
+    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
+) -> tuple[CustomHostname, Observation]:
+    """Begin, keep or end the doubt; an absence in doubt is taken out of the observation."""
+    if record.desired is Desired.ABSENT:
+        return _with_doubt(record, None), observation
+    if not isinstance(observation.cloudflare, Found | Absent):
+        return record, observation
+    if not speaks_against(record, observation):
+        return _with_doubt(record, None), observation
+    if _is_believed(record, observation, now=now, policy=policy):
+        return _with_doubt(record, None), observation
+    doubted = _with_doubt(record, record.watch.doubted_at or now)
+    if isinstance(observation.cloudflare, Absent):
+        doubted = replace(doubted, watch=answered(doubted.watch))
+        return doubted, replace(observation, cloudflare=NotAsked())
+    return doubted, observation
+
+
+def speaks_against(record: CustomHostname, observation: Observation) -> bool:
+    """Whether the look says that a hostname is gone, or that a live one is live no more."""
+    if record.desired is Desired.ABSENT or observation.acted in {Act.CREATE, Act.DELETE}:
+        return False
+    match observation.cloudflare:
+        case Absent():
+            return record.cloudflare.id is not None
+        case Found(view):
+            return record.state in LIVE and not both_active(view, live=True)
+        case _:
+            return False
+
+
+def looked_at(record: CustomHostname, observation: Observation) -> frozenset[Side]:
+    """The sides that gave a clear answer about a live hostname, and so could contradict it.
+
+    DNS contradicts a `cname_verified` name alone: of an `active` one it is not known to lead here.
+    """
+    if observation.acted in {Act.CREATE, Act.DELETE} or record.desired is Desired.ABSENT:
+        return frozenset()
+    sides = set()
+    if record.state is State.CNAME_VERIFIED and isinstance(observation.dns.routing, Found):
+        sides.add(Side.DNS)
+    if record.state in LIVE and isinstance(observation.cloudflare, Found | Absent):
+        sides.add(Side.CLOUDFLARE)
+    return frozenset(sides)
+
+
+def first_contradicted(record: CustomHostname, observation: Observation) -> frozenset[Side]:
+    """Those of `looked_at` that contradict, and did not in the look before."""
+    return frozenset(
+        side for side in looked_at(record, observation) if _contradicts(side, record, observation)
+    )
+
+
+def _contradicts(side: Side, record: CustomHostname, observation: Observation) -> bool:
+    match side:
+        case Side.DNS:
+            routing = observation.dns.routing
+            away = isinstance(routing, Found) and not routing.value.points_at_target
+            return away and record.watch.contradicted_at is None
+        case Side.CLOUDFLARE:
+            return speaks_against(record, observation) and record.watch.doubted_at is None
+
+
+def _is_late(record: CustomHostname, observation: Observation) -> bool:
+    sent, viewed = observation.sent_at, record.watch.viewed_at
+    return sent is not None and viewed is not None and sent <= viewed
+
+
+def _is_of_another(record: CustomHostname, observation: Observation) -> bool:
+    known, seen = record.cloudflare.id, observation.cloudflare
+    if not isinstance(seen, Found) or (known is None and record.desired is Desired.ABSENT):
+        return False
+    return seen.value.id != known
+
+
+def _is_believed(
+    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
+) -> bool:
+    if record.watch.removal is not None:
+        return True
+    doubted = record.watch.doubted_at
+    sent = observation.sent_at or now
+    return doubted is not None and sent - doubted >= confirm_after(record, now, policy) - EARLY
+
+
+def _with_doubt(record: CustomHostname, doubted_at: datetime | None) -> CustomHostname:
+    return replace(record, watch=replace(record.watch, doubted_at=doubted_at))

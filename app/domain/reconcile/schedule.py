@@ -1,0 +1,260 @@
+"""When to look again, and when to try a delivery again. Pure: `now` and chance are handed in."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.domain.cloudflare_terms import CertificateMeaning, certificate_meaning, waits_for_renewal
+from app.domain.custom_hostname import (
+    AWAITED_FOR,
+    LIVE,
+    CustomHostname,
+    Purpose,
+    RecordStatus,
+    State,
+)
+from app.domain.observation import Observation, Unknown
+from app.domain.plan import records_complete, wanted_records
+from app.domain.reason import Reason, WaitingOn
+
+DAY = timedelta(days=1)
+ALL_FOUND = timedelta(minutes=2)
+"""How often to look, at most, while all that was asked of the tenant is there."""
+DNS_FAILURE_MOST = timedelta(minutes=5)
+FOLLOW = (10, 40, 55, 70, 90, 115, 150, 200, 280, 420, 600)
+"""Seconds after a creation, a refresh or news of progress at which Cloudflare is looked at, where
+what it waited for is there: the minutes in which a certificate is issued and deployed."""
+TOKENS = (3, 6, 12, 20, 30, 45, *range(60, 601, 60))
+"""The same while Cloudflare still prepares tokens, which takes it some seconds."""
+TRIES = 75
+"""How often Cloudflare looks for a proof before it gives up, over about seven days."""
+SLOW_FROM = 10
+LONGEST_WAIT = 4 * 3600
+ONCE = (10,)
+"""The same where it is the tenant's turn: what stands in the way of the name shows at once."""
+WEBHOOK_RETRIES = (5, 300, 1800, 7200, 18000, 36000, 36000)
+"""Seconds between the tries of one delivery; the first try is at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The waits that are choices, not facts."""
+
+    adoption_skew: timedelta = timedelta(seconds=60)
+    """How much Cloudflare's clock may lag behind ours."""
+    post_settles: timedelta = timedelta(seconds=30)
+    """How long after a POST an absent hostname may still appear."""
+    contradictions: int = 3
+    contradicted_for: timedelta = timedelta(minutes=10)
+    contradiction_looks: tuple[timedelta, ...] = (
+        timedelta(minutes=5),
+        timedelta(minutes=10, seconds=5),
+    )
+    refresh_again: tuple[timedelta, ...] = (
+        timedelta(minutes=10),
+        timedelta(hours=1),
+        timedelta(hours=4),
+        timedelta(hours=24),
+    )
+    """Waits before the no-change PATCH is sent again for the same records."""
+    refreshes_a_day: int = 5
+    next_try_soon: timedelta = timedelta(seconds=15)
+    """Where Cloudflare itself looks sooner than this, it is left to."""
+    remade_again: timedelta = DAY
+    """How long a hostname made anew for its certificate is not made anew again."""
+    gives_up_after: timedelta = timedelta(days=30)
+    confirm_after: timedelta = timedelta(seconds=60)
+    """When what Cloudflare says against a hostname is looked at again, and then believed."""
+    confirm_for_person: timedelta = timedelta(seconds=15)
+    """The same within a minute of a person's refresh."""
+    deleting_again: timedelta = timedelta(seconds=10)
+    failure_wait: timedelta = timedelta(seconds=5)
+    failure_wait_most: timedelta = timedelta(minutes=5)
+    act_wait_most: timedelta = timedelta(minutes=15)
+    """The same for a PATCH without an answer, beside which looks go on."""
+    deleting_wait_most: timedelta = timedelta(minutes=10)
+
+
+def dns_due_at(record: CustomHostname, *, now: datetime, policy: Policy) -> datetime | None:
+    """When to look at the name's DNS next; None while nothing could follow from it."""
+    match record.state:
+        case State.VALIDATING | State.ACTIVE:
+            return now + _stretched(_dns_interval(record, now), record.watch.dns_failures)
+        case State.CNAME_VERIFIED:
+            return _live_dns(record, now, policy)
+        case State.DELETED:
+            return _own_hour(record.id, now) if record.tombstone else None
+        case State.FAILED:
+            if record.tombstone:
+                return _own_hour(record.id, now)
+            # Whether anybody set it up is to be known when its time is over.
+            return last_look_at(record, now, policy) if record.cloudflare.id is not None else None
+        case State.PENDING | State.DELETING:
+            return None
+
+
+def cloudflare_due_at(
+    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
+) -> datetime | None:
+    """When to ask Cloudflare for this one name; None while the sweeps over all names will do."""
+    if record.state is State.DELETED:
+        return None
+    if isinstance(observation.cloudflare, Unknown):
+        return now + failure_wait(record, observation.cloudflare, policy)
+    leaving = record.watch.removal is not None and record.cloudflare.id is not None
+    if record.state is State.DELETING or leaving:
+        failed = record.watch.cloudflare_failures > 0
+        return now + (_backed_off(record, policy) if failed else _removal_wait(record, now, policy))
+    if record.cloudflare.id is None:
+        remade = record.watch.removal is not None
+        to_create = record.state is State.PENDING or record.refresh_is_requested or remade
+        return now + _backed_off(record, policy) if to_create else None
+    doubted = record.watch.doubted_at
+    if doubted is not None:
+        confirmed = doubted + confirm_after(record, now, policy)
+        return max(confirmed, now + policy.failure_wait)
+    return next_follow_up(record, now)
+
+
+def confirm_after(record: CustomHostname, now: datetime, policy: Policy) -> timedelta:
+    """How long after a first look a second one is believed; sooner where a person refreshed."""
+    asked = record.refresh_requested_at
+    waits = asked is not None and now - asked < AWAITED_FOR
+    return policy.confirm_for_person if waits else policy.confirm_after
+
+
+def last_look_at(record: CustomHostname, now: datetime, policy: Policy) -> datetime | None:
+    """When to ask whether a name that nobody sets up is to be given up: no list would bring it."""
+    stuck = record.state is State.FAILED and record.cloudflare.id is not None
+    if not (stuck or record.state is State.VALIDATING) or LIVE & record.arrived_at.keys():
+        return None
+    since = record.watch.waiting_since or record.wanted_at
+    return max(since + policy.gives_up_after, now + DAY)
+
+
+def next_follow_up(record: CustomHostname, now: datetime) -> datetime | None:
+    """The next of the close looks that follow a creation, a refresh or news of progress."""
+    began = record.watch.followed_from
+    if began is None:
+        return None
+    steps = (began + timedelta(seconds=seconds) for seconds in _ladder(record))
+    return next((at for at in steps if at > now), None)
+
+
+def cloudflare_next_try(began: datetime, now: datetime) -> datetime | None:
+    """When Cloudflare itself looks for the proofs next; None once it gave up.
+
+    Source: the back-off schedule of hostname validation, which certificates share. It begins with
+    the creation and with each refresh, both of which are a look themselves.
+    """
+    at = began
+    for number in range(TRIES):
+        growth = 1.05 if number < SLOW_FROM else 1.15
+        at += timedelta(seconds=min(int(60 * growth**number), LONGEST_WAIT))
+        if at > now:
+            return at
+    return None
+
+
+def webhook_retry_after(attempts: int, *, chance: float) -> timedelta | None:
+    """The wait after the `attempts`-th failed try, 10 % to either side by `chance` in [0, 1)."""
+    if attempts > len(WEBHOOK_RETRIES):
+        return None
+    return timedelta(seconds=WEBHOOK_RETRIES[attempts - 1] * (0.9 + 0.2 * chance))
+
+
+def _stretched(interval: timedelta, failures: int) -> timedelta:
+    """Ask dead servers less often, so that their names hold up nobody else's."""
+    return max(interval, min(interval * (1 << min(failures, 10)), DNS_FAILURE_MOST))
+
+
+def _dns_interval(record: CustomHostname, now: datetime) -> timedelta:
+    wanted = _tenants_interval(record, now)
+    all_there = all(each.status is RecordStatus.FOUND for each in wanted_records(record))
+    if record.state is State.VALIDATING and all_there:
+        # It is Cloudflare's turn: DNS could only show that one of them went again.
+        return max(wanted, ALL_FOUND)
+    return wanted
+
+
+def _tenants_interval(record: CustomHostname, now: datetime) -> timedelta:
+    if now - record.acted_at < timedelta(minutes=10):
+        return timedelta(seconds=10)
+    # A pause of the zone counts for no timer: it moves this instant, and not the wish's own.
+    since = now - (record.watch.waiting_since or record.wanted_at)
+    if since < timedelta(hours=1):
+        return timedelta(minutes=1)
+    if since < timedelta(days=3):
+        return timedelta(minutes=2)
+    if since < timedelta(days=7):
+        return timedelta(minutes=10)
+    return timedelta(hours=1)
+
+
+def _live_dns(record: CustomHostname, now: datetime, policy: Policy) -> datetime:
+    began = record.watch.contradicted_at
+    if began is None:
+        return min(_own_hour(record.id, now), now + _renewal_interval(record))
+    looks = (began + wait for wait in policy.contradiction_looks)
+    return next((at for at in looks if at > now), now + policy.contradiction_looks[0])
+
+
+def _renewal_interval(record: CustomHostname) -> timedelta:
+    """Look for the new tokens of a wildcard's renewal; a live name is else looked at daily."""
+    view = record.cloudflare.seen
+    if view is None or not record.hostname.is_wildcard or not waits_for_renewal(view):
+        return 2 * DAY
+    if record.reason is Reason.RENEWAL_TOKENS_MISSING:
+        return timedelta(hours=1)
+    tokens = (r for r in wanted_records(record) if r.purpose is Purpose.CERTIFICATE)
+    unheard = any(r.status is RecordStatus.UNKNOWN for r in tokens)
+    return _stretched(timedelta(minutes=1), record.watch.dns_failures) if unheard else 2 * DAY
+
+
+def _own_hour(record_id: str, now: datetime) -> datetime:
+    """Give each record its own instant of the day, so that daily looks spread evenly."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    at = midnight + timedelta(seconds=zlib.crc32(record_id.encode()) % 86400)
+    while at <= now + timedelta(hours=1):
+        at += DAY
+    return at
+
+
+def failure_wait(record: CustomHostname, unknown: Unknown, policy: Policy) -> timedelta:
+    """How long to leave Cloudflare alone after an Unknown; what it asked for, if that is longer."""
+    asked = min(unknown.retry_after or 0.0, DAY.total_seconds())
+    return max(_backed_off(record, policy), timedelta(seconds=asked))
+
+
+def _backed_off(record: CustomHostname, policy: Policy) -> timedelta:
+    doublings = min(max(record.watch.cloudflare_failures - 1, 0), 10)
+    return min(policy.failure_wait * (1 << doublings), policy.failure_wait_most)
+
+
+def act_wait(failures: int, policy: Policy) -> timedelta:
+    """How long to leave a PATCH that had no answer, `failures` times in a row."""
+    return min(policy.failure_wait * (1 << min(failures - 1, 10)), policy.act_wait_most)
+
+
+def _removal_wait(record: CustomHostname, now: datetime, policy: Policy) -> timedelta:
+    """Look less and less often at one that Cloudflare takes long to remove."""
+    since = record.arrived_at.get(State.DELETING, now)
+    return min(max(policy.deleting_again, (now - since) / 4), policy.deleting_wait_most)
+
+
+def _ladder(record: CustomHostname) -> tuple[int, ...]:
+    view = record.cloudflare.seen
+    if view is None:
+        return ()
+    if record.state in LIVE:
+        if certificate_meaning(view) is CertificateMeaning.ACTIVE:
+            return ()
+        return FOLLOW if records_complete(record) else TOKENS
+    if record.state is not State.VALIDATING:
+        return ()
+    if not records_complete(record):
+        return TOKENS
+    # A record that is there and wrong, or a CAA in the way, is nothing to follow.
+    return ONCE if record.reason.waiting_on is WaitingOn.TENANT else FOLLOW

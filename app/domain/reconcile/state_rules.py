@@ -1,0 +1,396 @@
+"""Where a hostname stands after a look, and why: the rules of states and reasons. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.domain.cloudflare_terms import (
+    REFUSALS,
+    CertificateMeaning,
+    HostnameMeaning,
+    certificate_meaning,
+    hostname_meaning,
+    is_held,
+    reason_behind,
+    reason_in_the_way,
+    speaks_of_authority,
+    waits_for_renewal,
+)
+from app.domain.custom_hostname import (
+    LIVE,
+    CustomHostname,
+    Desired,
+    Purpose,
+    RecordStatus,
+    Removal,
+    State,
+)
+from app.domain.errors import (
+    CloudflareForbidden,
+    CloudflareNotEnabled,
+    CloudflarePermissionMissing,
+    CloudflareRateLimited,
+    CloudflareTokenMalformed,
+    CloudflareTokenRestricted,
+    CloudflareUnauthorized,
+    CloudflareZoneUnknown,
+)
+from app.domain.observation import (
+    Absent,
+    CloudflareHostname,
+    Found,
+    NotAsked,
+    Observation,
+    Refused,
+    Unknown,
+)
+from app.domain.plan import (
+    has_drifted,
+    is_real_time,
+    records_complete,
+    wanted_records,
+    wanted_shape,
+)
+from app.domain.reason import Reason, WaitingOn
+from app.domain.reconcile.evidence import is_to_be_sent_again
+from app.domain.reconcile.schedule import Policy
+from app.domain.siblings import may_let_go, serves
+
+_LAPSED = frozenset({Reason.MOVED_AWAY, Reason.VALIDATION_LAPSED})
+
+_WHY_NOT_CREATED = {
+    CloudflareUnauthorized.code: Reason.CLOUDFLARE_UNAUTHORIZED,
+    CloudflareForbidden.code: Reason.CLOUDFLARE_UNAUTHORIZED,
+    CloudflareTokenMalformed.code: Reason.CLOUDFLARE_TOKEN_MALFORMED,
+    CloudflareTokenRestricted.code: Reason.CLOUDFLARE_TOKEN_RESTRICTED,
+    CloudflarePermissionMissing.code: Reason.CLOUDFLARE_PERMISSION_MISSING,
+    CloudflareZoneUnknown.code: Reason.CLOUDFLARE_ZONE_UNKNOWN,
+    CloudflareNotEnabled.code: Reason.CLOUDFLARE_SAAS_NOT_ENABLED,
+    CloudflareRateLimited.code: Reason.CREATION_QUEUED,
+}
+
+_PROVED_BY = {
+    Purpose.OWNERSHIP: {Purpose.OWNERSHIP},
+    Purpose.CERTIFICATE: {Purpose.CERTIFICATE, Purpose.DELEGATION},
+}
+
+
+# What a record that is asked for is called while it is missing, and while it is wrong.
+_LACKING = {
+    (Purpose.OWNERSHIP, "TXT"): (Reason.OWNERSHIP_TXT_MISSING, Reason.OWNERSHIP_TXT_WRONG),
+    (Purpose.OWNERSHIP, "HTTP"): (Reason.OWNERSHIP_HTTP_AWAITED, Reason.OWNERSHIP_HTTP_AWAITED),
+    (Purpose.CERTIFICATE, "TXT"): (Reason.CERTIFICATE_TXT_MISSING, Reason.CERTIFICATE_TXT_WRONG),
+    (Purpose.CERTIFICATE, "HTTP"): (
+        Reason.CERTIFICATE_HTTP_AWAITED,
+        Reason.CERTIFICATE_HTTP_AWAITED,
+    ),
+    (Purpose.CERTIFICATE, "EMAIL"): (
+        Reason.CERTIFICATE_EMAIL_AWAITED,
+        Reason.CERTIFICATE_EMAIL_AWAITED,
+    ),
+    (Purpose.DELEGATION, "CNAME"): (Reason.DELEGATION_MISSING, Reason.DELEGATION_WRONG),
+}
+
+_LACKING_STATUSES = frozenset({RecordStatus.MISSING, RecordStatus.WRONG})
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the hostname stands, and why."""
+
+    state: State
+    reason: Reason
+
+
+def find_standing(
+    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
+) -> Standing:
+    """Bring together what is desired and what is known; `record` has taken in `observation`."""
+    if record.desired is Desired.ABSENT:
+        return _leaving(record, observation)
+    if record.cloudflare.id is None:
+        return _not_at_cloudflare(record, observation)
+    standing = _there(record, observation, now=now, policy=policy)
+    return _with_refused_edit(record, _with_refused_refresh(record, standing))
+
+
+def _there(
+    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
+) -> Standing:
+    view = record.cloudflare.seen
+    if view is None:
+        return Standing(record.state, record.reason)
+    # A view that speaks against a live name is believed in the look that confirms it, or never: it
+    # is kept beyond that only where a pause forgot the doubt.
+    unheard = not isinstance(observation.cloudflare, Found) and not serves(record)
+    if record.state in LIVE and (record.watch.doubted_at is not None or unheard):
+        return _in_doubt(record, observation, now=now, policy=policy)
+    match hostname_meaning(view):
+        case HostnameMeaning.LEAVING if record.state not in LIVE and _is_kept_while_leaving(record):
+            return Standing(record.state, record.reason)
+        case HostnameMeaning.BLOCKED:
+            return Standing(
+                State.FAILED, Reason.ZONE_HELD if is_held(view) else Reason.HOSTNAME_BLOCKED
+            )
+        case HostnameMeaning.MOVED:
+            return Standing(State.VALIDATING, _lapsed(record))
+        case HostnameMeaning.ACTIVE | HostnameMeaning.GOING | HostnameMeaning.LEAVING:
+            if serves(record):
+                return _live(record, observation, now=now, policy=policy)
+            return Standing(State.VALIDATING, _missing(record, view))
+
+
+def _leaving(record: CustomHostname, observation: Observation) -> Standing:
+    if record.state is State.DELETED:
+        return Standing(State.DELETED, record.reason)
+    if record.cloudflare.id is None and record.cloudflare.create_tried_at is None:
+        other = record.reason is Reason.ALREADY_IN_ZONE or _namesake(observation) is not None
+        reason = Reason.REMOVED_BUT_STILL_IN_ZONE if other else Reason.REMOVED
+        return Standing(State.DELETED, reason)
+    if may_let_go(record) and not has_drifted(record):
+        return Standing(State.DELETED, Reason.REMOVED)
+    return Standing(State.DELETING, Reason.REMOVAL_REQUESTED)
+
+
+def _not_at_cloudflare(record: CustomHostname, observation: Observation) -> Standing:
+    answered = _answered(record, observation)
+    if answered is not None:
+        return answered
+    view = record.cloudflare.seen
+    if record.state is State.FAILED:
+        return Standing(State.FAILED, record.reason)
+    if view is None:
+        return Standing(State.PENDING, _creation_reason(record, observation))
+    if record.watch.removal is Removal.REMAKE:
+        return Standing(State.VALIDATING, Reason.CERTIFICATE_TIMED_OUT)
+    if _has_lapsed(record, view):
+        if not _shows_itself(record):
+            return Standing(State.FAILED, Reason.NEVER_SET_UP)
+        return Standing(State.VALIDATING, _lapsed(record))
+    return Standing(State.FAILED, Reason.MISSING_AT_CLOUDFLARE)
+
+
+def _answered(record: CustomHostname, observation: Observation) -> Standing | None:
+    """Where this very answer leaves a hostname that is not at Cloudflare."""
+    view = record.cloudflare.seen
+    match observation.cloudflare:
+        case Found():
+            return Standing(State.FAILED, Reason.ALREADY_IN_ZONE)
+        case Absent(namesake) if namesake is not None:
+            return Standing(State.FAILED, Reason.ALREADY_IN_ZONE)
+        case Refused() if is_to_be_sent_again(record, observation):
+            return Standing(record.state, record.reason)
+        case Refused(code, message):
+            why = _refusal_reason(record, code, message)
+            return Standing(State.FAILED, why or Reason.REFUSED_BY_CLOUDFLARE)
+        case Absent() if record.watch.removal is Removal.GIVE_UP:
+            return Standing(State.FAILED, Reason.NEVER_SET_UP)
+        case Absent() if view is not None and not _comes_back(record, view):
+            lapsed = _has_lapsed(record, view)
+            why = Reason.NEVER_SET_UP if lapsed else Reason.MISSING_AT_CLOUDFLARE
+            return Standing(State.FAILED, why)
+        case _:
+            return None
+
+
+def _namesake(observation: Observation) -> CloudflareHostname | None:
+    absent = observation.cloudflare
+    return absent.namesake if isinstance(absent, Absent) else None
+
+
+def _refusal_reason(record: CustomHostname, code: int, message: str) -> Reason | None:
+    reason = REFUSALS.get(code)
+    chosen = record.options.certificate_authority is not None
+    if chosen and speaks_of_authority(message):
+        return Reason.CERTIFICATE_AUTHORITY_UNAVAILABLE
+    # Of one that was never named here, there is nothing to take back.
+    return None if reason is Reason.CERTIFICATE_AUTHORITY_UNAVAILABLE and not chosen else reason
+
+
+def _with_refused_refresh(record: CustomHostname, standing: Standing) -> Standing:
+    """Say that Cloudflare will not look again, where that is what is waited for."""
+    refused, view = record.cloudflare.refused_refresh, record.cloudflare.seen
+    if refused is None or view is None:
+        return standing
+    renews = standing.reason is Reason.LIVE
+    renews &= certificate_meaning(view) is CertificateMeaning.TIMED_OUT
+    waits = standing.state is State.VALIDATING
+    waits &= standing.reason.waiting_on is WaitingOn.CLOUDFLARE
+    if not (renews or waits):
+        return standing
+    why = _refusal_reason(record, refused.code, refused.message)
+    return Standing(standing.state, why or Reason.REFRESH_REFUSED)
+
+
+def _with_refused_edit(record: CustomHostname, standing: Standing) -> Standing:
+    """Say that what is wanted now was refused; a live name stays live with what it has."""
+    refused = record.cloudflare.refused_edit
+    if refused is None or refused.wanted != wanted_shape(record):
+        return standing
+    why = _refusal_reason(record, refused.code, refused.message) or Reason.EDIT_REFUSED
+    if standing.state is State.VALIDATING:
+        return Standing(State.FAILED, why)
+    return Standing(standing.state, why if standing.reason is Reason.LIVE else standing.reason)
+
+
+def _comes_back(record: CustomHostname, view: CloudflareHostname) -> bool:
+    lapsed = _has_lapsed(record, view) and _shows_itself(record)
+    return record.watch.removal is Removal.REMAKE or lapsed
+
+
+def _has_lapsed(record: CustomHostname, view: CloudflareHostname) -> bool:
+    """Whether Cloudflare gave it up itself; a removal by another hand is no lapse."""
+    meaning = hostname_meaning(view)
+    left = meaning is HostnameMeaning.LEAVING and record.reason in _LAPSED
+    return left or meaning is HostnameMeaning.MOVED
+
+
+def _shows_itself(record: CustomHostname) -> bool:
+    """Whether DNS alone can bring back a name that is gone: without its tokens, the CNAME."""
+    return record.has_been_live or is_real_time(record)
+
+
+def _is_kept_while_leaving(record: CustomHostname) -> bool:
+    return record.watch.removal is not None or record.reason in _LAPSED
+
+
+def _lapsed(record: CustomHostname) -> Reason:
+    return Reason.MOVED_AWAY if record.has_been_live else Reason.VALIDATION_LAPSED
+
+
+def _creation_reason(record: CustomHostname, observation: Observation) -> Reason:
+    if observation.held_back is not None:
+        return Reason.CREATION_QUEUED
+    match observation.cloudflare:
+        case Unknown(why):
+            return _WHY_NOT_CREATED.get(why, Reason.CLOUDFLARE_UNREACHABLE)
+        case NotAsked() if record.reason is not Reason.ZONE_PAUSED:
+            return record.reason
+        case _:
+            return Reason.CREATING
+
+
+def _in_doubt(
+    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
+) -> Standing:
+    """What Cloudflare said is not believed yet; DNS may take the name down, but not up."""
+    if record.state is State.ACTIVE:
+        return Standing(State.ACTIVE, record.reason)
+    return _live(record, observation, now=now, policy=policy)
+
+
+def _live(
+    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
+) -> Standing:
+    routing = record.dns.routing
+    points = routing is not None and routing.points_at_target
+    if points:
+        missing = _lacks_renewal_tokens(record)
+        reason = Reason.RENEWAL_TOKENS_MISSING if missing else Reason.LIVE
+        return Standing(State.CNAME_VERIFIED, reason)
+    # Time alone concludes nothing: it takes a look that finds the name elsewhere.
+    seen = isinstance(observation.dns.routing, Found)
+    lost = seen and _contradicted(record, now, policy)
+    if record.state is State.CNAME_VERIFIED and not lost:
+        return Standing(State.CNAME_VERIFIED, Reason.CNAME_CONTRADICTED)
+    return Standing(State.ACTIVE, _cname_reason(record))
+
+
+def _lacks_renewal_tokens(record: CustomHostname) -> bool:
+    """Whether a renewal waits for records that are surely not there, or for an e-mail's answer.
+
+    Any name but a wildcard is renewed over HTTP by itself.
+    """
+    view = record.cloudflare.seen
+    if view is None or not record.hostname.is_wildcard or not waits_for_renewal(view):
+        return False
+    wanted = (r for r in wanted_records(record) if r.purpose in _PROVED_BY[Purpose.CERTIFICATE])
+    return any(r.type == "EMAIL" or r.status in _LACKING_STATUSES for r in wanted)
+
+
+def _contradicted(record: CustomHostname, now: datetime, policy: Policy) -> bool:
+    watch = record.watch
+    if watch.contradicted_at is None or watch.contradictions < policy.contradictions:
+        return False
+    return now - watch.contradicted_at >= policy.contradicted_for
+
+
+def _missing(record: CustomHostname, view: CloudflareHostname) -> Reason:
+    """Say what keeps the two statuses from being active, and so whose turn it is."""
+    in_the_way = reason_in_the_way(view)
+    # Once the name points here, Cloudflare has yet to see it.
+    seen_since = in_the_way is Reason.PROXIED_ELSEWHERE and _is_routed(record)
+    if in_the_way is not None and not seen_since:
+        return in_the_way
+    if not records_complete(record):
+        return Reason.PREPARING_RECORDS
+    if hostname_meaning(view) is not HostnameMeaning.ACTIVE:
+        return _first_lacking(record, view) or Reason.HOSTNAME_CHECK_PENDING
+    return _certificate_reason(record, view)
+
+
+def _first_lacking(record: CustomHostname, view: CloudflareHostname) -> Reason | None:
+    """Name what the tenant has to add next, in the order of the records: the CNAME comes last."""
+    needed = [Purpose.OWNERSHIP]
+    if certificate_meaning(view) is CertificateMeaning.CHECKING:
+        needed.append(Purpose.CERTIFICATE)
+    reasons = [_record_reason(record, purpose) for purpose in needed]
+    lacking = [reason for reason in reasons if reason is not None]
+    return next((r for r in lacking if r not in _CNAME_REASONS), next(iter(lacking), None))
+
+
+_CERTIFICATE_REASONS = {
+    CertificateMeaning.ISSUING: Reason.CERTIFICATE_ISSUING,
+    CertificateMeaning.DEPLOYING: Reason.CERTIFICATE_DEPLOYING,
+}
+
+_CNAME_REASONS = frozenset({Reason.AWAITING_CNAME, Reason.CNAME_ELSEWHERE})
+
+
+def _certificate_reason(record: CustomHostname, view: CloudflareHostname) -> Reason:
+    meaning = certificate_meaning(view)
+    if meaning in _CERTIFICATE_REASONS:
+        return _CERTIFICATE_REASONS[meaning]
+    lacking = _record_reason(record, Purpose.CERTIFICATE) or reason_behind(view)
+    if lacking is not None:
+        return lacking
+    match meaning:
+        case CertificateMeaning.TIMED_OUT:
+            return Reason.CERTIFICATE_TIMED_OUT
+        case CertificateMeaning.ENDED:
+            return Reason.CERTIFICATE_EXPIRED
+        case _:
+            return Reason.CERTIFICATE_CHECK_PENDING
+
+
+def _record_reason(record: CustomHostname, purpose: Purpose) -> Reason | None:
+    """Name the record that is still lacking for `purpose`; None when the tenant did all of it."""
+    wanted = wanted_records(record)
+    # Once traffic arrives here, hostname and HTTP validation need no token; but what arrives by a
+    # wildcard says nothing of the name itself, which is the one Cloudflare checks.
+    routed = _is_routed(record)
+    lacking = [r for r in wanted if r.purpose in _PROVED_BY[purpose]]
+    by_mail = any(r.type == "EMAIL" for r in lacking)
+    if routed and not by_mail and not wanted_shape(record).wildcard:
+        return None
+    if not lacking:
+        return None if routed else _cname_reason(record)
+    statuses = {r.status for r in lacking}
+    if statuses == {RecordStatus.FOUND}:
+        return None
+    missing, wrong = _LACKING[lacking[0].purpose, lacking[0].type]
+    return wrong if RecordStatus.WRONG in statuses else missing
+
+
+def _cname_reason(record: CustomHostname) -> Reason:
+    wrong = any(
+        r.purpose is Purpose.ROUTING and r.status is RecordStatus.WRONG
+        for r in wanted_records(record)
+    )
+    return Reason.CNAME_ELSEWHERE if wrong else Reason.AWAITING_CNAME
+
+
+def _is_routed(record: CustomHostname) -> bool:
+    found = (r for r in wanted_records(record) if r.status is RecordStatus.FOUND)
+    return any(r.purpose is Purpose.ROUTING for r in found)

@@ -1,0 +1,131 @@
+"""Which hostnames are due, claimed in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import and_, func, or_, select
+
+from app.domain.rate_limit import Lane
+from app.domain.resync import FOLLOWED_STATUSES
+from app.persistence.database import NOW, Connection
+from app.persistence.leases import Claim, _lease, claim_these, is_free
+from app.persistence.tables import (
+    CLOUDFLARE_DUE,
+    DNS_DUE,
+    UNCREATED_DUE,
+    WOKEN,
+    sweeps,
+    watches,
+)
+
+
+async def claim_woken(tx: Connection, zone_id: str, *, limit: int) -> list[Claim]:
+    """Lease those that were woken since they were last claimed, before all that only fell due.
+
+    Somebody may wait for them. What Cloudflare shows of one that is there comes with its act.
+    """
+    woken = and_(watches.c.zone_id == zone_id, WOKEN, watches.c.due_at <= NOW)
+    ids = await _due(tx, woken, watches.c.due_at, limit)
+    return _without_looks(await claim_these(tx, ids))
+
+
+async def claim_free(tx: Connection, zone_id: str, *, limit: int) -> list[Claim]:
+    """Lease what is due and needs no call: looks at DNS, and hostnames not at Cloudflare yet.
+
+    Read the wide rows in a second statement, or they are stale.
+    """
+    waiting = await _due(tx, _uncreated_due(zone_id), watches.c.cloudflare_due_at, limit)
+    looks = await _due(tx, _dns_due(zone_id), watches.c.dns_due_at, limit)
+    # Half is kept for what is not created yet: looks at DNS could fill every round.
+    room = limit - min(len(waiting), -(-limit // 2))
+    ids = [*looks[:room], *waiting][:limit]
+    return _without_looks(await claim_these(tx, list(dict.fromkeys(ids))))
+
+
+async def count_looks(tx: Connection, zone_id: str, *, limit: int, by_lists: bool) -> int:
+    """Count the hostnames that Cloudflare is due to be asked of one by one, `limit` at most.
+
+    With `by_lists` those that wait for issuance or deployment are left to their lists, but for
+    the ones that their list no longer shows.
+    """
+    which = and_(*_look_due(zone_id, by_lists=by_lists))
+    due = select(watches.c.custom_hostname_id).where(which).limit(limit)
+    return await tx.scalar(select(func.count()).select_from(due.subquery())) or 0
+
+
+async def due_looks(tx: Connection, zone_id: str, *, limit: int, by_lists: bool) -> list[str]:
+    """Lock hostnames that Cloudflare is due to be asked of."""
+    which = and_(*_look_due(zone_id, by_lists=by_lists))
+    return await _due(tx, which, watches.c.cloudflare_due_at, limit)
+
+
+async def claim_looks(tx: Connection, ids: Sequence[str]) -> list[Claim]:
+    """Lease some of them; a call was drawn for each."""
+    return [replace(claim, paid=True) for claim in await claim_these(tx, ids)]
+
+
+async def lock_free(tx: Connection, ids: Sequence[str]) -> list[str]:
+    """Lock those of these that nobody holds or is about to."""
+    if not ids:
+        return []
+    return await _due(tx, watches.c.custom_hostname_id.in_(ids), watches.c.due_at, len(ids))
+
+
+async def claim_turns(tx: Connection, ids: Sequence[str], lane: Lane) -> list[Claim]:
+    """Lease those whose turn it is, and make them due: who dies now has left the queue."""
+    if not ids:
+        return []
+    which = (watches.c.custom_hostname_id.in_(ids), is_free())
+    claims = await _lease(tx, *which, cloudflare_due_at=NOW)
+    return [replace(claim, turn=lane, cloudflare_due=False) for claim in claims]
+
+
+def _without_looks(claims: Sequence[Claim]) -> list[Claim]:
+    """Leave the looks at Cloudflare, for which no call was drawn, to those that bring one."""
+    return [replace(c, cloudflare_due=c.cloudflare_due and c.is_uncreated) for c in claims]
+
+
+async def _due(tx: Connection, which: Any, by: Any, limit: int) -> list[str]:
+    rows = await tx.execute(
+        select(watches.c.custom_hostname_id)
+        .where(which, is_free())
+        .order_by(by)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return list(rows.scalars())
+
+
+def _dns_due(zone_id: str) -> Any:
+    return and_(watches.c.zone_id == zone_id, DNS_DUE, watches.c.dns_due_at <= NOW)
+
+
+def _cloudflare_due(zone_id: str) -> Any:
+    return and_(watches.c.zone_id == zone_id, CLOUDFLARE_DUE, watches.c.cloudflare_due_at <= NOW)
+
+
+def _uncreated_due(zone_id: str) -> Any:
+    return and_(watches.c.zone_id == zone_id, UNCREATED_DUE, watches.c.cloudflare_due_at <= NOW)
+
+
+def _look_due(zone_id: str, *, by_lists: bool) -> list[Any]:
+    c, listed = watches.c, sweeps.c
+    due = [_cloudflare_due(zone_id), c.hostname_status.is_not(None), is_free()]
+    if not by_lists:
+        return due
+    followed = and_(c.hostname_status == "active", c.ssl_status.in_(FOLLOWED_STATUSES))
+    # Not shown by the last whole round of its own list: only asking tells where it went.
+    left = (
+        select(listed.list)
+        .where(
+            listed.zone_id == zone_id,
+            listed.list == func.concat("hostname_status=active&ssl_status=", c.ssl_status),
+            listed.page.is_(None),
+            listed.started_at > c.viewed_at,
+        )
+        .exists()
+    )
+    return [*due, or_(~func.coalesce(followed, False), left)]

@@ -1,0 +1,195 @@
+"""The right to work on one hostname: taken, held, given up; and wakes.
+
+Every write of a hostname first locks its row here, by id and lease token: lease before wide row.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CTE, case, func, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, TEXT
+
+from app.domain.custom_hostname import Watch
+from app.domain.rate_limit import Lane
+from app.persistence.codec import watch_row
+from app.persistence.database import NOW, Connection, in_seconds
+from app.persistence.tables import (
+    watches,
+)
+from app.persistence.wakeups import Channel, notify
+
+LEASE_SECONDS = 60
+"""Never renewed; a tick is bounded well below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to work on one hostname until the lease ends; `token` fences every write."""
+
+    custom_hostname_id: str
+    token: int
+    now: datetime
+    """`nameplate_now()` at the claim: the `now` of what is decided under it."""
+    dns_due: bool = True
+    cloudflare_due: bool = True
+    is_uncreated: bool = False
+    """It is not known to be at Cloudflare."""
+    paid: bool = False
+    """A call was drawn for its look at Cloudflare already."""
+    turn: Lane | None = None
+    """A call was drawn for its act: it waited for its turn in this lane."""
+    began: float = field(default_factory=time.monotonic, compare=False, repr=False)
+
+    @property
+    def age(self) -> float:
+        """Seconds since the claim, on this process's clock."""
+        return time.monotonic() - self.began
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a later page of a list is compared with: both statuses, and a digest of the view."""
+
+    hostname_status: str | None = None
+    ssl_status: str | None = None
+    digest: int | None = None
+
+
+async def claim_these(tx: Connection, ids: Sequence[str]) -> list[Claim]:
+    """Lease those that nobody holds."""
+    if not ids:
+        return []
+    return await _lease(tx, watches.c.custom_hostname_id.in_(ids), is_free())
+
+
+async def lock_all(tx: Connection, ids: Collection[str]) -> None:
+    """Lock these, for a transaction that changes them by more than one statement."""
+    await tx.execute(select(func.count()).select_from(locked_in_order(_ids(ids))))
+
+
+async def claim_one(tx: Connection, record_id: str) -> Claim | None:
+    """Lease one hostname, whether due or not; None when another holds it."""
+    claims = await _lease(tx, watches.c.custom_hostname_id == record_id, is_free())
+    return claims[0] if claims else None
+
+
+async def lock(tx: Connection, record_id: str) -> None:
+    """Lock the row for a change of what is desired."""
+    await tx.execute(
+        select(watches.c.custom_hostname_id)
+        .where(watches.c.custom_hostname_id == record_id)
+        .with_for_update()
+    )
+
+
+async def hold(tx: Connection, claim: Claim) -> bool:
+    """Lock the row as the holder of `claim`; False when the lease is no longer ours."""
+    rows = await tx.execute(
+        select(watches.c.custom_hostname_id)
+        .where(
+            watches.c.custom_hostname_id == claim.custom_hostname_id,
+            watches.c.lease_token == claim.token,
+            watches.c.leased_until > NOW,
+        )
+        .with_for_update()
+    )
+    return rows.first() is not None
+
+
+async def keep(tx: Connection, claim: Claim, watch: Watch) -> None:
+    """Write the row and keep the lease: an act follows."""
+    await tx.execute(_of(claim).values(watch_row(watch)))
+
+
+async def release(
+    tx: Connection, claim: Claim, watch: Watch, listing: Listing | None = None
+) -> None:
+    """Write the row and give up the lease; a wake that came meanwhile makes it due at once.
+
+    Without a `listing` the one that is kept stays.
+    """
+    woken = watches.c.wakes != watches.c.claimed_wakes
+    values: dict[str, Any] = watch_row(watch)
+    values["dns_due_at"] = case((woken, NOW), else_=values["dns_due_at"])
+    values["cloudflare_due_at"] = case((woken, NOW), else_=values["cloudflare_due_at"])
+    if listing is not None:
+        values["hostname_status"] = listing.hostname_status
+        values["ssl_status"] = listing.ssl_status
+        values["view_digest"] = listing.digest
+    rows = await tx.execute(_of(claim).values(**values, leased_until=None).returning(woken))
+    if rows.scalar_one():
+        await notify(tx, Channel.RECONCILE)
+
+
+async def let_go(tx: Connection, claim: Claim) -> None:
+    """Give up the lease and leave the row as it was."""
+    await tx.execute(_of(claim).values(leased_until=None))
+
+
+async def wake(tx: Connection, record_id: str) -> None:
+    """Make a hostname due now, even if somebody holds it at this moment."""
+    await tx.execute(
+        update(watches)
+        .where(watches.c.custom_hostname_id == record_id)
+        .values(wakes=watches.c.wakes + 1, dns_due_at=NOW, cloudflare_due_at=NOW)
+    )
+    await notify(tx, Channel.RECONCILE)
+
+
+async def _lease(tx: Connection, *which: Any, **more: Any) -> list[Claim]:
+    locked = locked_in_order(*which)
+    rows = await tx.execute(
+        update(watches)
+        .where(watches.c.custom_hostname_id == locked.c.custom_hostname_id)
+        .values(
+            lease_token=watches.c.lease_token + 1,
+            leased_until=NOW + in_seconds(LEASE_SECONDS),
+            claimed_wakes=watches.c.wakes,
+            **more,
+        )
+        .returning(
+            watches.c.custom_hostname_id,
+            watches.c.lease_token,
+            NOW,
+            func.coalesce(watches.c.dns_due_at <= NOW, False),
+            func.coalesce(watches.c.cloudflare_due_at <= NOW, False),
+            watches.c.hostname_status.is_(None),
+        )
+    )
+    return [Claim(*row) for row in rows]
+
+
+def locked_in_order(*which: Any) -> CTE:
+    """Lock the rows that `which` names in the order of their ids, as every statement does.
+
+    Two statements over the same rows in two orders would end in a deadlock. A bulk UPDATE alone
+    locks in the order of its plan, so it joins this.
+    """
+    return (
+        select(watches.c.custom_hostname_id)
+        .where(*which)
+        .order_by(watches.c.custom_hostname_id)
+        .with_for_update(key_share=True)
+        .cte("locked")
+    )
+
+
+def _ids(ids: Collection[str]) -> Any:
+    return watches.c.custom_hostname_id == func.any(literal(list(ids), ARRAY(TEXT)))
+
+
+def is_free() -> Any:
+    """Give the condition that nobody holds the row."""
+    return or_(watches.c.leased_until.is_(None), watches.c.leased_until <= NOW)
+
+
+def _of(claim: Claim) -> Any:
+    return update(watches).where(
+        watches.c.custom_hostname_id == claim.custom_hostname_id,
+        watches.c.lease_token == claim.token,
+    )

@@ -1,0 +1,165 @@
+"""What Cloudflare's lists are compared with: the narrow rows' own columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, case, func, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, TEXT
+
+from app.persistence.database import NOW, Connection, in_seconds
+from app.persistence.leases import Listing, locked_in_order
+from app.persistence.tables import EXCEPTIONAL, FOLLOWED, cloudflare_objects, watches
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What is kept of a hostname that a page lists."""
+
+    custom_hostname_id: str
+    cloudflare_id: str
+    listing: Listing
+    viewed_at: datetime | None
+
+
+async def read_listed(tx: Connection, zone_id: str, cloudflare_ids: Sequence[str]) -> list[Listed]:
+    """Give what is kept of the hostnames with these ids at Cloudflare."""
+    objects, c = cloudflare_objects.c, watches.c
+    rows = await tx.execute(
+        select(
+            c.custom_hostname_id,
+            objects.cloudflare_id,
+            c.hostname_status,
+            c.ssl_status,
+            c.view_digest,
+            c.viewed_at,
+        )
+        .select_from(
+            cloudflare_objects.join(watches, c.custom_hostname_id == objects.custom_hostname_id)
+        )
+        .where(objects.zone_id == zone_id, objects.cloudflare_id.in_(cloudflare_ids))
+    )
+    return [Listed(row[0], row[1], Listing(*row[2:5]), row[5]) for row in rows]
+
+
+async def confirm_listed(
+    tx: Connection,
+    ids: Sequence[str],
+    *,
+    sent_at: datetime,
+    round_number: int | None,
+    next_look_in: timedelta | None,
+) -> None:
+    """Note that a page showed these unchanged; who is followed by lists is looked at later."""
+    c = watches.c
+    values: dict[str, Any] = {"viewed_at": sent_at}
+    if round_number is not None:
+        values["listed_in"] = round_number
+    if next_look_in is not None:
+        later = NOW + in_seconds(next_look_in.total_seconds())
+        values["cloudflare_due_at"] = case(
+            (c.cloudflare_due_at < later, later), else_=c.cloudflare_due_at
+        )
+    locked = locked_in_order(
+        c.custom_hostname_id == func.any(literal(list(ids), ARRAY(TEXT))),
+        or_(c.viewed_at.is_(None), c.viewed_at < sent_at),
+    )
+    await tx.execute(
+        update(watches).where(c.custom_hostname_id == locked.c.custom_hostname_id).values(values)
+    )
+
+
+async def note_listed(tx: Connection, ids: Sequence[str], round_number: int) -> None:
+    """Note that the round showed these, whatever came of it."""
+    c = watches.c
+    locked = locked_in_order(c.custom_hostname_id.in_(ids))
+    await tx.execute(
+        update(watches)
+        .where(c.custom_hostname_id == locked.c.custom_hostname_id)
+        .values(listed_in=round_number)
+    )
+
+
+async def look_at_unreadable(tx: Connection, ids: Sequence[str]) -> None:
+    """Make those due whose entries could not be read, unless they are backed off from already."""
+    c = watches.c
+    await tx.execute(
+        update(watches)
+        .where(c.custom_hostname_id.in_(ids), c.cloudflare_failures == 0)
+        .values(cloudflare_due_at=func.least(c.cloudflare_due_at, NOW))
+    )
+
+
+async def look_at_unlisted(
+    tx: Connection, zone_id: str, filters: Mapping[str, str], *, since: datetime
+) -> int:
+    """Make those due that should have been on a filtered list and were not; give how many."""
+    c = watches.c
+    named = [c[name] == value for name, value in filters.items()]
+    locked = locked_in_order(
+        c.zone_id == zone_id,
+        EXCEPTIONAL,
+        *named,
+        or_(c.viewed_at.is_(None), c.viewed_at < since),
+        or_(c.cloudflare_due_at.is_(None), c.cloudflare_due_at > NOW),
+    )
+    rows = await tx.execute(
+        update(watches)
+        .where(c.custom_hostname_id == locked.c.custom_hostname_id)
+        .values(cloudflare_due_at=NOW)
+        .returning(literal(1))
+    )
+    return len(rows.all())
+
+
+async def count_missing(
+    tx: Connection, zone_id: str, round_number: int, *, since: datetime
+) -> tuple[int, int]:
+    """Count the names that a whole round did not list, and all that it should have."""
+    c = watches.c
+    missing = and_(c.listed_in < round_number, or_(c.viewed_at.is_(None), c.viewed_at < since))
+    row = await tx.execute(
+        select(func.count().filter(missing), func.count()).where(
+            c.zone_id == zone_id, c.hostname_status.is_not(None)
+        )
+    )
+    found = row.one()
+    return int(found[0]), int(found[1])
+
+
+async def look_at_missing(
+    tx: Connection, zone_id: str, round_number: int, *, since: datetime, rounds: int
+) -> int:
+    """Make those due that so many whole rounds did not list; give how many."""
+    c = watches.c
+    locked = locked_in_order(
+        c.zone_id == zone_id,
+        c.hostname_status.is_not(None),
+        c.listed_in <= round_number - rounds,
+        or_(c.viewed_at.is_(None), c.viewed_at < since),
+    )
+    rows = await tx.execute(
+        update(watches)
+        .where(c.custom_hostname_id == locked.c.custom_hostname_id)
+        .values(cloudflare_due_at=NOW)
+        .returning(literal(1))
+    )
+    return len(rows.all())
+
+
+async def count_followed(tx: Connection, zone_id: str, *, limit: int) -> int:
+    """Count the names that wait for issuance or deployment and are looked at closely."""
+    c = watches.c
+    followed = (
+        select(c.custom_hostname_id)
+        .where(
+            c.zone_id == zone_id,
+            FOLLOWED,
+            c.cloudflare_due_at <= NOW + in_seconds(60),
+        )
+        .limit(limit)
+    )
+    return await tx.scalar(select(func.count()).select_from(followed.subquery())) or 0

@@ -1,0 +1,161 @@
+"""How far each list of each zone was read: kept, so that a restart goes on where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from app.domain.resync import FOLLOWED_EVERY, WHOLE
+from app.persistence.database import NOW, Connection, in_seconds
+from app.persistence.tables import sweeps
+
+LEASE_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """One list of one zone, leased to this worker for one page."""
+
+    zone_id: str
+    list: str
+    number: int
+    """How many rounds were begun."""
+    page: int | None
+    """The next page to read; None between rounds. Pages are read last first."""
+    pages: int | None
+    total: int | None
+    started_at: datetime | None
+    token: int
+    now: datetime
+
+
+async def put_lists(tx: Connection, zone_id: str, lists: Sequence[str]) -> None:
+    """Have these lists read from now on."""
+    await tx.execute(
+        upsert(sweeps)
+        .values([{"zone_id": zone_id, "list": each, "due_at": NOW} for each in lists])
+        .on_conflict_do_nothing()
+    )
+
+
+async def claim_page(tx: Connection, zones: Collection[str]) -> Sweep | None:
+    """Lease the list that is due the longest, of these zones."""
+    c = sweeps.c
+    due = (
+        select(c.zone_id, c.list)
+        .where(
+            c.zone_id.in_(zones),
+            c.due_at <= NOW,
+            or_(c.leased_until.is_(None), c.leased_until <= NOW),
+        )
+        .order_by(c.due_at)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    found = (await tx.execute(due)).first()
+    if found is None:
+        return None
+    rows = await tx.execute(
+        update(sweeps)
+        .where(c.zone_id == found[0], c.list == found[1])
+        .values(lease_token=c.lease_token + 1, leased_until=NOW + in_seconds(LEASE_SECONDS))
+        .returning(*_columns(), NOW)
+    )
+    return _read(rows.one())
+
+
+async def hasten(tx: Connection, zone_id: str, lists: Sequence[str]) -> None:
+    """Begin the next round of these lists, unless one is under way or just ended."""
+    c = sweeps.c
+    await tx.execute(
+        update(sweeps)
+        .where(
+            c.zone_id == zone_id,
+            c.list.in_(lists),
+            c.page.is_(None),
+            c.due_at > NOW + in_seconds(FOLLOWED_EVERY.total_seconds()),
+        )
+        .values(due_at=NOW)
+    )
+
+
+async def total_of(tx: Connection, zone_id: str) -> int | None:
+    """Give how many names the whole zone has, as its list last said."""
+    c = sweeps.c
+    return await tx.scalar(select(c.total).where(c.zone_id == zone_id, c.list == WHOLE))
+
+
+async def put_off(tx: Connection, sweep: Sweep, wait: timedelta) -> None:
+    """Give the lease up and leave the list as far as it was."""
+    c = sweeps.c
+    await tx.execute(
+        update(sweeps)
+        .where(c.zone_id == sweep.zone_id, c.list == sweep.list, c.lease_token == sweep.token)
+        .values(due_at=NOW + in_seconds(wait.total_seconds()), leased_until=None)
+    )
+
+
+async def end_round(tx: Connection, sweep: Sweep, wait: timedelta, *, number: int) -> None:
+    """Give the lease up and forget how far the list was: the round after `number` begins anew."""
+    c = sweeps.c
+    await tx.execute(
+        update(sweeps)
+        .where(c.zone_id == sweep.zone_id, c.list == sweep.list, c.lease_token == sweep.token)
+        .values(
+            number=number,
+            page=None,
+            started_at=None,
+            due_at=NOW + in_seconds(wait.total_seconds()),
+            leased_until=None,
+        )
+    )
+
+
+async def save_progress(
+    tx: Connection,
+    sweep: Sweep,
+    *,
+    due_in: timedelta,
+    page: int | None,
+    pages: int,
+    total: int,
+    begun: datetime | None,
+    finished: bool,
+) -> None:
+    """Write how far the list is and give the lease up; `begun` where a round begins."""
+    c = sweeps.c
+    values: dict[str, object] = {
+        "page": page,
+        "pages": pages,
+        "total": total,
+        "due_at": NOW + in_seconds(due_in.total_seconds()),
+        "leased_until": None,
+    }
+    if begun is not None:
+        values |= {"started_at": begun, "number": sweep.number + 1}
+    if finished:
+        values["finished_at"] = NOW
+    await tx.execute(
+        update(sweeps)
+        .where(c.zone_id == sweep.zone_id, c.list == sweep.list, c.lease_token == sweep.token)
+        .values(values)
+    )
+
+
+def _columns() -> list[ColumnElement[Any]]:
+    c = sweeps.c
+    return [
+        c.zone_id, c.list, c.number, c.page, c.pages, c.total, c.started_at, c.lease_token,
+    ]  # fmt: skip
+
+
+def _read(row: Sequence[Any]) -> Sweep:
+    names = (
+        "zone_id", "list", "number", "page", "pages", "total", "started_at", "token", "now",
+    )  # fmt: skip
+    return Sweep(**dict(zip(names, row, strict=True)))

@@ -1,0 +1,87 @@
+"""Count what speaks against live names, and pause a zone where it is too much at once."""
+
+from __future__ import annotations
+
+from app.domain.breaker import (
+    BREAKER_OTHERS,
+    BREAKER_SHARE,
+    BREAKER_WITHIN,
+    Counts,
+    may_trip,
+    trips,
+)
+from app.domain.observation import Side
+from app.domain.reconcile.decide import Transition
+from app.domain.zone import (
+    PauseReason,
+)
+from app.persistence import zones as store
+from app.persistence.breaker_counts import (
+    Tally,
+    count_live,
+    count_look,
+    tally_within,
+)
+from app.persistence.clock import read_now
+from app.persistence.database import Connection
+from app.services.zone_pauses import pause_zone
+
+REASON_OF = {
+    Side.DNS: PauseReason.DNS_CONTRADICTS,
+    Side.CLOUDFLARE: PauseReason.CLOUDFLARE_CONTRADICTS,
+}
+
+
+async def breaker_trips(tx: Connection, zone_id: str, transition: Transition) -> bool:
+    """Count a look, and pause the zone when too many live names contradict at the same time.
+
+    True means that what was seen is not to be recorded.
+    """
+    for side in Side:
+        contradicts = side in transition.contradicted
+        # The sweeps look at every name that Cloudflare serves; those are counted when needed.
+        if side not in transition.looked or (side is Side.CLOUDFLARE and not contradicts):
+            continue
+        tenant = transition.record.tenant
+        await count_look(tx, zone_id, side, tenant, contradicts=contradicts)
+        if contradicts and await _has_tripped(tx, zone_id, side):
+            return True
+    return False
+
+
+async def _has_tripped(tx: Connection, zone_id: str, side: Side) -> bool:
+    tally = await tally_within(tx, zone_id, side, BREAKER_WITHIN)
+    if not may_trip(tally.seen.contradicted):
+        return False
+    seen, others = tally.seen, _less(tally.seen, tally.of_tenant)
+    if side is Side.CLOUDFLARE:
+        # The lists look at every name that is served, within minutes.
+        seen, others = await _of_all_live(tx, zone_id, tally, others)
+    zone = await store.get_zone(tx, zone_id)
+    off = zone.breaker_off_until if zone else None
+    of_all = side is Side.CLOUDFLARE
+    if not trips(seen, others, of_all=of_all) or (off is not None and off > await read_now(tx)):
+        return False
+    detail = f"{seen.contradicted} of {seen.looked} live hostnames within ten minutes"
+    await pause_zone(tx, zone_id, REASON_OF[side], detail=detail)
+    return True
+
+
+async def _of_all_live(
+    tx: Connection, zone_id: str, tally: Tally, others: Counts
+) -> tuple[Counts, Counts]:
+    """Count the live names no further than the rule can tell apart."""
+    enough = _enough(tally.seen)
+    live = await count_live(tx, zone_id, limit=enough)
+    apart = await count_live(tx, zone_id, limit=_enough(others), besides=tally.tenant)
+    # Some of those that contradicted may be live no more.
+    seen = Counts(max(live, tally.seen.contradicted), tally.seen.contradicted)
+    return seen, Counts(max(apart, others.contradicted), others.contradicted)
+
+
+def _enough(counts: Counts) -> int:
+    return int(counts.contradicted / BREAKER_SHARE) + BREAKER_OTHERS + 1
+
+
+def _less(counts: Counts, part: Counts) -> Counts:
+    return Counts(counts.looked - part.looked, counts.contradicted - part.contradicted)

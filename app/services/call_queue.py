@@ -1,0 +1,224 @@
+"""Queue the acts that have to wait for a Cloudflare call, and serve them in turn by tenant.
+
+A tenant's first few come before everybody's rest, and the budget's row is locked only while a call
+is drawn: all processes wait for that lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from app.domain import rate_limit as rules
+from app.domain.custom_hostname import CustomHostname
+from app.domain.rate_limit import Bucket, Draw, Lane
+from app.persistence import call_queue, due_work
+from app.persistence.database import Connection, Database
+from app.persistence.due_work import claim_turns
+from app.persistence.leases import Claim
+from app.persistence.rate_limits import lock_bucket, read_bucket, save_bucket, try_lock_bucket
+from app.services.rate_limiter import Budgets
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the queue of creations."""
+
+    place: int
+    estimated_at: datetime
+
+
+class Turns:
+    """The queues of all budgets."""
+
+    def __init__(self, database: Database, budgets: Budgets) -> None:
+        self._database = database
+        self._budgets = budgets
+        self._limits = budgets.limits
+
+    async def take(
+        self, record: CustomHostname, name: str, lane: Lane, *, awaited: bool
+    ) -> float | None:
+        """Take one call for an act on `record`; else give the seconds to wait, having queued it.
+
+        An act that is `awaited` is interactive, but a creation keeps to its queue, and so does what
+        one tenant asks for beyond its share. The budget is locked for as long as a call is drawn,
+        and not for a place in the queue: all processes wait for that lock.
+        """
+        if awaited and lane is not Lane.CREATION:
+            drawn = await self._budgets.draw_for_person(name, record.tenant)
+            if drawn.granted:
+                await self.leave(record)
+                return None
+        return await self._in_turn(record, name, lane, awaited=awaited)
+
+    async def _in_turn(
+        self, record: CustomHostname, name: str, lane: Lane, *, awaited: bool
+    ) -> float | None:
+        async with self._database.transaction() as tx:
+            await call_queue.lock_place(tx, name, lane, record.tenant)
+            seen, at = await read_bucket(tx, name, self._limits)
+            first_few = await call_queue.few_of(tx, name, lane, record.tenant)
+            pays = first_few and awaited
+            drawn = self._draw_for(seen, lane, interactive=pays, now=at)
+            if drawn.granted and await self._is_next(tx, seen, name, lane, interactive=first_few):
+                bucket, now = await lock_bucket(tx, name, self._limits)
+                drawn = self._draw_for(bucket, lane, interactive=pays, now=now)
+                if drawn.granted:
+                    served = rules.turn_served(drawn.bucket, drawn.bucket.turns)
+                    await save_bucket(tx, name, served)
+                    await call_queue.leave(tx, [record.id])
+                    return None
+                await save_bucket(tx, name, drawn.bucket)
+            await call_queue.enqueue(
+                tx,
+                name,
+                lane,
+                record_id=record.id,
+                zone_id=record.zone.id,
+                tenant=record.tenant,
+                served=seen.turns.get(lane, 0),
+                interactive=first_few,
+            )
+        return max(drawn.wait, 1.0)
+
+    async def leave(self, record: CustomHostname) -> None:
+        """Give up a place: another call serves."""
+        async with self._database.transaction() as tx:
+            await call_queue.leave(tx, [record.id])
+
+    async def are_waited_for(self, tx: Connection, name: str) -> bool:
+        """Whether anybody waits for a turn."""
+        return bool(await call_queue.lanes_waiting(tx, name))
+
+    async def serve(self, tx: Connection, name: str, zone_id: str, *, limit: int) -> list[Claim]:
+        """Claim those whose turn it is, each with the call it waited for."""
+        waiting = await call_queue.lanes_waiting(tx, name) if limit > 0 else []
+        if not waiting:
+            return []
+        seen, at = await read_bucket(tx, name, self._limits)
+        lanes = self._servable(waiting, seen, at)
+        await self._note_wanted(tx, name, [each for each in waiting if each not in lanes], seen, at)
+        queues = [await self._queue_of(tx, name, lane, zone_id, limit) for lane in lanes]
+        locked = await try_lock_bucket(tx, name, self._limits) if queues else None
+        return await self._serve_queues(tx, name, queues, *locked) if locked else []
+
+    async def _serve_queues(
+        self, tx: Connection, name: str, queues: Sequence[_Queue], before: Bucket, now: float
+    ) -> list[Claim]:
+        # No call is drawn for one that somebody took meanwhile.
+        free = await due_work.lock_free(tx, [each for queue in queues for each in queue.ids])
+        bucket, room = before, queues[0].limit
+        for queue in queues:
+            queue.keep(free)
+            bucket = self._serve_lane(queue, bucket, now, room)
+            room -= len(queue.served)
+        if any(queue.served for queue in queues) or self._has_news(before, queues, now):
+            await save_bucket(tx, name, bucket)
+        claims: list[Claim] = []
+        for queue in queues:
+            claims += await claim_turns(tx, queue.served, queue.lane)
+        if claims:
+            await call_queue.leave(tx, [claim.custom_hostname_id for claim in claims])
+        return claims
+
+    def _has_news(self, before: Bucket, queues: Sequence[_Queue], now: float) -> bool:
+        """Whether a lane's want of calls is to be written down, though none was to be had."""
+        return any(rules.is_to_be_noted(before, self._limits, each.lane, now) for each in queues)
+
+    async def _queue_of(
+        self, tx: Connection, name: str, lane: Lane, zone_id: str, limit: int
+    ) -> _Queue:
+        few, rest = [
+            await call_queue.heads(tx, name, lane, interactive=each, zone_id=zone_id, limit=limit)
+            for each in (True, False)
+        ]
+        return _Queue(lane, limit, few, rest)
+
+    async def _note_wanted(
+        self, tx: Connection, name: str, lanes: Sequence[Lane], seen: Bucket, at: float
+    ) -> None:
+        unheard = [lane for lane in lanes if rules.is_to_be_noted(seen, self._limits, lane, at)]
+        if unheard:
+            bucket, now = await lock_bucket(tx, name, self._limits)
+            await save_bucket(tx, name, rules.note_wanted(bucket, unheard, now))
+
+    def _servable(self, lanes: Sequence[Lane], bucket: Bucket, now: float) -> list[Lane]:
+        return [lane for lane in lanes if rules.may_serve(bucket, self._limits, lane, now)]
+
+    async def place_of(self, name: str, record_id: str) -> Place:
+        """Say when a creation that has to wait may be expected to begin."""
+        async with self._database.transaction() as tx:
+            place = await call_queue.place_of(tx, record_id)
+            if place is None:
+                # Turned away by Cloudflare itself: it takes its turn once creations go on.
+                place = (await call_queue.lengths(tx, name, Lane.CREATION)).total + 1
+            bucket, now = await read_bucket(tx, name, self._limits)
+        wait = rules.expected_wait(bucket, self._limits, place, now)
+        return Place(place, datetime.fromtimestamp(now + wait, UTC))
+
+    def _serve_lane(self, queue: _Queue, bucket: Bucket, now: float, room: int) -> Bucket:
+        while len(queue.served) < room and (head := queue.head(bucket.served)) is not None:
+            drawn = self._draw_for(bucket, queue.lane, interactive=head.interactive, now=now)
+            bucket = drawn.bucket
+            if not drawn.granted and not head.interactive and queue.few:
+                # The rest's slot waits for its call; those it would hold up need none of that lane.
+                head = queue.few[0]
+                drawn = self._draw_for(bucket, queue.lane, interactive=True, now=now)
+                bucket = drawn.bucket
+            if not drawn.granted:
+                break
+            queue.take(head)
+            served = {**bucket.turns, queue.lane: max(head.turn, bucket.turns.get(queue.lane, 0))}
+            bucket = rules.turn_served(bucket, served)
+        return bucket
+
+    def _draw_for(self, bucket: Bucket, lane: Lane, *, interactive: bool, now: float) -> Draw:
+        if lane is Lane.CREATION:
+            paying = Lane.INTERACTIVE if interactive else Lane.CREATION
+            return rules.draw_creation(bucket, self._limits, paying, now)
+        return rules.draw(bucket, self._limits, lane, 1, now)
+
+    async def _is_next(
+        self, tx: Connection, bucket: Bucket, name: str, lane: Lane, *, interactive: bool
+    ) -> bool:
+        """Whether nobody waits whose turn comes before that of a newcomer."""
+        if await call_queue.is_waiting(tx, name, lane, interactive=True):
+            return False
+        if interactive and not rules.is_rests_slot(bucket.served):
+            return True
+        return not await call_queue.is_waiting(tx, name, lane, interactive=False)
+
+
+@dataclass(slots=True)
+class _Queue:
+    """One lane's queue as one transaction serves it: read before the budget is locked."""
+
+    lane: Lane
+    limit: int
+    few: list[call_queue.Waiting]
+    """The next of the tenants' first few."""
+    rest: list[call_queue.Waiting]
+    served: list[str] = field(default_factory=list)
+
+    @property
+    def ids(self) -> list[str]:
+        """All that were read."""
+        return [each.custom_hostname_id for each in (*self.few, *self.rest)]
+
+    def keep(self, ids: Sequence[str]) -> None:
+        """Leave out all others."""
+        known = set(ids)
+        self.few = [each for each in self.few if each.custom_hostname_id in known]
+        self.rest = [each for each in self.rest if each.custom_hostname_id in known]
+
+    def head(self, served: int) -> call_queue.Waiting | None:
+        """Give who is next: a tenant's first few, but one slot in five goes to the rest."""
+        chosen = self.rest if (self.rest and rules.is_rests_slot(served)) else self.few
+        return next(iter(chosen or self.rest), None)
+
+    def take(self, head: call_queue.Waiting) -> None:
+        """Serve it."""
+        (self.few if head.interactive else self.rest).remove(head)
+        self.served.append(head.custom_hostname_id)

@@ -1,0 +1,127 @@
+"""Claim what is due: looks at DNS, which are free, and what the budget has calls for."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+import structlog
+
+from app.domain.rate_limit import Lane
+from app.domain.resync import FOLLOWED, FOLLOWED_AT_MOST
+from app.domain.zone import OpenZone
+from app.persistence import due_work, leases
+from app.persistence.database import Connection, Database
+from app.persistence.leases import Claim
+from app.persistence.list_snapshot import count_followed
+from app.persistence.resync import hasten
+from app.persistence.wakeups import Channel, notify
+from app.persistence.zones import open_zones
+from app.services.call_queue import Turns
+from app.services.rate_limiter import Budgets
+
+MANY = FOLLOWED_AT_MOST + 1
+"""So many wait for issuance or deployment that two lists are the cheaper look."""
+log = structlog.get_logger(__name__)
+
+
+class Claims:
+    """Hands out hostnames to work on, of the zones that are not paused."""
+
+    def __init__(self, database: Database, budgets: Budgets, turns: Turns) -> None:
+        self._database = database
+        self._budgets = budgets
+        self._turns = turns
+        self._rounds = 0
+
+    async def due(self, limit: int) -> list[Claim]:
+        """Lease up to `limit` hostnames.
+
+        Each zone has its part of them, and what others leave goes to those that have more; another
+        zone comes first each round. What was claimed before a step fails is given all the same: it
+        is leased.
+        """
+        async with self._database.transaction() as tx:
+            zones = await open_zones(tx)
+        claims: list[Claim] = []
+        try:
+            await self._share(self._rotated(zones), limit, claims)
+        except Exception:
+            if not claims:
+                raise
+            log.exception("claim_cut_short", claimed=len(claims))
+        return claims
+
+    async def give_back(self, claims: Sequence[Claim]) -> None:
+        """Give up what was claimed and will not be worked on: another may take it at once."""
+
+        async def let_go(tx: Connection) -> None:
+            await leases.lock_all(tx, [claim.custom_hostname_id for claim in claims])
+            for claim in claims:
+                await leases.let_go(tx, claim)
+            await notify(tx, Channel.RECONCILE)
+
+        await self._database.run(let_go)
+
+    def _rotated(self, zones: list[OpenZone]) -> list[OpenZone]:
+        first = self._rounds % len(zones) if zones else 0
+        self._rounds += 1
+        return zones[first:] + zones[:first]
+
+    async def _share(self, zones: list[OpenZone], limit: int, claims: list[Claim]) -> None:
+        """Give each zone its part of what is left, then the rest to those that used theirs up."""
+        hungry: list[OpenZone] = []
+        for number, zone in enumerate(zones):
+            part = -(-(limit - len(claims)) // (len(zones) - number))
+            before = len(claims)
+            await self._claim(zone, part, claims)
+            if 0 < part <= len(claims) - before:
+                hungry.append(zone)
+        for zone in hungry:
+            await self._claim(zone, limit - len(claims), claims)
+
+    async def _claim(self, zone: OpenZone, limit: int, claims: list[Claim]) -> None:
+        """Claim in one zone, step by step: each is leased once its transaction is committed.
+
+        What was woken comes first, as somebody may wait for it; then what waits for a call, of
+        which there is never more than the budget has calls.
+        """
+        if limit <= 0:
+            return
+        most = len(claims) + limit
+        async with self._database.transaction() as tx:
+            has_turns = await self._turns.are_waited_for(tx, zone.budget)
+            by_lists = await count_followed(tx, zone.id, limit=MANY) == MANY
+            looks = await due_work.count_looks(tx, zone.id, limit=limit, by_lists=by_lists)
+        if by_lists:
+            async with self._database.transaction() as tx:
+                await hasten(tx, zone.id, FOLLOWED)
+        async with self._database.transaction() as tx:
+            # No more than half, however many there are who wake.
+            woken = await due_work.claim_woken(tx, zone.id, limit=-(-limit // 2))
+        claims += woken
+        paid: list[Callable[[OpenZone, int], Awaitable[list[Claim]]]] = []
+        paid += [self._acts] if has_turns else []
+        paid += [partial(self._looks, wanted=looks, by_lists=by_lists)] if looks else []
+        # Where calls come one by one, who is first has them all: acts and looks take turns.
+        for claim in paid if self._rounds % 2 else reversed(paid):
+            claims += await claim(zone, most - len(claims))
+        async with self._database.transaction() as tx:
+            free = await due_work.claim_free(tx, zone.id, limit=most - len(claims))
+        claims += free
+
+    async def _acts(self, zone: OpenZone, limit: int) -> list[Claim]:
+        async with self._database.transaction() as tx:
+            # No more than half: acts and looks share what there is to spare.
+            return await self._turns.serve(tx, zone.budget, zone.id, limit=-(-limit // 2))
+
+    async def _looks(
+        self, zone: OpenZone, limit: int, *, wanted: int, by_lists: bool
+    ) -> list[Claim]:
+        most = min(limit, wanted)
+        async with self._database.transaction() as tx:
+            if most <= 0 or not await self._budgets.may_grant(tx, zone.budget, Lane.VALIDATION):
+                return []
+            ids = await due_work.due_looks(tx, zone.id, limit=most, by_lists=by_lists)
+            granted = await self._budgets.draw_within(tx, zone.budget, Lane.VALIDATION, len(ids))
+            return await due_work.claim_looks(tx, ids[:granted])

@@ -1,0 +1,45 @@
+"""Tell of one step or notice: the event, its webhook's body, and the deliveries it owes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime
+
+from app.domain.custom_hostname import CustomHostname, State
+from app.domain.document import represent
+from app.domain.events import Event, EventType, event_type, webhook_body
+from app.domain.reason import Reason
+from app.persistence.database import Connection
+from app.persistence.events import insert_event
+from app.persistence.ids import Prefix, new_id
+
+
+async def tell(
+    tx: Connection,
+    record: CustomHostname,
+    *,
+    before: State | None,
+    after: State,
+    at: datetime,
+    reason: Reason | None = None,
+    notice: EventType | None = None,
+) -> None:
+    """Write the event that has the record's sequence number, in the transaction of its change.
+
+    A step is named by its two states; a `notice` has a type of its own, and both states alike.
+    """
+    record = replace(record, state=after, reason=reason or record.reason, updated_at=at)
+    event = Event(
+        id=new_id(Prefix.EVENT),
+        custom_hostname_id=record.id,
+        tenant=record.tenant,
+        sequence=record.sequence,
+        type=notice or event_type(before, after),
+        before=before,
+        after=after,
+        reason=record.reason,
+        created_at=at,
+    )
+    body = json.dumps(webhook_body(event, represent(record)))
+    await insert_event(tx, event, body=body)

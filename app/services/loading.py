@@ -1,0 +1,159 @@
+"""Reading records for a change of what is desired: one, with its lock, with those beside it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from app.domain.custom_hostname import CustomHostname, Desired, State, ZoneTargets
+from app.domain.errors import (
+    Conflict,
+    HostnameTaken,
+    NotFound,
+    PreconditionFailed,
+    StillDeleting,
+)
+from app.domain.hostname import Hostname
+from app.domain.reconcile.actions import frees_its_name, release_name
+from app.domain.reconcile.schedule import Policy
+from app.domain.siblings import wanted_sibling
+from app.domain.zone import Zone
+from app.persistence import custom_hostnames as store
+from app.persistence import leases
+from app.persistence.clock import read_now
+from app.persistence.database import Connection
+from app.persistence.zones import get_zone
+
+
+async def existing(tx: Connection, record_id: str) -> CustomHostname:
+    """Read one.
+
+    Raises:
+        NotFound: there is none of this id.
+    """
+    record = await store.get_hostname(tx, record_id)
+    if record is None:
+        raise NotFound("There is no custom hostname with this id.")
+    return record
+
+
+async def present(tx: Connection, record_id: str, revision: int | None) -> CustomHostname:
+    """Lock, then read: lease before wide row.
+
+    Raises:
+        NotFound, PreconditionFailed: as their names say.
+    """
+    await leases.lock(tx, record_id)
+    record = await existing(tx, record_id)
+    refuse_other_revision(record, revision)
+    return record
+
+
+async def sharing(
+    tx: Connection, record_id: str, *, lock: bool = False
+) -> tuple[CustomHostname, list[CustomHostname]]:
+    """Read the record, and the other one that is wanted of its object."""
+    record = await existing(tx, record_id)
+    sibling = wanted_sibling(record)
+    ids = [record_id, *([sibling.id] if sibling else [])]
+    if lock:
+        for each in sorted(ids):
+            await leases.lock(tx, each)
+    record, *others = [await existing(tx, each) for each in ids]
+    return record, others
+
+
+async def holders(
+    tx: Connection, hostname: Hostname, tenant: str, *, policy: Policy
+) -> tuple[CustomHostname | None, CustomHostname | None]:
+    """Give the record that answers a wish for the name already, and the one of the other name.
+
+    Raises:
+        HostnameTaken: the object is another tenant's.
+        StillDeleting: the record, or the whole object, is on its way out.
+    """
+    now = await read_now(tx)
+    there = [
+        record
+        for record in await store.find_by_base(tx, hostname.base)
+        if record.tenant == tenant or not frees_its_name(record, now=now, policy=policy)
+    ]
+    names = {record.hostname for record in there if record.tenant != tenant}
+    if names:
+        in_the_way = hostname if hostname in names else names.pop()
+        raise HostnameTaken(hostname.name, in_the_way=in_the_way.name)
+    held = next((record for record in there if record.hostname == hostname), None)
+    sibling = next((record for record in there if record.hostname != hostname), None)
+    last = held or sibling
+    leaves = last is not None and last.desired is Desired.ABSENT
+    if leaves or await store.is_being_removed(tx, hostname.base):
+        raise StillDeleting("The former custom hostname of this name is still being removed.")
+    if sibling is not None and sibling.desired is Desired.ABSENT:
+        sibling = None
+    return held, sibling
+
+
+async def free_names(tx: Connection, base: str, *, besides_tenant: str, policy: Policy) -> None:
+    """Take the name from records of other tenants whose time to set it up is over.
+
+    The base must be locked by this transaction.
+    """
+    now = await read_now(tx)
+    for record in await store.find_by_base(tx, base):
+        if record.tenant == besides_tenant or not frees_its_name(record, now=now, policy=policy):
+            continue
+        await leases.lock(tx, record.id)
+        present = await existing(tx, record.id)
+        if frees_its_name(present, now=now, policy=policy):
+            await store.save_hostname(tx, release_name(present, now), before=present)
+
+
+async def with_its_name(tx: Connection, record: CustomHostname) -> CustomHostname:
+    """Give the record with the name that it had given free, which it needs to be worked on.
+
+    The base must be locked by this transaction.
+
+    Raises:
+        HostnameTaken: another record has it by now.
+    """
+    if record.name_released_at is None:
+        return record
+    for other in await store.find_by_base(tx, record.hostname.base):
+        if other.tenant != record.tenant or other.hostname == record.hostname:
+            raise HostnameTaken(record.hostname.name, in_the_way=other.hostname.name)
+    return replace(record, name_released_at=None, tombstone=False)
+
+
+async def zone_of(tx: Connection, record: CustomHostname) -> Zone:
+    """Read the record's zone."""
+    zone = await get_zone(tx, record.zone.id)
+    if zone is None:
+        raise NotFound("The hostname's zone is gone.")
+    return zone
+
+
+def targets_of(zone: Zone) -> ZoneTargets:
+    """Give what a record needs to know of its zone."""
+    return ZoneTargets(
+        id=zone.id,
+        cname_target=zone.cname_target,
+        accepted_targets=zone.accepted_targets,
+        apex_prefixes=zone.apex_prefixes,
+        dcv_uuid=zone.dcv_uuid,
+        takes_custom_metadata=zone.takes_custom_metadata,
+    )
+
+
+def refuse_other_revision(record: CustomHostname, revision: int | None) -> None:
+    """Refuse a change that was decided on something else than what is there now."""
+    if revision is not None and revision != record.revision:
+        raise PreconditionFailed(
+            f"The hostname is at revision {record.revision} by now; read it again and decide anew."
+        )
+
+
+def refuse_leaving(record: CustomHostname) -> None:
+    """Refuse to change what is removed, or is being removed."""
+    if record.desired is Desired.ABSENT:
+        gone = record.state is State.DELETED
+        said = "The hostname is removed; add it anew." if gone else "It is being removed."
+        raise Conflict(said, code="is_deleted" if gone else "is_deleting")

@@ -1,0 +1,194 @@
+"""What a caller chose, checked before anything is written: plan and options, alone and shared."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+from app.domain.custom_hostname import CustomHostname, Plan
+from app.domain.errors import PlanNotAvailable, SiblingDiffers
+from app.domain.hostname import Hostname, PublicSuffix, registrable_domain
+from app.domain.observation import Absent, Found, Unknown, Values
+from app.domain.option_rules import (
+    FLATTENING,
+    Choice,
+    Ground,
+    changed_choice,
+    check_choice,
+    default_plan,
+    is_at_cloudflare,
+    parse_plan,
+    spell_names,
+    takes_cname,
+)
+from app.domain.options import Options, merge_options
+from app.domain.zone import Zone
+from app.services.ports import Dns
+
+NAME_SERVERS_SECONDS = 2.0
+"""A request waits no longer than that to hear whose name servers an apex has."""
+
+
+class Choosing:
+    """Knows what can be chosen; changes nothing."""
+
+    def __init__(
+        self,
+        dns: Dns,
+        public_suffix: PublicSuffix,
+        any_suffix: PublicSuffix,
+        *,
+        patience: float = NAME_SERVERS_SECONDS,
+    ) -> None:
+        self._dns = dns
+        self._public_suffix = public_suffix
+        self._any_suffix = any_suffix
+        self._patience = patience
+
+    async def ground(self, hostname: Hostname, plan: str | None, zone: Zone) -> Ground:
+        """Say where a new name stands, asking DNS only where the choice depends on it.
+
+        A registrable domain is an apex. A name right below a private suffix may be one
+        (`acme.uk.com` is, `shop.github.io` is not): it is taken for one unless DNS surely has no
+        NS records there.
+        """
+        name = hostname.name
+        is_apex = registrable_domain(name, self._public_suffix) == name
+        may_be = is_apex or registrable_domain(name, self._any_suffix) == name
+        needed = plan in {None, Plan.SIMPLE} and not zone.apex_prefixes
+        if not may_be or (is_apex and not needed):
+            return Ground(is_apex)
+        seen = await self._name_servers(name)
+        return Ground(is_apex or not isinstance(seen, Absent), _is_at_cloudflare(seen))
+
+    async def ground_of(self, record: CustomHostname, said: Mapping[str, Any]) -> Ground:
+        """Say where a name that was accepted stands, for a change of its plan."""
+        needed = record.is_apex and said.get("plan", "") in {None, Plan.SIMPLE}
+        if not needed or record.zone.apex_prefixes:
+            return Ground(record.is_apex)
+        return Ground(
+            record.is_apex, _is_at_cloudflare(await self._name_servers(record.hostname.name))
+        )
+
+    def default_plan(self, hostname: Hostname, ground: Ground, zone: Zone) -> Plan:
+        """Give the plan where none is named."""
+        works = takes_cname(ground, is_proxied=bool(zone.apex_prefixes))
+        return default_plan(hostname, takes_cname=works)
+
+    def first(
+        self,
+        hostname: Hostname,
+        plan: str | None,
+        said: Mapping[str, Any],
+        *,
+        zone: Zone,
+        sibling: CustomHostname | None,
+        default: Plan,
+    ) -> Choice:
+        """Give the choice for a new hostname; what its sibling has goes before `default`.
+
+        Raises:
+            InvalidInput: it cannot work.
+            SiblingDiffers: both share an object, and this asks for another one.
+        """
+        if sibling is None:
+            parsed = parse_plan(str(default) if plan is None else plan, hostname)
+            return self._check(Choice(parsed, hostname, _options(said)), zone)
+        _refuse_unshared_zone(zone, sibling)
+        if plan is None and hostname.is_wildcard and sibling.plan is Plan.SIMPLE:
+            raise SiblingDiffers(
+                "/plan",
+                f"{sibling.hostname.name} has plan `simple`, which no wildcard can have, and both "
+                "are one object at Cloudflare. PATCH it to `delegated` first.",
+            )
+        parsed = parse_plan(plan or str(sibling.plan), hostname)
+        choice = Choice(parsed, hostname, merge_options(sibling.options, said))
+        choice = spell_names(choice, self._public_suffix)
+        _refuse_difference(choice, sibling)
+        choice = self._check(choice, zone)
+        _refuse_difference(choice, sibling)
+        return choice
+
+    def changed(
+        self,
+        records: Sequence[CustomHostname],
+        said: Mapping[str, Any],
+        *,
+        zone: Zone,
+        default: Plan,
+    ) -> Choice:
+        """Give the choice after a change of `records`, which share one object.
+
+        Raises:
+            InvalidInput: it cannot work for one of them.
+        """
+        if said.get("plan", "") is None:
+            is_wildcard = any(r.hostname.is_wildcard for r in records)
+            said = {**said, "plan": str(Plan.DELEGATED if is_wildcard else default)}
+        choices = [
+            self._check(changed_choice(Choice(r.plan, r.hostname, r.options), said), zone)
+            for r in records
+        ]
+        return choices[0]
+
+    def refuse_apex(self, plan: Plan, ground: Ground, zone: Zone) -> None:
+        """Refuse `simple` for an apex where no CNAME can stand.
+
+        Raises:
+            PlanNotAvailable: with the plan to take.
+        """
+        works = takes_cname(ground, is_proxied=bool(zone.apex_prefixes))
+        if plan is Plan.SIMPLE and not works:
+            raise PlanNotAvailable(FLATTENING)
+
+    async def _name_servers(self, name: str) -> Values:
+        try:
+            async with asyncio.timeout(self._patience):
+                return await self._dns.name_servers(name)
+        except TimeoutError:
+            return Unknown("timeout")
+
+    def _check(self, choice: Choice, zone: Zone) -> Choice:
+        # Until the zone was asked for its name: nearly always its target's registrable domain.
+        name = zone.name or registrable_domain(zone.cname_target, self._public_suffix)
+        return check_choice(choice, zone_name=name, public_suffix=self._public_suffix)
+
+
+def apply(record: CustomHostname, choice: Choice) -> CustomHostname:
+    """Give the record as it is wished."""
+    return replace(record, plan=choice.plan, options=choice.options)
+
+
+def _is_at_cloudflare(seen: Values) -> bool:
+    return isinstance(seen, Found) and is_at_cloudflare(seen.value)
+
+
+def _options(said: Mapping[str, Any]) -> Options:
+    return merge_options(Options(), said)
+
+
+def _refuse_unshared_zone(zone: Zone, sibling: CustomHostname) -> None:
+    if zone.id != sibling.zone.id:
+        raise SiblingDiffers(
+            "/zone",
+            f"{sibling.hostname.name} is in zone {sibling.zone.id}, and both are one object at "
+            "Cloudflare; name that zone.",
+        )
+
+
+def _refuse_difference(choice: Choice, sibling: CustomHostname) -> None:
+    """Name the first field in which the two would want different objects."""
+    pairs = [("plan", choice.plan, sibling.plan)]
+    pairs += [
+        (each.name, getattr(choice.options, each.name), getattr(sibling.options, each.name))
+        for each in fields(Options)
+    ]
+    for name, wanted, theirs in pairs:
+        if wanted != theirs:
+            raise SiblingDiffers(
+                f"/{name}",
+                f"{sibling.hostname.name} has another `{name}`, and both are one object at "
+                "Cloudflare. Leave it out to have the same, or PATCH that one first.",
+            )

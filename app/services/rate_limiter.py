@@ -1,0 +1,230 @@
+"""Draw Cloudflare calls from the budget before making them, and hear what Cloudflare says of it.
+
+The budget is counted in Postgres, for all replicas together. What is drawn is not given back, and
+a retry draws again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from app.domain import rate_limit as rules
+from app.domain.custom_hostname import CustomHostname
+from app.domain.errors import BudgetSpent
+from app.domain.rate_limit import Bucket, Draw, Lane, Limits, RateHeaders
+from app.domain.zone import ZoneAccess
+from app.persistence import call_queue
+from app.persistence.call_queue import Lengths
+from app.persistence.database import Connection, Database
+from app.persistence.rate_limits import lock_bucket, read_bucket, save_bucket, try_lock_bucket
+
+HEAR_SECONDS = 10.0
+"""Headers that say nothing alarming are written down no more often than this."""
+UNASKED_WAIT = 30.0
+"""Seconds that creations stop after a 429 that does not say how long."""
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Who waits in one lane, and when the last of them may be expected to be served."""
+
+    lengths: Lengths
+    empty_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a budget stands, for people."""
+
+    name: str
+    limits: Limits
+    tokens: float
+    spent: Mapping[Lane, int]
+    left: Mapping[Lane, int]
+    others: int
+    blocked_until: datetime | None
+    creations: int
+    """Creations of the last window."""
+    creations_blocked_until: datetime | None
+    queues: Mapping[Lane, Queue]
+
+
+class Budgets:
+    """All budgets, by name."""
+
+    def __init__(self, database: Database, limits: Limits) -> None:
+        self._database = database
+        self.limits = limits
+        self._heard_at: dict[str, float] = {}
+
+    async def draw(self, name: str, lane: Lane, want: int = 1) -> Draw:
+        """Take up to `want` calls; the draw says how many, and how long to wait for more."""
+        if lane is Lane.SWEEPS:
+            async with self._database.transaction() as tx:
+                seen, at = await read_bucket(tx, name, self.limits)
+            if rules.is_surely_refused(seen, self.limits, lane, at):
+                return rules.draw(seen, self.limits, lane, want, at)
+        return await self._change(name, lambda b, now: rules.draw(b, self.limits, lane, want, now))
+
+    async def draw_for_person(self, name: str, tenant: str) -> Draw:
+        """Take one interactive call, within the tenant's share of them."""
+        return await self._change(
+            name, lambda b, now: rules.draw_for_person(b, self.limits, tenant, now)
+        )
+
+    async def draw_look(self, record: CustomHostname, name: str, *, awaited: bool) -> Draw:
+        """Take one call to look at `record` with; an interactive one where somebody waits."""
+
+        def looking(bucket: Bucket, now: float) -> Draw:
+            drawn = Draw(bucket, 0)
+            if awaited:
+                drawn = rules.draw_for_person(bucket, self.limits, record.tenant, now)
+            if drawn.granted:
+                return drawn
+            return rules.draw(drawn.bucket, self.limits, Lane.VALIDATION, 1, now)
+
+        return await self._change(name, looking)
+
+    async def may_grant(self, tx: Connection, name: str, lane: Lane) -> bool:
+        """Whether a draw could be granted any call, read without a lock."""
+        bucket, now = await read_bucket(tx, name, self.limits)
+        return not rules.is_surely_refused(bucket, self.limits, lane, now)
+
+    async def draw_within(self, tx: Connection, name: str, lane: Lane, want: int) -> int:
+        """Take up to `want` calls in the caller's transaction; none while another draws.
+
+        A lane that gets less than it asks for still wants its share, and that is noted.
+        """
+        locked = await try_lock_bucket(tx, name, self.limits) if want else None
+        if locked is None:
+            return 0
+        bucket, now = locked
+        drawn = rules.draw(bucket, self.limits, lane, want, now)
+        await save_bucket(tx, name, drawn.bucket)
+        return drawn.granted
+
+    async def require(self, name: str, lane: Lane, calls: int) -> None:
+        """Take all of `calls`.
+
+        Raises:
+            BudgetSpent: there are not so many to spare.
+        """
+        drawn = await self._change(
+            name, lambda b, now: rules.draw_all(b, self.limits, lane, calls, now)
+        )
+        if drawn.granted < calls:
+            raise BudgetSpent(
+                "The budget of Cloudflare calls has none to spare at the moment.",
+                retry_after=drawn.wait,
+            )
+
+    async def owe(self, name: str, lane: Lane, calls: int = 1) -> None:
+        """Count calls that an act already begun cannot do without."""
+
+        def owing(bucket: Bucket, now: float) -> Draw:
+            return Draw(rules.owe(bucket, self.limits, lane, calls, now), calls)
+
+        await self._change(name, owing)
+
+    async def heard(
+        self,
+        access: ZoneAccess,
+        headers: RateHeaders | None,
+        *,
+        refused_for: float | None,
+        refused: bool,
+        creating: bool,
+    ) -> None:
+        """Take in what an answer of Cloudflare says of its limits.
+
+        `refused` is a 429, `refused_for` the seconds it asks to wait. A 429 on a creation while
+        calls are left, or without a word on them, is the limit of creations alone.
+        """
+        name = access.budget
+        if refused:
+            creations_alone = creating and (headers is None or headers.remaining > 0)
+            seconds = refused_for
+            if seconds is None:
+                seconds = UNASKED_WAIT if creations_alone else self.limits.window
+            log.warning(
+                "cloudflare_rate_limited",
+                budget=name,
+                creations_alone=creations_alone,
+                seconds=round(seconds),
+            )
+            await self._block(name, seconds, creations_alone=creations_alone)
+        elif headers is not None and self._is_news(name, headers):
+            said = headers
+            await self._change(name, lambda b, now: Draw(rules.hear(b, self.limits, said, now), 0))
+
+    async def standing(self, name: str) -> Standing:
+        """Give all there is to know of one."""
+        async with self._database.transaction() as tx:
+            bucket, now = await read_bucket(tx, name, self.limits)
+            queues = {
+                lane: self._queue(bucket, lane, await call_queue.lengths(tx, name, lane), now)
+                for lane in (Lane.CREATION, Lane.VALIDATION)
+            }
+        since = now - self.limits.creation_window
+        return Standing(
+            name=name,
+            limits=self.limits,
+            tokens=rules.tokens_left(bucket, self.limits, now),
+            spent=rules.spent(bucket, self.limits, now),
+            left=rules.left(bucket, self.limits, now),
+            others=bucket.others,
+            blocked_until=_later(bucket.blocked_until, now),
+            creations=sum(at > since for at in bucket.creations),
+            creations_blocked_until=_later(bucket.creations_blocked_until, now),
+            queues=queues,
+        )
+
+    def _queue(self, bucket: Bucket, lane: Lane, lengths: Lengths, now: float) -> Queue:
+        if not lengths.total:
+            return Queue(lengths, None)
+        if lane is Lane.CREATION:
+            wait = rules.expected_wait(bucket, self.limits, lengths.total, now)
+        else:
+            wait = lengths.total / (self.limits.rate * rules.SHARES[lane])
+        return Queue(lengths, _instant(now) + timedelta(seconds=wait))
+
+    def _is_news(self, name: str, headers: RateHeaders) -> bool:
+        alarming = headers.remaining < headers.limit * (1 - self.limits.spend)
+        now = time.monotonic()
+        if not alarming and now - self._heard_at.get(name, -HEAR_SECONDS) < HEAR_SECONDS:
+            return False
+        self._heard_at[name] = now
+        return True
+
+    async def _block(self, name: str, seconds: float, *, creations_alone: bool) -> None:
+        def blocked(bucket: Bucket, now: float) -> Draw:
+            if creations_alone:
+                return Draw(rules.block_creations(bucket, seconds, now), 0)
+            return Draw(rules.block(bucket, self.limits, seconds, now), 0)
+
+        # Shielded: a block that is not written would let every replica run into it.
+        await asyncio.shield(self._change(name, blocked))
+
+    async def _change(self, name: str, change: Callable[[Bucket, float], Draw]) -> Draw:
+        async def draw(tx: Connection) -> Draw:
+            bucket, now = await lock_bucket(tx, name, self.limits)
+            drawn = change(bucket, now)
+            await save_bucket(tx, name, drawn.bucket)
+            return drawn
+
+        return await self._database.run(draw)
+
+
+def _instant(epoch: float) -> datetime:
+    return datetime.fromtimestamp(epoch, UTC)
+
+
+def _later(epoch: float, now: float) -> datetime | None:
+    return _instant(epoch) if epoch > now else None

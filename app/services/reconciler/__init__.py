@@ -1,0 +1,1 @@
+"""One tick of one custom hostname: read, ask, decide, record, act."""

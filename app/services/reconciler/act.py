@@ -1,0 +1,182 @@
+"""Carry out one act at Cloudflare; how it ends is an observation, and decides nothing here."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import replace
+
+import structlog
+
+from app.domain.cloudflare_terms import NO_QUOTA, is_being_removed
+from app.domain.custom_hostname import CustomHostname
+from app.domain.errors import (
+    CloudflareDuplicate,
+    CloudflareError,
+    CloudflareNotEnabled,
+    CloudflareNotFound,
+    CloudflareRefused,
+    CloudflareUnavailable,
+)
+from app.domain.observation import (
+    Absent,
+    Act,
+    CloudflareHostname,
+    CloudflareView,
+    Found,
+    Refused,
+    Unknown,
+)
+from app.domain.plan import wanted_shape
+from app.domain.rate_limit import Lane
+from app.domain.reconcile.actions import shape_to_send
+from app.domain.resync import PER_PAGE, WHOLE, filters
+from app.domain.zone import ZoneAccess
+from app.services.ports import CustomHostnameGateway
+from app.services.rate_limiter import Budgets
+
+MOST_PAGES = 10
+"""Cloudflare's filter may match parts of names; past so many pages of them nobody knows."""
+log = structlog.get_logger(__name__)
+
+
+class Actor:
+    """Does what `decide` asked for. Its first call was drawn; what it needs besides is owed."""
+
+    def __init__(self, cloudflare: CustomHostnameGateway, budgets: Budgets) -> None:
+        self._cloudflare = cloudflare
+        self._budgets = budgets
+
+    async def perform(self, act: Act, record: CustomHostname, access: ZoneAccess) -> CloudflareView:
+        """Do it; a call without a clear answer is Unknown, never an exception."""
+        match act:
+            case Act.CREATE:
+                return await view_of(self._create(record, access))
+            case Act.REFRESH:
+                return await view_of(self._refresh(record, access))
+            case Act.EDIT:
+                return await view_of(self._edit(record, access))
+            case Act.DELETE:
+                return await self._delete(record, access)
+
+    async def confirm_absence(self, record: CustomHostname, access: ZoneAccess) -> CloudflareView:
+        """Ask the zone for the name itself, before one under this id is taken for gone.
+
+        `Absent` names the custom hostname that stands there under another id, if one does. One that
+        the zone still lists under this id is `Found`.
+        """
+        seen = await view_of(self.find(record, access))
+        if isinstance(seen, Found) and seen.value.id != record.cloudflare.id:
+            return Absent(namesake=seen.value)
+        return seen
+
+    async def find(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
+        """Look the object up by its exact name, however Cloudflare spells its wildcard.
+
+        One with the record's own id goes before another of the name. The first page's call is drawn
+        by the caller.
+
+        Raises:
+            CloudflareNotFound: the zone has no such name.
+            CloudflareUnavailable: too many names are like it to say so.
+        """
+        base = record.hostname.base
+        for number in range(1, MOST_PAGES + 1):
+            if number > 1:
+                await self._budgets.owe(access.budget, Lane.VALIDATION)
+            page = await self._cloudflare.list_page(access, page=number, filters={"hostname": base})
+            named = [v for v in page.hostnames if v.hostname.removeprefix("*.") == base]
+            own = next((v for v in named if v.id == record.cloudflare.id), None)
+            if own is not None:
+                return own
+            if record.cloudflare.id in page.unreadable or (page.unreadable and not named):
+                raise CloudflareUnavailable("A custom hostname of the list cannot be read.")
+            if named:
+                return named[0]
+            if len(page.hostnames) < PER_PAGE:
+                raise CloudflareNotFound("The zone has no custom hostname of this name.")
+        raise CloudflareUnavailable(f"More than {MOST_PAGES} pages of names like {base}.")
+
+    async def _create(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
+        # The shape that the beginning was noted with: what is wanted may have changed since.
+        begun = record.cloudflare
+        wanted = begun.sending or begun.applied or wanted_shape(record)
+        try:
+            view = await self._cloudflare.create(access, record.hostname.base, wanted)
+        except CloudflareDuplicate:
+            await self._budgets.owe(access.budget, Lane.CREATION)
+            view = await self.find(record, access)
+            if is_being_removed(view):
+                raise CloudflareUnavailable("The former one of this name is still there.") from None
+            return view
+        except CloudflareNotEnabled as error:
+            raise await self._for_want_of_quota(error, access) from None
+        # What this very call created is ours, whatever Cloudflare's clock says.
+        started = record.cloudflare.create_started_at
+        return replace(view, created_at=started, wildcard=wanted.wildcard)
+
+    async def _for_want_of_quota(
+        self, error: CloudflareNotEnabled, access: ZoneAccess
+    ) -> CloudflareError:
+        """Tell a quota that allows no creation from a product that is not enabled: lists tell."""
+        await self._budgets.owe(access.budget, Lane.CREATION)
+        try:
+            await self._cloudflare.list_page(access, page=1, filters=filters(WHOLE))
+        except CloudflareNotEnabled:
+            return error
+        except CloudflareError as unclear:
+            return unclear
+        return CloudflareRefused(error.detail, cloudflare_code=NO_QUOTA)
+
+    async def _refresh(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
+        known = record.cloudflare
+        if known.seen is None:
+            raise CloudflareUnavailable("Nothing was seen yet that could be repeated.")
+        chosen = known.applied or wanted_shape(record)
+        return await self._cloudflare.refresh(access, known.seen, chosen)
+
+    async def _edit(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
+        known = record.cloudflare
+        if known.seen is None:
+            raise CloudflareUnavailable("Nothing was seen yet that could be edited.")
+        applied = known.applied
+        if applied is not None and record.zone.takes_custom_metadata is False:
+            # The plan lacks them: to say that they go is refused as well.
+            applied = replace(applied, custom_metadata={})
+        wanted = shape_to_send(record)
+        return await self._cloudflare.edit(access, known.seen, wanted, applied=applied)
+
+    async def _delete(self, record: CustomHostname, access: ZoneAccess) -> CloudflareView:
+        """Remove it, and say what the zone has of the name afterwards."""
+        if record.cloudflare.id is None:
+            return Absent()
+        was_gone = False
+
+        async def delete(cloudflare_id: str) -> CloudflareHostname:
+            nonlocal was_gone
+            try:
+                await self._cloudflare.delete(access, cloudflare_id)
+            except CloudflareNotFound:
+                was_gone = True
+                raise
+            raise CloudflareNotFound("It was just removed.")
+
+        removed = await view_of(delete(record.cloudflare.id))
+        if not isinstance(removed, Absent):
+            return removed
+        await self._budgets.owe(access.budget, Lane.VALIDATION)
+        left = await self.confirm_absence(record, access)
+        # What is surely gone is not held up by a list that cannot be read.
+        return Absent() if was_gone and isinstance(left, Unknown) else left
+
+
+async def view_of(call: Awaitable[CloudflareHostname]) -> CloudflareView:
+    """Turn how a call ended into an observation: whatever is not a clear answer is Unknown."""
+    try:
+        return Found(await call)
+    except CloudflareNotFound:
+        return Absent()
+    except CloudflareRefused as error:
+        return Refused(error.cloudflare_code, error.detail)
+    except CloudflareError as error:
+        log.warning("cloudflare_not_asked", code=error.code, detail=error.detail)
+        return Unknown(error.code, getattr(error, "retry_after", None), error.detail)

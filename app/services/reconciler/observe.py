@@ -1,0 +1,166 @@
+"""See how one hostname stands: Cloudflare and DNS side by side, each where it is due."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
+
+import structlog
+
+from app.domain.custom_hostname import CustomHostname, Desired, State
+from app.domain.errors import BudgetSpent, CloudflareError
+from app.domain.observation import (
+    CloudflareHostname,
+    CloudflareView,
+    DnsView,
+    NotAsked,
+    Observation,
+    Side,
+    Unknown,
+)
+from app.domain.plan import needs_dcv_uuid
+from app.domain.rate_limit import Lane
+from app.domain.reconcile.decide import needs_thorough_look
+from app.domain.reconcile.schedule import Policy
+from app.domain.zone import Zone, ZoneAccess
+from app.metrics import CHECKS
+from app.persistence.database import Database
+from app.persistence.leases import Claim
+from app.persistence.zones import note_dcv_uuid
+from app.services.ports import CustomHostnameGateway, Dns
+from app.services.rate_limiter import Budgets
+from app.services.reconciler.act import Actor, view_of
+from app.tracing.spans import span
+
+TARGET_FINE = frozenset({None, "found"})
+"""What DNS may say of the CNAME target; None before it was asked."""
+log = structlog.get_logger(__name__)
+
+
+class Observer:
+    """Asks, and never concludes. Whatever could not be asked is Unknown."""
+
+    def __init__(
+        self,
+        database: Database,
+        cloudflare: CustomHostnameGateway,
+        dns: Dns,
+        budgets: Budgets,
+        actor: Actor,
+        *,
+        policy: Policy,
+    ) -> None:
+        self._database = database
+        self._cloudflare = cloudflare
+        self._dns = dns
+        self._budgets = budgets
+        self._actor = actor
+        self._policy = policy
+
+    async def observe(
+        self,
+        record: CustomHostname,
+        claim: Claim,
+        zone: Zone,
+        access: ZoneAccess,
+        *,
+        sent_at: datetime,
+    ) -> Observation:
+        """Ask both sides; what DNS says anew is asked again of all its servers."""
+        cloudflare, dns = await asyncio.gather(
+            self._look_at_cloudflare(record, claim, access),
+            self._look_at_dns(record, claim, zone),
+        )
+        observation = Observation(cloudflare, dns, sent_at=sent_at)
+        if needs_thorough_look(record, observation, now=claim.now, policy=self._policy):
+            thorough = await self._ask_dns(record, thorough=True)
+            return replace(observation, dns=thorough)
+        return observation
+
+    async def with_dcv_uuid(
+        self, record: CustomHostname, claim: Claim, access: ZoneAccess
+    ) -> CustomHostname:
+        """Ask for the zone's delegation label where no answer about the hostname brought it."""
+        if not needs_dcv_uuid(record) or not _may_ask_cloudflare(record, claim):
+            return record
+        if not (await self._budgets.draw(access.budget, Lane.VALIDATION)).granted:
+            return record
+        try:
+            uuid = await self._cloudflare.dcv_delegation_uuid(access)
+        except CloudflareError as error:
+            log.warning("cloudflare_not_asked", code=error.code, detail=error.detail)
+            return record
+        async with self._database.transaction() as tx:
+            await note_dcv_uuid(tx, record.zone.id, uuid)
+        return replace(record, zone=replace(record.zone, dcv_uuid=uuid))
+
+    async def _look_at_cloudflare(
+        self, record: CustomHostname, claim: Claim, access: ZoneAccess
+    ) -> CloudflareView:
+        if not _may_ask_cloudflare(record, claim) or record.state is State.DELETED:
+            return NotAsked()
+        known = record.cloudflare
+        if record.desired is Desired.ABSENT:
+            # With an id the removal itself is the question; without one a POST that had no answer
+            # may have made the hostname all the same.
+            if known.id is None and known.create_tried_at is not None:
+                return await self._look(
+                    record, claim, access, lambda: self._actor.find(record, access)
+                )
+            return NotAsked()
+        known_id = known.id
+        if known_id is None:
+            return NotAsked()
+        return await self._look(
+            record, claim, access, lambda: self._cloudflare.get(access, known_id)
+        )
+
+    async def _look(
+        self,
+        record: CustomHostname,
+        claim: Claim,
+        access: ZoneAccess,
+        call: Callable[[], Awaitable[CloudflareHostname]],
+    ) -> CloudflareView:
+        """Look with a call that was drawn for it, or with one that can be drawn now."""
+        if not claim.paid:
+            awaited = record.is_awaited(claim.now)
+            drawn = await self._budgets.draw_look(record, access.budget, awaited=awaited)
+            if not drawn.granted:
+                return Unknown(BudgetSpent.code)
+        seen = await view_of(call())
+        CHECKS.labels(str(Side.CLOUDFLARE), _outcome(seen)).inc()
+        return seen
+
+    async def _ask_dns(self, record: CustomHostname, *, thorough: bool) -> DnsView:
+        with span("look at DNS", thorough=thorough):
+            seen = await self._dns.look(record, thorough=thorough)
+        CHECKS.labels(str(Side.DNS), _outcome(seen.routing)).inc()
+        return seen
+
+    async def _look_at_dns(self, record: CustomHostname, claim: Claim, zone: Zone) -> DnsView:
+        if zone.target_standing not in TARGET_FINE:
+            # What does not point at a target that is not there says nothing of the tenant.
+            return (
+                DnsView(routing=Unknown("cname_target_not_found")) if claim.dns_due else DnsView()
+            )
+        at_cloudflare = record.cloudflare.id is not None
+        leaving = record.desired is Desired.ABSENT and record.state is not State.DELETED
+        # Moved and then gone: seeing it point here again is what brings it back.
+        lapsed = record.state is State.VALIDATING
+        due = claim.dns_due and (at_cloudflare or record.tombstone or lapsed)
+        if due or (leaving and at_cloudflare):
+            return await self._ask_dns(record, thorough=False)
+        return DnsView()
+
+
+def _outcome(seen: object) -> str:
+    return type(seen).__name__.lower()
+
+
+def _may_ask_cloudflare(record: CustomHostname, claim: Claim) -> bool:
+    waits_until = record.watch.cloudflare_waits_until
+    told_to_wait = waits_until is not None and waits_until > claim.now
+    return claim.cloudflare_due and not told_to_wait

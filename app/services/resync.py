@@ -1,0 +1,248 @@
+"""Read the lists of a zone page by page, and hand what changed to the same `decide`.
+
+A page is one call for fifty hostnames. What it shows unchanged is noted in one statement; what
+changed is claimed and reconciled as after any other look. A view is as old as its request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from app.domain import resync as rules
+from app.domain.errors import CloudflareError
+from app.domain.observation import CloudflareHostname, HostnamePage
+from app.domain.rate_limit import Lane
+from app.domain.zone import PauseReason, Zone
+from app.metrics import LIST_PAGES, LIST_ROUNDS
+from app.persistence import list_snapshot
+from app.persistence import resync as store
+from app.persistence.database import Connection, Database
+from app.persistence.leases import Claim, claim_these, lock_all
+from app.persistence.list_snapshot import Listed
+from app.persistence.resync import Sweep
+from app.persistence.zones import get_zone, open_zones
+from app.services.ports import Cipher, CustomHostnameGateway
+from app.services.rate_limiter import Budgets
+from app.services.reconciler.corroborate import SecondOpinion
+from app.services.reconciler.tick import Reconciler, listing_of
+from app.services.zone_pauses import pause_zone
+
+AGAIN = rules.FOLLOWED_EVERY
+"""After a page that could not be had; no later, or a list that is followed would be hastened."""
+AT_ONCE = 8
+"""Changed hostnames of one page that are reconciled side by side."""
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One page of one list, as it is read."""
+
+    sweep: Sweep
+    zone: Zone
+    page: int
+    is_first: bool
+    begun: datetime
+    number: int
+    sent_at: datetime
+    followed: bool
+    """Whether so many names are followed that their lists are read often."""
+
+
+class Sweeps:
+    """Works on one claimed list at a time; any number may work side by side."""
+
+    def __init__(
+        self,
+        database: Database,
+        cloudflare: CustomHostnameGateway,
+        cipher: Cipher,
+        budgets: Budgets,
+        second_opinion: SecondOpinion,
+        reconciler: Reconciler,
+    ) -> None:
+        self._database = database
+        self._cloudflare = cloudflare
+        self._cipher = cipher
+        self._budgets = budgets
+        self._second_opinion = second_opinion
+        self._reconciler = reconciler
+
+    async def claim(self, limit: int) -> list[Sweep]:
+        """Lease the lists that are due."""
+        async with self._database.transaction() as tx:
+            zones = [zone.id for zone in await open_zones(tx)]
+            sweeps: list[Sweep] = []
+            while len(sweeps) < limit and (sweep := await store.claim_page(tx, zones)):
+                sweeps.append(sweep)
+        return sweeps
+
+    async def read_page(self, sweep: Sweep) -> None:
+        """Read one page, take in what it shows, and note how far the list is."""
+        began = time.monotonic()
+        async with self._database.transaction() as tx:
+            zone = await get_zone(tx, sweep.zone_id)
+            total = await store.total_of(tx, sweep.zone_id)
+            most = rules.FOLLOWED_AT_MOST
+            followed = await list_snapshot.count_followed(tx, sweep.zone_id, limit=most + 1) > most
+            if (
+                zone is None
+                or zone.pause
+                or not rules.is_read(sweep.list, total, followed=followed)
+            ):
+                await store.put_off(tx, sweep, rules.EVERY)
+                return
+        drawn = await self._budgets.draw(zone.budget, Lane.SWEEPS)
+        if not drawn.granted:
+            async with self._database.transaction() as tx:
+                await store.put_off(tx, sweep, timedelta(seconds=drawn.wait))
+            return
+        begins = sweep.page is None or sweep.started_at is None
+        sent_at = sweep.now + timedelta(seconds=time.monotonic() - began)
+        step = Step(
+            sweep=sweep,
+            zone=zone,
+            page=(sweep.pages or 1) if sweep.page is None else sweep.page,
+            is_first=begins,
+            begun=sent_at if begins or sweep.started_at is None else sweep.started_at,
+            number=sweep.number + 1 if begins else sweep.number,
+            sent_at=sent_at,
+            followed=followed,
+        )
+        found = await self._ask(step)
+        if found is not None:
+            await self._take_in(step, found)
+
+    async def _ask(self, step: Step) -> HostnamePage | None:
+        zone, sweep = step.zone, step.sweep
+        access = zone.access(self._cipher.decrypt(zone.api_token))
+        try:
+            found = await self._cloudflare.list_page(
+                access, page=step.page, filters=rules.filters(sweep.list)
+            )
+        except CloudflareError as error:
+            LIST_PAGES.labels("failed").inc()
+            log.warning("sweep_not_asked", list=sweep.list, code=error.code, detail=error.detail)
+            await self._second_opinion.on_refusal(zone, access, error.code)
+        else:
+            LIST_PAGES.labels("read").inc()
+            return found
+        async with self._database.transaction() as tx:
+            await store.put_off(tx, sweep, AGAIN)
+        return None
+
+    async def _take_in(self, step: Step, found: HostnamePage) -> None:
+        changed = await self._note_unchanged(step, found)
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def look(claim: Claim, view: CloudflareHostname) -> None:
+            async with gate:
+                try:
+                    await self._reconciler.reconcile_view(claim, view, sent_at=step.sent_at)
+                except Exception:
+                    # One name's fault must not hold the list up; the next round shows it again.
+                    log.exception(
+                        "listed_name_failed",
+                        custom_hostname=claim.custom_hostname_id,
+                        hostname=view.hostname,
+                    )
+
+        await asyncio.gather(*(look(claim, view) for claim, view in changed))
+        pages = -(-found.total // rules.PER_PAGE)
+        following = rules.next_page(step.page, pages, first=step.is_first)
+
+        async def save(tx: Connection) -> None:
+            if following is None and not await self._finish(tx, step, found.total):
+                return
+            took = step.sent_at - step.begun
+            due_in = (
+                rules.next_round_in(step.sweep.list, took, followed=step.followed)
+                if following is None
+                else timedelta(0)
+            )
+            await store.save_progress(
+                tx,
+                step.sweep,
+                due_in=due_in,
+                page=following,
+                pages=pages,
+                total=found.total,
+                begun=step.begun if step.is_first else None,
+                finished=following is None,
+            )
+
+        await self._database.run(save)
+        if following is None:
+            LIST_ROUNDS.labels(step.sweep.list).inc()
+
+    async def _note_unchanged(
+        self, step: Step, found: HostnamePage
+    ) -> list[tuple[Claim, CloudflareHostname]]:
+        """Note what the page shows as it was, and claim what it shows anew."""
+        views = {view.id: view for view in found.hostnames}
+        whole = step.sweep.list == rules.WHOLE
+
+        async def note(tx: Connection) -> list[tuple[Claim, CloudflareHostname]]:
+            known = await list_snapshot.read_listed(tx, step.zone.id, list(views))
+            await lock_all(tx, [each.custom_hostname_id for each in known])
+            news = [each for each in known if _is_news(each, views[each.cloudflare_id], step)]
+            new_ids = {each.custom_hostname_id for each in news}
+            await list_snapshot.confirm_listed(
+                tx,
+                [
+                    each.custom_hostname_id
+                    for each in known
+                    if each.custom_hostname_id not in new_ids
+                ],
+                sent_at=step.sent_at,
+                round_number=step.number if whole else None,
+                next_look_in=rules.FOLLOWED_EVERY * 1.25 if step.followed else None,
+            )
+            unread = await list_snapshot.read_listed(tx, step.zone.id, found.unreadable)
+            unread_ids = [each.custom_hostname_id for each in unread]
+            await list_snapshot.look_at_unreadable(tx, unread_ids)
+            if whole and (new_ids or unread_ids):
+                await list_snapshot.note_listed(tx, [*new_ids, *unread_ids], step.number)
+            claims = await claim_these(tx, list(new_ids))
+            by_record = {each.custom_hostname_id: views[each.cloudflare_id] for each in news}
+            return [(claim, by_record[claim.custom_hostname_id]) for claim in claims]
+
+        return await self._database.run(note)
+
+    async def _finish(self, tx: Connection, step: Step, total: int) -> bool:
+        """Look for what should have been listed; False when that paused the zone."""
+        sweep = step.sweep
+        if sweep.list != rules.WHOLE:
+            named = rules.filters(sweep.list)
+            await list_snapshot.look_at_unlisted(tx, step.zone.id, named, since=step.begun)
+            return True
+        missing, held = await list_snapshot.count_missing(
+            tx, step.zone.id, step.number, since=step.begun
+        )
+        if rules.too_many_missing(missing, held) and not _breaker_is_off(step):
+            detail = f"{missing} of {held} hostnames are not on Cloudflare's list of {total}"
+            await pause_zone(tx, step.zone.id, PauseReason.HOSTNAMES_MISSING, detail=detail)
+            # What this round saw says nothing of the time after the pause.
+            await store.end_round(tx, sweep, rules.EVERY, number=step.number)
+            return False
+        rounds = rules.rounds_missed(missing)
+        await list_snapshot.look_at_missing(
+            tx, step.zone.id, step.number, since=step.begun, rounds=rounds
+        )
+        return True
+
+
+def _is_news(known: Listed, view: CloudflareHostname, step: Step) -> bool:
+    if known.viewed_at is not None and known.viewed_at >= step.sent_at:
+        return False
+    return known.listing != listing_of(view)
+
+
+def _breaker_is_off(step: Step) -> bool:
+    off = step.zone.breaker_off_until
+    return off is not None and off > step.sent_at

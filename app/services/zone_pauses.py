@@ -1,0 +1,215 @@
+"""Zones stop and go on: pauses, and the spreading of what fell due during one."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import timedelta
+from functools import partial
+
+import structlog
+
+from app.domain.breaker import (
+    BREAKER_WITHIN,
+)
+from app.domain.errors import Conflict, NotFound
+from app.domain.events import ZoneEvent, ZoneEventType, zone_webhook_body
+from app.domain.zone import (
+    PAUSE_REASONS,
+    RESUME_EACH,
+    RESUME_OVER,
+    RETRY,
+    Pause,
+    PauseReason,
+    Zone,
+    resume_over,
+)
+from app.metrics import PAUSES
+from app.persistence import zones as store
+from app.persistence.breaker_counts import (
+    forget_counts,
+)
+from app.persistence.clock import read_now
+from app.persistence.database import Connection, Database
+from app.persistence.events import insert_zone_event
+from app.persistence.ids import Prefix, new_id
+from app.persistence.pause_spreading import count_overdue, lock_for_spreading, spread
+from app.persistence.wakeups import Channel, notify
+
+BREAKER_OFF_FOR = timedelta(hours=2)
+"""How long an operator's `accept_regressions` holds: longer than the due rows are spread over."""
+DOUBTS_OVER = BREAKER_WITHIN / 2
+"""After a pause what was in doubt is looked at within this time, so that the breaker sees it
+together if it is still so."""
+SPREAD_AT_ONCE = 5000
+"""Names a transaction."""
+RESUME_SECONDS = 5.0
+"""How long a request to resume works itself; what is left after it is the zone watch's."""
+log = structlog.get_logger(__name__)
+
+
+class Pauses:
+    """What stops a zone, and what lets it go on."""
+
+    def __init__(self, database: Database, *, at_once: int = SPREAD_AT_ONCE) -> None:
+        self._database = database
+        self._at_once = at_once
+
+    async def pause(self, zone_id: str, reason: PauseReason, *, detail: str | None = None) -> bool:
+        """Stop work on the zone, tell of it, and say whether it was going on until now."""
+        async with self._database.transaction() as tx:
+            return await pause_zone(tx, zone_id, reason, detail=detail)
+
+    async def pause_by_operator(self, zone_id: str, *, detail: str | None) -> Zone:
+        """Stop it by hand, until it is resumed by hand: a pause that ends by itself gives way.
+
+        Raises:
+            NotFound: there is no zone of this id.
+            Conflict: it is paused already, and waits for an operator.
+        """
+        async with self._database.transaction() as tx:
+            zone = await _named(tx, zone_id)
+            if not await pause_zone(tx, zone.id, PauseReason.OPERATOR, detail=detail):
+                raise Conflict("The zone is paused already; resume it first.", code="zone_paused")
+            return await _named(tx, zone.id)
+
+    async def resume(self, zone_id: str, *, accept_regressions: bool = False) -> Zone:
+        """Let work go on: at once where a person waits, all else that is due spread over a while.
+
+        With `accept_regressions` the breaker stays off until every name was looked at again: what
+        it stopped is true. Without, every doubt is forgotten: what is still so is seen anew, a
+        first time, and within the time over which the breaker counts. A large zone may still be
+        paused when this returns, and goes on within a minute or so.
+
+        Raises:
+            NotFound: there is no zone of this id.
+            Conflict: it is not paused.
+        """
+        async with self._database.transaction() as tx:
+            zone = await _named(tx, zone_id)
+        if not await self.lift(zone, accept_regressions=accept_regressions, within=RESUME_SECONDS):
+            raise Conflict("The zone is not paused.", code="zone_not_paused")
+        async with self._database.transaction() as tx:
+            return await _named(tx, zone.id)
+
+    async def lift(self, zone: Zone, *, accept_regressions: bool, within: float) -> bool:
+        """Begin to end the very pause that `zone` was read with; False when it is another by now.
+
+        It goes on for so many seconds; what is left then is the zone watch's. Who asks twice, or is
+        cut off and asks again, goes on where the first stopped.
+        """
+        pause = zone.pause
+        if pause is None:
+            return False
+        async with self._database.transaction() as tx:
+            if not await store.begin_lift(tx, zone.id, pause, accepts=accept_regressions):
+                return False
+        await self.go_on_lifting(zone.id, within=within)
+        return True
+
+    async def go_on_lifting(self, zone_id: str, *, within: float) -> None:
+        """Go on with the end of a pause that somebody began, for so many seconds.
+
+        What fell due is spread first, some thousand names a transaction: nobody works on them.
+        """
+        until = time.monotonic() + within
+        while time.monotonic() < until:
+            some = partial(_lift_some, zone_id=zone_id, at_once=self._at_once)
+            if not await self._database.run(some):
+                return
+        async with self._database.transaction() as tx:
+            await store.hasten_watch(tx, zone_id)
+
+
+async def pause_zone(
+    tx: Connection, zone_id: str, reason: PauseReason, *, detail: str | None = None
+) -> bool:
+    """Stop work on the zone in this transaction; False when it is paused already."""
+    zone = await store.lock_zone(tx, zone_id)
+    if zone is None or not _may_pause(zone, reason):
+        return False
+    now = await read_now(tx)
+    retry_at = now + RETRY if reason in PAUSE_REASONS.values() else None
+    since = zone.paused_at or now
+    pause = Pause(reason=reason, since=since, detail=detail, retry_at=retry_at)
+    await store.save_pause(tx, zone_id, pause)
+    await _tell(tx, zone_id, ZoneEventType.PAUSED)
+    PAUSES.labels(str(reason)).inc()
+    log.error("zone_paused", zone=zone_id, reason=str(reason), detail=detail)
+    return True
+
+
+def _may_pause(zone: Zone, reason: PauseReason) -> bool:
+    pause = zone.pause
+    if pause is None:
+        return True
+    ends = pause.reason.lifts_itself or zone.lifted_after is not None
+    return reason is PauseReason.OPERATOR and ends
+
+
+async def _lift_some(tx: Connection, zone_id: str, *, at_once: int) -> bool:
+    """Spread the next names of a paused zone, or open it after the last; False when that is all.
+
+    Each name is moved once, however many do this at a time: the names are locked first, and who
+    finds then that another came further leaves them as they are.
+    """
+    zone = await _named(tx, zone_id)
+    pause, before = zone.pause, zone.lifted_after
+    if pause is None or before is None:
+        return False
+    ids = await lock_for_spreading(tx, zone_id, after=before, limit=at_once)
+    if not ids:
+        await _open(tx, zone_id, pause)
+        return False
+    if not await store.save_lift(tx, zone_id, pause, before=before, after=ids[-1]):
+        return True
+    over = resume_over(await count_overdue(tx, zone_id, limit=int(RESUME_OVER / RESUME_EACH)))
+    await spread(
+        tx,
+        ids,
+        over=over,
+        doubts_over=DOUBTS_OVER,
+        paused_since=pause.since,
+        anew=not zone.lift_accepts,
+    )
+    return True
+
+
+async def _open(tx: Connection, zone_id: str, pause: Pause) -> None:
+    zone = await store.lock_zone(tx, zone_id)
+    if zone is None or zone.pause is None or zone.lifted_after is None:
+        return
+    if (zone.pause.reason, zone.pause.since) != (pause.reason, pause.since):
+        return
+    off = BREAKER_OFF_FOR if zone.lift_accepts else None
+    await _tell(tx, zone_id, ZoneEventType.RESUMED, sequence=zone.sequence + 1)
+    await store.end_pause(tx, zone_id, breaker_off_for=off)
+    await forget_counts(tx, zone_id, older_than=timedelta(0))
+    await notify(tx, Channel.RECONCILE)
+    log.warning("zone_resumed", zone=zone_id, accept_regressions=zone.lift_accepts)
+
+
+async def _named(tx: Connection, zone_id: str) -> Zone:
+    zone = await store.get_zone(tx, zone_id)
+    if zone is None:
+        raise NotFound("There is no zone with this id.")
+    return zone
+
+
+async def _tell(
+    tx: Connection, zone_id: str, kind: ZoneEventType, *, sequence: int | None = None
+) -> None:
+    zone = await _named(tx, zone_id)
+    pause = zone.pause
+    if pause is None:
+        return
+    event = ZoneEvent(
+        id=new_id(Prefix.EVENT),
+        zone_id=zone_id,
+        sequence=sequence or zone.sequence,
+        type=kind,
+        reason=pause.reason,
+        detail=pause.detail,
+        created_at=await read_now(tx),
+    )
+    await insert_zone_event(tx, event, body=json.dumps(zone_webhook_body(event, name=zone.name)))
