@@ -17,7 +17,7 @@ import httpx
 from app import __version__
 from app.adapters.cipher import Cipher
 from app.adapters.cloudflare.client import CloudflareClient
-from app.adapters.dns.checker import DnsLook
+from app.adapters.dns.checker import DnsChecker
 from app.adapters.dns.query import Server
 from app.adapters.public_suffixes import any_suffix, public_suffix
 from app.adapters.webhook_sender import WebhookSender, new_secret
@@ -30,22 +30,22 @@ from app.persistence.database import Database, open_database, require_schema
 from app.persistence.database_url import APPLICATION_NAME
 from app.persistence.zones import put_default_zone
 from app.services.api_keys import ApiKeys, digest
-from app.services.call_queue import Turns
+from app.services.call_queue import CallQueue
 from app.services.custom_hostnames import CustomHostnames
 from app.services.deliveries import Deliveries
-from app.services.dispatcher import Claims
+from app.services.dispatcher import Dispatcher
 from app.services.measuring import Measuring
 from app.services.operator_actions import OperatorActions
 from app.services.pruning import Pruning
-from app.services.rate_limiter import Budgets
-from app.services.reconciler.act import Actor
-from app.services.reconciler.corroborate import SecondOpinion
+from app.services.rate_limiter import RateLimiter
+from app.services.reconciler.act import ActionExecutor
+from app.services.reconciler.corroborate import Corroborator
 from app.services.reconciler.observe import Observer
 from app.services.reconciler.tick import Checkpoint, Reconciler
-from app.services.resync import Sweeps
+from app.services.resync import Resync
 from app.services.stored_secrets import StoredSecrets
 from app.services.webhook_endpoints import WebhookEndpoints
-from app.services.zone_monitor import ZoneWatch
+from app.services.zone_monitor import ZoneMonitor
 from app.services.zone_pauses import Pauses
 from app.services.zones import Zones
 from app.settings import Settings, SettingsError
@@ -69,11 +69,11 @@ class Services:
     api_keys: ApiKeys
     deliveries: Deliveries
     reconciler: Reconciler
-    budgets: Budgets
+    budgets: RateLimiter
     pauses: Pauses
-    claims: Claims
-    sweeps: Sweeps
-    zone_watch: ZoneWatch
+    claims: Dispatcher
+    resync: Resync
+    zone_monitor: ZoneMonitor
     measuring: Measuring
     pruning: Pruning | None
     """None where it is turned off."""
@@ -90,7 +90,7 @@ async def open_services(
     application_name: str = APPLICATION_NAME,
     checkpoint: Checkpoint = no_checkpoint,
     cloudflare_transport: httpx.AsyncBaseTransport | None = None,
-    dns_look: ports.Dns | None = None,
+    dns_checker: ports.Dns | None = None,
 ) -> AsyncIterator[Services]:
     """Build everything, write what the settings say into the database, and close it on leaving.
 
@@ -116,7 +116,7 @@ async def open_services(
         # Before anything is written: a process with a wrong key must leave the others theirs.
         await StoredSecrets(database, cipher).require_readable()
         await _write_settings(database, settings, cipher, target, fallback)
-        budgets = Budgets(database, limits_of(settings))
+        budgets = RateLimiter(database, limits_of(settings))
         http = await stack.enter_async_context(_http_client(cloudflare_transport))
         # As many connections as deliveries are under way, which are bounded there.
         hooks = await stack.enter_async_context(_http_client(max_connections=None))
@@ -126,7 +126,7 @@ async def open_services(
             cipher,
             budgets,
             CloudflareClient(http, settings.cloudflare_base_url, budgets.heard),
-            dns_look or DnsLook(servers, authoritative=settings.dns_authoritative),
+            dns_checker or DnsChecker(servers, authoritative=settings.dns_authoritative),
             WebhookSender(
                 hooks,
                 resolvers=[(each.address, each.port) for each in servers],
@@ -140,31 +140,31 @@ def _assemble(
     settings: Settings,
     database: Database,
     cipher: ports.Cipher,
-    budgets: Budgets,
+    budgets: RateLimiter,
     cloudflare: CloudflareClient,
-    dns_look: ports.Dns,
+    dns_checker: ports.Dns,
     webhooks: ports.WebhookTransport,
     checkpoint: Checkpoint,
 ) -> Services:
-    pauses, turns = Pauses(database), Turns(database, budgets)
-    policy, actor = Policy(), Actor(cloudflare, budgets)
-    second_opinion = SecondOpinion(database, cloudflare, cloudflare, budgets, pauses)
+    pauses, queue = Pauses(database), CallQueue(database, budgets)
+    policy, executor = Policy(), ActionExecutor(cloudflare, budgets)
+    corroborator = Corroborator(database, cloudflare, cloudflare, budgets, pauses)
     reconciler = Reconciler(
         database,
-        Observer(database, cloudflare, dns_look, budgets, actor, policy=policy),
-        actor,
+        Observer(database, cloudflare, dns_checker, budgets, executor, policy=policy),
+        executor,
         cipher,
-        turns,
+        queue,
         budgets,
-        second_opinion,
+        corroborator,
         policy=policy,
         checkpoint=checkpoint,
     )
     custom_hostnames = CustomHostnames(
         database,
         reconciler,
-        turns,
-        dns_look,
+        queue,
+        dns_checker,
         public_suffix,
         any_suffix,
         policy=policy,
@@ -184,9 +184,9 @@ def _assemble(
         reconciler=reconciler,
         budgets=budgets,
         pauses=pauses,
-        claims=Claims(database, budgets, turns),
-        sweeps=Sweeps(database, cloudflare, cipher, budgets, second_opinion, reconciler),
-        zone_watch=ZoneWatch(database, cloudflare, dns_look, cipher, budgets, pauses),
+        claims=Dispatcher(database, budgets, queue),
+        resync=Resync(database, cloudflare, cipher, budgets, corroborator, reconciler),
+        zone_monitor=ZoneMonitor(database, cloudflare, dns_checker, cipher, budgets, pauses),
         measuring=Measuring(database, budgets),
         pruning=_pruning(settings, database),
     )

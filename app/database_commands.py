@@ -103,12 +103,12 @@ def hostnames_release(hostname: Hostname) -> None:
     typer.echo(f"{freed.hostname.name} is free once Cloudflare let it go.")
 
 
-def _with_hostname(hostname: str, act: Callable[[Any, str], Awaitable[Any]]) -> Any:
+def _with_hostname(hostname: str, action: Callable[[Any, str], Awaitable[Any]]) -> Any:
     from app.services.operator_actions import OperatorActions
 
     async def act_on_it(database: Any) -> Any:
         actions = OperatorActions(database)
-        return await act(actions, await actions.id_of(hostname))
+        return await action(actions, await actions.id_of(hostname))
 
     return _with_database(act_on_it)
 

@@ -19,7 +19,7 @@ from app.services.reconciler.tick import Checkpoint
 from app.settings import Settings
 from app.tracing.spans import traced_app
 from app.web.errors import add_error_handlers
-from app.web.middleware import Front
+from app.web.middleware import RequestMiddleware
 from app.web.serve import serve
 
 log = structlog.get_logger(__name__)
@@ -43,7 +43,7 @@ def create_app(services: Services) -> ASGIApp:
         app.include_router(module.router, dependencies=[KnownQuery])
     add_error_handlers(app)
     add_openapi(app)
-    return traced_app(Front(HotReads(app, services)))
+    return traced_app(RequestMiddleware(HotReads(app, services)))
 
 
 async def serve_api(

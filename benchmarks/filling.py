@@ -18,25 +18,25 @@ from app.domain.custom_hostname import (
     DnsSeen,
     Plan,
     RecordStatus,
+    Schedule,
     State,
-    Watch,
     ZoneTargets,
 )
 from app.domain.hostname import Hostname
 from app.domain.observation import CloudflareHostname, Routing, RoutingKind
-from app.domain.plan import wanted_records, wanted_shape
+from app.domain.plan import wanted_records, wanted_spec
 from app.domain.reason import Reason
-from app.persistence.codec import object_row, watch_row, wide_row
+from app.persistence.codec import object_row, schedule_row, wide_row
 from app.persistence.custom_hostnames import SERVING
-from app.persistence.tables import cloudflare_objects, custom_hostnames, watches
-from app.services.reconciler.tick import listing_of
+from app.persistence.tables import cloudflare_objects, custom_hostnames, schedules
+from app.services.reconciler.tick import snapshot_of
 
 BATCH = 5_000
 TENANTS = 1_000
 AGE = timedelta(days=20)
 """How long ago the names were added."""
 
-_TABLES = ("custom_hostnames", "cloudflare_objects", "watches")
+_TABLES = ("custom_hostnames", "cloudflare_objects", "schedules")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +67,18 @@ class Filling:
 
     def _rows(self, view: CloudflareHostname) -> Iterator[dict[str, Any]]:
         record = self.record(view)
-        listing = listing_of(view)
+        snapshot = snapshot_of(view)
         yield _plain(custom_hostnames, wide_row(record))
         yield _plain(cloudflare_objects, object_row(record) | {"role": SERVING})
         yield _plain(
-            watches,
-            watch_row(record.watch)
+            schedules,
+            schedule_row(record.schedule)
             | {
                 "custom_hostname_id": record.id,
                 "zone_id": record.zone.id,
-                "hostname_status": listing.hostname_status,
-                "ssl_status": listing.ssl_status,
-                "view_digest": listing.digest,
+                "hostname_status": snapshot.hostname_status,
+                "ssl_status": snapshot.ssl_status,
+                "view_digest": snapshot.digest,
             },
         )
 
@@ -103,7 +103,7 @@ class Filling:
                 validation_records=view.validation_records,
                 ownership=ownership if all(ownership) else None,  # type: ignore[arg-type]
             ),
-            watch=Watch(viewed_at=self.now, followed_from=then),
+            schedule=Schedule(viewed_at=self.now, followed_from=then),
             sequence=4 if live else 2,
             created_at=then,
             updated_at=then,
@@ -122,7 +122,7 @@ class Filling:
             else Routing(RoutingKind.ABSENT)
         )
         statuses = {wanted.key: status for wanted in wanted_records(record)}
-        sent = replace(record.cloudflare, applied=wanted_shape(record))
+        sent = replace(record.cloudflare, applied=wanted_spec(record))
         return replace(record, cloudflare=sent, dns=DnsSeen(routing=routing, statuses=statuses))
 
 

@@ -43,7 +43,7 @@ SELECT 'ch_' || n, 'h' || n || '.bench.com', 'h' || n || '.bench.com', 'tenant-'
 FROM generate_series(1, $2) n, zones z;
 """
 SEED_WATCHES = """
-INSERT INTO watches (custom_hostname_id, zone_id, dns_due_at)
+INSERT INTO schedules (custom_hostname_id, zone_id, dns_due_at)
 SELECT id, zone_id, now() + interval '1 day' FROM custom_hostnames
 """
 
@@ -158,7 +158,7 @@ async def _seed(url: str) -> None:
     try:
         await connection.execute(SEED, json.dumps(document), HOSTNAMES)
         await connection.execute(SEED_WATCHES)
-        await connection.execute("VACUUM ANALYZE custom_hostnames, watches")
+        await connection.execute("VACUUM ANALYZE custom_hostnames, schedules")
     finally:
         await connection.close()
 

@@ -231,7 +231,7 @@ async def _fill(url: str, sandbox: str, http: httpx.AsyncClient) -> None:
                 for body in bodies
                 for row in body["result"]
             )
-        await sql.execute("VACUUM ANALYZE custom_hostnames, cloudflare_objects, watches")
+        await sql.execute("VACUUM ANALYZE custom_hostnames, cloudflare_objects, schedules")
     finally:
         await sql.close()
 

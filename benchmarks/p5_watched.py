@@ -25,7 +25,7 @@ from app.bootstrap import Services, open_services
 from app.domain.custom_hostname import CustomHostname
 from app.domain.observation import Absent, DnsView, Found, Unknown, Values
 from app.logging import set_up_logging
-from app.worker.run import SWEEPS, ZONES, reconcile_work, sweep_work, zone_work
+from app.worker.run import RESYNC, ZONES, reconcile_work, resync_work, zone_work
 from benchmarks.settings import settings_for
 from benchmarks.virtual_time import VirtualTime
 
@@ -45,8 +45,8 @@ _BAD = (
 _TARGET = ("127.0.0.81",)
 
 _STANDING = """
-SELECT o.cloudflare_id, h.state, w.doubted_at FROM custom_hostnames h
-JOIN watches w ON w.custom_hostname_id = h.id
+SELECT o.cloudflare_id, h.state, w.suspected_at FROM custom_hostnames h
+JOIN schedules w ON w.custom_hostname_id = h.id
 JOIN cloudflare_objects o ON o.custom_hostname_id = h.id
 WHERE h.id = ANY($1::text[])
 """
@@ -157,7 +157,7 @@ class Watching:
     async def _serve(self) -> None:
         services, clock = self._services, self._clock
         await clock.do_all("zones", zone_work(services), ZONES)
-        await clock.do_all("sweeps", sweep_work(services), SWEEPS)
+        await clock.do_all("list_scans", resync_work(services), RESYNC)
         await clock.do_all("hostnames", reconcile_work(services), AT_ONCE)
 
     async def _take_notes(self) -> None:
@@ -172,7 +172,7 @@ class Watching:
             each, state = row["cloudflare_id"] or "", row["state"]
             if each in self._broken_at:
                 gone_down = state in {"validating", "failed"}
-                if gone_down or row["doubted_at"] is not None:
+                if gone_down or row["suspected_at"] is not None:
                     self._noticed.setdefault(each, self._clock.now)
                 if gone_down:
                     self._told.setdefault(each, self._clock.now)
@@ -237,7 +237,7 @@ async def _main(database_url: str, sandbox_url: str, task: Task) -> None:
             (await sandbox.put("/control/cloudflare/limits", json=limits)).raise_for_status()
             clock = VirtualTime(sql, lambda by: _advance(sandbox, by), wall)
             await clock.begin()
-            async with open_services(settings, dns_look=NoDns()) as services:
+            async with open_services(settings, dns_checker=NoDns()) as services:
                 print(json.dumps(await Watching(task, services, sql, sandbox, clock).run()))
     finally:
         await sql.close()

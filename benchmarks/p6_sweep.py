@@ -171,21 +171,21 @@ async def _fill(services: Services, sql: asyncpg.Connection, replay: Replay) -> 
     await Filling(sql, zone, now).fill(replay.views())
     async with services.database.transaction() as tx:
         await put_lists(tx, zone.id, [WHOLE])
-    await sql.execute("VACUUM ANALYZE custom_hostnames, cloudflare_objects, watches")
+    await sql.execute("VACUUM ANALYZE custom_hostnames, cloudflare_objects, schedules")
 
 
 async def _sweep(services: Services, sql: asyncpg.Connection, replay: Replay, number: int) -> Speed:
     """Read the whole list once."""
     changed = replay.change(number)
-    await sql.execute("UPDATE sweeps SET due_at = nameplate_now()")
+    await sql.execute("UPDATE list_scans SET due_at = nameplate_now()")
     wall, cpu = time.perf_counter(), time.process_time()
     pages = 0
-    while sweeps := await services.sweeps.claim(2):
-        await asyncio.gather(*(services.sweeps.read_page(sweep) for sweep in sweeps))
+    while sweeps := await services.resync.claim(2):
+        await asyncio.gather(*(services.resync.read_page(sweep) for sweep in sweeps))
         pages += len(sweeps)
     speed = Speed(HOSTNAMES, time.perf_counter() - wall, time.process_time() - cpu)
     recorded = await sql.fetchval(
-        "SELECT count(*) FROM watches WHERE ssl_status = 'pending_validation'"
+        "SELECT count(*) FROM schedules WHERE ssl_status = 'pending_validation'"
     )
     if pages < len(replay.pages) or recorded != changed * (number + 1):
         raise RuntimeError(f"{pages} pages were read, and {recorded} changes recorded")
@@ -212,7 +212,7 @@ SELECT h.state, h.reason, h.dns, o.seen FROM custom_hostnames h
 JOIN cloudflare_objects o ON o.custom_hostname_id = h.id WHERE h.id = $1
 """
 _WRITE = """
-UPDATE watches SET viewed_at = now(), hostname_status = $2, ssl_status = $3
+UPDATE schedules SET viewed_at = now(), hostname_status = $2, ssl_status = $3
 WHERE custom_hostname_id = $1
 """
 _NEXT = "UPDATE bench_jobs SET due_at = now() + interval '5 minutes' WHERE id = $1"

@@ -32,7 +32,7 @@ class Base(DeclarativeBase):
 class WatchRow(Base):
     """When to look next."""
 
-    __tablename__ = "watches"
+    __tablename__ = "schedules"
     custom_hostname_id: Mapped[str] = mapped_column(
         ForeignKey("custom_hostnames.id"), primary_key=True
     )
@@ -45,7 +45,7 @@ class HostnameRow(Base):
     __tablename__ = "custom_hostnames"
     id: Mapped[str] = mapped_column(primary_key=True)
     document: Mapped[dict[str, Any]]
-    watch: Mapped[WatchRow] = relationship()
+    schedule: Mapped[WatchRow] = relationship()
 
 
 async def session() -> AsyncIterator[AsyncSession]:
@@ -64,7 +64,7 @@ class Out(CustomHostnameOut, BaseModel):
 @app.get("/v1/custom-hostnames/{id}", response_model=Out)
 async def get_one(id: str, db: Annotated[AsyncSession, Depends(session)]) -> Any:  # noqa: A002
     """Load, and let the response model check and render it."""
-    row = await db.get(HostnameRow, id, options=[joinedload(HostnameRow.watch)])
+    row = await db.get(HostnameRow, id, options=[joinedload(HostnameRow.schedule)])
     if row is None:
         raise HTTPException(404)
-    return {**row.document, "next_check_at": row.watch.due_at}
+    return {**row.document, "next_check_at": row.schedule.due_at}

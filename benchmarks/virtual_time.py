@@ -35,12 +35,12 @@ _SET = 'UPDATE clock_offset SET "offset" = $1'
 _DUE = """
 SELECT
   LEAST(
-    (SELECT min(dns_due_at) FROM watches WHERE dns_due_at IS NOT NULL),
-    (SELECT min(cloudflare_due_at) FROM watches WHERE cloudflare_due_at IS NOT NULL),
-    CASE WHEN EXISTS (SELECT FROM turns) THEN nameplate_now() END
+    (SELECT min(dns_due_at) FROM schedules WHERE dns_due_at IS NOT NULL),
+    (SELECT min(cloudflare_due_at) FROM schedules WHERE cloudflare_due_at IS NOT NULL),
+    CASE WHEN EXISTS (SELECT FROM queued_calls) THEN nameplate_now() END
   ) AS hostnames,
-  (SELECT min(due_at) FROM sweeps) AS sweeps,
-  (SELECT min(coalesce(watch_due_at, nameplate_now())) FROM zones) AS zones
+  (SELECT min(due_at) FROM list_scans) AS list_scans,
+  (SELECT min(coalesce(check_due_at, nameplate_now())) FROM zones) AS zones
 """
 
 

@@ -23,7 +23,7 @@ _PIN = re.compile(r"([A-Za-z0-9._-]+)==([^\s;]+)")
 Pins = Mapping[str, str]
 
 
-class Fault(Exception):
+class LockFault(Exception):
     """What is wrong, in one line."""
 
 
@@ -31,7 +31,7 @@ def main() -> int:
     """Check the files of this checkout."""
     try:
         said = check(ROOT)
-    except Fault as fault:
+    except LockFault as fault:
         sys.stderr.write(f"lock files: {fault}\n")
         return 1
     sys.stdout.write(f"lock files: {said}\n")
@@ -48,7 +48,7 @@ def check(root: Path) -> str:
     run, dev = (read_pins(root / "requirements" / name) for name in NAMES)
     for name, version in run.items():
         if dev.get(name) != version:
-            raise Fault(f"run.txt pins {name} {version}, dev.txt {dev.get(name, 'not at all')}")
+            raise LockFault(f"run.txt pins {name} {version}, dev.txt {dev.get(name, 'not at all')}")
     wanted = list(project["dependencies"])
     _hold(wanted, run, "run.txt")
     for extra in project["optional-dependencies"].values():
@@ -64,17 +64,17 @@ def read_pins(path: Path) -> dict[str, str]:
     """
     text = path.read_text()
     if _ADDRESS.search(text):
-        raise Fault(f"{path.name} names an index; it must install from whichever is set up")
+        raise LockFault(f"{path.name} names an index; it must install from whichever is set up")
     pins: dict[str, str] = {}
     for line in _lines(text):
         pin = _PIN.match(line)
         if pin is None:
-            raise Fault(f"{path.name} pins no version in: {line[:60]}")
+            raise LockFault(f"{path.name} pins no version in: {line[:60]}")
         if "--hash=sha256:" not in line:
-            raise Fault(f"{path.name} has no hash for {pin[1]}")
+            raise LockFault(f"{path.name} has no hash for {pin[1]}")
         pins[canonicalize_name(pin[1])] = pin[2]
     if not pins:
-        raise Fault(f"{path.name} is empty")
+        raise LockFault(f"{path.name} is empty")
     return pins
 
 
@@ -89,9 +89,9 @@ def _hold(wanted: Iterable[str], pins: Pins, where: str) -> None:
         requirement = Requirement(text)
         version = pins.get(canonicalize_name(requirement.name))
         if version is None:
-            raise Fault(f"{where} lacks {requirement.name}; run `make lock`")
+            raise LockFault(f"{where} lacks {requirement.name}; run `make lock`")
         if version not in requirement.specifier:
-            raise Fault(f"{where} pins {requirement.name} {version}, outside of {text}")
+            raise LockFault(f"{where} pins {requirement.name} {version}, outside of {text}")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from app.persistence.tables import metadata
 from app.settings import PREFIX, Settings
 from app.web.errors import CODES, OTHER_CODE, STATUSES
 from tests.domain.test_decide_sequences import LEGAL
-from tests.lock_files import Fault, check, read_pins
+from tests.lock_files import LockFault, check, read_pins
 
 ROOT = Path(__file__).resolve().parents[1]
 DECISIONS = sorted((ROOT / "docs/decisions").glob("*.md"))
@@ -267,7 +267,7 @@ def test_lock_files_that_do_not_fit_are_refused(
     if fault is None:
         assert check(tmp_path) == "1 packages to run, 2 to develop, all pinned by hash"
     else:
-        with pytest.raises(Fault, match=fault):
+        with pytest.raises(LockFault, match=fault):
             check(tmp_path)
 
 
@@ -283,5 +283,5 @@ def test_lock_files_that_do_not_fit_are_refused(
 def test_a_lock_file_with_a_fault_is_refused(tmp_path: Path, text: str, fault: str) -> None:
     path = tmp_path / "run.txt"
     path.write_text(text)
-    with pytest.raises(Fault, match=fault):
+    with pytest.raises(LockFault, match=fault):
         read_pins(path)

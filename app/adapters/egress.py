@@ -116,8 +116,8 @@ async def resolve(
     first = addresses[0].version
     own = [address for address in addresses if address.version == first]
     other = [address for address in addresses if address.version != first]
-    turns = itertools.chain.from_iterable(itertools.zip_longest(own, other))
-    return [str(address) for address in turns if address is not None][:MOST_ADDRESSES]
+    in_turn = itertools.chain.from_iterable(itertools.zip_longest(own, other))
+    return [str(address) for address in in_turn if address is not None][:MOST_ADDRESSES]
 
 
 async def _addresses(host: str, resolver: dns.asyncresolver.Resolver) -> list[Address]:

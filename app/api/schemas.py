@@ -161,15 +161,15 @@ class CloudflareOut(_Strict):
     hostname_status: str | None
     ssl_status: str | None
     errors: list[str]
-    custom_metadata: Literal["none", "sent", "kept_back"] = Field(
-        description="`kept_back`: the Cloudflare plan takes none."
+    custom_metadata: Literal["none", "sent", "withheld"] = Field(
+        description="`withheld`: the Cloudflare plan takes none."
     )
 
 
 class EvidenceOut(_Strict):
     """By what the name's DNS does or does not point at the target."""
 
-    kind: Literal["cname", "apex", "flattened", "elsewhere", "absent"]
+    kind: Literal["cname", "apex", "flattened", "points_elsewhere", "absent"]
     chain: list[str]
     addresses: list[str]
 
@@ -440,7 +440,7 @@ class WebhookEndpointPage(_Strict):
     next_cursor: str | None
 
 
-class FaultOut(BaseModel):
+class FieldErrorOut(BaseModel):
     """One fault in what was sent: in the body, or in a parameter of the query or header."""
 
     pointer: str | None = Field(None, description="A JSON pointer into the body; empty: all of it.")
@@ -476,4 +476,4 @@ class ProblemOut(BaseModel):
     status: int
     detail: str
     code: str
-    errors: list[FaultOut] | None = None
+    errors: list[FieldErrorOut] | None = None

@@ -19,8 +19,10 @@ class PartOut(_Strict):
     """One record the set-up needs."""
 
     name: str
-    state: Literal["present", "created", "proxied", "elsewhere", "missing", "unknown"] = Field(
-        description="`elsewhere`: it is there and stays, but leads elsewhere than `origin` says."
+    state: Literal["present", "created", "proxied", "points_elsewhere", "missing", "unknown"] = (
+        Field(
+            description="`points_elsewhere`: it exists and is kept; it does not point at `origin`."
+        )
     )
     type: str | None
     content: str | None
@@ -54,14 +56,14 @@ EXAMPLE_ZONE: dict[str, Any] = {
     "created_at": "2026-11-23T10:00:00+00:00",
 }
 
-EXAMPLE_STANDING: dict[str, Any] = {
+EXAMPLE_USAGE: dict[str, Any] = {
     **EXAMPLE_ZONE,
     "is_ready": True,
     "token": "active",
     "saas_enabled": True,
     "missing_permissions": [],
     "quota": {"allocated": 5000, "used": 17},
-    "set_up": {
+    "setup": {
         "fallback_origin_record": {
             "name": "proxy-fallback.provider.com",
             "state": "present",
@@ -111,7 +113,7 @@ class ZoneOut(_Strict):
     created_at: datetime
 
 
-class SetUpOut(_Strict):
+class SetupOut(_Strict):
     """The three parts of a zone's set-up."""
 
     fallback_origin_record: PartOut
@@ -119,10 +121,10 @@ class SetUpOut(_Strict):
     cname_target: PartOut
 
 
-class ZoneStandingOut(ZoneOut):
+class ZoneReportOut(ZoneOut):
     """A zone, with what Cloudflare says of it at this moment."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE_STANDING]})
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE_USAGE]})
 
     is_ready: bool = Field(description="Hostnames can validate here.")
     token: str = Field(description="`active`, or what is wrong with the token.")
@@ -133,7 +135,7 @@ class ZoneStandingOut(ZoneOut):
         description="What the token may not do, by Cloudflare's names of the permissions."
     )
     quota: QuotaOut | None
-    set_up: SetUpOut
+    setup: SetupOut
 
 
 class ZonePage(_Strict):
@@ -164,15 +166,21 @@ class ZoneSetUp(_Strict):
 EXAMPLE_BUDGET: dict[str, Any] = {
     "name": "default",
     "limit": 1200,
-    "ours": 960,
+    "spendable": 960,
     "window_seconds": 300,
     "available": 57,
-    "spent": {"interactive": 12, "creation": 3, "validation": 140, "sweeps": 66, "others": 9},
+    "spent": {"interactive": 12, "creation": 3, "validation": 140, "resync": 66, "elsewhere": 9},
     "blocked_until": None,
-    "creations": {"limit": 15, "ours": 14, "window_seconds": 60, "spent": 3, "blocked_until": None},
+    "creations": {
+        "limit": 15,
+        "spendable": 14,
+        "window_seconds": 60,
+        "spent": 3,
+        "blocked_until": None,
+    },
     "queues": {
-        "creation": {"waiting": 0, "first_few": 0, "estimated_empty_at": None},
-        "validation": {"waiting": 0, "first_few": 0, "estimated_empty_at": None},
+        "creation": {"waiting": 0, "within_share": 0, "estimated_empty_at": None},
+        "validation": {"waiting": 0, "within_share": 0, "estimated_empty_at": None},
     },
 }
 
@@ -183,15 +191,17 @@ class SpentOut(_Strict):
     interactive: int
     creation: int
     validation: int
-    sweeps: int
-    others: int = Field(description="Calls of others within the same limit, as Cloudflare says.")
+    resync: int
+    elsewhere: int = Field(
+        description="Calls that other programs made within the same limit, as Cloudflare counts."
+    )
 
 
 class CreationsOut(_Strict):
     """The limit of creations."""
 
     limit: int
-    ours: int
+    spendable: int
     window_seconds: float
     spent: int
     blocked_until: datetime | None
@@ -201,7 +211,9 @@ class QueueLengthOut(_Strict):
     """How many hostnames wait for a call."""
 
     waiting: int
-    first_few: int = Field(description="Of these, the tenants' first few, which go first.")
+    within_share: int = Field(
+        description="Of these, the first three of each tenant, which are served first."
+    )
     estimated_empty_at: datetime | None
 
 
@@ -219,7 +231,7 @@ class BudgetOut(_Strict):
 
     name: str
     limit: int = Field(description="Calls that Cloudflare takes within a window.")
-    ours: int = Field(description="The part of them that is spent here.")
+    spendable: int = Field(description="How many of them this service may make.")
     window_seconds: float
     available: int = Field(description="Calls that could be made at this moment.")
     spent: SpentOut

@@ -15,14 +15,14 @@ from app.api.zone_schemas import (
     ZoneOut,
     ZonePage,
     ZonePauseIn,
+    ZoneReportOut,
     ZoneResumeIn,
     ZoneSetUp,
-    ZoneStandingOut,
 )
 from app.domain.rate_limit import Lane
 from app.domain.zone import Zone
-from app.services.rate_limiter import Standing
-from app.services.zones import Part, ZoneStanding
+from app.services.rate_limiter import BudgetUsage
+from app.services.zones import Part, ZoneReport
 
 router = APIRouter(prefix="/v1/zones", tags=["zones"])
 
@@ -44,7 +44,7 @@ async def list_page(services: ServicesDep) -> JSONResponse:
     "/{id}",
     dependencies=[Read],
     summary="Get a zone, and how it stands at Cloudflare",
-    response_model=ZoneStandingOut,
+    response_model=ZoneReportOut,
     responses=problems(404),
 )
 async def get(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
@@ -56,7 +56,7 @@ async def get(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
     "/{id}/setup",
     dependencies=[Admin],
     summary="Set a zone up",
-    response_model=ZoneStandingOut,
+    response_model=ZoneReportOut,
     responses=problems(400, 404, 502, 503),
 )
 async def set_up(
@@ -67,7 +67,7 @@ async def set_up(
     """Make the fallback origin's record, the fallback origin and the CNAME target, if missing.
 
     Doing it again changes nothing and reports how each part stands; a record that leads elsewhere
-    than `origin` says is shown as `elsewhere`, and stays.
+    than `origin` says is shown as `points_elsewhere`, and stays.
     """
     origin = wanted.origin if wanted else None
     return JSONResponse(_standing(await services.zones.set_up(id, origin=origin)))
@@ -146,30 +146,33 @@ def _pause(zone: Zone) -> dict[str, Any] | None:
     }
 
 
-def _budget(standing: Standing) -> dict[str, Any]:
-    limits = standing.limits
+def _budget(report: BudgetUsage) -> dict[str, Any]:
+    limits = report.limits
     return {
-        "name": standing.name,
+        "name": report.name,
         "limit": limits.calls,
-        "ours": int(limits.ours),
+        "spendable": int(limits.ours),
         "window_seconds": limits.window,
-        "available": max(0, int(standing.tokens)),
-        "spent": {**{str(lane): standing.spent[lane] for lane in Lane}, "others": standing.others},
-        "blocked_until": _instant(standing.blocked_until),
+        "available": max(0, int(report.tokens)),
+        "spent": {
+            **{str(lane): report.spent[lane] for lane in Lane},
+            "elsewhere": report.spent_elsewhere,
+        },
+        "blocked_until": _instant(report.blocked_until),
         "creations": {
             "limit": limits.creations,
-            "ours": limits.our_creations,
+            "spendable": limits.our_creations,
             "window_seconds": limits.creation_window,
-            "spent": standing.creations,
-            "blocked_until": _instant(standing.creations_blocked_until),
+            "spent": report.creations,
+            "blocked_until": _instant(report.creations_blocked_until),
         },
         "queues": {
             str(lane): {
                 "waiting": queue.lengths.total,
-                "first_few": queue.lengths.interactive,
+                "within_share": queue.lengths.interactive,
                 "estimated_empty_at": _instant(queue.empty_at),
             }
-            for lane, queue in standing.queues.items()
+            for lane, queue in report.queues.items()
         },
     }
 
@@ -178,21 +181,21 @@ def _instant(at: datetime | None) -> str | None:
     return at.isoformat() if at else None
 
 
-def _standing(standing: ZoneStanding) -> dict[str, Any]:
-    origin, quota = standing.fallback_origin, standing.quota
+def _standing(report: ZoneReport) -> dict[str, Any]:
+    origin, quota = report.fallback_origin, report.quota
     return {
-        **_shown(standing.zone),
-        "is_ready": standing.is_ready,
-        "token": standing.token,
-        "saas_enabled": standing.saas_enabled,
-        "missing_permissions": list(standing.missing_permissions),
+        **_shown(report.zone),
+        "is_ready": report.is_ready,
+        "token": report.token,
+        "saas_enabled": report.saas_enabled,
+        "missing_permissions": list(report.missing_permissions),
         "quota": asdict(quota) if quota else None,
-        "set_up": {
-            "fallback_origin_record": _part(standing.fallback_origin_record),
+        "setup": {
+            "fallback_origin_record": _part(report.fallback_origin_record),
             "fallback_origin": {**asdict(origin), "errors": list(origin.errors)}
             if origin
             else None,
-            "cname_target": _part(standing.cname_target),
+            "cname_target": _part(report.cname_target),
         },
     }
 

@@ -20,13 +20,13 @@ BREAKER_OTHERS = 5
 class Counts:
     """Live names looked at within ten minutes, and those that contradicted for the first time."""
 
-    looked: int
-    contradicted: int
+    checked: int
+    mismatched: int
 
 
-def may_trip(contradicted: int) -> bool:
+def may_trip(mismatched: int) -> bool:
     """Whether it is worth counting anything else."""
-    return contradicted >= BREAKER_ALL
+    return mismatched >= BREAKER_ALL
 
 
 def trips(seen: Counts, others: Counts, *, of_all: bool) -> bool:
@@ -37,15 +37,13 @@ def trips(seen: Counts, others: Counts, *, of_all: bool) -> bool:
     """
     if not _is_too_much(seen, of_all=of_all):
         return False
-    well = others.contradicted < others.looked * BREAKER_SHARE
-    return not (well and others.looked >= BREAKER_OTHERS)
+    well = others.mismatched < others.checked * BREAKER_SHARE
+    return not (well and others.checked >= BREAKER_OTHERS)
 
 
 def _is_too_much(seen: Counts, *, of_all: bool) -> bool:
-    if of_all and seen.contradicted >= max(seen.looked, BREAKER_ALL):
+    if of_all and seen.mismatched >= max(seen.checked, BREAKER_ALL):
         return True
-    if seen.contradicted >= BREAKER_ENOUGH:
+    if seen.mismatched >= BREAKER_ENOUGH:
         return True
-    return (
-        seen.contradicted >= BREAKER_AT_LEAST and seen.contradicted >= seen.looked * BREAKER_SHARE
-    )
+    return seen.mismatched >= BREAKER_AT_LEAST and seen.mismatched >= seen.checked * BREAKER_SHARE

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from app.domain.hostname import Hostname
-from app.domain.object_spec import RefusedEdit, Shape
+from app.domain.object_spec import ObjectSpec, RefusedEdit
 from app.domain.observation import CloudflareHostname, Routing, ValidationRecord
 from app.domain.options import Options
 from app.domain.reason import Reason
@@ -168,9 +168,9 @@ class CloudflareObject:
     """Name and target of the DCV delegation, kept likewise."""
     refusal: str | None = None
     """Cloudflare's own words, where it refused to create the hostname."""
-    applied: Shape | None = None
+    applied: ObjectSpec | None = None
     """The shape last sent, as far as Cloudflare confirmed it; None: not known, taken as wanted."""
-    sending: Shape | None = None
+    in_flight: ObjectSpec | None = None
     """The shape of an edit that began; it may have taken effect while it had no answer."""
     refused_edit: RefusedEdit | None = None
     refused_refresh: RefusedEdit | None = None
@@ -187,7 +187,7 @@ class DnsSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class Schedule:
     """When to look next, and the counters that belong to looking: the narrow table's row."""
 
     dns_due_at: datetime | None = None
@@ -196,13 +196,13 @@ class Watch:
     """Unknowns in a row, for the back-off."""
     cloudflare_waits_until: datetime | None = None
     """Until then Cloudflare asked not to be asked; not even a person's refresh goes before it."""
-    act_failures: int = 0
+    action_failures: int = 0
     """Acts in a row that had no answer, while looks may have one."""
-    act_waits_until: datetime | None = None
+    action_waits_until: datetime | None = None
     dns_failures: int = 0
     """Routing looks in a row that could not be asked: dead servers are asked less often."""
-    contradictions: int = 0
-    contradicted_at: datetime | None = None
+    mismatches: int = 0
+    mismatched_at: datetime | None = None
     """When DNS first contradicted a live name without confirming it since."""
     refreshed_at: datetime | None = None
     refreshed_records: frozenset[RecordKey] = frozenset()
@@ -212,7 +212,7 @@ class Watch:
     viewed_at: datetime | None = None
     """When the last question to Cloudflare that had an answer was sent; a later answer to an
     earlier question is old news."""
-    doubted_at: datetime | None = None
+    suspected_at: datetime | None = None
     """When Cloudflare first spoke against the hostname, which is believed at a second look."""
     followed_from: datetime | None = None
     """From when Cloudflare is looked at closely: a creation, a refresh, or news of progress."""
@@ -224,7 +224,7 @@ class Watch:
     """Since when the tenant has had time to set it up: a person's last wish or refresh."""
     removal: Removal | None = None
     remade_at: datetime | None = None
-    told_reasons: frozenset[Reason] = frozenset()
+    emitted_reasons: frozenset[Reason] = frozenset()
     """What the tenant was told to do since the hostname last came to rest."""
 
     @property
@@ -244,8 +244,8 @@ class Sibling:
     has_begun: bool = False
     """A creation of its own began."""
     cloudflare_id: str | None = None
-    applied: Shape | None = None
-    sending: Shape | None = None
+    applied: ObjectSpec | None = None
+    in_flight: ObjectSpec | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,7 +266,7 @@ class CustomHostname:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     cloudflare: CloudflareObject = field(default_factory=CloudflareObject)
     dns: DnsSeen = field(default_factory=DnsSeen)
-    watch: Watch = field(default_factory=Watch)
+    schedule: Schedule = field(default_factory=Schedule)
     sibling: Sibling | None = None
     """Read with the record, never written with it."""
     tombstone: bool = False
@@ -301,5 +301,5 @@ class CustomHostname:
     @property
     def refresh_is_requested(self) -> bool:
         """Whether a person asked for a refresh that is still to be done."""
-        asked, done = self.refresh_requested_at, self.watch.refreshed_at
+        asked, done = self.refresh_requested_at, self.schedule.refreshed_at
         return asked is not None and (done is None or done < asked)

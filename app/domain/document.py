@@ -125,7 +125,7 @@ def _custom_metadata(record: CustomHostname) -> str:
     if not wanted:
         return "none"
     if record.zone.takes_custom_metadata is False:
-        return "kept_back"
+        return "withheld"
     if record.cloudflare.id is None or applied is None:
         return "none"
     return "sent" if applied.custom_metadata == wanted else "none"

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from app.domain.custom_hostname import CustomHostname, Desired, State
-from app.domain.guidance import is_tenants_turn
+from app.domain.guidance import waits_on_tenant
 from app.domain.plan import records_complete, renews_itself, wanted_records
 from app.domain.reason import Reason, WaitingOn
 from app.domain.zone import PauseReason
@@ -135,31 +135,31 @@ def event_document(event: Event) -> dict[str, Any]:
 
 
 # It is looked at again before anything is concluded: no action is asked for yet.
-_NOT_YET = frozenset({Reason.CNAME_CONTRADICTED})
+_NOT_YET = frozenset({Reason.CNAME_MISMATCH})
 
 
-def find_notices(
+def find_notifications(
     before: CustomHostname, after: CustomHostname, *, stepped: bool
 ) -> tuple[EventType, ...]:
     """Name the notices, in the order in which they are told after the steps."""
-    return tuple(_notices(before, after, stepped=stepped))
+    return tuple(_notifications(before, after, stepped=stepped))
 
 
-def note_told(
-    after: CustomHostname, notices: tuple[EventType, ...], *, stepped: bool
+def note_emitted(
+    after: CustomHostname, notifications: tuple[EventType, ...], *, stepped: bool
 ) -> CustomHostname:
     """Keep what the tenant was told, by a notice or by the step that brought the reason."""
-    told = after.watch.told_reasons
+    told = after.schedule.emitted_reasons
     if after.reason.waiting_on is WaitingOn.NOBODY:
         told = frozenset()
     elif stepped:
-        told = frozenset({after.reason}) if is_tenants_turn(after) else frozenset()
-    elif EventType.ACTION_REQUIRED in notices:
+        told = frozenset({after.reason}) if waits_on_tenant(after) else frozenset()
+    elif EventType.ACTION_REQUIRED in notifications:
         told |= {after.reason}
-    return replace(after, watch=replace(after.watch, told_reasons=told))
+    return replace(after, schedule=replace(after.schedule, emitted_reasons=told))
 
 
-def _notices(
+def _notifications(
     before: CustomHostname, after: CustomHostname, *, stepped: bool
 ) -> Iterator[EventType]:
     if after.desired is Desired.ABSENT:
@@ -186,10 +186,10 @@ def _has_new_records(before: CustomHostname, after: CustomHostname) -> bool:
 
 def _asks_the_tenant(before: CustomHostname, after: CustomHostname, *, renewed: bool) -> bool:
     reason = after.reason
-    if reason in _NOT_YET or not is_tenants_turn(after):
+    if reason in _NOT_YET or not waits_on_tenant(after):
         return False
     if renewed:
         # What it was told before was to add other values.
         return True
-    is_news = reason is not before.reason or not is_tenants_turn(before)
-    return is_news and reason not in after.watch.told_reasons
+    is_news = reason is not before.reason or not waits_on_tenant(before)
+    return is_news and reason not in after.schedule.emitted_reasons

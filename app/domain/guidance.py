@@ -64,7 +64,7 @@ _ASKED_FOR: dict[Reason, frozenset[Purpose]] = {
         (
             Reason.AWAITING_CNAME,
             Reason.CNAME_ELSEWHERE,
-            Reason.CNAME_CONTRADICTED,
+            Reason.CNAME_MISMATCH,
             Reason.PROXIED_ELSEWHERE,
         ),
         frozenset({Purpose.ROUTING}),
@@ -110,7 +110,7 @@ def guide(record: CustomHostname, *, heed_target: bool = False) -> Guidance:
     return Guidance(number, safe, warning, waiting_on, message)
 
 
-def is_tenants_turn(record: CustomHostname) -> bool:
+def waits_on_tenant(record: CustomHostname) -> bool:
     """Whether the tenant can do something now."""
     return guide(record).waiting_on is WaitingOn.TENANT
 

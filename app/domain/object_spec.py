@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class ObjectSpec:
     """The wanted object, compared with what was last sent and never with what Cloudflare shows.
 
     Names eligible for it may be renewed over HTTP though TXT was chosen, so a view that differs is
@@ -35,6 +35,6 @@ class Shape:
 class RefusedEdit:
     """A PATCH that Cloudflare refused: not tried again until something else is wanted."""
 
-    wanted: Shape
+    wanted: ObjectSpec
     code: int
     message: str

@@ -122,7 +122,7 @@ class RoutingKind(StrEnum):
     APEX = "apex"
     """All its addresses are those of our apex proxying."""
     FLATTENED = "flattened"
-    ELSEWHERE = "elsewhere"
+    ELSEWHERE = "points_elsewhere"
     ABSENT = "absent"
 
 
@@ -155,7 +155,7 @@ class DnsView:
     records: Mapping[RRsetKey, Values] = field(default_factory=dict)
 
 
-class Act(StrEnum):
+class Action(StrEnum):
     """What may be done at Cloudflare for one hostname."""
 
     CREATE = "create"
@@ -167,11 +167,14 @@ class Act(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """All that was seen in one look; after an act, `acted` names it and `cloudflare` answers it."""
+    """All that was seen in one check.
+
+    After an action, `performed` names it and `cloudflare` is what answered it.
+    """
 
     cloudflare: CloudflareView = NotAsked()
     dns: DnsView = DnsView()
-    acted: Act | None = None
+    performed: Action | None = None
     sent_at: datetime | None = None
     """When the question to Cloudflare was sent; None means now."""
     held_back: datetime | None = None

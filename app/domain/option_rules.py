@@ -64,7 +64,7 @@ def default_plan(hostname: Hostname, *, takes_cname: bool = True) -> Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ChosenOptions:
     """What was chosen for which hostname."""
 
     plan: Plan
@@ -124,7 +124,7 @@ def is_at_cloudflare(name_servers: tuple[str, ...]) -> bool:
     )
 
 
-def settle(choice: Choice) -> Choice:
+def settle(choice: ChosenOptions) -> ChosenOptions:
     """Leave out the methods where the plan has its own: they are said once, by the plan."""
     if choice.plan is Plan.CUSTOM:
         return choice
@@ -132,7 +132,7 @@ def settle(choice: Choice) -> Choice:
     return replace(choice, options=options)
 
 
-def changed_choice(before: Choice, said: Mapping[str, Any]) -> Choice:
+def patched_options(before: ChosenOptions, said: Mapping[str, Any]) -> ChosenOptions:
     """Give what is chosen after a change: left out stays, None resets to default.
 
     Raises:
@@ -144,10 +144,12 @@ def changed_choice(before: Choice, said: Mapping[str, Any]) -> Choice:
     if plan is not before.plan:
         # The methods belonged to the former plan.
         options = replace(options, dcv_method=None, ownership_method=None)
-    return Choice(plan, before.hostname, merge_options(options, said))
+    return ChosenOptions(plan, before.hostname, merge_options(options, said))
 
 
-def check_choice(choice: Choice, *, zone_name: str | None, public_suffix: PublicSuffix) -> Choice:
+def validate_options(
+    choice: ChosenOptions, *, zone_name: str | None, public_suffix: PublicSuffix
+) -> ChosenOptions:
     """Refuse what cannot work, and give the rest as it is kept.
 
     Raises:
@@ -161,7 +163,7 @@ def check_choice(choice: Choice, *, zone_name: str | None, public_suffix: Public
     return settle(choice)
 
 
-def spell_names(choice: Choice, public_suffix: PublicSuffix) -> Choice:
+def spell_names(choice: ChosenOptions, public_suffix: PublicSuffix) -> ChosenOptions:
     """Give the choice with the names among its options in their one spelling.
 
     Raises:
@@ -179,10 +181,10 @@ def spell_names(choice: Choice, public_suffix: PublicSuffix) -> Choice:
     return replace(choice, options=options)
 
 
-Fault = tuple[str, str]
+FieldError = tuple[str, str]
 
 
-def _methods_are_custom(choice: Choice) -> Iterator[Fault]:
+def _methods_are_custom(choice: ChosenOptions) -> Iterator[FieldError]:
     own = methods_of(choice.plan, choice.hostname, Options())
     said = choice.options
     if choice.plan is Plan.CUSTOM:
@@ -194,7 +196,7 @@ def _methods_are_custom(choice: Choice) -> Iterator[Fault]:
         yield "/ownership_method", f"Plan `{choice.plan}` has its own; choose plan `custom`."
 
 
-def _wildcards_serve_no_http(choice: Choice) -> Iterator[Fault]:
+def _wildcards_serve_no_http(choice: ChosenOptions) -> Iterator[FieldError]:
     if not choice.hostname.is_wildcard:
         return
     said = choice.options
@@ -209,7 +211,7 @@ def _wildcards_serve_no_http(choice: Choice) -> Iterator[Fault]:
         yield "/custom_origin_sni", "Cloudflare rewrites no SNI for wildcards; leave it out."
 
 
-def _proofs_fit_the_name(choice: Choice) -> Iterator[Fault]:
+def _proofs_fit_the_name(choice: ChosenOptions) -> Iterator[FieldError]:
     used = methods_of(choice.plan, choice.hostname, choice.options)
     proves_by_txt = used.ownership is OwnershipMethod.TXT or used.dcv is DcvMethod.TXT
     if proves_by_txt and not used.is_delegated and len(choice.hostname.base) > LONGEST_PROVABLE:
@@ -217,25 +219,25 @@ def _proofs_fit_the_name(choice: Choice) -> Iterator[Fault]:
         yield field, "The name is too long for a TXT proof, which stands at an even longer one."
 
 
-def _sni_needs_an_origin(choice: Choice) -> Iterator[Fault]:
+def _sni_needs_an_origin(choice: ChosenOptions) -> Iterator[FieldError]:
     said = choice.options
     if said.custom_origin_sni is not None and said.custom_origin_server is None:
         yield "/custom_origin_sni", "It only goes with `custom_origin_server`; give that too."
 
 
-def _some_tls_is_left(choice: Choice) -> Iterator[Fault]:
+def _some_tls_is_left(choice: ChosenOptions) -> Iterator[FieldError]:
     tls = choice.options.tls
     if tls.min_tls_version == "1.3" and tls.tls_1_3 == "off":
         yield "/tls/tls_1_3", "No version of TLS would be left; turn it on or allow 1.2."
 
 
-def _ciphers_need_older_tls(choice: Choice) -> Iterator[Fault]:
+def _ciphers_need_older_tls(choice: ChosenOptions) -> Iterator[FieldError]:
     tls = choice.options.tls
     if tls.ciphers and tls.min_tls_version == "1.3":
         yield "/tls/ciphers", "TLS 1.3 has its own ciphers; leave them out or allow 1.2 (1443)."
 
 
-def _metadata_is_small(choice: Choice) -> Iterator[Fault]:
+def _metadata_is_small(choice: ChosenOptions) -> Iterator[FieldError]:
     # As it is sent: without a space between.
     compact = json.dumps(choice.options.custom_metadata, ensure_ascii=False, separators=(",", ":"))
     size = len(compact.encode())
@@ -244,7 +246,7 @@ def _metadata_is_small(choice: Choice) -> Iterator[Fault]:
         yield "/custom_metadata", said + "`metadata`, which never leaves here."
 
 
-_RULES: tuple[Callable[[Choice], Iterator[Fault]], ...] = (
+_RULES: tuple[Callable[[ChosenOptions], Iterator[FieldError]], ...] = (
     _methods_are_custom,
     _wildcards_serve_no_http,
     _proofs_fit_the_name,

@@ -18,7 +18,7 @@ from app.domain.custom_hostname import (
     When,
 )
 from app.domain.hostname import Hostname
-from app.domain.object_spec import Shape
+from app.domain.object_spec import ObjectSpec
 from app.domain.options import DcvMethod, Options, OwnershipMethod
 from app.domain.siblings import covers_wildcard
 
@@ -84,12 +84,12 @@ def is_real_time(record: CustomHostname) -> bool:
     return methods(record).ownership is OwnershipMethod.REALTIME
 
 
-def wanted_shape(record: CustomHostname) -> Shape:
+def wanted_spec(record: CustomHostname) -> ObjectSpec:
     """What the object at Cloudflare shall be."""
     options = record.options
     authority = options.certificate_authority
-    kept_back = record.zone.takes_custom_metadata is False
-    return Shape(
+    is_withheld = record.zone.takes_custom_metadata is False
+    return ObjectSpec(
         method=str(methods(record).dcv),
         wildcard=covers_wildcard(record),
         cloudflare_branding=len(record.hostname.base) > LONGEST_COMMON_NAME,
@@ -97,15 +97,15 @@ def wanted_shape(record: CustomHostname) -> Shape:
         settings=options.tls.settings(),
         custom_origin_server=options.custom_origin_server,
         custom_origin_sni=options.custom_origin_sni,
-        custom_metadata={} if kept_back else dict(options.custom_metadata),
+        custom_metadata={} if is_withheld else dict(options.custom_metadata),
     )
 
 
 def has_drifted(record: CustomHostname) -> bool:
     """Whether Cloudflare may hold another shape than the one wanted now."""
     known = record.cloudflare
-    wanted = wanted_shape(record)
-    return any(sent is not None and sent != wanted for sent in (known.applied, known.sending))
+    wanted = wanted_spec(record)
+    return any(sent is not None and sent != wanted for sent in (known.applied, known.in_flight))
 
 
 def wanted_records(record: CustomHostname) -> tuple[DnsRecord, ...]:
@@ -129,7 +129,7 @@ def records_complete(record: CustomHostname) -> bool:
     needs_token = used.dcv is not DcvMethod.HTTP or used.ownership is not OwnershipMethod.REALTIME
     needed = 0
     if needs_token:
-        two = used.dcv is DcvMethod.TXT and not used.is_delegated and wanted_shape(record).wildcard
+        two = used.dcv is DcvMethod.TXT and not used.is_delegated and wanted_spec(record).wildcard
         needed = 2 if two else 1
     return proof and len([*_certificate(record)]) >= needed
 
@@ -139,7 +139,7 @@ def renews_itself(record: CustomHostname) -> bool:
 
     Source: Cloudflare for SaaS, "Certificate renewal": all but wildcards, while traffic arrives.
     """
-    return record.state is State.CNAME_VERIFIED and not wanted_shape(record).wildcard
+    return record.state is State.CNAME_VERIFIED and not wanted_spec(record).wildcard
 
 
 def needs_dcv_uuid(record: CustomHostname) -> bool:

@@ -21,12 +21,12 @@ class Lane(StrEnum):
     """Somebody waits for the answer."""
     CREATION = "creation"
     VALIDATION = "validation"
-    SWEEPS = "sweeps"
+    RESYNC = "resync"
 
 
-SHARES: Mapping[Lane, float] = {Lane.CREATION: 0.2, Lane.VALIDATION: 0.45, Lane.SWEEPS: 0.35}
+SHARES: Mapping[Lane, float] = {Lane.CREATION: 0.2, Lane.VALIDATION: 0.45, Lane.RESYNC: 0.35}
 """How the lanes behind the interactive one divide the rate while more than one of them wants it."""
-PEOPLES_MOST = 0.75
+INTERACTIVE_MOST = 0.75
 """The part of the rate that interactive calls may take while other lanes are refused."""
 BURST_PART = 1 / 16
 """The part of a window's calls that may be made at once: sixty, of Cloudflare's default."""
@@ -35,12 +35,12 @@ INTERACTIVE_PART = 2 / 3
 CONTENDED_SECONDS = 5.0
 """A lane that was refused within this time still wants its share."""
 MINUTE = 60.0
-PEOPLES_PART = 0.1
+TENANT_PART = 0.1
 """One tenant's share of a minute's calls in the interactive lane."""
 CREATION_MARGIN = 5.0
 """Seconds by which a creation may reach Cloudflare later than the one drawn before it."""
 SLOTS = 30
-REST_EVERY = 5
+BEYOND_SHARE_EVERY = 5
 """One slot in five goes to those who have more than a tenant's first few waiting."""
 
 
@@ -80,7 +80,7 @@ class Limits:
     @property
     def a_tenants(self) -> int:
         """Interactive calls that one tenant may cause within a minute; more wait for their turn."""
-        return max(4, math.ceil(self.ours / self.window * MINUTE * PEOPLES_PART))
+        return max(4, math.ceil(self.ours / self.window * MINUTE * TENANT_PART))
 
     @property
     def our_creations(self) -> int:
@@ -116,7 +116,7 @@ class Bucket:
     """Calls by lane and thirtieth of a window."""
     others: int = 0
     """Calls of others within the window, as last heard."""
-    turns: Mapping[Lane, int] = field(default_factory=dict)
+    ranks_served: Mapping[Lane, int] = field(default_factory=dict)
     """The turn that was served last, by lane."""
     served: int = 0
     """How many turns were served: every fifth goes to the rest."""
@@ -126,7 +126,7 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
+class Grant:
     """What was granted, and the seconds until there may be more where that was not all."""
 
     bucket: Bucket
@@ -139,31 +139,31 @@ def full(limits: Limits, now: float) -> Bucket:
     return Bucket(at=now, tokens=limits.burst)
 
 
-def draw(bucket: Bucket, limits: Limits, lane: Lane, want: int, now: float) -> Draw:
+def acquire(bucket: Bucket, limits: Limits, lane: Lane, want: int, now: float) -> Grant:
     """Take up to `want` calls for `lane`."""
     bucket = _refilled(bucket, limits, now)
     granted = min(want, _affordable(bucket, limits, lane, now))
     if granted < want:
         bucket = replace(bucket, refused_at={**bucket.refused_at, lane: now})
     if granted <= 0:
-        return Draw(bucket, 0, _wait(bucket, limits, lane, now))
+        return Grant(bucket, 0, _wait(bucket, limits, lane, now))
     had = bucket.credits.get(lane, limits.burst if lane is Lane.INTERACTIVE else 0.0)
     saved = {**bucket.credits, lane: max(had - granted, 0.0)}
     taken = replace(bucket, tokens=bucket.tokens - granted, credits=saved)
     wait = _wait(taken, limits, lane, now) if granted < want else 0.0
-    return Draw(_count(taken, limits, lane, granted, now), granted, wait)
+    return Grant(_count(taken, limits, lane, granted, now), granted, wait)
 
 
-def draw_all(bucket: Bucket, limits: Limits, lane: Lane, calls: int, now: float) -> Draw:
+def acquire_all(bucket: Bucket, limits: Limits, lane: Lane, calls: int, now: float) -> Grant:
     """Take all of `calls`, or none: some of them would be of no use."""
-    drawn = draw(bucket, limits, lane, calls, now)
-    if drawn.granted == calls:
-        return drawn
-    lacking = max(calls - drawn.bucket.tokens - drawn.granted, 0.0)
-    return Draw(_refilled(bucket, limits, now), 0, max(drawn.wait, lacking / limits.rate))
+    grant = acquire(bucket, limits, lane, calls, now)
+    if grant.granted == calls:
+        return grant
+    lacking = max(calls - grant.bucket.tokens - grant.granted, 0.0)
+    return Grant(_refilled(bucket, limits, now), 0, max(grant.wait, lacking / limits.rate))
 
 
-def draw_for_person(bucket: Bucket, limits: Limits, tenant: str, now: float) -> Draw:
+def acquire_interactive(bucket: Bucket, limits: Limits, tenant: str, now: float) -> Grant:
     """Take one interactive call for what somebody of `tenant` waits for.
 
     Nobody who asks again and again takes the lane from the other tenants.
@@ -171,25 +171,25 @@ def draw_for_person(bucket: Bucket, limits: Limits, tenant: str, now: float) -> 
     left = bucket.people_since + MINUTE - now
     people = bucket.people if left > 0 else {}
     if people.get(tenant, 0) >= limits.a_tenants:
-        return Draw(bucket, 0, left)
-    drawn = draw(bucket, limits, Lane.INTERACTIVE, 1, now)
-    if not drawn.granted:
-        return drawn
+        return Grant(bucket, 0, left)
+    grant = acquire(bucket, limits, Lane.INTERACTIVE, 1, now)
+    if not grant.granted:
+        return grant
     counted = {**people, tenant: people.get(tenant, 0) + 1}
     since = bucket.people_since if left > 0 else now
-    return replace(drawn, bucket=replace(drawn.bucket, people=counted, people_since=since))
+    return replace(grant, bucket=replace(grant.bucket, people=counted, people_since=since))
 
 
-def draw_creation(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> Draw:
+def acquire_creation(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> Grant:
     """Take one creation: a place in the minute's log, and a call of `lane`."""
     bucket = _forget_creations(bucket, limits, now)
     wait = creation_wait(bucket, limits, now)
     if wait > 0:
-        return Draw(bucket, 0, wait)
-    drawn = draw(bucket, limits, lane, 1, now)
-    if not drawn.granted:
-        return drawn
-    return replace(drawn, bucket=replace(drawn.bucket, creations=(*drawn.bucket.creations, now)))
+        return Grant(bucket, 0, wait)
+    grant = acquire(bucket, limits, lane, 1, now)
+    if not grant.granted:
+        return grant
+    return replace(grant, bucket=replace(grant.bucket, creations=(*grant.bucket.creations, now)))
 
 
 def creation_wait(bucket: Bucket, limits: Limits, now: float) -> float:
@@ -209,7 +209,7 @@ def expected_wait(bucket: Bucket, limits: Limits, place: int, now: float) -> flo
     return creation_wait(bucket, limits, now) + (place - 1 - rounds) * spacing
 
 
-def owe(bucket: Bucket, limits: Limits, lane: Lane, calls: int, now: float) -> Bucket:
+def debit(bucket: Bucket, limits: Limits, lane: Lane, calls: int, now: float) -> Bucket:
     """Count calls that an act already begun cannot do without, even below zero."""
     bucket = _refilled(bucket, limits, now)
     owing = replace(bucket, tokens=bucket.tokens - calls)
@@ -230,7 +230,7 @@ def block_creations(bucket: Bucket, seconds: float, now: float) -> Bucket:
     return replace(bucket, creations_blocked_until=until)
 
 
-def hear(bucket: Bucket, limits: Limits, heard: RateHeaders, now: float) -> Bucket:
+def record_headers(bucket: Bucket, limits: Limits, heard: RateHeaders, now: float) -> Bucket:
     """Take in an answer's headers: they lower what is left, and never raise it."""
     bucket = _refilled(bucket, limits, now)
     ours = sum(spent(bucket, limits, now).values())
@@ -261,9 +261,9 @@ def left(bucket: Bucket, limits: Limits, now: float) -> dict[Lane, int]:
     return {lane: _affordable(refilled, limits, lane, now) for lane in Lane}
 
 
-def is_rests_slot(served: int) -> bool:
+def is_slot_beyond_share(served: int) -> bool:
     """Whether the next turn belongs to those who are not among a tenant's first few."""
-    return served % REST_EVERY == REST_EVERY - 1
+    return served % BEYOND_SHARE_EVERY == BEYOND_SHARE_EVERY - 1
 
 
 def may_serve(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> bool:
@@ -294,9 +294,9 @@ def is_surely_refused(bucket: Bucket, limits: Limits, lane: Lane, now: float) ->
     return wanted and not _affordable(_refilled(bucket, limits, now), limits, lane, now)
 
 
-def turn_served(bucket: Bucket, turns: Mapping[Lane, int]) -> Bucket:
-    """Count one served turn; `turns` says how far each lane is by now."""
-    return replace(bucket, turns=turns, served=bucket.served + 1)
+def note_served(bucket: Bucket, ranks: Mapping[Lane, int]) -> Bucket:
+    """Count one served turn; `ranks` says how far each lane is by now."""
+    return replace(bucket, ranks_served=ranks, served=bucket.served + 1)
 
 
 def tokens_left(bucket: Bucket, limits: Limits, now: float) -> float:
@@ -316,7 +316,7 @@ def _refilled(bucket: Bucket, limits: Limits, now: float) -> Bucket:
         lane: min(bucket.credits.get(lane, 0.0) + gained * share, most)
         for lane, share in SHARES.items()
     }
-    peoples = bucket.credits.get(Lane.INTERACTIVE, limits.burst) + gained * PEOPLES_MOST
+    peoples = bucket.credits.get(Lane.INTERACTIVE, limits.burst) + gained * INTERACTIVE_MOST
     saved[Lane.INTERACTIVE] = min(peoples, limits.burst)
     tokens = min(bucket.tokens + gained, limits.burst)
     return replace(bucket, at=now, tokens=tokens, credits=saved)
@@ -352,7 +352,7 @@ def _wait(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> float:
     floor = 0.0 if lane is Lane.INTERACTIVE else limits.reserve
     wait = max(floor + 1.0 - bucket.tokens, 0.0) / rate
     if _is_contended(bucket, lane, now):
-        share = SHARES.get(lane, PEOPLES_MOST)
+        share = SHARES.get(lane, INTERACTIVE_MOST)
         had = bucket.credits.get(lane, 0.0 if lane in SHARES else limits.burst)
         wait = max(wait, max(1.0 - had, 0.0) / (rate * share))
     if slow:

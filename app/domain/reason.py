@@ -268,8 +268,8 @@ class Reason(StrEnum):
         WaitingOn.NOBODY,
         "The hostname is live.",
     )
-    CNAME_CONTRADICTED = (
-        "cname_contradicted",
+    CNAME_MISMATCH = (
+        "cname_mismatch",
         WaitingOn.TENANT,
         (
             "The hostname's DNS was just seen leading elsewhere; it is looked at again before "

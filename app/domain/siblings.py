@@ -17,7 +17,7 @@ from app.domain.custom_hostname import (
     Sibling,
     State,
 )
-from app.domain.object_spec import RefusedEdit, Shape
+from app.domain.object_spec import ObjectSpec, RefusedEdit
 
 
 def wanted_sibling(record: CustomHostname) -> Sibling | None:
@@ -73,14 +73,14 @@ def is_needed_by_sibling(record: CustomHostname) -> bool:
     return sibling.cloudflare_id is not None or sibling.state is not State.FAILED
 
 
-def is_sent_by_sibling(record: CustomHostname, wanted: Shape) -> bool:
+def is_sent_by_sibling(record: CustomHostname, wanted: ObjectSpec) -> bool:
     """Whether the sibling is at this very edit; until it is answered it is the sibling's."""
     sibling = record.sibling
     return (
         sibling is not None
-        and record.cloudflare.sending is None
+        and record.cloudflare.in_flight is None
         and sibling.cloudflare_id == record.cloudflare.id
-        and sibling.sending == wanted
+        and sibling.in_flight == wanted
     )
 
 
@@ -92,10 +92,10 @@ def may_let_go(record: CustomHostname) -> bool:
 
 def has_confirmed(record: CustomHostname, before: CustomHostname) -> bool:
     """Whether Cloudflare's answer to an edit or creation is in the record, news to the sibling."""
-    return _sent(record) != _sent(before) and record.cloudflare.sending is None
+    return _sent(record) != _sent(before) and record.cloudflare.in_flight is None
 
 
-def with_present_shape(
+def with_current_spec(
     record: CustomHostname, *, read: CustomHostname, present: CustomHostname
 ) -> CustomHostname:
     """Take over what the sibling sent since `read`, from the row as it is at present.
@@ -106,16 +106,18 @@ def with_present_shape(
     if known.id is None or known.id != theirs.id:
         return record
     if _sent(record) == _sent(read):
-        applied, sending, refused = _sent(present)
-        known = replace(known, applied=applied, sending=sending, refused_edit=refused)
+        applied, in_flight, refused = _sent(present)
+        known = replace(known, applied=applied, in_flight=in_flight, refused_edit=refused)
     elif theirs.applied not in (None, read.cloudflare.applied, known.applied):
-        known = replace(known, sending=theirs.applied)
+        known = replace(known, in_flight=theirs.applied)
     return replace(record, cloudflare=known)
 
 
-def _sent(record: CustomHostname) -> tuple[Shape | None, Shape | None, RefusedEdit | None]:
+def _sent(
+    record: CustomHostname,
+) -> tuple[ObjectSpec | None, ObjectSpec | None, RefusedEdit | None]:
     known = record.cloudflare
-    return known.applied, known.sending, known.refused_edit
+    return known.applied, known.in_flight, known.refused_edit
 
 
 def serves(record: CustomHostname) -> bool:

@@ -126,15 +126,15 @@ class PauseReason(StrEnum):
     """A stable code for why a zone is paused."""
 
     message: str
-    lifts_itself: bool
+    ends_by_itself: bool
     """Whether it ends once what stopped the zone is mended; else it waits for an operator."""
 
-    def __new__(cls, code: str, message: str, lifts_itself: bool) -> Self:  # noqa: FBT001
+    def __new__(cls, code: str, message: str, ends_by_itself: bool) -> Self:  # noqa: FBT001
         """Make a member whose value is `code`."""
         member = str.__new__(cls, code)
         member._value_ = code
         member.message = message
-        member.lifts_itself = lifts_itself
+        member.ends_by_itself = ends_by_itself
         return member
 
     @classmethod
@@ -185,13 +185,13 @@ class PauseReason(StrEnum):
         "The CNAME target has no addresses; every tenant's DNS would look wrong.",
         True,
     )
-    DNS_CONTRADICTS = (
-        "dns_contradicts",
+    DNS_MISMATCH = (
+        "dns_mismatch",
         "Too many live hostnames were seen leading elsewhere at the same time.",
         False,
     )
-    CLOUDFLARE_CONTRADICTS = (
-        "cloudflare_contradicts",
+    CLOUDFLARE_MISMATCH = (
+        "cloudflare_mismatch",
         "Cloudflare spoke against too many live hostnames at the same time.",
         False,
     )
@@ -299,19 +299,19 @@ class Zone:
     pause_detail: str | None
     pause_retry_at: datetime | None
     breaker_off_until: datetime | None
-    lifted_after: str | None
+    resume_cursor: str | None
     """Up to which id the end of its pause has come; None when none is under way."""
-    lift_accepts: bool
+    resume_accepts: bool
     """Whether the end of its pause accepts regressions."""
-    redraw_after: str | None
+    rerender_cursor: str | None
     """Up to which id the documents show what it says now; None when they all do."""
     sequence: int
     """The number of its last event."""
-    target_standing: str | None
+    target_dns_status: str | None
     """What DNS last said of the CNAME target: `found`, `absent`, `unknown`; None before that."""
     target_absent_since: datetime | None
     target_found_since: datetime | None
-    watch_due_at: datetime | None
+    check_due_at: datetime | None
     apex_prefixes: tuple[str, ...]
     dcv_uuid: str | None
     takes_custom_metadata: bool | None
@@ -326,7 +326,7 @@ class Zone:
     def target(self) -> TargetHistory:
         """What DNS said of the CNAME target until now."""
         return TargetHistory(
-            self.target_standing, self.target_absent_since, self.target_found_since
+            self.target_dns_status, self.target_absent_since, self.target_found_since
         )
 
     @property

@@ -100,10 +100,10 @@ async def _play(client: StackClient, sample: Sample) -> None:
     if sample.plan is not None:
         said["plan"] = sample.plan
     hostname = await client.api("POST", "/custom-hostnames", **said)
-    async with asyncio.TaskGroup() as acts:
-        acts.create_task(_add(client, hostname["id"], "before", sample.adds_before_after))
-        acts.create_task(_add(client, hostname["id"], "with", sample.switches_after))
-        acts.create_task(_mistype(client, hostname["id"], sample.mistypes_after))
+    async with asyncio.TaskGroup() as actions:
+        actions.create_task(_add(client, hostname["id"], "before", sample.adds_before_after))
+        actions.create_task(_add(client, hostname["id"], "with", sample.switches_after))
+        actions.create_task(_mistype(client, hostname["id"], sample.mistypes_after))
 
 
 async def _add(client: StackClient, hostname_id: str, when: str, after: float | None) -> None:

@@ -123,7 +123,7 @@ class Steps:
 async def _set_up(client: StackClient, steps: Steps) -> None:
     steps.begin("The provider sets up fallback origin and CNAME target, once")
     zone = await client.api("POST", "/zones/default/setup", origin=ORIGIN)
-    parts = zone["set_up"]
+    parts = zone["setup"]
     for name in ("fallback_origin_record", "cname_target"):
         part = parts[name]
         steps.say(f"  {part['name']} {part['type']} {part['content']}: {part['state']}")

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from app.domain.breaker import Counts
 from app.domain.custom_hostname import LIVE
 from app.persistence.database import NOW, Connection, in_seconds, lock_named
-from app.persistence.tables import breaker_counts, custom_hostnames, watches
+from app.persistence.tables import breaker_counts, custom_hostnames, schedules
 
 _MINUTE = func.date_trunc("minute", NOW)
 
@@ -25,15 +25,15 @@ class Tally:
     of_tenant: Counts
 
 
-async def count_look(
-    tx: Connection, zone_id: str, side: str, tenant: str, *, contradicts: bool
+async def count_check(
+    tx: Connection, zone_id: str, side: str, tenant: str, *, is_mismatch: bool
 ) -> None:
     """Add what was just seen of one live name.
 
     Those that contradict are counted one after the other: many at the same moment would each see
     only themselves.
     """
-    if contradicts:
+    if is_mismatch:
         await lock_named(tx, f"breaker/{zone_id}/{side}")
     c = breaker_counts.c
     new = upsert(breaker_counts).values(
@@ -41,15 +41,15 @@ async def count_look(
         side=side,
         minute=_MINUTE,
         tenant=tenant,
-        looked=1,
-        contradicted=int(contradicts),
+        checked=1,
+        mismatched=int(is_mismatch),
     )
     await tx.execute(
         new.on_conflict_do_update(
             index_elements=["zone_id", "side", "minute", "tenant"],
             set_={
-                "looked": c.looked + new.excluded.looked,
-                "contradicted": c.contradicted + new.excluded.contradicted,
+                "checked": c.checked + new.excluded.checked,
+                "mismatched": c.mismatched + new.excluded.mismatched,
             },
         )
     )
@@ -60,22 +60,22 @@ async def tally_within(tx: Connection, zone_id: str, side: str, within: timedelt
     c = breaker_counts.c
     since = func.date_trunc("minute", NOW - in_seconds(within.total_seconds()))
     rows = await tx.execute(
-        select(c.tenant, func.sum(c.looked), func.sum(c.contradicted))
+        select(c.tenant, func.sum(c.checked), func.sum(c.mismatched))
         .where(c.zone_id == zone_id, c.side == side, c.minute >= since)
         .group_by(c.tenant)
     )
     by_tenant = {row[0]: Counts(int(row[1]), int(row[2])) for row in rows}
-    most = max(by_tenant, key=lambda tenant: by_tenant[tenant].contradicted, default="")
-    looked = sum(counts.looked for counts in by_tenant.values())
-    contradicted = sum(counts.contradicted for counts in by_tenant.values())
-    return Tally(Counts(looked, contradicted), most, by_tenant.get(most, Counts(0, 0)))
+    most = max(by_tenant, key=lambda tenant: by_tenant[tenant].mismatched, default="")
+    checked = sum(counts.checked for counts in by_tenant.values())
+    mismatched = sum(counts.mismatched for counts in by_tenant.values())
+    return Tally(Counts(checked, mismatched), most, by_tenant.get(most, Counts(0, 0)))
 
 
 async def count_live(
     tx: Connection, zone_id: str, *, limit: int, besides: str | None = None
 ) -> int:
     """Count the names that are taken for live, `limit` at most; those of one tenant left out."""
-    c, wide = watches.c, custom_hostnames.c
+    c, wide = schedules.c, custom_hostnames.c
     live = (
         select(c.custom_hostname_id)
         .join(custom_hostnames, wide.id == c.custom_hostname_id)

@@ -14,9 +14,9 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from app.domain.rate_limit import Lane
 from app.persistence.database import NOW, Connection, lock_named
 from app.persistence.leases import is_free
-from app.persistence.tables import turns, watches
+from app.persistence.tables import queued_calls, schedules
 
-FIRST_FEW = 3
+PER_TENANT_SHARE = 3
 """A tenant's first so many waiting are served before everybody's rest."""
 
 
@@ -25,7 +25,7 @@ class Waiting:
     """One hostname that waits for its turn."""
 
     custom_hostname_id: str
-    turn: int
+    rank: int
     interactive: bool
 
 
@@ -44,7 +44,7 @@ class Lengths:
 
 async def lengths(tx: Connection, budget: str, lane: Lane) -> Lengths:
     """Count who waits."""
-    interactive = turns.c.interactive
+    interactive = queued_calls.c.interactive
     row = await tx.execute(
         select(
             func.count().filter(interactive),
@@ -57,7 +57,7 @@ async def lengths(tx: Connection, budget: str, lane: Lane) -> Lengths:
 async def lanes_waiting(tx: Connection, budget: str) -> list[Lane]:
     """Give the lanes in which anybody waits; cheap, and asked each round."""
     lanes = (Lane.CREATION, Lane.VALIDATION)
-    waits = [select(turns.c.turn).where(_in(budget, lane)).exists() for lane in lanes]
+    waits = [select(queued_calls.c.rank).where(_in(budget, lane)).exists() for lane in lanes]
     row = (await tx.execute(select(*waits))).one()
     return [lane for lane, waiting in zip(lanes, row, strict=True) if waiting]
 
@@ -65,21 +65,25 @@ async def lanes_waiting(tx: Connection, budget: str) -> list[Lane]:
 async def is_waiting(tx: Connection, budget: str, lane: Lane, *, interactive: bool) -> bool:
     """Whether anybody waits in the lane; nobody is counted, as each newcomer asks."""
     found = await tx.scalar(
-        select(turns.c.turn).where(_in(budget, lane), turns.c.interactive.is_(interactive)).limit(1)
+        select(queued_calls.c.rank)
+        .where(_in(budget, lane), queued_calls.c.interactive.is_(interactive))
+        .limit(1)
     )
     return found is not None
 
 
-async def lock_place(tx: Connection, budget: str, lane: Lane, tenant: str) -> None:
+async def lock_queue_of(tx: Connection, budget: str, lane: Lane, tenant: str) -> None:
     """Let a tenant's names take their places one after the other; nobody else's wait for them."""
     await lock_named(tx, f"{budget}/{lane}/{tenant}")
 
 
-async def few_of(tx: Connection, budget: str, lane: Lane, tenant: str) -> bool:
+async def is_within_share(tx: Connection, budget: str, lane: Lane, tenant: str) -> bool:
     """Whether one more of this tenant's would be among its first few."""
-    waiting = select(turns.c.turn).where(_in(budget, lane), turns.c.tenant == tenant)
-    count = await tx.scalar(select(func.count()).select_from(waiting.limit(FIRST_FEW).subquery()))
-    return (count or 0) < FIRST_FEW
+    waiting = select(queued_calls.c.rank).where(_in(budget, lane), queued_calls.c.tenant == tenant)
+    count = await tx.scalar(
+        select(func.count()).select_from(waiting.limit(PER_TENANT_SHARE).subquery())
+    )
+    return (count or 0) < PER_TENANT_SHARE
 
 
 async def enqueue(
@@ -95,9 +99,11 @@ async def enqueue(
 ) -> None:
     """Take a place behind the tenant's own last one, not behind everybody's."""
     last = await tx.scalar(
-        select(func.max(turns.c.turn)).where(_in(budget, lane), turns.c.tenant == tenant)
+        select(func.max(queued_calls.c.rank)).where(
+            _in(budget, lane), queued_calls.c.tenant == tenant
+        )
     )
-    new = upsert(turns)
+    new = upsert(queued_calls)
     await tx.execute(
         new.values(
             custom_hostname_id=record_id,
@@ -105,17 +111,17 @@ async def enqueue(
             lane=str(lane),
             zone_id=zone_id,
             tenant=tenant,
-            turn=max(last or 0, served) + 1,
+            rank=max(last or 0, served) + 1,
             interactive=interactive,
             since=NOW,
         ).on_conflict_do_update(
             index_elements=["custom_hostname_id"],
             set_={
                 name: getattr(new.excluded, name)
-                for name in ("budget", "lane", "turn", "interactive", "since")
+                for name in ("budget", "lane", "rank", "interactive", "since")
             },
             # What it waits for now is another thing; its place in the same queue it keeps.
-            where=turns.c.lane != new.excluded.lane,
+            where=queued_calls.c.lane != new.excluded.lane,
         )
     )
 
@@ -130,13 +136,13 @@ async def heads(
     limit: int,
 ) -> list[Waiting]:
     """Give who of a zone is next among the tenants' first few, or among the rest."""
-    c = turns.c
+    c = queued_calls.c
     rows = await tx.execute(
-        select(c.custom_hostname_id, c.turn, c.interactive)
-        .join(watches, watches.c.custom_hostname_id == c.custom_hostname_id)
+        select(c.custom_hostname_id, c.rank, c.interactive)
+        .join(schedules, schedules.c.custom_hostname_id == c.custom_hostname_id)
         # Not one that somebody else holds at this moment.
         .where(_in(budget, lane), c.interactive.is_(interactive), c.zone_id == zone_id, is_free())
-        .order_by(c.turn, c.custom_hostname_id)
+        .order_by(c.rank, c.custom_hostname_id)
         .limit(limit)
     )
     return [Waiting(*row) for row in rows]
@@ -144,23 +150,23 @@ async def heads(
 
 async def leave(tx: Connection, record_ids: Sequence[str]) -> None:
     """Give up places: served, or no longer wanted."""
-    await tx.execute(delete(turns).where(turns.c.custom_hostname_id.in_(record_ids)))
+    await tx.execute(delete(queued_calls).where(queued_calls.c.custom_hostname_id.in_(record_ids)))
 
 
-async def place_of(tx: Connection, record_id: str) -> int | None:
+async def position_of(tx: Connection, record_id: str) -> int | None:
     """Give the place in its lane's queue, 1 for the next one; None for one who does not wait."""
-    c = turns.c
-    row = (await tx.execute(select(turns).where(c.custom_hostname_id == record_id))).first()
+    c = queued_calls.c
+    row = (await tx.execute(select(queued_calls).where(c.custom_hostname_id == record_id))).first()
     if row is None:
         return None
     lane = Lane(row.lane)
     ahead = await tx.scalar(
         select(func.count())
-        .select_from(turns)
+        .select_from(queued_calls)
         .where(
             _in(row.budget, lane),
             c.interactive.is_(row.interactive),
-            (c.turn < row.turn) | and_(c.turn == row.turn, c.custom_hostname_id < record_id),
+            (c.rank < row.rank) | and_(c.rank == row.rank, c.custom_hostname_id < record_id),
         )
     )
     mine = (ahead or 0) + 1
@@ -172,4 +178,4 @@ async def place_of(tx: Connection, record_id: str) -> int | None:
 
 
 def _in(budget: str, lane: Lane) -> ColumnElement[bool]:
-    return and_(turns.c.budget == budget, turns.c.lane == str(lane))
+    return and_(queued_calls.c.budget == budget, queued_calls.c.lane == str(lane))

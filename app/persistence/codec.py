@@ -15,21 +15,21 @@ from app.domain.custom_hostname import (
     Plan,
     RecordStatus,
     Removal,
+    Schedule,
     Sibling,
     State,
-    Watch,
     ZoneTargets,
 )
 from app.domain.document import represent
 from app.domain.guidance import guide
 from app.domain.hostname import Hostname
-from app.domain.object_spec import RefusedEdit, Shape
+from app.domain.object_spec import ObjectSpec, RefusedEdit
 from app.domain.observation import CloudflareHostname, Routing, ValidationRecord
 from app.domain.options import Options
 from app.domain.reason import Reason
 
 _OPTIONS = TypeAdapter(Options)
-_SHAPE = TypeAdapter(Shape)
+_SPEC = TypeAdapter(ObjectSpec)
 _REFUSED_EDIT = TypeAdapter(RefusedEdit)
 _SEEN = TypeAdapter(CloudflareHostname)
 _ROUTING = TypeAdapter(Routing)
@@ -92,37 +92,37 @@ def object_row(record: CustomHostname) -> dict[str, Any]:
         "ownership_http": list(known.ownership_http) if known.ownership_http else None,
         "delegation": list(known.delegation) if known.delegation else None,
         "refusal": known.refusal,
-        "applied": _SHAPE.dump_python(known.applied, mode="json") if known.applied else None,
-        "sending": _SHAPE.dump_python(known.sending, mode="json") if known.sending else None,
+        "applied": _SPEC.dump_python(known.applied, mode="json") if known.applied else None,
+        "in_flight": _SPEC.dump_python(known.in_flight, mode="json") if known.in_flight else None,
         "refused_edit": _refused_column(known.refused_edit),
         "refused_refresh": _refused_column(known.refused_refresh),
     }
 
 
-def watch_row(watch: Watch) -> dict[str, Any]:
-    """Give the columns of `watches` that looking changes."""
+def schedule_row(schedule: Schedule) -> dict[str, Any]:
+    """Give the columns of `schedules` that looking changes."""
     return {
-        "dns_due_at": watch.dns_due_at,
-        "cloudflare_due_at": watch.cloudflare_due_at,
-        "cloudflare_failures": watch.cloudflare_failures,
-        "cloudflare_waits_until": watch.cloudflare_waits_until,
-        "act_failures": watch.act_failures,
-        "act_waits_until": watch.act_waits_until,
-        "dns_failures": watch.dns_failures,
-        "contradictions": watch.contradictions,
-        "contradicted_at": watch.contradicted_at,
-        "refreshed_at": watch.refreshed_at,
-        "refreshed_records": sorted(list(key) for key in watch.refreshed_records),
-        "refreshes": watch.refreshes,
-        "viewed_at": watch.viewed_at,
-        "doubted_at": watch.doubted_at,
-        "followed_from": watch.followed_from,
-        "refreshes_on": watch.refreshes_on,
-        "refreshes_today": watch.refreshes_today,
-        "waiting_since": watch.waiting_since,
-        "removal": str(watch.removal) if watch.removal else None,
-        "remade_at": watch.remade_at,
-        "told_reasons": sorted(str(reason) for reason in watch.told_reasons),
+        "dns_due_at": schedule.dns_due_at,
+        "cloudflare_due_at": schedule.cloudflare_due_at,
+        "cloudflare_failures": schedule.cloudflare_failures,
+        "cloudflare_waits_until": schedule.cloudflare_waits_until,
+        "action_failures": schedule.action_failures,
+        "action_waits_until": schedule.action_waits_until,
+        "dns_failures": schedule.dns_failures,
+        "mismatches": schedule.mismatches,
+        "mismatched_at": schedule.mismatched_at,
+        "refreshed_at": schedule.refreshed_at,
+        "refreshed_records": sorted(list(key) for key in schedule.refreshed_records),
+        "refreshes": schedule.refreshes,
+        "viewed_at": schedule.viewed_at,
+        "suspected_at": schedule.suspected_at,
+        "followed_from": schedule.followed_from,
+        "refreshes_on": schedule.refreshes_on,
+        "refreshes_today": schedule.refreshes_today,
+        "waiting_since": schedule.waiting_since,
+        "removal": str(schedule.removal) if schedule.removal else None,
+        "remade_at": schedule.remade_at,
+        "emitted_reasons": sorted(str(reason) for reason in schedule.emitted_reasons),
     }
 
 
@@ -139,7 +139,7 @@ def read_record(row: Mapping[str, Any]) -> CustomHostname:
             apex_prefixes=tuple(row["apex_prefixes"]),
             dcv_uuid=row["dcv_uuid"],
             takes_custom_metadata=row["takes_custom_metadata"],
-            target_is_missing=row["target_standing"] == "absent",
+            target_is_missing=row["target_dns_status"] == "absent",
         ),
         plan=Plan(row["plan"]),
         options=_OPTIONS.validate_python(row["options"]),
@@ -150,7 +150,7 @@ def read_record(row: Mapping[str, Any]) -> CustomHostname:
         metadata=row["metadata"],
         cloudflare=_read_object(row),
         dns=_read_dns(row["dns"]),
-        watch=_read_watch(row),
+        schedule=_read_schedule(row),
         sibling=_read_sibling(row),
         tombstone=row["tombstone"],
         name_released_at=row["name_released_at"],
@@ -196,8 +196,8 @@ def _read_object(row: Mapping[str, Any]) -> CloudflareObject:
         ownership_http=_pair(row["ownership_http"]),
         delegation=_pair(row["delegation"]),
         refusal=row["refusal"],
-        applied=_read_shape(row["applied"]),
-        sending=_read_shape(row["sending"]),
+        applied=_read_spec(row["applied"]),
+        in_flight=_read_spec(row["in_flight"]),
         refused_edit=_read_refused(row["refused_edit"]),
         refused_refresh=_read_refused(row["refused_refresh"]),
     )
@@ -215,8 +215,8 @@ def _read_refused(column: Mapping[str, Any] | None) -> RefusedEdit | None:
     return _REFUSED_EDIT.validate_python(column) if column else None
 
 
-def _read_shape(column: Mapping[str, Any] | None) -> Shape | None:
-    return _SHAPE.validate_python(column) if column else None
+def _read_spec(column: Mapping[str, Any] | None) -> ObjectSpec | None:
+    return _SPEC.validate_python(column) if column else None
 
 
 def _read_sibling(row: Mapping[str, Any]) -> Sibling | None:
@@ -229,32 +229,32 @@ def _read_sibling(row: Mapping[str, Any]) -> Sibling | None:
         state=State(row["sibling_state"]),
         has_begun=row["sibling_create_started_at"] is not None,
         cloudflare_id=row["sibling_cloudflare_id"],
-        applied=_read_shape(row["sibling_applied"]),
-        sending=_read_shape(row["sibling_sending"]),
+        applied=_read_spec(row["sibling_applied"]),
+        in_flight=_read_spec(row["sibling_sending"]),
     )
 
 
-def _read_watch(row: Mapping[str, Any]) -> Watch:
-    return Watch(
+def _read_schedule(row: Mapping[str, Any]) -> Schedule:
+    return Schedule(
         dns_due_at=row["dns_due_at"],
         cloudflare_due_at=row["cloudflare_due_at"],
         cloudflare_failures=row["cloudflare_failures"],
         cloudflare_waits_until=row["cloudflare_waits_until"],
-        act_failures=row["act_failures"],
-        act_waits_until=row["act_waits_until"],
+        action_failures=row["action_failures"],
+        action_waits_until=row["action_waits_until"],
         dns_failures=row["dns_failures"],
-        contradictions=row["contradictions"],
-        contradicted_at=row["contradicted_at"],
+        mismatches=row["mismatches"],
+        mismatched_at=row["mismatched_at"],
         refreshed_at=row["refreshed_at"],
         refreshed_records=frozenset((t, n, v) for t, n, v in row["refreshed_records"]),
         refreshes=row["refreshes"],
         viewed_at=row["viewed_at"],
-        doubted_at=row["doubted_at"],
+        suspected_at=row["suspected_at"],
         followed_from=row["followed_from"],
         refreshes_on=row["refreshes_on"],
         refreshes_today=row["refreshes_today"],
         waiting_since=row["waiting_since"],
         removal=Removal(row["removal"]) if row["removal"] else None,
         remade_at=row["remade_at"],
-        told_reasons=frozenset(Reason.of(code) for code in row["told_reasons"]),
+        emitted_reasons=frozenset(Reason.of(code) for code in row["emitted_reasons"]),
     )

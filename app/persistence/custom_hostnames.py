@@ -21,16 +21,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from app.domain.custom_hostname import CustomHostname, Desired, State, Watch
+from app.domain.custom_hostname import CustomHostname, Desired, Schedule, State
 from app.domain.document import represent
-from app.persistence.codec import object_row, read_record, watch_row, wide_row
+from app.persistence.codec import object_row, read_record, schedule_row, wide_row
 from app.persistence.database import NOW, Connection, in_seconds, lock_named
 from app.persistence.tables import (
     HELD,
     RELEASED,
     cloudflare_objects,
     custom_hostnames,
-    watches,
+    schedules,
     zones,
 )
 
@@ -44,7 +44,7 @@ OWN_HELD = text("custom_hostnames.state <> 'deleted' AND custom_hostnames.name_r
 sibling = custom_hostnames.alias("sibling")
 sibling_object = cloudflare_objects.alias("sibling_object")
 SIBLING_COLUMNS = ("id", "hostname", "desired", "state")
-SIBLING_OBJECT_COLUMNS = ("cloudflare_id", "create_started_at", "applied", "sending")
+SIBLING_OBJECT_COLUMNS = ("cloudflare_id", "create_started_at", "applied", "in_flight")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +70,12 @@ async def insert_hostname(
     if inserted.first() is None:
         return None
     await tx.execute(
-        insert(watches).values(
+        insert(schedules).values(
             custom_hostname_id=record.id,
             zone_id=record.zone.id,
             lease_token=1,
             leased_until=NOW + in_seconds(lease_seconds),
-            **watch_row(record.watch),
+            **schedule_row(record.schedule),
         )
     )
     return record
@@ -183,9 +183,9 @@ def documents_page(wanted: HostnameFilter, *, after: str | None, limit: int) -> 
     ids = (pages[0] if len(pages) == 1 else union_all(*pages)).subquery("ids")
     newest = select(ids.c.id).order_by(ids.c.id.desc()).limit(limit).subquery("newest")
     joined = newest.join(custom_hostnames, c.id == newest.c.id).join(
-        watches, watches.c.custom_hostname_id == c.id
+        schedules, schedules.c.custom_hostname_id == c.id
     )
-    return select(c.id, c.document, watches.c.due_at).select_from(joined).order_by(c.id.desc())
+    return select(c.id, c.document, schedules.c.due_at).select_from(joined).order_by(c.id.desc())
 
 
 def _ids_page(equal: Mapping[Column[Any], str], after: str | None, limit: int) -> Select[Any]:
@@ -212,8 +212,8 @@ async def save_hostname(
 
     The lease row must be locked by this transaction: lease before wide row, always.
     """
-    known = replace(before, watch=Watch(), sibling=None)
-    wanted = replace(record, watch=Watch(), sibling=None)
+    known = replace(before, schedule=Schedule(), sibling=None)
+    wanted = replace(record, schedule=Schedule(), sibling=None)
     wanted = replace(wanted, view=before.view, updated_at=before.updated_at)
     if wanted == known:
         return replace(record, view=before.view, updated_at=before.updated_at)
@@ -231,9 +231,9 @@ async def save_hostname(
 async def rewrite_documents(tx: Connection, zone_id: str, *, after: str, limit: int) -> str | None:
     """Write the documents of a zone's next hostnames anew; gives the last id, None at the end."""
     ids = await tx.execute(
-        select(watches.c.custom_hostname_id)
-        .where(watches.c.zone_id == zone_id, watches.c.custom_hostname_id > after)
-        .order_by(watches.c.custom_hostname_id)
+        select(schedules.c.custom_hostname_id)
+        .where(schedules.c.zone_id == zone_id, schedules.c.custom_hostname_id > after)
+        .order_by(schedules.c.custom_hostname_id)
         .limit(limit)
         .with_for_update()
     )
@@ -247,7 +247,7 @@ async def rewrite_documents(tx: Connection, zone_id: str, *, after: str, limit: 
     return max((record.id for record in records), default=None)
 
 
-async def hand_on_shape(
+async def hand_on_spec(
     tx: Connection, record: CustomHostname, sibling_id: str, *, cloudflare_id: str
 ) -> None:
     """Tell the sibling's row what was sent to the object that both have, or had until now.
@@ -263,7 +263,7 @@ async def hand_on_shape(
             columns.role == SERVING,
             columns.cloudflare_id == cloudflare_id,
         )
-        .values({name: row[name] for name in ("applied", "sending", "refused_edit")})
+        .values({name: row[name] for name in ("applied", "in_flight", "refused_edit")})
     )
 
 
@@ -280,7 +280,7 @@ async def save_object(tx: Connection, record: CustomHostname) -> None:
 def _records() -> Select[Any]:
     objects = cloudflare_objects
     joined = (
-        custom_hostnames.join(watches, watches.c.custom_hostname_id == custom_hostnames.c.id)
+        custom_hostnames.join(schedules, schedules.c.custom_hostname_id == custom_hostnames.c.id)
         .join(zones, zones.c.id == custom_hostnames.c.zone_id)
         .outerjoin(
             objects,
@@ -304,11 +304,11 @@ def _records() -> Select[Any]:
         *(sibling.c[name].label(f"sibling_{name}") for name in SIBLING_COLUMNS),
         *(sibling_object.c[name].label(f"sibling_{name}") for name in SIBLING_OBJECT_COLUMNS),
         *(c for c in objects.c if c.name not in {"custom_hostname_id", "zone_id", "role"}),
-        *(c for c in watches.c if c.name not in {"custom_hostname_id", "zone_id"}),
+        *(c for c in schedules.c if c.name not in {"custom_hostname_id", "zone_id"}),
         zones.c.cname_target,
         zones.c.accepted_targets,
         zones.c.apex_prefixes,
         zones.c.dcv_uuid,
         zones.c.takes_custom_metadata,
-        zones.c.target_standing,
+        zones.c.target_dns_status,
     ).select_from(joined)

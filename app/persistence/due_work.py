@@ -17,8 +17,8 @@ from app.persistence.tables import (
     DNS_DUE,
     UNCREATED_DUE,
     WOKEN,
-    sweeps,
-    watches,
+    list_scans,
+    schedules,
 )
 
 
@@ -27,9 +27,9 @@ async def claim_woken(tx: Connection, zone_id: str, *, limit: int) -> list[Claim
 
     Somebody may wait for them. What Cloudflare shows of one that is there comes with its act.
     """
-    woken = and_(watches.c.zone_id == zone_id, WOKEN, watches.c.due_at <= NOW)
-    ids = await _due(tx, woken, watches.c.due_at, limit)
-    return _without_looks(await claim_these(tx, ids))
+    woken = and_(schedules.c.zone_id == zone_id, WOKEN, schedules.c.due_at <= NOW)
+    ids = await _due(tx, woken, schedules.c.due_at, limit)
+    return _without_checks(await claim_these(tx, ids))
 
 
 async def claim_free(tx: Connection, zone_id: str, *, limit: int) -> list[Claim]:
@@ -37,32 +37,32 @@ async def claim_free(tx: Connection, zone_id: str, *, limit: int) -> list[Claim]
 
     Read the wide rows in a second statement, or they are stale.
     """
-    waiting = await _due(tx, _uncreated_due(zone_id), watches.c.cloudflare_due_at, limit)
-    looks = await _due(tx, _dns_due(zone_id), watches.c.dns_due_at, limit)
+    waiting = await _due(tx, _uncreated_due(zone_id), schedules.c.cloudflare_due_at, limit)
+    looks = await _due(tx, _dns_due(zone_id), schedules.c.dns_due_at, limit)
     # Half is kept for what is not created yet: looks at DNS could fill every round.
     room = limit - min(len(waiting), -(-limit // 2))
     ids = [*looks[:room], *waiting][:limit]
-    return _without_looks(await claim_these(tx, list(dict.fromkeys(ids))))
+    return _without_checks(await claim_these(tx, list(dict.fromkeys(ids))))
 
 
-async def count_looks(tx: Connection, zone_id: str, *, limit: int, by_lists: bool) -> int:
+async def count_checks(tx: Connection, zone_id: str, *, limit: int, by_lists: bool) -> int:
     """Count the hostnames that Cloudflare is due to be asked of one by one, `limit` at most.
 
     With `by_lists` those that wait for issuance or deployment are left to their lists, but for
     the ones that their list no longer shows.
     """
-    which = and_(*_look_due(zone_id, by_lists=by_lists))
-    due = select(watches.c.custom_hostname_id).where(which).limit(limit)
+    which = and_(*_check_due(zone_id, by_lists=by_lists))
+    due = select(schedules.c.custom_hostname_id).where(which).limit(limit)
     return await tx.scalar(select(func.count()).select_from(due.subquery())) or 0
 
 
-async def due_looks(tx: Connection, zone_id: str, *, limit: int, by_lists: bool) -> list[str]:
+async def due_checks(tx: Connection, zone_id: str, *, limit: int, by_lists: bool) -> list[str]:
     """Lock hostnames that Cloudflare is due to be asked of."""
-    which = and_(*_look_due(zone_id, by_lists=by_lists))
-    return await _due(tx, which, watches.c.cloudflare_due_at, limit)
+    which = and_(*_check_due(zone_id, by_lists=by_lists))
+    return await _due(tx, which, schedules.c.cloudflare_due_at, limit)
 
 
-async def claim_looks(tx: Connection, ids: Sequence[str]) -> list[Claim]:
+async def claim_checks(tx: Connection, ids: Sequence[str]) -> list[Claim]:
     """Lease some of them; a call was drawn for each."""
     return [replace(claim, paid=True) for claim in await claim_these(tx, ids)]
 
@@ -71,26 +71,26 @@ async def lock_free(tx: Connection, ids: Sequence[str]) -> list[str]:
     """Lock those of these that nobody holds or is about to."""
     if not ids:
         return []
-    return await _due(tx, watches.c.custom_hostname_id.in_(ids), watches.c.due_at, len(ids))
+    return await _due(tx, schedules.c.custom_hostname_id.in_(ids), schedules.c.due_at, len(ids))
 
 
-async def claim_turns(tx: Connection, ids: Sequence[str], lane: Lane) -> list[Claim]:
+async def claim_served(tx: Connection, ids: Sequence[str], lane: Lane) -> list[Claim]:
     """Lease those whose turn it is, and make them due: who dies now has left the queue."""
     if not ids:
         return []
-    which = (watches.c.custom_hostname_id.in_(ids), is_free())
+    which = (schedules.c.custom_hostname_id.in_(ids), is_free())
     claims = await _lease(tx, *which, cloudflare_due_at=NOW)
     return [replace(claim, turn=lane, cloudflare_due=False) for claim in claims]
 
 
-def _without_looks(claims: Sequence[Claim]) -> list[Claim]:
+def _without_checks(claims: Sequence[Claim]) -> list[Claim]:
     """Leave the looks at Cloudflare, for which no call was drawn, to those that bring one."""
     return [replace(c, cloudflare_due=c.cloudflare_due and c.is_uncreated) for c in claims]
 
 
 async def _due(tx: Connection, which: Any, by: Any, limit: int) -> list[str]:
     rows = await tx.execute(
-        select(watches.c.custom_hostname_id)
+        select(schedules.c.custom_hostname_id)
         .where(which, is_free())
         .order_by(by)
         .limit(limit)
@@ -100,19 +100,21 @@ async def _due(tx: Connection, which: Any, by: Any, limit: int) -> list[str]:
 
 
 def _dns_due(zone_id: str) -> Any:
-    return and_(watches.c.zone_id == zone_id, DNS_DUE, watches.c.dns_due_at <= NOW)
+    return and_(schedules.c.zone_id == zone_id, DNS_DUE, schedules.c.dns_due_at <= NOW)
 
 
 def _cloudflare_due(zone_id: str) -> Any:
-    return and_(watches.c.zone_id == zone_id, CLOUDFLARE_DUE, watches.c.cloudflare_due_at <= NOW)
+    return and_(
+        schedules.c.zone_id == zone_id, CLOUDFLARE_DUE, schedules.c.cloudflare_due_at <= NOW
+    )
 
 
 def _uncreated_due(zone_id: str) -> Any:
-    return and_(watches.c.zone_id == zone_id, UNCREATED_DUE, watches.c.cloudflare_due_at <= NOW)
+    return and_(schedules.c.zone_id == zone_id, UNCREATED_DUE, schedules.c.cloudflare_due_at <= NOW)
 
 
-def _look_due(zone_id: str, *, by_lists: bool) -> list[Any]:
-    c, listed = watches.c, sweeps.c
+def _check_due(zone_id: str, *, by_lists: bool) -> list[Any]:
+    c, listed = schedules.c, list_scans.c
     due = [_cloudflare_due(zone_id), c.hostname_status.is_not(None), is_free()]
     if not by_lists:
         return due

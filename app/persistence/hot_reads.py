@@ -12,7 +12,7 @@ from app.tracing.spans import open_span
 
 CUSTOM_HOSTNAME = """
 SELECT h.document::text AS document, h.revision, h.sequence, h.view, w.due_at, h.reason
-FROM custom_hostnames h JOIN watches w ON w.custom_hostname_id = h.id
+FROM custom_hostnames h JOIN schedules w ON w.custom_hostname_id = h.id
 WHERE h.id = $1
 """
 

@@ -14,12 +14,12 @@ from typing import Any
 from sqlalchemy import CTE, case, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 
-from app.domain.custom_hostname import Watch
+from app.domain.custom_hostname import Schedule
 from app.domain.rate_limit import Lane
-from app.persistence.codec import watch_row
+from app.persistence.codec import schedule_row
 from app.persistence.database import NOW, Connection, in_seconds
 from app.persistence.tables import (
-    watches,
+    schedules,
 )
 from app.persistence.wakeups import Channel, notify
 
@@ -52,7 +52,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class Snapshot:
     """What a later page of a list is compared with: both statuses, and a digest of the view."""
 
     hostname_status: str | None = None
@@ -64,7 +64,7 @@ async def claim_these(tx: Connection, ids: Sequence[str]) -> list[Claim]:
     """Lease those that nobody holds."""
     if not ids:
         return []
-    return await _lease(tx, watches.c.custom_hostname_id.in_(ids), is_free())
+    return await _lease(tx, schedules.c.custom_hostname_id.in_(ids), is_free())
 
 
 async def lock_all(tx: Connection, ids: Collection[str]) -> None:
@@ -74,59 +74,59 @@ async def lock_all(tx: Connection, ids: Collection[str]) -> None:
 
 async def claim_one(tx: Connection, record_id: str) -> Claim | None:
     """Lease one hostname, whether due or not; None when another holds it."""
-    claims = await _lease(tx, watches.c.custom_hostname_id == record_id, is_free())
+    claims = await _lease(tx, schedules.c.custom_hostname_id == record_id, is_free())
     return claims[0] if claims else None
 
 
-async def lock(tx: Connection, record_id: str) -> None:
+async def lock_schedule(tx: Connection, record_id: str) -> None:
     """Lock the row for a change of what is desired."""
     await tx.execute(
-        select(watches.c.custom_hostname_id)
-        .where(watches.c.custom_hostname_id == record_id)
+        select(schedules.c.custom_hostname_id)
+        .where(schedules.c.custom_hostname_id == record_id)
         .with_for_update()
     )
 
 
-async def hold(tx: Connection, claim: Claim) -> bool:
+async def lock_lease(tx: Connection, claim: Claim) -> bool:
     """Lock the row as the holder of `claim`; False when the lease is no longer ours."""
     rows = await tx.execute(
-        select(watches.c.custom_hostname_id)
+        select(schedules.c.custom_hostname_id)
         .where(
-            watches.c.custom_hostname_id == claim.custom_hostname_id,
-            watches.c.lease_token == claim.token,
-            watches.c.leased_until > NOW,
+            schedules.c.custom_hostname_id == claim.custom_hostname_id,
+            schedules.c.lease_token == claim.token,
+            schedules.c.leased_until > NOW,
         )
         .with_for_update()
     )
     return rows.first() is not None
 
 
-async def keep(tx: Connection, claim: Claim, watch: Watch) -> None:
+async def save_schedule(tx: Connection, claim: Claim, schedule: Schedule) -> None:
     """Write the row and keep the lease: an act follows."""
-    await tx.execute(_of(claim).values(watch_row(watch)))
+    await tx.execute(_of(claim).values(schedule_row(schedule)))
 
 
-async def release(
-    tx: Connection, claim: Claim, watch: Watch, listing: Listing | None = None
+async def save_and_release(
+    tx: Connection, claim: Claim, schedule: Schedule, snapshot: Snapshot | None = None
 ) -> None:
     """Write the row and give up the lease; a wake that came meanwhile makes it due at once.
 
-    Without a `listing` the one that is kept stays.
+    Without a `snapshot` the one that is kept stays.
     """
-    woken = watches.c.wakes != watches.c.claimed_wakes
-    values: dict[str, Any] = watch_row(watch)
+    woken = schedules.c.wakes != schedules.c.claimed_wakes
+    values: dict[str, Any] = schedule_row(schedule)
     values["dns_due_at"] = case((woken, NOW), else_=values["dns_due_at"])
     values["cloudflare_due_at"] = case((woken, NOW), else_=values["cloudflare_due_at"])
-    if listing is not None:
-        values["hostname_status"] = listing.hostname_status
-        values["ssl_status"] = listing.ssl_status
-        values["view_digest"] = listing.digest
+    if snapshot is not None:
+        values["hostname_status"] = snapshot.hostname_status
+        values["ssl_status"] = snapshot.ssl_status
+        values["view_digest"] = snapshot.digest
     rows = await tx.execute(_of(claim).values(**values, leased_until=None).returning(woken))
     if rows.scalar_one():
         await notify(tx, Channel.RECONCILE)
 
 
-async def let_go(tx: Connection, claim: Claim) -> None:
+async def release_lease(tx: Connection, claim: Claim) -> None:
     """Give up the lease and leave the row as it was."""
     await tx.execute(_of(claim).values(leased_until=None))
 
@@ -134,9 +134,9 @@ async def let_go(tx: Connection, claim: Claim) -> None:
 async def wake(tx: Connection, record_id: str) -> None:
     """Make a hostname due now, even if somebody holds it at this moment."""
     await tx.execute(
-        update(watches)
-        .where(watches.c.custom_hostname_id == record_id)
-        .values(wakes=watches.c.wakes + 1, dns_due_at=NOW, cloudflare_due_at=NOW)
+        update(schedules)
+        .where(schedules.c.custom_hostname_id == record_id)
+        .values(wakes=schedules.c.wakes + 1, dns_due_at=NOW, cloudflare_due_at=NOW)
     )
     await notify(tx, Channel.RECONCILE)
 
@@ -144,21 +144,21 @@ async def wake(tx: Connection, record_id: str) -> None:
 async def _lease(tx: Connection, *which: Any, **more: Any) -> list[Claim]:
     locked = locked_in_order(*which)
     rows = await tx.execute(
-        update(watches)
-        .where(watches.c.custom_hostname_id == locked.c.custom_hostname_id)
+        update(schedules)
+        .where(schedules.c.custom_hostname_id == locked.c.custom_hostname_id)
         .values(
-            lease_token=watches.c.lease_token + 1,
+            lease_token=schedules.c.lease_token + 1,
             leased_until=NOW + in_seconds(LEASE_SECONDS),
-            claimed_wakes=watches.c.wakes,
+            claimed_wakes=schedules.c.wakes,
             **more,
         )
         .returning(
-            watches.c.custom_hostname_id,
-            watches.c.lease_token,
+            schedules.c.custom_hostname_id,
+            schedules.c.lease_token,
             NOW,
-            func.coalesce(watches.c.dns_due_at <= NOW, False),
-            func.coalesce(watches.c.cloudflare_due_at <= NOW, False),
-            watches.c.hostname_status.is_(None),
+            func.coalesce(schedules.c.dns_due_at <= NOW, False),
+            func.coalesce(schedules.c.cloudflare_due_at <= NOW, False),
+            schedules.c.hostname_status.is_(None),
         )
     )
     return [Claim(*row) for row in rows]
@@ -171,25 +171,25 @@ def locked_in_order(*which: Any) -> CTE:
     locks in the order of its plan, so it joins this.
     """
     return (
-        select(watches.c.custom_hostname_id)
+        select(schedules.c.custom_hostname_id)
         .where(*which)
-        .order_by(watches.c.custom_hostname_id)
+        .order_by(schedules.c.custom_hostname_id)
         .with_for_update(key_share=True)
         .cte("locked")
     )
 
 
 def _ids(ids: Collection[str]) -> Any:
-    return watches.c.custom_hostname_id == func.any(literal(list(ids), ARRAY(TEXT)))
+    return schedules.c.custom_hostname_id == func.any(literal(list(ids), ARRAY(TEXT)))
 
 
 def is_free() -> Any:
     """Give the condition that nobody holds the row."""
-    return or_(watches.c.leased_until.is_(None), watches.c.leased_until <= NOW)
+    return or_(schedules.c.leased_until.is_(None), schedules.c.leased_until <= NOW)
 
 
 def _of(claim: Claim) -> Any:
-    return update(watches).where(
-        watches.c.custom_hostname_id == claim.custom_hostname_id,
-        watches.c.lease_token == claim.token,
+    return update(schedules).where(
+        schedules.c.custom_hostname_id == claim.custom_hostname_id,
+        schedules.c.lease_token == claim.token,
     )

@@ -11,23 +11,25 @@ from sqlalchemy import and_, case, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 
 from app.persistence.database import NOW, Connection, in_seconds
-from app.persistence.leases import Listing, locked_in_order
-from app.persistence.tables import EXCEPTIONAL, FOLLOWED, cloudflare_objects, watches
+from app.persistence.leases import Snapshot, locked_in_order
+from app.persistence.tables import EXCEPTIONAL, FOLLOWED, cloudflare_objects, schedules
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class SnapshotRow:
     """What is kept of a hostname that a page lists."""
 
     custom_hostname_id: str
     cloudflare_id: str
-    listing: Listing
+    snapshot: Snapshot
     viewed_at: datetime | None
 
 
-async def read_listed(tx: Connection, zone_id: str, cloudflare_ids: Sequence[str]) -> list[Listed]:
+async def read_snapshot(
+    tx: Connection, zone_id: str, cloudflare_ids: Sequence[str]
+) -> list[SnapshotRow]:
     """Give what is kept of the hostnames with these ids at Cloudflare."""
-    objects, c = cloudflare_objects.c, watches.c
+    objects, c = cloudflare_objects.c, schedules.c
     rows = await tx.execute(
         select(
             c.custom_hostname_id,
@@ -38,28 +40,28 @@ async def read_listed(tx: Connection, zone_id: str, cloudflare_ids: Sequence[str
             c.viewed_at,
         )
         .select_from(
-            cloudflare_objects.join(watches, c.custom_hostname_id == objects.custom_hostname_id)
+            cloudflare_objects.join(schedules, c.custom_hostname_id == objects.custom_hostname_id)
         )
         .where(objects.zone_id == zone_id, objects.cloudflare_id.in_(cloudflare_ids))
     )
-    return [Listed(row[0], row[1], Listing(*row[2:5]), row[5]) for row in rows]
+    return [SnapshotRow(row[0], row[1], Snapshot(*row[2:5]), row[5]) for row in rows]
 
 
-async def confirm_listed(
+async def confirm_snapshot(
     tx: Connection,
     ids: Sequence[str],
     *,
     sent_at: datetime,
     round_number: int | None,
-    next_look_in: timedelta | None,
+    next_check_in: timedelta | None,
 ) -> None:
     """Note that a page showed these unchanged; who is followed by lists is looked at later."""
-    c = watches.c
+    c = schedules.c
     values: dict[str, Any] = {"viewed_at": sent_at}
     if round_number is not None:
-        values["listed_in"] = round_number
-    if next_look_in is not None:
-        later = NOW + in_seconds(next_look_in.total_seconds())
+        values["seen_in_scan"] = round_number
+    if next_check_in is not None:
+        later = NOW + in_seconds(next_check_in.total_seconds())
         values["cloudflare_due_at"] = case(
             (c.cloudflare_due_at < later, later), else_=c.cloudflare_due_at
         )
@@ -68,36 +70,36 @@ async def confirm_listed(
         or_(c.viewed_at.is_(None), c.viewed_at < sent_at),
     )
     await tx.execute(
-        update(watches).where(c.custom_hostname_id == locked.c.custom_hostname_id).values(values)
+        update(schedules).where(c.custom_hostname_id == locked.c.custom_hostname_id).values(values)
     )
 
 
-async def note_listed(tx: Connection, ids: Sequence[str], round_number: int) -> None:
+async def note_in_scan(tx: Connection, ids: Sequence[str], round_number: int) -> None:
     """Note that the round showed these, whatever came of it."""
-    c = watches.c
+    c = schedules.c
     locked = locked_in_order(c.custom_hostname_id.in_(ids))
     await tx.execute(
-        update(watches)
+        update(schedules)
         .where(c.custom_hostname_id == locked.c.custom_hostname_id)
-        .values(listed_in=round_number)
+        .values(seen_in_scan=round_number)
     )
 
 
-async def look_at_unreadable(tx: Connection, ids: Sequence[str]) -> None:
+async def check_unreadable(tx: Connection, ids: Sequence[str]) -> None:
     """Make those due whose entries could not be read, unless they are backed off from already."""
-    c = watches.c
+    c = schedules.c
     await tx.execute(
-        update(watches)
+        update(schedules)
         .where(c.custom_hostname_id.in_(ids), c.cloudflare_failures == 0)
         .values(cloudflare_due_at=func.least(c.cloudflare_due_at, NOW))
     )
 
 
-async def look_at_unlisted(
+async def check_unlisted(
     tx: Connection, zone_id: str, filters: Mapping[str, str], *, since: datetime
 ) -> int:
     """Make those due that should have been on a filtered list and were not; give how many."""
-    c = watches.c
+    c = schedules.c
     named = [c[name] == value for name, value in filters.items()]
     locked = locked_in_order(
         c.zone_id == zone_id,
@@ -107,7 +109,7 @@ async def look_at_unlisted(
         or_(c.cloudflare_due_at.is_(None), c.cloudflare_due_at > NOW),
     )
     rows = await tx.execute(
-        update(watches)
+        update(schedules)
         .where(c.custom_hostname_id == locked.c.custom_hostname_id)
         .values(cloudflare_due_at=NOW)
         .returning(literal(1))
@@ -119,8 +121,8 @@ async def count_missing(
     tx: Connection, zone_id: str, round_number: int, *, since: datetime
 ) -> tuple[int, int]:
     """Count the names that a whole round did not list, and all that it should have."""
-    c = watches.c
-    missing = and_(c.listed_in < round_number, or_(c.viewed_at.is_(None), c.viewed_at < since))
+    c = schedules.c
+    missing = and_(c.seen_in_scan < round_number, or_(c.viewed_at.is_(None), c.viewed_at < since))
     row = await tx.execute(
         select(func.count().filter(missing), func.count()).where(
             c.zone_id == zone_id, c.hostname_status.is_not(None)
@@ -130,19 +132,19 @@ async def count_missing(
     return int(found[0]), int(found[1])
 
 
-async def look_at_missing(
+async def check_missing(
     tx: Connection, zone_id: str, round_number: int, *, since: datetime, rounds: int
 ) -> int:
     """Make those due that so many whole rounds did not list; give how many."""
-    c = watches.c
+    c = schedules.c
     locked = locked_in_order(
         c.zone_id == zone_id,
         c.hostname_status.is_not(None),
-        c.listed_in <= round_number - rounds,
+        c.seen_in_scan <= round_number - rounds,
         or_(c.viewed_at.is_(None), c.viewed_at < since),
     )
     rows = await tx.execute(
-        update(watches)
+        update(schedules)
         .where(c.custom_hostname_id == locked.c.custom_hostname_id)
         .values(cloudflare_due_at=NOW)
         .returning(literal(1))
@@ -152,7 +154,7 @@ async def look_at_missing(
 
 async def count_followed(tx: Connection, zone_id: str, *, limit: int) -> int:
     """Count the names that wait for issuance or deployment and are looked at closely."""
-    c = watches.c
+    c = schedules.c
     followed = (
         select(c.custom_hostname_id)
         .where(

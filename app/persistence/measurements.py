@@ -14,7 +14,7 @@ from app.persistence.tables import (
     OWED,
     custom_hostnames,
     deliveries,
-    watches,
+    schedules,
     webhook_endpoints,
     zones,
 )
@@ -69,7 +69,7 @@ def states_counted() -> Select[str, int]:
 
 def oldest_checks() -> Select[float, float]:
     """Give the question for the oldest looks that are due in zones that are not paused."""
-    c = watches.c
+    c = schedules.c
     dns = (
         select(c.dns_due_at)
         .where(c.zone_id == zones.c.id, DNS_DUE)

@@ -14,13 +14,13 @@ from app.persistence.due_work import _cloudflare_due, _dns_due
 from app.persistence.tables import (
     EXCEPTIONAL,
     custom_hostnames,
-    watches,
+    schedules,
 )
 
 
-async def lock_for_spreading(tx: Connection, zone_id: str, *, after: str, limit: int) -> list[str]:
+async def lock_for_resume(tx: Connection, zone_id: str, *, after: str, limit: int) -> list[str]:
     """Lock the zone's next rows that the end of a pause concerns, and give their ids in order."""
-    c = watches.c
+    c = schedules.c
     ids = await tx.execute(
         select(c.custom_hostname_id)
         .where(
@@ -28,8 +28,8 @@ async def lock_for_spreading(tx: Connection, zone_id: str, *, after: str, limit:
             c.custom_hostname_id > after,
             or_(
                 c.due_at <= NOW,
-                c.contradicted_at.is_not(None),
-                c.doubted_at.is_not(None),
+                c.mismatched_at.is_not(None),
+                c.suspected_at.is_not(None),
                 EXCEPTIONAL,
             ),
         )
@@ -46,18 +46,18 @@ async def count_overdue(tx: Connection, zone_id: str, *, limit: int) -> int:
     Each kind of look by its own index, and the greater number: most are due on both sides.
     """
     kinds = (_dns_due(zone_id), _cloudflare_due(zone_id))
-    some = [select(watches.c.custom_hostname_id).where(due).limit(limit) for due in kinds]
+    some = [select(schedules.c.custom_hostname_id).where(due).limit(limit) for due in kinds]
     counts = [select(func.count()).select_from(each.subquery()).scalar_subquery() for each in some]
     row: Sequence[int] = (await tx.execute(select(*counts))).one()
     return max(row)
 
 
-async def spread(
+async def jitter_overdue(
     tx: Connection,
     ids: Sequence[str],
     *,
     over: timedelta,
-    doubts_over: timedelta,
+    suspects_over: timedelta,
     paused_since: datetime,
     anew: bool,
 ) -> None:
@@ -65,17 +65,19 @@ async def spread(
 
     What is to be created or removed, or was acted on during the pause, stays due: somebody waits,
     and its acts queue for their calls by themselves. What was contradicted or in doubt is looked at
-    within `doubts_over`, on both sides. With `anew` all of that is forgotten: what the next look
+    within `suspects_over`, on both sides. With `anew` all of that is forgotten: what the next look
     says against a name is a first contradiction, and counted as one.
     """
-    c = watches.c
+    c = schedules.c
     somewhere = NOW + func.random() * in_seconds(over.total_seconds())
-    soon = NOW + func.random() * in_seconds(doubts_over.total_seconds())
+    soon = NOW + func.random() * in_seconds(suspects_over.total_seconds())
     shift = NOW - literal(paused_since, DateTime(timezone=True))
-    in_doubt = or_(c.contradicted_at.is_not(None), c.doubted_at.is_not(None))
+    is_suspected = or_(c.mismatched_at.is_not(None), c.suspected_at.is_not(None))
     waited_for = c.custom_hostname_id.in_(_waited_for(ids, paused_since))
     values: dict[str, Any] = {
-        each.name: case((waited_for, each), (in_doubt, soon), (each <= NOW, somewhere), else_=each)
+        each.name: case(
+            (waited_for, each), (is_suspected, soon), (each <= NOW, somewhere), else_=each
+        )
         for each in (c.dns_due_at, c.cloudflare_due_at)
     }
     values |= {
@@ -84,8 +86,8 @@ async def spread(
         for each in (c.waiting_since, c.followed_from)
     }
     if anew:
-        values |= {"contradictions": 0, "contradicted_at": None, "doubted_at": None}
-    await tx.execute(update(watches).where(c.custom_hostname_id.in_(ids)).values(values))
+        values |= {"mismatches": 0, "mismatched_at": None, "suspected_at": None}
+    await tx.execute(update(schedules).where(c.custom_hostname_id.in_(ids)).values(values))
 
 
 def _waited_for(ids: Sequence[str], since: datetime) -> Select[tuple[str]]:

@@ -16,7 +16,7 @@ from app.persistence.tables import (
     custom_hostnames,
     deliveries,
     events,
-    watches,
+    schedules,
     webhook_endpoints,
 )
 
@@ -86,12 +86,12 @@ def old_hostnames(older_than: timedelta, limit: int) -> Select[str]:
     )
     return (
         select(c.id)
-        .join(watches, watches.c.custom_hostname_id == c.id)
+        .join(schedules, schedules.c.custom_hostname_id == c.id)
         .where(PRUNABLE, c.deleted_at < _before(older_than), is_free(), ~owed)
         .order_by(c.deleted_at)
         .limit(limit)
         # The lease before the wide row, as everywhere.
-        .with_for_update(of=watches, skip_locked=True)
+        .with_for_update(of=schedules, skip_locked=True)
     )
 
 

@@ -12,13 +12,13 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.domain.resync import FOLLOWED_EVERY, WHOLE
 from app.persistence.database import NOW, Connection, in_seconds
-from app.persistence.tables import sweeps
+from app.persistence.tables import list_scans
 
 LEASE_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sweep:
+class ListScan:
     """One list of one zone, leased to this worker for one page."""
 
     zone_id: str
@@ -37,15 +37,15 @@ class Sweep:
 async def put_lists(tx: Connection, zone_id: str, lists: Sequence[str]) -> None:
     """Have these lists read from now on."""
     await tx.execute(
-        upsert(sweeps)
+        upsert(list_scans)
         .values([{"zone_id": zone_id, "list": each, "due_at": NOW} for each in lists])
         .on_conflict_do_nothing()
     )
 
 
-async def claim_page(tx: Connection, zones: Collection[str]) -> Sweep | None:
+async def claim_page(tx: Connection, zones: Collection[str]) -> ListScan | None:
     """Lease the list that is due the longest, of these zones."""
-    c = sweeps.c
+    c = list_scans.c
     due = (
         select(c.zone_id, c.list)
         .where(
@@ -61,7 +61,7 @@ async def claim_page(tx: Connection, zones: Collection[str]) -> Sweep | None:
     if found is None:
         return None
     rows = await tx.execute(
-        update(sweeps)
+        update(list_scans)
         .where(c.zone_id == found[0], c.list == found[1])
         .values(lease_token=c.lease_token + 1, leased_until=NOW + in_seconds(LEASE_SECONDS))
         .returning(*_columns(), NOW)
@@ -71,9 +71,9 @@ async def claim_page(tx: Connection, zones: Collection[str]) -> Sweep | None:
 
 async def hasten(tx: Connection, zone_id: str, lists: Sequence[str]) -> None:
     """Begin the next round of these lists, unless one is under way or just ended."""
-    c = sweeps.c
+    c = list_scans.c
     await tx.execute(
-        update(sweeps)
+        update(list_scans)
         .where(
             c.zone_id == zone_id,
             c.list.in_(lists),
@@ -86,25 +86,25 @@ async def hasten(tx: Connection, zone_id: str, lists: Sequence[str]) -> None:
 
 async def total_of(tx: Connection, zone_id: str) -> int | None:
     """Give how many names the whole zone has, as its list last said."""
-    c = sweeps.c
+    c = list_scans.c
     return await tx.scalar(select(c.total).where(c.zone_id == zone_id, c.list == WHOLE))
 
 
-async def put_off(tx: Connection, sweep: Sweep, wait: timedelta) -> None:
+async def put_off(tx: Connection, sweep: ListScan, wait: timedelta) -> None:
     """Give the lease up and leave the list as far as it was."""
-    c = sweeps.c
+    c = list_scans.c
     await tx.execute(
-        update(sweeps)
+        update(list_scans)
         .where(c.zone_id == sweep.zone_id, c.list == sweep.list, c.lease_token == sweep.token)
         .values(due_at=NOW + in_seconds(wait.total_seconds()), leased_until=None)
     )
 
 
-async def end_round(tx: Connection, sweep: Sweep, wait: timedelta, *, number: int) -> None:
+async def end_round(tx: Connection, sweep: ListScan, wait: timedelta, *, number: int) -> None:
     """Give the lease up and forget how far the list was: the round after `number` begins anew."""
-    c = sweeps.c
+    c = list_scans.c
     await tx.execute(
-        update(sweeps)
+        update(list_scans)
         .where(c.zone_id == sweep.zone_id, c.list == sweep.list, c.lease_token == sweep.token)
         .values(
             number=number,
@@ -118,7 +118,7 @@ async def end_round(tx: Connection, sweep: Sweep, wait: timedelta, *, number: in
 
 async def save_progress(
     tx: Connection,
-    sweep: Sweep,
+    sweep: ListScan,
     *,
     due_in: timedelta,
     page: int | None,
@@ -128,7 +128,7 @@ async def save_progress(
     finished: bool,
 ) -> None:
     """Write how far the list is and give the lease up; `begun` where a round begins."""
-    c = sweeps.c
+    c = list_scans.c
     values: dict[str, object] = {
         "page": page,
         "pages": pages,
@@ -141,21 +141,21 @@ async def save_progress(
     if finished:
         values["finished_at"] = NOW
     await tx.execute(
-        update(sweeps)
+        update(list_scans)
         .where(c.zone_id == sweep.zone_id, c.list == sweep.list, c.lease_token == sweep.token)
         .values(values)
     )
 
 
 def _columns() -> list[ColumnElement[Any]]:
-    c = sweeps.c
+    c = list_scans.c
     return [
         c.zone_id, c.list, c.number, c.page, c.pages, c.total, c.started_at, c.lease_token,
     ]  # fmt: skip
 
 
-def _read(row: Sequence[Any]) -> Sweep:
+def _read(row: Sequence[Any]) -> ListScan:
     names = (
         "zone_id", "list", "number", "page", "pages", "total", "started_at", "token", "now",
     )  # fmt: skip
-    return Sweep(**dict(zip(names, row, strict=True)))
+    return ListScan(**dict(zip(names, row, strict=True)))

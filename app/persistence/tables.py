@@ -1,7 +1,7 @@
 """The tables, as the migrations make them (`alembic check` holds both to each other).
 
-Wide and narrow are apart: `custom_hostnames` is written when something changed, `watches` at every
-look. All instants are `nameplate_now()`'s.
+Wide and narrow are apart: `custom_hostnames` is written when something changed, `schedules` at
+every check. All instants are `nameplate_now()`'s.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP
 
-SCHEMA_VERSION = 13
+SCHEMA_VERSION = 14
 """What this code needs of `schema_version`; every migration writes the number after its own."""
 
 metadata = MetaData(
@@ -106,16 +106,16 @@ zones = Table(
     _instant("pause_retry_at"),
     _instant("breaker_off_until"),
     # How far the end of a pause has come; NULL when none is under way.
-    Column("lifted_after", Text),
-    Column("lift_accepts", Boolean, nullable=False, server_default=text("false")),
+    Column("resume_cursor", Text),
+    Column("resume_accepts", Boolean, nullable=False, server_default=text("false")),
     # How far the documents show what the zone's row says now; NULL when they all do.
-    Column("redraw_after", Text),
+    Column("rerender_cursor", Text),
     Column("sequence", Integer, nullable=False, server_default=text("0")),
-    Column("target_standing", Text),
+    Column("target_dns_status", Text),
     # Since when DNS has said so of the CNAME target, look after look; an unclear look ends neither.
     _instant("target_absent_since"),
     _instant("target_found_since"),
-    _instant("watch_due_at"),
+    _instant("check_due_at"),
     Column("apex_prefixes", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("dcv_uuid", Text),
     Column("takes_custom_metadata", Boolean),
@@ -193,15 +193,15 @@ cloudflare_objects = Table(
     Column("delegation", JSONB(none_as_null=True)),
     Column("refusal", Text),
     Column("applied", JSONB(none_as_null=True)),
-    Column("sending", JSONB(none_as_null=True)),
+    Column("in_flight", JSONB(none_as_null=True)),
     Column("refused_edit", JSONB(none_as_null=True)),
     Column("refused_refresh", JSONB(none_as_null=True)),
     # No constraint: a name and its wildcard are two rows that lead to one object.
     Index("ix_cloudflare_objects_cloudflare_id", "zone_id", "cloudflare_id"),
 )
 
-watches = Table(
-    "watches",
+schedules = Table(
+    "schedules",
     metadata,
     Column(
         "custom_hostname_id",
@@ -223,39 +223,42 @@ watches = Table(
     Column("claimed_wakes", BigInteger, nullable=False, server_default=text("0")),
     Column("cloudflare_failures", Integer, nullable=False, server_default=text("0")),
     _instant("cloudflare_waits_until"),
-    Column("act_failures", Integer, nullable=False, server_default=text("0")),
-    _instant("act_waits_until"),
+    Column("action_failures", Integer, nullable=False, server_default=text("0")),
+    _instant("action_waits_until"),
     Column("dns_failures", Integer, nullable=False, server_default=text("0")),
-    Column("contradictions", SmallInteger, nullable=False, server_default=text("0")),
-    _instant("contradicted_at"),
+    Column("mismatches", SmallInteger, nullable=False, server_default=text("0")),
+    _instant("mismatched_at"),
     _instant("refreshed_at"),
     Column("refreshed_records", JSONB, nullable=False, server_default=text("'[]'")),
     Column("refreshes", SmallInteger, nullable=False, server_default=text("0")),
     _instant("viewed_at"),
-    _instant("doubted_at"),
+    _instant("suspected_at"),
     _instant("followed_from"),
     _instant("refreshes_on"),
     Column("refreshes_today", SmallInteger, nullable=False, server_default=text("0")),
     _instant("waiting_since"),
     Column("removal", Text),
     _instant("remade_at"),
-    Column("told_reasons", JSONB, nullable=False, server_default=text("'[]'")),
+    Column("emitted_reasons", JSONB, nullable=False, server_default=text("'[]'")),
     # What a list of Cloudflare's is compared with, without opening the wide rows.
     Column("hostname_status", Text),
     Column("ssl_status", Text),
     Column("view_digest", BigInteger),
-    Column("listed_in", BigInteger, nullable=False, server_default=text("0")),
-    Index("ix_watches_dns_due", "zone_id", "dns_due_at", postgresql_where=DNS_DUE),
+    Column("seen_in_scan", BigInteger, nullable=False, server_default=text("0")),
+    Index("ix_schedules_dns_due", "zone_id", "dns_due_at", postgresql_where=DNS_DUE),
     Index(
-        "ix_watches_cloudflare_due", "zone_id", "cloudflare_due_at", postgresql_where=CLOUDFLARE_DUE
+        "ix_schedules_cloudflare_due",
+        "zone_id",
+        "cloudflare_due_at",
+        postgresql_where=CLOUDFLARE_DUE,
     ),
     Index(
-        "ix_watches_uncreated_due", "zone_id", "cloudflare_due_at", postgresql_where=UNCREATED_DUE
+        "ix_schedules_uncreated_due", "zone_id", "cloudflare_due_at", postgresql_where=UNCREATED_DUE
     ),
-    Index("ix_watches_followed", "zone_id", "cloudflare_due_at", postgresql_where=FOLLOWED),
-    Index("ix_watches_woken", "zone_id", "due_at", postgresql_where=WOKEN),
+    Index("ix_schedules_followed", "zone_id", "cloudflare_due_at", postgresql_where=FOLLOWED),
+    Index("ix_schedules_woken", "zone_id", "due_at", postgresql_where=WOKEN),
     Index(
-        "ix_watches_exceptional",
+        "ix_schedules_exceptional",
         "zone_id",
         "hostname_status",
         "ssl_status",
@@ -270,8 +273,8 @@ budgets = Table(
     Column("state", JSONB, nullable=False),
 )
 
-turns = Table(
-    "turns",
+queued_calls = Table(
+    "queued_calls",
     metadata,
     Column(
         "custom_hostname_id",
@@ -283,15 +286,15 @@ turns = Table(
     Column("lane", Text, nullable=False),
     Column("zone_id", Text, ForeignKey("zones.id"), nullable=False),
     Column("tenant", Text, nullable=False),
-    Column("turn", BigInteger, nullable=False),
+    Column("rank", BigInteger, nullable=False),
     Column("interactive", Boolean, nullable=False),
     _instant("since", required=True),
-    Index("ix_turns_order", "budget", "lane", "interactive", "turn", "custom_hostname_id"),
-    Index("ix_turns_tenant", "budget", "lane", "tenant", "turn"),
+    Index("ix_queued_calls_order", "budget", "lane", "interactive", "rank", "custom_hostname_id"),
+    Index("ix_queued_calls_tenant", "budget", "lane", "tenant", "rank"),
 )
 
-sweeps = Table(
-    "sweeps",
+list_scans = Table(
+    "list_scans",
     metadata,
     Column("zone_id", Text, ForeignKey("zones.id", ondelete="CASCADE"), primary_key=True),
     Column("list", Text, primary_key=True),
@@ -313,8 +316,8 @@ breaker_counts = Table(
     Column("side", Text, primary_key=True),
     Column("minute", TIMESTAMP(timezone=True), primary_key=True),
     Column("tenant", Text, primary_key=True),
-    Column("looked", Integer, nullable=False),
-    Column("contradicted", Integer, nullable=False),
+    Column("checked", Integer, nullable=False),
+    Column("mismatched", Integer, nullable=False),
 )
 
 events = Table(

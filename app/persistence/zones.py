@@ -13,7 +13,7 @@ from app.persistence.ids import Prefix, new_id
 from app.persistence.tables import zones
 
 SETTINGS_LOCK = 0x7A6F6E65
-NO_LIFT = {"lifted_after": None, "lift_accepts": False}
+NO_RESUME = {"resume_cursor": None, "resume_accepts": False}
 
 
 async def put_default_zone(
@@ -58,7 +58,7 @@ async def put_default_zone(
         accepted = {*former["accepted_targets"], former["cname_target"]} - {cname_target}
         said["accepted_targets"] = sorted(accepted)
     if moved or tuple(former["apex_prefixes"]) != apex_prefixes:
-        said |= {"redraw_after": "", "watch_due_at": NOW}
+        said |= {"rerender_cursor": "", "check_due_at": NOW}
     await tx.execute(update(zones).where(zones.c.id == former["id"]).values(said))
 
 
@@ -83,18 +83,18 @@ async def open_zones(tx: Connection) -> list[OpenZone]:
     return [OpenZone(*row) for row in rows]
 
 
-async def standing_of(tx: Connection, zone_id: str) -> tuple[bool, str | None]:
+async def pause_and_target_of(tx: Connection, zone_id: str) -> tuple[bool, str | None]:
     """Whether work on the zone is stopped, and what DNS last said of its CNAME target."""
-    columns = select(zones.c.paused_at.is_not(None), zones.c.target_standing)
+    columns = select(zones.c.paused_at.is_not(None), zones.c.target_dns_status)
     paused, target = (await tx.execute(columns.where(zones.c.id == zone_id))).one()
     return bool(paused), target
 
 
-async def claim_zone_watches(tx: Connection, *, every: timedelta, limit: int) -> list[Zone]:
+async def claim_due_zones(tx: Connection, *, every: timedelta, limit: int) -> list[Zone]:
     """Give the zones whose own standing is due to be looked at, and make each due again."""
     due = (
         select(zones.c.id)
-        .where(or_(zones.c.watch_due_at.is_(None), zones.c.watch_due_at <= NOW))
+        .where(or_(zones.c.check_due_at.is_(None), zones.c.check_due_at <= NOW))
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
@@ -104,7 +104,7 @@ async def claim_zone_watches(tx: Connection, *, every: timedelta, limit: int) ->
     rows = await tx.execute(
         update(zones)
         .where(zones.c.id.in_(ids))
-        .values(watch_due_at=NOW + in_seconds(every.total_seconds()))
+        .values(check_due_at=NOW + in_seconds(every.total_seconds()))
         .returning(zones)
     )
     return [_read(dict(row)) for row in rows.mappings()]
@@ -116,7 +116,7 @@ async def save_target(tx: Connection, zone_id: str, target: TargetHistory) -> No
         update(zones)
         .where(zones.c.id == zone_id)
         .values(
-            target_standing=target.status,
+            target_dns_status=target.status,
             target_absent_since=target.absent_since,
             target_found_since=target.found_since,
         )
@@ -131,7 +131,7 @@ async def save_token(tx: Connection, zone_id: str, api_token: bytes) -> None:
         .values(
             api_token=api_token,
             updated_at=NOW,
-            watch_due_at=NOW,
+            check_due_at=NOW,
             pause_retry_at=case((zones.c.pause_retry_at.is_not(None), NOW), else_=None),
         )
     )
@@ -156,7 +156,7 @@ async def save_pause(tx: Connection, zone_id: str, pause: Pause) -> None:
             pause_reason=str(pause.reason),
             pause_detail=pause.detail,
             pause_retry_at=pause.retry_at,
-            **NO_LIFT,
+            **NO_RESUME,
             sequence=zones.c.sequence + 1,
             updated_at=NOW,
         )
@@ -174,33 +174,35 @@ async def put_off_retry(tx: Connection, zone_id: str, *, due: datetime, wait: ti
     return rows.first() is not None
 
 
-async def begin_lift(tx: Connection, zone_id: str, pause: Pause, *, accepts: bool) -> bool:
+async def begin_resume(tx: Connection, zone_id: str, pause: Pause, *, accepts: bool) -> bool:
     """Begin to end this very pause, or join whoever began; False when it is another by now."""
     c = zones.c
     rows = await tx.execute(
         update(zones)
         .where(*_is_paused_by(zone_id, pause))
         .values(
-            lifted_after=func.coalesce(c.lifted_after, ""),
-            lift_accepts=or_(c.lift_accepts, literal(accepts)),
+            resume_cursor=func.coalesce(c.resume_cursor, ""),
+            resume_accepts=or_(c.resume_accepts, literal(accepts)),
         )
         .returning(c.id)
     )
     return rows.first() is not None
 
 
-async def save_lift(tx: Connection, zone_id: str, pause: Pause, *, before: str, after: str) -> bool:
+async def save_resume(
+    tx: Connection, zone_id: str, pause: Pause, *, before: str, after: str
+) -> bool:
     """Note how far the end of a pause has come; False when another came further meanwhile."""
     rows = await tx.execute(
         update(zones)
-        .where(*_is_paused_by(zone_id, pause), zones.c.lifted_after == before)
-        .values(lifted_after=after)
+        .where(*_is_paused_by(zone_id, pause), zones.c.resume_cursor == before)
+        .values(resume_cursor=after)
         .returning(zones.c.id)
     )
     return rows.first() is not None
 
 
-async def save_redraw(tx: Connection, zone: Zone, *, before: str, after: str | None) -> bool:
+async def save_rerender(tx: Connection, zone: Zone, *, before: str, after: str | None) -> bool:
     """Note how far the documents were redrawn; False when the zone has changed since it was read.
 
     What was written then may show what it said before.
@@ -209,18 +211,18 @@ async def save_redraw(tx: Connection, zone: Zone, *, before: str, after: str | N
         update(zones)
         .where(
             zones.c.id == zone.id,
-            zones.c.redraw_after == before,
+            zones.c.rerender_cursor == before,
             zones.c.updated_at == zone.updated_at,
         )
-        .values(redraw_after=after)
+        .values(rerender_cursor=after)
         .returning(zones.c.id)
     )
     return rows.first() is not None
 
 
-async def hasten_watch(tx: Connection, zone_id: str) -> None:
+async def hasten_zone_check(tx: Connection, zone_id: str) -> None:
     """Have the zone looked at now: there is work to go on with."""
-    await tx.execute(update(zones).where(zones.c.id == zone_id).values(watch_due_at=NOW))
+    await tx.execute(update(zones).where(zones.c.id == zone_id).values(check_due_at=NOW))
 
 
 async def end_pause(
@@ -236,7 +238,7 @@ async def end_pause(
             pause_reason=None,
             pause_detail=None,
             pause_retry_at=None,
-            **NO_LIFT,
+            **NO_RESUME,
             breaker_off_until=off,
             target_absent_since=None,
             sequence=zones.c.sequence + 1,

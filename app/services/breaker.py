@@ -18,8 +18,8 @@ from app.domain.zone import (
 from app.persistence import zones as store
 from app.persistence.breaker_counts import (
     Tally,
+    count_check,
     count_live,
-    count_look,
     tally_within,
 )
 from app.persistence.clock import read_now
@@ -27,8 +27,8 @@ from app.persistence.database import Connection
 from app.services.zone_pauses import pause_zone
 
 REASON_OF = {
-    Side.DNS: PauseReason.DNS_CONTRADICTS,
-    Side.CLOUDFLARE: PauseReason.CLOUDFLARE_CONTRADICTS,
+    Side.DNS: PauseReason.DNS_MISMATCH,
+    Side.CLOUDFLARE: PauseReason.CLOUDFLARE_MISMATCH,
 }
 
 
@@ -38,20 +38,20 @@ async def breaker_trips(tx: Connection, zone_id: str, transition: Transition) ->
     True means that what was seen is not to be recorded.
     """
     for side in Side:
-        contradicts = side in transition.contradicted
+        is_mismatch = side in transition.mismatched
         # The sweeps look at every name that Cloudflare serves; those are counted when needed.
-        if side not in transition.looked or (side is Side.CLOUDFLARE and not contradicts):
+        if side not in transition.checked or (side is Side.CLOUDFLARE and not is_mismatch):
             continue
         tenant = transition.record.tenant
-        await count_look(tx, zone_id, side, tenant, contradicts=contradicts)
-        if contradicts and await _has_tripped(tx, zone_id, side):
+        await count_check(tx, zone_id, side, tenant, is_mismatch=is_mismatch)
+        if is_mismatch and await _has_tripped(tx, zone_id, side):
             return True
     return False
 
 
 async def _has_tripped(tx: Connection, zone_id: str, side: Side) -> bool:
     tally = await tally_within(tx, zone_id, side, BREAKER_WITHIN)
-    if not may_trip(tally.seen.contradicted):
+    if not may_trip(tally.seen.mismatched):
         return False
     seen, others = tally.seen, _less(tally.seen, tally.of_tenant)
     if side is Side.CLOUDFLARE:
@@ -62,7 +62,7 @@ async def _has_tripped(tx: Connection, zone_id: str, side: Side) -> bool:
     of_all = side is Side.CLOUDFLARE
     if not trips(seen, others, of_all=of_all) or (off is not None and off > await read_now(tx)):
         return False
-    detail = f"{seen.contradicted} of {seen.looked} live hostnames within ten minutes"
+    detail = f"{seen.mismatched} of {seen.checked} live hostnames within ten minutes"
     await pause_zone(tx, zone_id, REASON_OF[side], detail=detail)
     return True
 
@@ -75,13 +75,13 @@ async def _of_all_live(
     live = await count_live(tx, zone_id, limit=enough)
     apart = await count_live(tx, zone_id, limit=_enough(others), besides=tally.tenant)
     # Some of those that contradicted may be live no more.
-    seen = Counts(max(live, tally.seen.contradicted), tally.seen.contradicted)
-    return seen, Counts(max(apart, others.contradicted), others.contradicted)
+    seen = Counts(max(live, tally.seen.mismatched), tally.seen.mismatched)
+    return seen, Counts(max(apart, others.mismatched), others.mismatched)
 
 
 def _enough(counts: Counts) -> int:
-    return int(counts.contradicted / BREAKER_SHARE) + BREAKER_OTHERS + 1
+    return int(counts.mismatched / BREAKER_SHARE) + BREAKER_OTHERS + 1
 
 
 def _less(counts: Counts, part: Counts) -> Counts:
-    return Counts(counts.looked - part.looked, counts.contradicted - part.contradicted)
+    return Counts(counts.checked - part.checked, counts.mismatched - part.mismatched)

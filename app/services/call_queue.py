@@ -12,30 +12,30 @@ from datetime import UTC, datetime
 
 from app.domain import rate_limit as rules
 from app.domain.custom_hostname import CustomHostname
-from app.domain.rate_limit import Bucket, Draw, Lane
+from app.domain.rate_limit import Bucket, Grant, Lane
 from app.persistence import call_queue, due_work
 from app.persistence.database import Connection, Database
-from app.persistence.due_work import claim_turns
+from app.persistence.due_work import claim_served
 from app.persistence.leases import Claim
 from app.persistence.rate_limits import lock_bucket, read_bucket, save_bucket, try_lock_bucket
-from app.services.rate_limiter import Budgets
+from app.services.rate_limiter import RateLimiter
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class QueuePosition:
     """A place in the queue of creations."""
 
     place: int
     estimated_at: datetime
 
 
-class Turns:
+class CallQueue:
     """The queues of all budgets."""
 
-    def __init__(self, database: Database, budgets: Budgets) -> None:
+    def __init__(self, database: Database, rate_limiter: RateLimiter) -> None:
         self._database = database
-        self._budgets = budgets
-        self._limits = budgets.limits
+        self._rate_limiter = rate_limiter
+        self._limits = rate_limiter.limits
 
     async def take(
         self, record: CustomHostname, name: str, lane: Lane, *, awaited: bool
@@ -47,30 +47,32 @@ class Turns:
         and not for a place in the queue: all processes wait for that lock.
         """
         if awaited and lane is not Lane.CREATION:
-            drawn = await self._budgets.draw_for_person(name, record.tenant)
-            if drawn.granted:
+            grant = await self._rate_limiter.acquire_interactive(name, record.tenant)
+            if grant.granted:
                 await self.leave(record)
                 return None
-        return await self._in_turn(record, name, lane, awaited=awaited)
+        return await self._queue_up(record, name, lane, awaited=awaited)
 
-    async def _in_turn(
+    async def _queue_up(
         self, record: CustomHostname, name: str, lane: Lane, *, awaited: bool
     ) -> float | None:
         async with self._database.transaction() as tx:
-            await call_queue.lock_place(tx, name, lane, record.tenant)
+            await call_queue.lock_queue_of(tx, name, lane, record.tenant)
             seen, at = await read_bucket(tx, name, self._limits)
-            first_few = await call_queue.few_of(tx, name, lane, record.tenant)
-            pays = first_few and awaited
-            drawn = self._draw_for(seen, lane, interactive=pays, now=at)
-            if drawn.granted and await self._is_next(tx, seen, name, lane, interactive=first_few):
+            within_share = await call_queue.is_within_share(tx, name, lane, record.tenant)
+            pays = within_share and awaited
+            grant = self._acquire_for(seen, lane, interactive=pays, now=at)
+            if grant.granted and await self._is_next(
+                tx, seen, name, lane, interactive=within_share
+            ):
                 bucket, now = await lock_bucket(tx, name, self._limits)
-                drawn = self._draw_for(bucket, lane, interactive=pays, now=now)
-                if drawn.granted:
-                    served = rules.turn_served(drawn.bucket, drawn.bucket.turns)
+                grant = self._acquire_for(bucket, lane, interactive=pays, now=now)
+                if grant.granted:
+                    served = rules.note_served(grant.bucket, grant.bucket.ranks_served)
                     await save_bucket(tx, name, served)
                     await call_queue.leave(tx, [record.id])
                     return None
-                await save_bucket(tx, name, drawn.bucket)
+                await save_bucket(tx, name, grant.bucket)
             await call_queue.enqueue(
                 tx,
                 name,
@@ -78,10 +80,10 @@ class Turns:
                 record_id=record.id,
                 zone_id=record.zone.id,
                 tenant=record.tenant,
-                served=seen.turns.get(lane, 0),
-                interactive=first_few,
+                served=seen.ranks_served.get(lane, 0),
+                interactive=within_share,
             )
-        return max(drawn.wait, 1.0)
+        return max(grant.wait, 1.0)
 
     async def leave(self, record: CustomHostname) -> None:
         """Give up a place: another call serves."""
@@ -118,7 +120,7 @@ class Turns:
             await save_bucket(tx, name, bucket)
         claims: list[Claim] = []
         for queue in queues:
-            claims += await claim_turns(tx, queue.served, queue.lane)
+            claims += await claim_served(tx, queue.served, queue.lane)
         if claims:
             await call_queue.leave(tx, [claim.custom_hostname_id for claim in claims])
         return claims
@@ -147,38 +149,41 @@ class Turns:
     def _servable(self, lanes: Sequence[Lane], bucket: Bucket, now: float) -> list[Lane]:
         return [lane for lane in lanes if rules.may_serve(bucket, self._limits, lane, now)]
 
-    async def place_of(self, name: str, record_id: str) -> Place:
+    async def position_of(self, name: str, record_id: str) -> QueuePosition:
         """Say when a creation that has to wait may be expected to begin."""
         async with self._database.transaction() as tx:
-            place = await call_queue.place_of(tx, record_id)
+            place = await call_queue.position_of(tx, record_id)
             if place is None:
                 # Turned away by Cloudflare itself: it takes its turn once creations go on.
                 place = (await call_queue.lengths(tx, name, Lane.CREATION)).total + 1
             bucket, now = await read_bucket(tx, name, self._limits)
         wait = rules.expected_wait(bucket, self._limits, place, now)
-        return Place(place, datetime.fromtimestamp(now + wait, UTC))
+        return QueuePosition(place, datetime.fromtimestamp(now + wait, UTC))
 
     def _serve_lane(self, queue: _Queue, bucket: Bucket, now: float, room: int) -> Bucket:
         while len(queue.served) < room and (head := queue.head(bucket.served)) is not None:
-            drawn = self._draw_for(bucket, queue.lane, interactive=head.interactive, now=now)
-            bucket = drawn.bucket
-            if not drawn.granted and not head.interactive and queue.few:
+            grant = self._acquire_for(bucket, queue.lane, interactive=head.interactive, now=now)
+            bucket = grant.bucket
+            if not grant.granted and not head.interactive and queue.few:
                 # The rest's slot waits for its call; those it would hold up need none of that lane.
                 head = queue.few[0]
-                drawn = self._draw_for(bucket, queue.lane, interactive=True, now=now)
-                bucket = drawn.bucket
-            if not drawn.granted:
+                grant = self._acquire_for(bucket, queue.lane, interactive=True, now=now)
+                bucket = grant.bucket
+            if not grant.granted:
                 break
             queue.take(head)
-            served = {**bucket.turns, queue.lane: max(head.turn, bucket.turns.get(queue.lane, 0))}
-            bucket = rules.turn_served(bucket, served)
+            served = {
+                **bucket.ranks_served,
+                queue.lane: max(head.rank, bucket.ranks_served.get(queue.lane, 0)),
+            }
+            bucket = rules.note_served(bucket, served)
         return bucket
 
-    def _draw_for(self, bucket: Bucket, lane: Lane, *, interactive: bool, now: float) -> Draw:
+    def _acquire_for(self, bucket: Bucket, lane: Lane, *, interactive: bool, now: float) -> Grant:
         if lane is Lane.CREATION:
             paying = Lane.INTERACTIVE if interactive else Lane.CREATION
-            return rules.draw_creation(bucket, self._limits, paying, now)
-        return rules.draw(bucket, self._limits, lane, 1, now)
+            return rules.acquire_creation(bucket, self._limits, paying, now)
+        return rules.acquire(bucket, self._limits, lane, 1, now)
 
     async def _is_next(
         self, tx: Connection, bucket: Bucket, name: str, lane: Lane, *, interactive: bool
@@ -186,7 +191,7 @@ class Turns:
         """Whether nobody waits whose turn comes before that of a newcomer."""
         if await call_queue.is_waiting(tx, name, lane, interactive=True):
             return False
-        if interactive and not rules.is_rests_slot(bucket.served):
+        if interactive and not rules.is_slot_beyond_share(bucket.served):
             return True
         return not await call_queue.is_waiting(tx, name, lane, interactive=False)
 
@@ -215,7 +220,7 @@ class _Queue:
 
     def head(self, served: int) -> call_queue.Waiting | None:
         """Give who is next: a tenant's first few, but one slot in five goes to the rest."""
-        chosen = self.rest if (self.rest and rules.is_rests_slot(served)) else self.few
+        chosen = self.rest if (self.rest and rules.is_slot_beyond_share(served)) else self.few
         return next(iter(chosen or self.rest), None)
 
     def take(self, head: call_queue.Waiting) -> None:

@@ -20,8 +20,8 @@ from app.domain.custom_hostname import (
     CustomHostname,
     Desired,
     Plan,
+    Schedule,
     State,
-    Watch,
 )
 from app.domain.document import add_moment
 from app.domain.errors import (
@@ -38,7 +38,7 @@ from app.domain.hostname import (
     refuse_own_names,
     registrable_domain,
 )
-from app.domain.option_rules import Choice, Ground, refuse_fixed
+from app.domain.option_rules import ChosenOptions, Ground, refuse_fixed
 from app.domain.reason import Reason
 from app.domain.reconcile.schedule import Policy
 from app.domain.zone import Zone
@@ -52,22 +52,22 @@ from app.persistence.events import list_events
 from app.persistence.ids import Prefix, new_id
 from app.persistence.leases import LEASE_SECONDS, Claim
 from app.persistence.zones import get_zone
-from app.services.call_queue import Place, Turns
-from app.services.events import tell
+from app.services.call_queue import CallQueue, QueuePosition
+from app.services.events import emit_event
 from app.services.inline_slots import InlineSlots, Slot
 from app.services.loading import (
-    existing,
-    free_names,
-    holders,
-    present,
+    find_conflicts,
+    load,
+    load_for_update,
+    load_with_sibling,
+    reclaim_name,
     refuse_leaving,
     refuse_other_revision,
-    sharing,
+    release_stale_names,
     targets_of,
-    with_its_name,
     zone_of,
 )
-from app.services.option_validation import Choosing, apply
+from app.services.option_validation import OptionValidator, apply
 from app.services.ports import Dns
 from app.services.reconciler.tick import Checkpoint, Reconciler
 
@@ -95,7 +95,7 @@ class CustomHostnames:
         self,
         database: Database,
         reconciler: Reconciler,
-        turns: Turns,
+        queue: CallQueue,
         dns: Dns,
         public_suffix: PublicSuffix,
         any_suffix: PublicSuffix,
@@ -107,8 +107,8 @@ class CustomHostnames:
     ) -> None:
         self._database = database
         self._reconciler = reconciler
-        self._turns = turns
-        self._choosing = Choosing(dns, public_suffix, any_suffix)
+        self._queue = queue
+        self._validator = OptionValidator(dns, public_suffix, any_suffix)
         self._public_suffix = public_suffix
         self._policy = policy
         self._deadline = inline_deadline.total_seconds()
@@ -136,12 +136,12 @@ class CustomHostnames:
                     field="/zone",
                 )
             self._refuse_own(hostname, zone)
-            held, sibling = await holders(tx, hostname, wanted.tenant, policy=self._policy)
+            held, sibling = await find_conflicts(tx, hostname, wanted.tenant, policy=self._policy)
         if held is not None:
             return held, False
-        ground = await self._choosing.ground(hostname, wanted.plan, zone)
-        choice = self._first_choice(hostname, wanted, zone, sibling, ground)
-        self._choosing.refuse_apex(choice.plan, ground, zone)
+        ground = await self._validator.ground(hostname, wanted.plan, zone)
+        choice = self._first_options(hostname, wanted, zone, sibling, ground)
+        self._validator.refuse_apex(choice.plan, ground, zone)
         return await self._insert(choice, zone, wanted, ground)
 
     async def get(self, record_id: str) -> CustomHostname:
@@ -151,15 +151,15 @@ class CustomHostnames:
             NotFound: there is none of this id.
         """
         async with self._database.transaction() as tx:
-            return await existing(tx, record_id)
+            return await load(tx, record_id)
 
-    async def place_of(self, record: CustomHostname) -> Place | None:
+    async def position_of(self, record: CustomHostname) -> QueuePosition | None:
         """Say when its creation may be expected, where it waits for its turn."""
         if record.reason is not Reason.CREATION_QUEUED:
             return None
         async with self._database.transaction() as tx:
             zone = await get_zone(tx, record.zone.id)
-        return await self._turns.place_of(zone.budget, record.id) if zone else None
+        return await self._queue.position_of(zone.budget, record.id) if zone else None
 
     async def list_page(
         self, wanted: HostnameFilter, *, after: str | None, limit: int
@@ -176,7 +176,7 @@ class CustomHostnames:
             NotFound: there is none of this id.
         """
         async with self._database.transaction() as tx:
-            await existing(tx, record_id)
+            await load(tx, record_id)
             return await list_events(tx, record_id, after=after, limit=limit)
 
     async def refresh(self, record_id: str, *, revision: int | None = None) -> CustomHostname:
@@ -189,13 +189,13 @@ class CustomHostnames:
         """
 
         async def wish(tx: Connection, slot: Slot) -> tuple[CustomHostname, Claim | None]:
-            await store.lock_base(tx, (await existing(tx, record_id)).hostname.base)
-            record = await present(tx, record_id, revision)
+            await store.lock_base(tx, (await load(tx, record_id)).hostname.base)
+            record = await load_for_update(tx, record_id, revision)
             refuse_leaving(record)
             now = await read_now(tx)
-            wished = await with_its_name(tx, record)
-            wished = replace(wished, refresh_requested_at=now, acted_at=now, updated_at=now)
-            return await self._wish(tx, record, wished, slot)
+            updated = await reclaim_name(tx, record)
+            updated = replace(updated, refresh_requested_at=now, acted_at=now, updated_at=now)
+            return await self._update_desired(tx, record, updated, slot)
 
         return await self._run_inline(wish)
 
@@ -211,13 +211,13 @@ class CustomHostnames:
         """
         refuse_fixed(said)
         async with self._database.transaction() as tx:
-            record, _ = await sharing(tx, record_id)
+            record, _ = await load_with_sibling(tx, record_id)
             zone = await zone_of(tx, record)
-        ground = await self._choosing.ground_of(record, said)
-        default = self._choosing.default_plan(record.hostname, ground, zone)
-        choice = self._choosing.changed([record], said, zone=zone, default=default)
+        ground = await self._validator.ground_of(record, said)
+        default = self._validator.default_plan(record.hostname, ground, zone)
+        choice = self._validator.changed([record], said, zone=zone, default=default)
         if choice.plan is not record.plan:
-            self._choosing.refuse_apex(choice.plan, ground, zone)
+            self._validator.refuse_apex(choice.plan, ground, zone)
         change = partial(
             self._change,
             record_id=record_id,
@@ -242,17 +242,17 @@ class CustomHostnames:
         revision: int | None,
     ) -> tuple[CustomHostname, Claim | None]:
         await store.lock_base(tx, base)
-        record, others = await sharing(tx, record_id, lock=True)
+        record, others = await load_with_sibling(tx, record_id, lock=True)
         refuse_other_revision(record, revision)
         refuse_leaving(record)
-        choice = self._choosing.changed([record, *others], said, zone=zone, default=default)
-        wished = apply(record, choice)
+        choice = self._validator.changed([record, *others], said, zone=zone, default=default)
+        updated = apply(record, choice)
         if "metadata" in said:
-            wished = replace(wished, metadata=said["metadata"] or {})
-        if wished == record and record.state is not State.FAILED:
+            updated = replace(updated, metadata=said["metadata"] or {})
+        if updated == record and record.state is not State.FAILED:
             return record, None
         now = await read_now(tx)
-        wished = await with_its_name(tx, wished)
+        updated = await reclaim_name(tx, updated)
         for other in others:
             # What is live is told by the one that edits: the two need not edit side by side.
             # Should that one die, the other's own next look finds out.
@@ -260,11 +260,11 @@ class CustomHostnames:
             if same == other:
                 # What was changed belongs to the one alone.
                 continue
-            same = replace(_wished_at(same, now), revision=other.revision + 1)
+            same = replace(_desired_at(same, now), revision=other.revision + 1)
             await store.save_hostname(tx, same, before=other)
             if other.state is State.FAILED:
                 await leases.wake(tx, other.id)
-        return await self._wish(tx, record, _wished_at(wished, now), slot)
+        return await self._update_desired(tx, record, _desired_at(updated, now), slot)
 
     async def remove(self, record_id: str, *, revision: int | None = None) -> CustomHostname:
         """Wish the hostname gone; asking again changes nothing.
@@ -275,17 +275,17 @@ class CustomHostnames:
 
         async def wish(tx: Connection, slot: Slot) -> tuple[CustomHostname, Claim | None]:
             # Whoever adds the other name of the object meanwhile, sees it wished gone.
-            await store.lock_base(tx, (await existing(tx, record_id)).hostname.base)
-            record = await present(tx, record_id, revision)
+            await store.lock_base(tx, (await load(tx, record_id)).hostname.base)
+            record = await load_for_update(tx, record_id, revision)
             if record.desired is Desired.ABSENT:
                 # Until it is told to leave, whoever asks again lends a hand.
                 told = record.state in GONE
                 return record, None if told else await self._claim(tx, record.id, slot)
             now = await read_now(tx)
-            wished = replace(record, desired=Desired.ABSENT, wanted_at=now, updated_at=now)
-            wished, claim = await self._wish(tx, record, wished, slot)
+            updated = replace(record, desired=Desired.ABSENT, wanted_at=now, updated_at=now)
+            updated, claim = await self._update_desired(tx, record, updated, slot)
             await call_queue.leave(tx, [record.id])
-            return wished, claim
+            return updated, claim
 
         return await self._run_inline(wish)
 
@@ -304,21 +304,21 @@ class CustomHostnames:
         name = zone.name or registrable_domain(zone.cname_target, self._public_suffix)
         refuse_own_names(hostname, zone_name=name, own=own)
 
-    def _first_choice(
+    def _first_options(
         self,
         hostname: Hostname,
         wanted: Registration,
         zone: Zone,
         sibling: CustomHostname | None,
         ground: Ground,
-    ) -> Choice:
-        default = self._choosing.default_plan(hostname, ground, zone)
-        return self._choosing.first(
+    ) -> ChosenOptions:
+        default = self._validator.default_plan(hostname, ground, zone)
+        return self._validator.first(
             hostname, wanted.plan, wanted.options, zone=zone, sibling=sibling, default=default
         )
 
     async def _insert(
-        self, choice: Choice, zone: Zone, wanted: Registration, ground: Ground
+        self, choice: ChosenOptions, zone: Zone, wanted: Registration, ground: Ground
     ) -> tuple[CustomHostname, bool]:
         hostname = choice.hostname
         await self._refuse_tombstones(hostname, wanted.tenant)
@@ -338,17 +338,17 @@ class CustomHostnames:
         tx: Connection,
         *,
         slot: Slot,
-        choice: Choice,
+        choice: ChosenOptions,
         zone: Zone,
         wanted: Registration,
         ground: Ground,
     ) -> tuple[CustomHostname, bool]:
         hostname = choice.hostname
         await store.lock_base(tx, hostname.base)
-        held, sibling = await holders(tx, hostname, wanted.tenant, policy=self._policy)
+        held, sibling = await find_conflicts(tx, hostname, wanted.tenant, policy=self._policy)
         if held is not None:
             return held, False
-        chosen = self._first_choice(hostname, wanted, zone, sibling, ground)
+        chosen = self._first_options(hostname, wanted, zone, sibling, ground)
         now = await read_now(tx)
         record = CustomHostname(
             id=new_id(Prefix.CUSTOM_HOSTNAME),
@@ -361,7 +361,7 @@ class CustomHostnames:
             reason=Reason.ZONE_PAUSED if zone.pause else Reason.CREATING,
             metadata=wanted.metadata,
             sequence=1,
-            watch=Watch(cloudflare_due_at=now),
+            schedule=Schedule(cloudflare_due_at=now),
             created_at=now,
             updated_at=now,
             wanted_at=now,
@@ -371,34 +371,34 @@ class CustomHostnames:
         lease_seconds = LEASE_SECONDS if slot.is_taken else 0
         if not await store.insert_hostname(tx, record, lease_seconds=lease_seconds):
             raise HostnameTaken(hostname.name, in_the_way=hostname.name)
-        await tell(tx, record, before=None, after=State.PENDING, at=now)
+        await emit_event(tx, record, before=None, after=State.PENDING, at=now)
         if not slot.is_taken:
             await leases.wake(tx, record.id)
         return record, True
 
     async def _refuse_tombstones(self, hostname: Hostname, tenant: str) -> None:
-        async def look_again(tx: Connection) -> list[str]:
+        async def check_again(tx: Connection) -> list[str]:
             await store.lock_base(tx, hostname.base)
-            await free_names(tx, hostname.base, besides_tenant=tenant, policy=self._policy)
+            await release_stale_names(tx, hostname.base, besides_tenant=tenant, policy=self._policy)
             found = await store.tombstones(tx, hostname.base, besides_tenant=tenant)
             for record_id in found:
                 await leases.wake(tx, record_id)
             return found
 
-        if await self._database.run(look_again):
+        if await self._database.run(check_again):
             raise ProofRequired(
                 "This name was in use here before and its DNS may still point at the CNAME target. "
                 "Remove that record; the name is looked at again now, so try again in a minute."
             )
 
-    async def _wish(
-        self, tx: Connection, before: CustomHostname, wished: CustomHostname, slot: Slot
+    async def _update_desired(
+        self, tx: Connection, before: CustomHostname, updated: CustomHostname, slot: Slot
     ) -> tuple[CustomHostname, Claim | None]:
         """Write what is desired, and claim the hostname if nobody holds it and there is room."""
-        wished = replace(wished, revision=before.revision + 1)
-        wished = await store.save_hostname(tx, wished, before=before)
+        updated = replace(updated, revision=before.revision + 1)
+        updated = await store.save_hostname(tx, updated, before=before)
         await leases.wake(tx, before.id)
-        return wished, await self._claim(tx, before.id, slot)
+        return updated, await self._claim(tx, before.id, slot)
 
     async def _claim(self, tx: Connection, record_id: str, slot: Slot) -> Claim | None:
         return await leases.claim_one(tx, record_id) if slot.is_taken else None
@@ -443,7 +443,7 @@ class CustomHostnames:
             )
 
 
-def _wished_at(record: CustomHostname, now: datetime) -> CustomHostname:
+def _desired_at(record: CustomHostname, now: datetime) -> CustomHostname:
     """Note a person's change; what failed is tried again."""
     asked = now if record.state is State.FAILED else record.refresh_requested_at
     return replace(record, acted_at=now, wanted_at=now, updated_at=now, refresh_requested_at=asked)

@@ -17,21 +17,21 @@ from app.persistence.list_snapshot import count_followed
 from app.persistence.resync import hasten
 from app.persistence.wakeups import Channel, notify
 from app.persistence.zones import open_zones
-from app.services.call_queue import Turns
-from app.services.rate_limiter import Budgets
+from app.services.call_queue import CallQueue
+from app.services.rate_limiter import RateLimiter
 
 MANY = FOLLOWED_AT_MOST + 1
 """So many wait for issuance or deployment that two lists are the cheaper look."""
 log = structlog.get_logger(__name__)
 
 
-class Claims:
+class Dispatcher:
     """Hands out hostnames to work on, of the zones that are not paused."""
 
-    def __init__(self, database: Database, budgets: Budgets, turns: Turns) -> None:
+    def __init__(self, database: Database, rate_limiter: RateLimiter, queue: CallQueue) -> None:
         self._database = database
-        self._budgets = budgets
-        self._turns = turns
+        self._rate_limiter = rate_limiter
+        self._queue = queue
         self._rounds = 0
 
     async def due(self, limit: int) -> list[Claim]:
@@ -58,7 +58,7 @@ class Claims:
         async def let_go(tx: Connection) -> None:
             await leases.lock_all(tx, [claim.custom_hostname_id for claim in claims])
             for claim in claims:
-                await leases.let_go(tx, claim)
+                await leases.release_lease(tx, claim)
             await notify(tx, Channel.RECONCILE)
 
         await self._database.run(let_go)
@@ -90,9 +90,9 @@ class Claims:
             return
         most = len(claims) + limit
         async with self._database.transaction() as tx:
-            has_turns = await self._turns.are_waited_for(tx, zone.budget)
+            has_queued = await self._queue.are_waited_for(tx, zone.budget)
             by_lists = await count_followed(tx, zone.id, limit=MANY) == MANY
-            looks = await due_work.count_looks(tx, zone.id, limit=limit, by_lists=by_lists)
+            looks = await due_work.count_checks(tx, zone.id, limit=limit, by_lists=by_lists)
         if by_lists:
             async with self._database.transaction() as tx:
                 await hasten(tx, zone.id, FOLLOWED)
@@ -101,8 +101,8 @@ class Claims:
             woken = await due_work.claim_woken(tx, zone.id, limit=-(-limit // 2))
         claims += woken
         paid: list[Callable[[OpenZone, int], Awaitable[list[Claim]]]] = []
-        paid += [self._acts] if has_turns else []
-        paid += [partial(self._looks, wanted=looks, by_lists=by_lists)] if looks else []
+        paid += [self._queued] if has_queued else []
+        paid += [partial(self._checks, wanted=looks, by_lists=by_lists)] if looks else []
         # Where calls come one by one, who is first has them all: acts and looks take turns.
         for claim in paid if self._rounds % 2 else reversed(paid):
             claims += await claim(zone, most - len(claims))
@@ -110,18 +110,22 @@ class Claims:
             free = await due_work.claim_free(tx, zone.id, limit=most - len(claims))
         claims += free
 
-    async def _acts(self, zone: OpenZone, limit: int) -> list[Claim]:
+    async def _queued(self, zone: OpenZone, limit: int) -> list[Claim]:
         async with self._database.transaction() as tx:
             # No more than half: acts and looks share what there is to spare.
-            return await self._turns.serve(tx, zone.budget, zone.id, limit=-(-limit // 2))
+            return await self._queue.serve(tx, zone.budget, zone.id, limit=-(-limit // 2))
 
-    async def _looks(
+    async def _checks(
         self, zone: OpenZone, limit: int, *, wanted: int, by_lists: bool
     ) -> list[Claim]:
         most = min(limit, wanted)
         async with self._database.transaction() as tx:
-            if most <= 0 or not await self._budgets.may_grant(tx, zone.budget, Lane.VALIDATION):
+            if most <= 0 or not await self._rate_limiter.may_grant(
+                tx, zone.budget, Lane.VALIDATION
+            ):
                 return []
-            ids = await due_work.due_looks(tx, zone.id, limit=most, by_lists=by_lists)
-            granted = await self._budgets.draw_within(tx, zone.budget, Lane.VALIDATION, len(ids))
-            return await due_work.claim_looks(tx, ids[:granted])
+            ids = await due_work.due_checks(tx, zone.id, limit=most, by_lists=by_lists)
+            granted = await self._rate_limiter.acquire_within(
+                tx, zone.budget, Lane.VALIDATION, len(ids)
+            )
+            return await due_work.claim_checks(tx, ids[:granted])

@@ -15,7 +15,7 @@ from app.persistence.events import insert_event
 from app.persistence.ids import Prefix, new_id
 
 
-async def tell(
+async def emit_event(
     tx: Connection,
     record: CustomHostname,
     *,
@@ -23,11 +23,11 @@ async def tell(
     after: State,
     at: datetime,
     reason: Reason | None = None,
-    notice: EventType | None = None,
+    notification: EventType | None = None,
 ) -> None:
     """Write the event that has the record's sequence number, in the transaction of its change.
 
-    A step is named by its two states; a `notice` has a type of its own, and both states alike.
+    A step is named by its two states. A `notification` has its own type, and one state twice.
     """
     record = replace(record, state=after, reason=reason or record.reason, updated_at=at)
     event = Event(
@@ -35,7 +35,7 @@ async def tell(
         custom_hostname_id=record.id,
         tenant=record.tenant,
         sequence=record.sequence,
-        type=notice or event_type(before, after),
+        type=notification or event_type(before, after),
         before=before,
         after=after,
         reason=record.reason,

@@ -24,7 +24,7 @@ from app.persistence.database import Connection
 from app.persistence.zones import get_zone
 
 
-async def existing(tx: Connection, record_id: str) -> CustomHostname:
+async def load(tx: Connection, record_id: str) -> CustomHostname:
     """Read one.
 
     Raises:
@@ -36,33 +36,33 @@ async def existing(tx: Connection, record_id: str) -> CustomHostname:
     return record
 
 
-async def present(tx: Connection, record_id: str, revision: int | None) -> CustomHostname:
+async def load_for_update(tx: Connection, record_id: str, revision: int | None) -> CustomHostname:
     """Lock, then read: lease before wide row.
 
     Raises:
         NotFound, PreconditionFailed: as their names say.
     """
-    await leases.lock(tx, record_id)
-    record = await existing(tx, record_id)
+    await leases.lock_schedule(tx, record_id)
+    record = await load(tx, record_id)
     refuse_other_revision(record, revision)
     return record
 
 
-async def sharing(
+async def load_with_sibling(
     tx: Connection, record_id: str, *, lock: bool = False
 ) -> tuple[CustomHostname, list[CustomHostname]]:
     """Read the record, and the other one that is wanted of its object."""
-    record = await existing(tx, record_id)
+    record = await load(tx, record_id)
     sibling = wanted_sibling(record)
     ids = [record_id, *([sibling.id] if sibling else [])]
     if lock:
         for each in sorted(ids):
-            await leases.lock(tx, each)
-    record, *others = [await existing(tx, each) for each in ids]
+            await leases.lock_schedule(tx, each)
+    record, *others = [await load(tx, each) for each in ids]
     return record, others
 
 
-async def holders(
+async def find_conflicts(
     tx: Connection, hostname: Hostname, tenant: str, *, policy: Policy
 ) -> tuple[CustomHostname | None, CustomHostname | None]:
     """Give the record that answers a wish for the name already, and the one of the other name.
@@ -92,7 +92,9 @@ async def holders(
     return held, sibling
 
 
-async def free_names(tx: Connection, base: str, *, besides_tenant: str, policy: Policy) -> None:
+async def release_stale_names(
+    tx: Connection, base: str, *, besides_tenant: str, policy: Policy
+) -> None:
     """Take the name from records of other tenants whose time to set it up is over.
 
     The base must be locked by this transaction.
@@ -101,13 +103,15 @@ async def free_names(tx: Connection, base: str, *, besides_tenant: str, policy: 
     for record in await store.find_by_base(tx, base):
         if record.tenant == besides_tenant or not frees_its_name(record, now=now, policy=policy):
             continue
-        await leases.lock(tx, record.id)
-        present = await existing(tx, record.id)
-        if frees_its_name(present, now=now, policy=policy):
-            await store.save_hostname(tx, release_name(present, now), before=present)
+        await leases.lock_schedule(tx, record.id)
+        load_for_update = await load(tx, record.id)
+        if frees_its_name(load_for_update, now=now, policy=policy):
+            await store.save_hostname(
+                tx, release_name(load_for_update, now), before=load_for_update
+            )
 
 
-async def with_its_name(tx: Connection, record: CustomHostname) -> CustomHostname:
+async def reclaim_name(tx: Connection, record: CustomHostname) -> CustomHostname:
     """Give the record with the name that it had given free, which it needs to be worked on.
 
     The base must be locked by this transaction.

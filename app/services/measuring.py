@@ -13,7 +13,7 @@ from app.domain.zone import PauseReason
 from app.persistence import measurements as store
 from app.persistence.database import Database
 from app.persistence.zones import list_zones
-from app.services.rate_limiter import Budgets
+from app.services.rate_limiter import RateLimiter
 
 EVERY_SECONDS = 30.0
 COST_PART = 0.01
@@ -24,10 +24,14 @@ class Measuring:
     """Sets the gauges of what is in the database."""
 
     def __init__(
-        self, database: Database, budgets: Budgets, *, clock: Callable[[], float] = time.monotonic
+        self,
+        database: Database,
+        budgets: RateLimiter,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
-        self._budgets = budgets
+        self._rate_limiter = budgets
         self._clock = clock
         self._due_at = clock()
 
@@ -70,10 +74,10 @@ class Measuring:
             await self._measure_budget(name)
 
     async def _measure_budget(self, name: str) -> None:
-        standing = await self._budgets.standing(name)
-        metrics.BUDGET_LIMIT.labels(name).set(standing.limits.ours)
+        usage = await self._rate_limiter.usage(name)
+        metrics.BUDGET_LIMIT.labels(name).set(usage.limits.ours)
         for lane in Lane:
-            metrics.BUDGET_SPENT.labels(name, str(lane)).set(standing.spent.get(lane, 0))
-            metrics.BUDGET_LEFT.labels(name, str(lane)).set(standing.left[lane])
-        for lane, queue in standing.queues.items():
+            metrics.BUDGET_SPENT.labels(name, str(lane)).set(usage.spent.get(lane, 0))
+            metrics.BUDGET_LEFT.labels(name, str(lane)).set(usage.left[lane])
+        for lane, queue in usage.queues.items():
             metrics.QUEUE_LENGTH.labels(name, str(lane)).set(queue.lengths.total)

@@ -15,15 +15,15 @@ from app.domain.custom_hostname import (
     State,
 )
 from app.domain.errors import Conflict, NotFound
-from app.domain.object_spec import Shape
+from app.domain.object_spec import ObjectSpec
 from app.domain.reason import Reason
 from app.persistence import call_queue, leases
 from app.persistence import custom_hostnames as store
 from app.persistence.clock import read_now
 from app.persistence.database import Connection, Database
-from app.services.loading import existing, present, refuse_leaving, with_its_name
+from app.services.loading import load, load_for_update, reclaim_name, refuse_leaving
 
-UNKNOWN_SHAPE = Shape(method="unknown")
+UNKNOWN_SPEC = ObjectSpec(method="unknown")
 """What an adopted object was made with: an edit brings it to what is wanted here."""
 
 
@@ -83,16 +83,16 @@ class OperatorActions:
             now = await read_now(tx)
             adopting = replace(
                 # Whoever has the name by now has its object, too.
-                await with_its_name(tx, before),
-                cloudflare=CloudflareObject(create_started_at=OF_ANY_AGE, applied=UNKNOWN_SHAPE),
+                await reclaim_name(tx, before),
+                cloudflare=CloudflareObject(create_started_at=OF_ANY_AGE, applied=UNKNOWN_SPEC),
                 refresh_requested_at=now,
                 acted_at=now,
             )
             return await self._save(tx, before, adopting)
 
     async def _locked(self, tx: Connection, record_id: str) -> CustomHostname:
-        await store.lock_base(tx, (await existing(tx, record_id)).hostname.base)
-        return await present(tx, record_id, None)
+        await store.lock_base(tx, (await load(tx, record_id)).hostname.base)
+        return await load_for_update(tx, record_id, None)
 
     async def _save(
         self, tx: Connection, before: CustomHostname, after: CustomHostname

@@ -13,15 +13,15 @@ from app.domain.hostname import Hostname, PublicSuffix, registrable_domain
 from app.domain.observation import Absent, Found, Unknown, Values
 from app.domain.option_rules import (
     FLATTENING,
-    Choice,
+    ChosenOptions,
     Ground,
-    changed_choice,
-    check_choice,
     default_plan,
     is_at_cloudflare,
     parse_plan,
+    patched_options,
     spell_names,
     takes_cname,
+    validate_options,
 )
 from app.domain.options import Options, merge_options
 from app.domain.zone import Zone
@@ -31,7 +31,7 @@ NAME_SERVERS_SECONDS = 2.0
 """A request waits no longer than that to hear whose name servers an apex has."""
 
 
-class Choosing:
+class OptionValidator:
     """Knows what can be chosen; changes nothing."""
 
     def __init__(
@@ -86,7 +86,7 @@ class Choosing:
         zone: Zone,
         sibling: CustomHostname | None,
         default: Plan,
-    ) -> Choice:
+    ) -> ChosenOptions:
         """Give the choice for a new hostname; what its sibling has goes before `default`.
 
         Raises:
@@ -95,7 +95,7 @@ class Choosing:
         """
         if sibling is None:
             parsed = parse_plan(str(default) if plan is None else plan, hostname)
-            return self._check(Choice(parsed, hostname, _options(said)), zone)
+            return self._check(ChosenOptions(parsed, hostname, _options(said)), zone)
         _refuse_unshared_zone(zone, sibling)
         if plan is None and hostname.is_wildcard and sibling.plan is Plan.SIMPLE:
             raise SiblingDiffers(
@@ -104,7 +104,7 @@ class Choosing:
                 "are one object at Cloudflare. PATCH it to `delegated` first.",
             )
         parsed = parse_plan(plan or str(sibling.plan), hostname)
-        choice = Choice(parsed, hostname, merge_options(sibling.options, said))
+        choice = ChosenOptions(parsed, hostname, merge_options(sibling.options, said))
         choice = spell_names(choice, self._public_suffix)
         _refuse_difference(choice, sibling)
         choice = self._check(choice, zone)
@@ -118,7 +118,7 @@ class Choosing:
         *,
         zone: Zone,
         default: Plan,
-    ) -> Choice:
+    ) -> ChosenOptions:
         """Give the choice after a change of `records`, which share one object.
 
         Raises:
@@ -128,7 +128,7 @@ class Choosing:
             is_wildcard = any(r.hostname.is_wildcard for r in records)
             said = {**said, "plan": str(Plan.DELEGATED if is_wildcard else default)}
         choices = [
-            self._check(changed_choice(Choice(r.plan, r.hostname, r.options), said), zone)
+            self._check(patched_options(ChosenOptions(r.plan, r.hostname, r.options), said), zone)
             for r in records
         ]
         return choices[0]
@@ -150,13 +150,13 @@ class Choosing:
         except TimeoutError:
             return Unknown("timeout")
 
-    def _check(self, choice: Choice, zone: Zone) -> Choice:
+    def _check(self, choice: ChosenOptions, zone: Zone) -> ChosenOptions:
         # Until the zone was asked for its name: nearly always its target's registrable domain.
         name = zone.name or registrable_domain(zone.cname_target, self._public_suffix)
-        return check_choice(choice, zone_name=name, public_suffix=self._public_suffix)
+        return validate_options(choice, zone_name=name, public_suffix=self._public_suffix)
 
 
-def apply(record: CustomHostname, choice: Choice) -> CustomHostname:
+def apply(record: CustomHostname, choice: ChosenOptions) -> CustomHostname:
     """Give the record as it is wished."""
     return replace(record, plan=choice.plan, options=choice.options)
 
@@ -178,7 +178,7 @@ def _refuse_unshared_zone(zone: Zone, sibling: CustomHostname) -> None:
         )
 
 
-def _refuse_difference(choice: Choice, sibling: CustomHostname) -> None:
+def _refuse_difference(choice: ChosenOptions, sibling: CustomHostname) -> None:
     """Name the first field in which the two would want different objects."""
     pairs = [("plan", choice.plan, sibling.plan)]
     pairs += [

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from app.domain.custom_hostname import CustomHostname
 from app.domain.deliveries import Attempt
-from app.domain.object_spec import Shape
+from app.domain.object_spec import ObjectSpec
 from app.domain.observation import CloudflareHostname, DnsView, HostnamePage, Values
 from app.domain.zone import CloudflareZone, FallbackOrigin, Quota, ZoneAccess, ZoneRecord
 
@@ -15,7 +15,9 @@ from app.domain.zone import CloudflareZone, FallbackOrigin, Quota, ZoneAccess, Z
 class CustomHostnameGateway(Protocol):
     """Custom hostnames at Cloudflare. Every method may raise a `CloudflareError`."""
 
-    async def create(self, access: ZoneAccess, hostname: str, wanted: Shape) -> CloudflareHostname:
+    async def create(
+        self, access: ZoneAccess, hostname: str, wanted: ObjectSpec
+    ) -> CloudflareHostname:
         """Create one; `CloudflareDuplicate` when the zone has it."""
 
     async def get(self, access: ZoneAccess, cloudflare_id: str) -> CloudflareHostname:
@@ -27,7 +29,7 @@ class CustomHostnameGateway(Protocol):
         """Give one page of a list of at most 50."""
 
     async def refresh(
-        self, access: ZoneAccess, view: CloudflareHostname, chosen: Shape
+        self, access: ZoneAccess, view: CloudflareHostname, chosen: ObjectSpec
     ) -> CloudflareHostname:
         """Make Cloudflare look again now, changing nothing."""
 
@@ -35,9 +37,9 @@ class CustomHostnameGateway(Protocol):
         self,
         access: ZoneAccess,
         view: CloudflareHostname,
-        wanted: Shape,
+        wanted: ObjectSpec,
         *,
-        applied: Shape | None = None,
+        applied: ObjectSpec | None = None,
     ) -> CloudflareHostname:
         """Send another shape than `applied`; `CloudflareRefused` leaves what was there."""
 

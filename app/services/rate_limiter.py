@@ -17,16 +17,16 @@ import structlog
 from app.domain import rate_limit as rules
 from app.domain.custom_hostname import CustomHostname
 from app.domain.errors import BudgetSpent
-from app.domain.rate_limit import Bucket, Draw, Lane, Limits, RateHeaders
+from app.domain.rate_limit import Bucket, Grant, Lane, Limits, RateHeaders
 from app.domain.zone import ZoneAccess
 from app.persistence import call_queue
 from app.persistence.call_queue import Lengths
 from app.persistence.database import Connection, Database
 from app.persistence.rate_limits import lock_bucket, read_bucket, save_bucket, try_lock_bucket
 
-HEAR_SECONDS = 10.0
+HEADERS_SECONDS = 10.0
 """Headers that say nothing alarming are written down no more often than this."""
-UNASKED_WAIT = 30.0
+DEFAULT_WAIT = 30.0
 """Seconds that creations stop after a 429 that does not say how long."""
 log = structlog.get_logger(__name__)
 
@@ -40,7 +40,7 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class BudgetUsage:
     """How a budget stands, for people."""
 
     name: str
@@ -48,7 +48,7 @@ class Standing:
     tokens: float
     spent: Mapping[Lane, int]
     left: Mapping[Lane, int]
-    others: int
+    spent_elsewhere: int
     blocked_until: datetime | None
     creations: int
     """Creations of the last window."""
@@ -56,7 +56,7 @@ class Standing:
     queues: Mapping[Lane, Queue]
 
 
-class Budgets:
+class RateLimiter:
     """All budgets, by name."""
 
     def __init__(self, database: Database, limits: Limits) -> None:
@@ -64,40 +64,42 @@ class Budgets:
         self.limits = limits
         self._heard_at: dict[str, float] = {}
 
-    async def draw(self, name: str, lane: Lane, want: int = 1) -> Draw:
+    async def draw(self, name: str, lane: Lane, want: int = 1) -> Grant:
         """Take up to `want` calls; the draw says how many, and how long to wait for more."""
-        if lane is Lane.SWEEPS:
+        if lane is Lane.RESYNC:
             async with self._database.transaction() as tx:
                 seen, at = await read_bucket(tx, name, self.limits)
             if rules.is_surely_refused(seen, self.limits, lane, at):
-                return rules.draw(seen, self.limits, lane, want, at)
-        return await self._change(name, lambda b, now: rules.draw(b, self.limits, lane, want, now))
-
-    async def draw_for_person(self, name: str, tenant: str) -> Draw:
-        """Take one interactive call, within the tenant's share of them."""
+                return rules.acquire(seen, self.limits, lane, want, at)
         return await self._change(
-            name, lambda b, now: rules.draw_for_person(b, self.limits, tenant, now)
+            name, lambda b, now: rules.acquire(b, self.limits, lane, want, now)
         )
 
-    async def draw_look(self, record: CustomHostname, name: str, *, awaited: bool) -> Draw:
+    async def acquire_interactive(self, name: str, tenant: str) -> Grant:
+        """Take one interactive call, within the tenant's share of them."""
+        return await self._change(
+            name, lambda b, now: rules.acquire_interactive(b, self.limits, tenant, now)
+        )
+
+    async def acquire_check(self, record: CustomHostname, name: str, *, awaited: bool) -> Grant:
         """Take one call to look at `record` with; an interactive one where somebody waits."""
 
-        def looking(bucket: Bucket, now: float) -> Draw:
-            drawn = Draw(bucket, 0)
+        def acquiring(bucket: Bucket, now: float) -> Grant:
+            grant = Grant(bucket, 0)
             if awaited:
-                drawn = rules.draw_for_person(bucket, self.limits, record.tenant, now)
-            if drawn.granted:
-                return drawn
-            return rules.draw(drawn.bucket, self.limits, Lane.VALIDATION, 1, now)
+                grant = rules.acquire_interactive(bucket, self.limits, record.tenant, now)
+            if grant.granted:
+                return grant
+            return rules.acquire(grant.bucket, self.limits, Lane.VALIDATION, 1, now)
 
-        return await self._change(name, looking)
+        return await self._change(name, acquiring)
 
     async def may_grant(self, tx: Connection, name: str, lane: Lane) -> bool:
         """Whether a draw could be granted any call, read without a lock."""
         bucket, now = await read_bucket(tx, name, self.limits)
         return not rules.is_surely_refused(bucket, self.limits, lane, now)
 
-    async def draw_within(self, tx: Connection, name: str, lane: Lane, want: int) -> int:
+    async def acquire_within(self, tx: Connection, name: str, lane: Lane, want: int) -> int:
         """Take up to `want` calls in the caller's transaction; none while another draws.
 
         A lane that gets less than it asks for still wants its share, and that is noted.
@@ -106,9 +108,9 @@ class Budgets:
         if locked is None:
             return 0
         bucket, now = locked
-        drawn = rules.draw(bucket, self.limits, lane, want, now)
-        await save_bucket(tx, name, drawn.bucket)
-        return drawn.granted
+        grant = rules.acquire(bucket, self.limits, lane, want, now)
+        await save_bucket(tx, name, grant.bucket)
+        return grant.granted
 
     async def require(self, name: str, lane: Lane, calls: int) -> None:
         """Take all of `calls`.
@@ -116,20 +118,20 @@ class Budgets:
         Raises:
             BudgetSpent: there are not so many to spare.
         """
-        drawn = await self._change(
-            name, lambda b, now: rules.draw_all(b, self.limits, lane, calls, now)
+        grant = await self._change(
+            name, lambda b, now: rules.acquire_all(b, self.limits, lane, calls, now)
         )
-        if drawn.granted < calls:
+        if grant.granted < calls:
             raise BudgetSpent(
                 "The budget of Cloudflare calls has none to spare at the moment.",
-                retry_after=drawn.wait,
+                retry_after=grant.wait,
             )
 
     async def owe(self, name: str, lane: Lane, calls: int = 1) -> None:
         """Count calls that an act already begun cannot do without."""
 
-        def owing(bucket: Bucket, now: float) -> Draw:
-            return Draw(rules.owe(bucket, self.limits, lane, calls, now), calls)
+        def owing(bucket: Bucket, now: float) -> Grant:
+            return Grant(rules.debit(bucket, self.limits, lane, calls, now), calls)
 
         await self._change(name, owing)
 
@@ -152,7 +154,7 @@ class Budgets:
             creations_alone = creating and (headers is None or headers.remaining > 0)
             seconds = refused_for
             if seconds is None:
-                seconds = UNASKED_WAIT if creations_alone else self.limits.window
+                seconds = DEFAULT_WAIT if creations_alone else self.limits.window
             log.warning(
                 "cloudflare_rate_limited",
                 budget=name,
@@ -162,9 +164,11 @@ class Budgets:
             await self._block(name, seconds, creations_alone=creations_alone)
         elif headers is not None and self._is_news(name, headers):
             said = headers
-            await self._change(name, lambda b, now: Draw(rules.hear(b, self.limits, said, now), 0))
+            await self._change(
+                name, lambda b, now: Grant(rules.record_headers(b, self.limits, said, now), 0)
+            )
 
-    async def standing(self, name: str) -> Standing:
+    async def usage(self, name: str) -> BudgetUsage:
         """Give all there is to know of one."""
         async with self._database.transaction() as tx:
             bucket, now = await read_bucket(tx, name, self.limits)
@@ -173,13 +177,13 @@ class Budgets:
                 for lane in (Lane.CREATION, Lane.VALIDATION)
             }
         since = now - self.limits.creation_window
-        return Standing(
+        return BudgetUsage(
             name=name,
             limits=self.limits,
             tokens=rules.tokens_left(bucket, self.limits, now),
             spent=rules.spent(bucket, self.limits, now),
             left=rules.left(bucket, self.limits, now),
-            others=bucket.others,
+            spent_elsewhere=bucket.others,
             blocked_until=_later(bucket.blocked_until, now),
             creations=sum(at > since for at in bucket.creations),
             creations_blocked_until=_later(bucket.creations_blocked_until, now),
@@ -198,26 +202,26 @@ class Budgets:
     def _is_news(self, name: str, headers: RateHeaders) -> bool:
         alarming = headers.remaining < headers.limit * (1 - self.limits.spend)
         now = time.monotonic()
-        if not alarming and now - self._heard_at.get(name, -HEAR_SECONDS) < HEAR_SECONDS:
+        if not alarming and now - self._heard_at.get(name, -HEADERS_SECONDS) < HEADERS_SECONDS:
             return False
         self._heard_at[name] = now
         return True
 
     async def _block(self, name: str, seconds: float, *, creations_alone: bool) -> None:
-        def blocked(bucket: Bucket, now: float) -> Draw:
+        def blocked(bucket: Bucket, now: float) -> Grant:
             if creations_alone:
-                return Draw(rules.block_creations(bucket, seconds, now), 0)
-            return Draw(rules.block(bucket, self.limits, seconds, now), 0)
+                return Grant(rules.block_creations(bucket, seconds, now), 0)
+            return Grant(rules.block(bucket, self.limits, seconds, now), 0)
 
         # Shielded: a block that is not written would let every replica run into it.
         await asyncio.shield(self._change(name, blocked))
 
-    async def _change(self, name: str, change: Callable[[Bucket, float], Draw]) -> Draw:
-        async def draw(tx: Connection) -> Draw:
+    async def _change(self, name: str, change: Callable[[Bucket, float], Grant]) -> Grant:
+        async def draw(tx: Connection) -> Grant:
             bucket, now = await lock_bucket(tx, name, self.limits)
-            drawn = change(bucket, now)
-            await save_bucket(tx, name, drawn.bucket)
-            return drawn
+            grant = change(bucket, now)
+            await save_bucket(tx, name, grant.bucket)
+            return grant
 
         return await self._database.run(draw)
 

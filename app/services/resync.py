@@ -23,13 +23,13 @@ from app.persistence import list_snapshot
 from app.persistence import resync as store
 from app.persistence.database import Connection, Database
 from app.persistence.leases import Claim, claim_these, lock_all
-from app.persistence.list_snapshot import Listed
-from app.persistence.resync import Sweep
+from app.persistence.list_snapshot import SnapshotRow
+from app.persistence.resync import ListScan
 from app.persistence.zones import get_zone, open_zones
 from app.services.ports import Cipher, CustomHostnameGateway
-from app.services.rate_limiter import Budgets
-from app.services.reconciler.corroborate import SecondOpinion
-from app.services.reconciler.tick import Reconciler, listing_of
+from app.services.rate_limiter import RateLimiter
+from app.services.reconciler.corroborate import Corroborator
+from app.services.reconciler.tick import Reconciler, snapshot_of
 from app.services.zone_pauses import pause_zone
 
 AGAIN = rules.FOLLOWED_EVERY
@@ -43,7 +43,7 @@ log = structlog.get_logger(__name__)
 class Step:
     """One page of one list, as it is read."""
 
-    sweep: Sweep
+    scan: ListScan
     zone: Zone
     page: int
     is_first: bool
@@ -54,7 +54,7 @@ class Step:
     """Whether so many names are followed that their lists are read often."""
 
 
-class Sweeps:
+class Resync:
     """Works on one claimed list at a time; any number may work side by side."""
 
     def __init__(
@@ -62,55 +62,51 @@ class Sweeps:
         database: Database,
         cloudflare: CustomHostnameGateway,
         cipher: Cipher,
-        budgets: Budgets,
-        second_opinion: SecondOpinion,
+        rate_limiter: RateLimiter,
+        corroborator: Corroborator,
         reconciler: Reconciler,
     ) -> None:
         self._database = database
         self._cloudflare = cloudflare
         self._cipher = cipher
-        self._budgets = budgets
-        self._second_opinion = second_opinion
+        self._rate_limiter = rate_limiter
+        self._corroborator = corroborator
         self._reconciler = reconciler
 
-    async def claim(self, limit: int) -> list[Sweep]:
+    async def claim(self, limit: int) -> list[ListScan]:
         """Lease the lists that are due."""
         async with self._database.transaction() as tx:
             zones = [zone.id for zone in await open_zones(tx)]
-            sweeps: list[Sweep] = []
-            while len(sweeps) < limit and (sweep := await store.claim_page(tx, zones)):
-                sweeps.append(sweep)
-        return sweeps
+            scans: list[ListScan] = []
+            while len(scans) < limit and (scan := await store.claim_page(tx, zones)):
+                scans.append(scan)
+        return scans
 
-    async def read_page(self, sweep: Sweep) -> None:
+    async def read_page(self, scan: ListScan) -> None:
         """Read one page, take in what it shows, and note how far the list is."""
         began = time.monotonic()
         async with self._database.transaction() as tx:
-            zone = await get_zone(tx, sweep.zone_id)
-            total = await store.total_of(tx, sweep.zone_id)
+            zone = await get_zone(tx, scan.zone_id)
+            total = await store.total_of(tx, scan.zone_id)
             most = rules.FOLLOWED_AT_MOST
-            followed = await list_snapshot.count_followed(tx, sweep.zone_id, limit=most + 1) > most
-            if (
-                zone is None
-                or zone.pause
-                or not rules.is_read(sweep.list, total, followed=followed)
-            ):
-                await store.put_off(tx, sweep, rules.EVERY)
+            followed = await list_snapshot.count_followed(tx, scan.zone_id, limit=most + 1) > most
+            if zone is None or zone.pause or not rules.is_read(scan.list, total, followed=followed):
+                await store.put_off(tx, scan, rules.EVERY)
                 return
-        drawn = await self._budgets.draw(zone.budget, Lane.SWEEPS)
-        if not drawn.granted:
+        grant = await self._rate_limiter.draw(zone.budget, Lane.RESYNC)
+        if not grant.granted:
             async with self._database.transaction() as tx:
-                await store.put_off(tx, sweep, timedelta(seconds=drawn.wait))
+                await store.put_off(tx, scan, timedelta(seconds=grant.wait))
             return
-        begins = sweep.page is None or sweep.started_at is None
-        sent_at = sweep.now + timedelta(seconds=time.monotonic() - began)
+        begins = scan.page is None or scan.started_at is None
+        sent_at = scan.now + timedelta(seconds=time.monotonic() - began)
         step = Step(
-            sweep=sweep,
+            scan=scan,
             zone=zone,
-            page=(sweep.pages or 1) if sweep.page is None else sweep.page,
+            page=(scan.pages or 1) if scan.page is None else scan.page,
             is_first=begins,
-            begun=sent_at if begins or sweep.started_at is None else sweep.started_at,
-            number=sweep.number + 1 if begins else sweep.number,
+            begun=sent_at if begins or scan.started_at is None else scan.started_at,
+            number=scan.number + 1 if begins else scan.number,
             sent_at=sent_at,
             followed=followed,
         )
@@ -119,21 +115,21 @@ class Sweeps:
             await self._take_in(step, found)
 
     async def _ask(self, step: Step) -> HostnamePage | None:
-        zone, sweep = step.zone, step.sweep
+        zone, scan = step.zone, step.scan
         access = zone.access(self._cipher.decrypt(zone.api_token))
         try:
             found = await self._cloudflare.list_page(
-                access, page=step.page, filters=rules.filters(sweep.list)
+                access, page=step.page, filters=rules.filters(scan.list)
             )
         except CloudflareError as error:
             LIST_PAGES.labels("failed").inc()
-            log.warning("sweep_not_asked", list=sweep.list, code=error.code, detail=error.detail)
-            await self._second_opinion.on_refusal(zone, access, error.code)
+            log.warning("sweep_not_asked", list=scan.list, code=error.code, detail=error.detail)
+            await self._corroborator.on_refusal(zone, access, error.code)
         else:
             LIST_PAGES.labels("read").inc()
             return found
         async with self._database.transaction() as tx:
-            await store.put_off(tx, sweep, AGAIN)
+            await store.put_off(tx, scan, AGAIN)
         return None
 
     async def _take_in(self, step: Step, found: HostnamePage) -> None:
@@ -161,13 +157,13 @@ class Sweeps:
                 return
             took = step.sent_at - step.begun
             due_in = (
-                rules.next_round_in(step.sweep.list, took, followed=step.followed)
+                rules.next_round_in(step.scan.list, took, followed=step.followed)
                 if following is None
                 else timedelta(0)
             )
             await store.save_progress(
                 tx,
-                step.sweep,
+                step.scan,
                 due_in=due_in,
                 page=following,
                 pages=pages,
@@ -178,21 +174,21 @@ class Sweeps:
 
         await self._database.run(save)
         if following is None:
-            LIST_ROUNDS.labels(step.sweep.list).inc()
+            LIST_ROUNDS.labels(step.scan.list).inc()
 
     async def _note_unchanged(
         self, step: Step, found: HostnamePage
     ) -> list[tuple[Claim, CloudflareHostname]]:
         """Note what the page shows as it was, and claim what it shows anew."""
         views = {view.id: view for view in found.hostnames}
-        whole = step.sweep.list == rules.WHOLE
+        whole = step.scan.list == rules.WHOLE
 
         async def note(tx: Connection) -> list[tuple[Claim, CloudflareHostname]]:
-            known = await list_snapshot.read_listed(tx, step.zone.id, list(views))
+            known = await list_snapshot.read_snapshot(tx, step.zone.id, list(views))
             await lock_all(tx, [each.custom_hostname_id for each in known])
             news = [each for each in known if _is_news(each, views[each.cloudflare_id], step)]
             new_ids = {each.custom_hostname_id for each in news}
-            await list_snapshot.confirm_listed(
+            await list_snapshot.confirm_snapshot(
                 tx,
                 [
                     each.custom_hostname_id
@@ -201,13 +197,13 @@ class Sweeps:
                 ],
                 sent_at=step.sent_at,
                 round_number=step.number if whole else None,
-                next_look_in=rules.FOLLOWED_EVERY * 1.25 if step.followed else None,
+                next_check_in=rules.FOLLOWED_EVERY * 1.25 if step.followed else None,
             )
-            unread = await list_snapshot.read_listed(tx, step.zone.id, found.unreadable)
+            unread = await list_snapshot.read_snapshot(tx, step.zone.id, found.unreadable)
             unread_ids = [each.custom_hostname_id for each in unread]
-            await list_snapshot.look_at_unreadable(tx, unread_ids)
+            await list_snapshot.check_unreadable(tx, unread_ids)
             if whole and (new_ids or unread_ids):
-                await list_snapshot.note_listed(tx, [*new_ids, *unread_ids], step.number)
+                await list_snapshot.note_in_scan(tx, [*new_ids, *unread_ids], step.number)
             claims = await claim_these(tx, list(new_ids))
             by_record = {each.custom_hostname_id: views[each.cloudflare_id] for each in news}
             return [(claim, by_record[claim.custom_hostname_id]) for claim in claims]
@@ -216,10 +212,10 @@ class Sweeps:
 
     async def _finish(self, tx: Connection, step: Step, total: int) -> bool:
         """Look for what should have been listed; False when that paused the zone."""
-        sweep = step.sweep
-        if sweep.list != rules.WHOLE:
-            named = rules.filters(sweep.list)
-            await list_snapshot.look_at_unlisted(tx, step.zone.id, named, since=step.begun)
+        scan = step.scan
+        if scan.list != rules.WHOLE:
+            named = rules.filters(scan.list)
+            await list_snapshot.check_unlisted(tx, step.zone.id, named, since=step.begun)
             return True
         missing, held = await list_snapshot.count_missing(
             tx, step.zone.id, step.number, since=step.begun
@@ -228,19 +224,19 @@ class Sweeps:
             detail = f"{missing} of {held} hostnames are not on Cloudflare's list of {total}"
             await pause_zone(tx, step.zone.id, PauseReason.HOSTNAMES_MISSING, detail=detail)
             # What this round saw says nothing of the time after the pause.
-            await store.end_round(tx, sweep, rules.EVERY, number=step.number)
+            await store.end_round(tx, scan, rules.EVERY, number=step.number)
             return False
         rounds = rules.rounds_missed(missing)
-        await list_snapshot.look_at_missing(
+        await list_snapshot.check_missing(
             tx, step.zone.id, step.number, since=step.begun, rounds=rounds
         )
         return True
 
 
-def _is_news(known: Listed, view: CloudflareHostname, step: Step) -> bool:
+def _is_news(known: SnapshotRow, view: CloudflareHostname, step: Step) -> bool:
     if known.viewed_at is not None and known.viewed_at >= step.sent_at:
         return False
-    return known.listing != listing_of(view)
+    return known.snapshot != snapshot_of(view)
 
 
 def _breaker_is_off(step: Step) -> bool:

@@ -24,18 +24,18 @@ from app.persistence.custom_hostnames import rewrite_documents
 from app.persistence.database import Database
 from app.persistence.resync import put_lists
 from app.services.ports import Cipher, CustomHostnameGateway, Dns
-from app.services.rate_limiter import Budgets
+from app.services.rate_limiter import RateLimiter
 from app.services.zone_pauses import Pauses, pause_zone
 
-LIFT_SECONDS = 12.0
-REDRAW_SECONDS = 15.0
+RESUME_STEP_SECONDS = 12.0
+RERENDER_SECONDS = 15.0
 """How long one look goes on with the end of a pause, and with the zone's documents: the next look
 may come after thirty seconds."""
-REDRAWN_AT_ONCE = 200
+RERENDERED_AT_ONCE = 200
 log = structlog.get_logger(__name__)
 
 
-class ZoneWatch:
+class ZoneMonitor:
     """Looks at one zone at a time."""
 
     def __init__(
@@ -44,40 +44,40 @@ class ZoneWatch:
         cloudflare: CustomHostnameGateway,
         dns: Dns,
         cipher: Cipher,
-        budgets: Budgets,
+        rate_limiter: RateLimiter,
         pauses: Pauses,
     ) -> None:
         self._database = database
         self._cloudflare = cloudflare
         self._dns = dns
         self._cipher = cipher
-        self._budgets = budgets
+        self._rate_limiter = rate_limiter
         self._pauses = pauses
 
     async def claim(self, limit: int) -> list[Zone]:
         """Take the zones that are due to be looked at: each is, every thirty seconds."""
         async with self._database.transaction() as tx:
-            return await store.claim_zone_watches(tx, every=TARGET_EVERY, limit=limit)
+            return await store.claim_due_zones(tx, every=TARGET_EVERY, limit=limit)
 
     async def look(self, zone: Zone) -> None:
         """Look at one zone."""
-        target_is_steady = await self._look_at_target(zone)
+        target_is_steady = await self._check_target(zone)
         async with self._database.transaction() as tx:
             await put_lists(tx, zone.id, LISTS)
             await forget_counts(tx, zone.id, older_than=BREAKER_WITHIN * 2)
             now = await read_now(tx)
         pause = zone.pause
-        if zone.lifted_after is not None:
-            await self._pauses.go_on_lifting(zone.id, within=LIFT_SECONDS)
+        if zone.resume_cursor is not None:
+            await self._pauses.continue_resume(zone.id, within=RESUME_STEP_SECONDS)
         elif pause is not None and pause.reason is PauseReason.CNAME_TARGET_MISSING:
             if target_is_steady:
-                await self._pauses.lift(zone, accept_regressions=False, within=LIFT_SECONDS)
+                await self._pauses.lift(zone, accept_regressions=False, within=RESUME_STEP_SECONDS)
         elif pause is not None and pause.retry_at is not None and pause.retry_at <= now:
             await self._try_again(zone, due=pause.retry_at)
-        if zone.redraw_after is not None:
-            await self._redraw(zone, zone.redraw_after)
+        if zone.rerender_cursor is not None:
+            await self._rerender(zone, zone.rerender_cursor)
 
-    async def _look_at_target(self, zone: Zone) -> bool:
+    async def _check_target(self, zone: Zone) -> bool:
         """Ask DNS for the target; say whether it has been there for a while."""
         match await self._dns.addresses(zone.cname_target):
             case Found():
@@ -86,11 +86,11 @@ class ZoneWatch:
                 status = "absent"
             case _:
                 status = "unknown"
-        if status != zone.target_standing:
+        if status != zone.target_dns_status:
             if status == "found":
-                log.info("target_standing", zone=zone.id, standing=status)
+                log.info("target_dns_status", zone=zone.id, standing=status)
             else:
-                log.warning("target_standing", zone=zone.id, standing=status)
+                log.warning("target_dns_status", zone=zone.id, standing=status)
         async with self._database.transaction() as tx:
             now = await read_now(tx)
             target = zone.target.then(status, now)
@@ -100,15 +100,15 @@ class ZoneWatch:
                 await pause_zone(tx, zone.id, PauseReason.CNAME_TARGET_MISSING, detail=detail)
         return target.is_steady(now)
 
-    async def _redraw(self, zone: Zone, after: str) -> None:
+    async def _rerender(self, zone: Zone, after: str) -> None:
         """Show a zone's new CNAME target in every document: they are written with it in them."""
         last: str | None = after
-        until = time.monotonic() + REDRAW_SECONDS
+        until = time.monotonic() + RERENDER_SECONDS
         while last is not None and time.monotonic() < until:
             async with self._database.transaction() as tx:
                 before = last
-                last = await rewrite_documents(tx, zone.id, after=before, limit=REDRAWN_AT_ONCE)
-                if not await store.save_redraw(tx, zone, before=before, after=last):
+                last = await rewrite_documents(tx, zone.id, after=before, limit=RERENDERED_AT_ONCE)
+                if not await store.save_rerender(tx, zone, before=before, after=last):
                     return
 
     async def _try_again(self, zone: Zone, *, due: datetime) -> None:
@@ -116,9 +116,9 @@ class ZoneWatch:
         async with self._database.transaction() as tx:
             if not await store.put_off_retry(tx, zone.id, due=due, wait=RETRY):
                 return
-        drawn = await self._budgets.draw(zone.budget, Lane.SWEEPS)
+        grant = await self._rate_limiter.draw(zone.budget, Lane.RESYNC)
         works = False
-        if drawn.granted:
+        if grant.granted:
             access = zone.access(self._cipher.decrypt(zone.api_token))
             try:
                 await self._cloudflare.list_page(access, page=1, filters=filters(WHOLE))
@@ -126,4 +126,4 @@ class ZoneWatch:
             except CloudflareError as error:
                 log.warning("zone_still_refused", zone=zone.id, code=error.code)
         if works:
-            await self._pauses.lift(zone, accept_regressions=False, within=LIFT_SECONDS)
+            await self._pauses.lift(zone, accept_regressions=False, within=RESUME_STEP_SECONDS)

@@ -33,15 +33,15 @@ from app.persistence.clock import read_now
 from app.persistence.database import Connection, Database
 from app.persistence.events import insert_zone_event
 from app.persistence.ids import Prefix, new_id
-from app.persistence.pause_spreading import count_overdue, lock_for_spreading, spread
+from app.persistence.pause_spreading import count_overdue, jitter_overdue, lock_for_resume
 from app.persistence.wakeups import Channel, notify
 
 BREAKER_OFF_FOR = timedelta(hours=2)
 """How long an operator's `accept_regressions` holds: longer than the due rows are spread over."""
-DOUBTS_OVER = BREAKER_WITHIN / 2
+SUSPECTS_OVER = BREAKER_WITHIN / 2
 """After a pause what was in doubt is looked at within this time, so that the breaker sees it
 together if it is still so."""
-SPREAD_AT_ONCE = 5000
+RESUME_AT_ONCE = 5000
 """Names a transaction."""
 RESUME_SECONDS = 5.0
 """How long a request to resume works itself; what is left after it is the zone watch's."""
@@ -51,7 +51,7 @@ log = structlog.get_logger(__name__)
 class Pauses:
     """What stops a zone, and what lets it go on."""
 
-    def __init__(self, database: Database, *, at_once: int = SPREAD_AT_ONCE) -> None:
+    def __init__(self, database: Database, *, at_once: int = RESUME_AT_ONCE) -> None:
         self._database = database
         self._at_once = at_once
 
@@ -102,23 +102,23 @@ class Pauses:
         if pause is None:
             return False
         async with self._database.transaction() as tx:
-            if not await store.begin_lift(tx, zone.id, pause, accepts=accept_regressions):
+            if not await store.begin_resume(tx, zone.id, pause, accepts=accept_regressions):
                 return False
-        await self.go_on_lifting(zone.id, within=within)
+        await self.continue_resume(zone.id, within=within)
         return True
 
-    async def go_on_lifting(self, zone_id: str, *, within: float) -> None:
+    async def continue_resume(self, zone_id: str, *, within: float) -> None:
         """Go on with the end of a pause that somebody began, for so many seconds.
 
         What fell due is spread first, some thousand names a transaction: nobody works on them.
         """
         until = time.monotonic() + within
         while time.monotonic() < until:
-            some = partial(_lift_some, zone_id=zone_id, at_once=self._at_once)
+            some = partial(_resume_some, zone_id=zone_id, at_once=self._at_once)
             if not await self._database.run(some):
                 return
         async with self._database.transaction() as tx:
-            await store.hasten_watch(tx, zone_id)
+            await store.hasten_zone_check(tx, zone_id)
 
 
 async def pause_zone(
@@ -133,7 +133,7 @@ async def pause_zone(
     since = zone.paused_at or now
     pause = Pause(reason=reason, since=since, detail=detail, retry_at=retry_at)
     await store.save_pause(tx, zone_id, pause)
-    await _tell(tx, zone_id, ZoneEventType.PAUSED)
+    await _emit_zone_event(tx, zone_id, ZoneEventType.PAUSED)
     PAUSES.labels(str(reason)).inc()
     log.error("zone_paused", zone=zone_id, reason=str(reason), detail=detail)
     return True
@@ -143,50 +143,50 @@ def _may_pause(zone: Zone, reason: PauseReason) -> bool:
     pause = zone.pause
     if pause is None:
         return True
-    ends = pause.reason.lifts_itself or zone.lifted_after is not None
+    ends = pause.reason.ends_by_itself or zone.resume_cursor is not None
     return reason is PauseReason.OPERATOR and ends
 
 
-async def _lift_some(tx: Connection, zone_id: str, *, at_once: int) -> bool:
+async def _resume_some(tx: Connection, zone_id: str, *, at_once: int) -> bool:
     """Spread the next names of a paused zone, or open it after the last; False when that is all.
 
     Each name is moved once, however many do this at a time: the names are locked first, and who
     finds then that another came further leaves them as they are.
     """
     zone = await _named(tx, zone_id)
-    pause, before = zone.pause, zone.lifted_after
+    pause, before = zone.pause, zone.resume_cursor
     if pause is None or before is None:
         return False
-    ids = await lock_for_spreading(tx, zone_id, after=before, limit=at_once)
+    ids = await lock_for_resume(tx, zone_id, after=before, limit=at_once)
     if not ids:
         await _open(tx, zone_id, pause)
         return False
-    if not await store.save_lift(tx, zone_id, pause, before=before, after=ids[-1]):
+    if not await store.save_resume(tx, zone_id, pause, before=before, after=ids[-1]):
         return True
     over = resume_over(await count_overdue(tx, zone_id, limit=int(RESUME_OVER / RESUME_EACH)))
-    await spread(
+    await jitter_overdue(
         tx,
         ids,
         over=over,
-        doubts_over=DOUBTS_OVER,
+        suspects_over=SUSPECTS_OVER,
         paused_since=pause.since,
-        anew=not zone.lift_accepts,
+        anew=not zone.resume_accepts,
     )
     return True
 
 
 async def _open(tx: Connection, zone_id: str, pause: Pause) -> None:
     zone = await store.lock_zone(tx, zone_id)
-    if zone is None or zone.pause is None or zone.lifted_after is None:
+    if zone is None or zone.pause is None or zone.resume_cursor is None:
         return
     if (zone.pause.reason, zone.pause.since) != (pause.reason, pause.since):
         return
-    off = BREAKER_OFF_FOR if zone.lift_accepts else None
-    await _tell(tx, zone_id, ZoneEventType.RESUMED, sequence=zone.sequence + 1)
+    off = BREAKER_OFF_FOR if zone.resume_accepts else None
+    await _emit_zone_event(tx, zone_id, ZoneEventType.RESUMED, sequence=zone.sequence + 1)
     await store.end_pause(tx, zone_id, breaker_off_for=off)
     await forget_counts(tx, zone_id, older_than=timedelta(0))
     await notify(tx, Channel.RECONCILE)
-    log.warning("zone_resumed", zone=zone_id, accept_regressions=zone.lift_accepts)
+    log.warning("zone_resumed", zone=zone_id, accept_regressions=zone.resume_accepts)
 
 
 async def _named(tx: Connection, zone_id: str) -> Zone:
@@ -196,7 +196,7 @@ async def _named(tx: Connection, zone_id: str) -> Zone:
     return zone
 
 
-async def _tell(
+async def _emit_zone_event(
     tx: Connection, zone_id: str, kind: ZoneEventType, *, sequence: int | None = None
 ) -> None:
     zone = await _named(tx, zone_id)

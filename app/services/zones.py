@@ -32,7 +32,7 @@ from app.domain.zone import (
 from app.persistence import zones as store
 from app.persistence.database import Database
 from app.services.ports import Cipher, ZoneGateway
-from app.services.rate_limiter import Budgets, Standing
+from app.services.rate_limiter import BudgetUsage, RateLimiter
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ class PartState(StrEnum):
     CREATED = "created"
     PROXIED = "proxied"
     """It was there, unproxied; its proxying was turned on."""
-    ELSEWHERE = "elsewhere"
+    ELSEWHERE = "points_elsewhere"
     """It was there, and leads elsewhere than asked; where it leads stays."""
     MISSING = "missing"
     UNKNOWN = "unknown"
@@ -76,7 +76,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ZoneStanding:
+class ZoneReport:
     """A zone, and what Cloudflare says of it, or did within half a minute."""
 
     zone: Zone
@@ -113,16 +113,16 @@ class Zones:
         database: Database,
         cloudflare: ZoneGateway,
         cipher: Cipher,
-        budgets: Budgets,
+        rate_limiter: RateLimiter,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._cloudflare = cloudflare
         self._cipher = cipher
-        self._budgets = budgets
+        self._rate_limiter = rate_limiter
         self._clock = clock
-        self._kept: dict[str, tuple[float, ZoneStanding]] = {}
+        self._kept: dict[str, tuple[float, ZoneReport]] = {}
         self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def list(self) -> list[Zone]:
@@ -130,7 +130,7 @@ class Zones:
         async with self._database.transaction() as tx:
             return await store.list_zones(tx)
 
-    async def get(self, zone_id: str) -> ZoneStanding:
+    async def get(self, zone_id: str) -> ZoneReport:
         """Give one with its standing at Cloudflare, as it was within half a minute.
 
         One asks at a time, and those who wait are given what that one was.
@@ -144,20 +144,20 @@ class Zones:
             if kept is not None:
                 return kept
             try:
-                await self._budgets.require(zone.budget, Lane.INTERACTIVE, REPORT_CALLS)
+                await self._rate_limiter.require(zone.budget, Lane.INTERACTIVE, REPORT_CALLS)
             except BudgetSpent as spent:
                 return _not_asked(zone, spent)
             before = self._kept.get(zone.id)
             origin, target = await asyncio.gather(
                 self._look(zone.fallback_origin, access), self._look(zone.cname_target, access)
             )
-            standing = await self._standing(zone, access, origin, target)
+            report = await self._standing(zone, access, origin, target)
             # A set-up that ended meanwhile knows better.
             if self._kept.get(zone.id) is before:
-                self._kept[zone.id] = self._clock(), standing
-            return standing
+                self._kept[zone.id] = self._clock(), report
+            return report
 
-    async def set_up(self, zone_id: str, *, origin: str | None) -> ZoneStanding:
+    async def set_up(self, zone_id: str, *, origin: str | None) -> ZoneReport:
         """Make the fallback origin's record, the fallback origin and the CNAME target, if missing.
 
         `origin` is where the fallback origin's record leads: an address or a name. A record that
@@ -170,23 +170,23 @@ class Zones:
         """
         wanted = parse_origin(origin) if origin is not None else None
         zone, access = await self._open(zone_id)
-        await self._budgets.require(zone.budget, Lane.INTERACTIVE, SET_UP_CALLS)
+        await self._rate_limiter.require(zone.budget, Lane.INTERACTIVE, SET_UP_CALLS)
         try:
-            standing = await self._make(zone, access, wanted)
+            report = await self._make(zone, access, wanted)
         finally:
             # Whatever came of it, what was known before is known no more.
             self._kept.pop(zone.id, None)
-        self._kept[zone.id] = self._clock(), _as_found(standing)
-        return standing
+        self._kept[zone.id] = self._clock(), _as_found(report)
+        return report
 
-    async def budget(self, zone_id: str) -> Standing:
+    async def budget(self, zone_id: str) -> BudgetUsage:
         """Give how the budget stands that the zone draws on.
 
         Raises:
             NotFound: there is no zone of this id.
         """
         zone, _ = await self._open(zone_id)
-        return await self._budgets.standing(zone.budget)
+        return await self._rate_limiter.usage(zone.budget)
 
     async def _open(self, zone_id: str) -> tuple[Zone, ZoneAccess]:
         async with self._database.transaction() as tx:
@@ -195,7 +195,7 @@ class Zones:
             raise NotFound("There is no zone with this id.")
         return zone, zone.access(self._cipher.decrypt(zone.api_token))
 
-    async def _make(self, zone: Zone, access: ZoneAccess, origin: Origin | None) -> ZoneStanding:
+    async def _make(self, zone: Zone, access: ZoneAccess, origin: Origin | None) -> ZoneReport:
         named = await self._cloudflare.zone(access)
         async with self._database.transaction() as tx:
             await store.name_zone(tx, zone.id, name=named.name, account_id=named.account_id)
@@ -211,7 +211,7 @@ class Zones:
 
     async def _standing(
         self, zone: Zone, access: ZoneAccess, origin: Part, target: Part
-    ) -> ZoneStanding:
+    ) -> ZoneReport:
         token, named, present, quota = await asyncio.gather(
             self._token(access),
             _answer(self._cloudflare.zone(access)),
@@ -224,7 +224,7 @@ class Zones:
             SSL_EDIT: {present.error, quota.error},
         }
         lacking = CloudflarePermissionMissing.code
-        return ZoneStanding(
+        return ZoneReport(
             zone=zone,
             token=token,
             fallback_origin=present.value,
@@ -235,17 +235,17 @@ class Zones:
             missing_permissions=tuple(name for name, seen in codes.items() if lacking in seen),
         )
 
-    def _kept_of(self, zone: Zone) -> ZoneStanding | None:
-        at, standing = self._kept.get(zone.id, (0.0, None))
-        if standing is None or self._clock() - at >= KEPT_SECONDS:
+    def _kept_of(self, zone: Zone) -> ZoneReport | None:
+        at, report = self._kept.get(zone.id, (0.0, None))
+        if report is None or self._clock() - at >= KEPT_SECONDS:
             return None
-        known = standing.zone
+        known = report.zone
         if (known.cname_target, known.fallback_origin) != (zone.cname_target, zone.fallback_origin):
             return None
         if known.paused_at != zone.paused_at:
             # What stopped it, or what was mended, is what one wants to read now.
             return None
-        return replace(standing, zone=zone)
+        return replace(report, zone=zone)
 
     async def _token(self, access: ZoneAccess) -> str:
         try:
@@ -286,12 +286,12 @@ class Zones:
         return Part(name, PartState.CREATED, created)
 
 
-def _as_found(standing: ZoneStanding) -> ZoneStanding:
+def _as_found(report: ZoneReport) -> ZoneReport:
     """Show what was just made as who looks for it will find it."""
     return replace(
-        standing,
-        fallback_origin_record=_part_as_found(standing.fallback_origin_record),
-        cname_target=_part_as_found(standing.cname_target),
+        report,
+        fallback_origin_record=_part_as_found(report.fallback_origin_record),
+        cname_target=_part_as_found(report.cname_target),
     )
 
 
@@ -300,8 +300,8 @@ def _part_as_found(part: Part) -> Part:
     return replace(part, state=PartState.PRESENT) if there else part
 
 
-def _not_asked(zone: Zone, spent: BudgetSpent) -> ZoneStanding:
-    return ZoneStanding(
+def _not_asked(zone: Zone, spent: BudgetSpent) -> ZoneReport:
+    return ZoneReport(
         zone=zone,
         token=spent.code,
         fallback_origin=None,

@@ -19,7 +19,7 @@ from app.services.api_keys import TooManyFailedKeys
 log = structlog.get_logger(__name__)
 PROBLEM_TYPE = "application/problem+json"
 DATABASE_RETRY_SECONDS = 1
-MOST_FAULTS = 20
+MOST_FIELD_ERRORS = 20
 """So many of a request's faults are told; whoever has more mends these first."""
 
 STATUSES: dict[type[errors.NameplateError], HTTPStatus] = {
@@ -101,11 +101,11 @@ def problem_of(error: errors.NameplateError) -> Response:
     if retry_after is not None:
         headers["Retry-After"] = str(round(retry_after))
     return problem(
-        status_of(error), error.code, error.detail, faults=_faults(error), headers=headers
+        status_of(error), error.code, error.detail, faults=_field_errors(error), headers=headers
     )
 
 
-def _faults(error: errors.NameplateError) -> list[dict[str, str]]:
+def _field_errors(error: errors.NameplateError) -> list[dict[str, str]]:
     places = {"pointer": "field", "parameter": "parameter"}
     said = {member: getattr(error, name, None) for member, name in places.items()}
     return [{member: place, "detail": error.detail} for member, place in said.items() if place]
@@ -119,7 +119,7 @@ def _invalid_request(_: Request, error: Exception) -> Response:
     if any(isinstance(fault.get("input"), bytes) for fault in found):
         said = "Send the body as JSON, with `Content-Type: application/json`."
         return problem(HTTPStatus.BAD_REQUEST, "body_not_json", said)
-    faults = [fault_of(fault) for fault in found[:MOST_FAULTS]]
+    faults = [field_error_of(fault) for fault in found[:MOST_FIELD_ERRORS]]
     first = faults[0]
     where = first.get("parameter") or first.get("pointer") or "The body"
     detail = f"{where}: {first['detail']}"
@@ -178,7 +178,7 @@ SENTENCES = {
 """By pydantic's error type; filled in with what its context says."""
 
 
-def fault_of(found: Mapping[str, Any]) -> dict[str, str]:
+def field_error_of(found: Mapping[str, Any]) -> dict[str, str]:
     """Give one fault: a JSON pointer into the body, or the parameter's name, and the sentence."""
     where, *path = found["loc"] or ("body",)
     said = sentence(found)

@@ -39,7 +39,7 @@ NO_ROUTE = "none"
 log = structlog.get_logger(__name__)
 
 
-class Front:
+class RequestMiddleware:
     """Wraps the application. What went well leaves no log line: there is too much of it."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -50,7 +50,7 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, receive, send)
+        exchange = _Request(scope, receive, send)
         if scope["method"] == "HEAD":
             # What answers GET answers HEAD; the server leaves the body out.
             exchange.scope = scope = {**scope, "method": "GET"}
@@ -76,7 +76,7 @@ class Front:
             reset_contextvars(**bound)
 
 
-class _Exchange:
+class _Request:
     """One request and its answer, on their way through."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -13,14 +13,14 @@ from app.bootstrap import Services
 from app.domain.zone import Zone
 from app.persistence.deliveries import Delivery
 from app.persistence.leases import Claim
-from app.persistence.resync import Sweep
+from app.persistence.resync import ListScan
 from app.persistence.wakeups import Channel, listening
 from app.services.pruning import Kind, Pruning
 from app.worker.health_server import served
 from app.worker.heartbeats import Heartbeats
 from app.worker.loop import Loop, Work
 
-SWEEPS = 2
+RESYNC = 2
 ZONES = 4
 SEND_ROUND_SECONDS = 0.05
 """A place that a delivery leaves is taken at once; several that end together share a claim."""
@@ -51,7 +51,7 @@ async def run_worker(
             most_sent = services.deliveries.most_under_way
             kinds: list[tuple[Work[Any], int, asyncio.Event]] = [
                 (reconcile_work(services), concurrency, due),
-                (sweep_work(services), SWEEPS, asyncio.Event()),
+                (resync_work(services), RESYNC, asyncio.Event()),
                 (zone_work(services), ZONES, asyncio.Event()),
                 (send_work(services), most_sent, owed),
                 (measure_work(services), 1, asyncio.Event()),
@@ -79,12 +79,12 @@ def reconcile_work(services: Services) -> Work[Claim]:
     )
 
 
-def sweep_work(services: Services) -> Work[Sweep]:
+def resync_work(services: Services) -> Work[ListScan]:
     """Read the zones' lists, a page at a time."""
     return Work(
         name="sweep",
-        claim=services.sweeps.claim,
-        perform=services.sweeps.read_page,
+        claim=services.resync.claim,
+        perform=services.resync.read_page,
     )
 
 
@@ -92,8 +92,8 @@ def zone_work(services: Services) -> Work[Zone]:
     """Look at the zones themselves."""
     return Work(
         name="zone",
-        claim=services.zone_watch.claim,
-        perform=services.zone_watch.look,
+        claim=services.zone_monitor.claim,
+        perform=services.zone_monitor.look,
     )
 
 

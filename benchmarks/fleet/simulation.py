@@ -42,7 +42,7 @@ from app.logging import set_up_logging
 from app.persistence.custom_hostnames import read_hostnames
 from app.persistence.migrations import migrate
 from app.services.custom_hostnames import Registration
-from app.worker.run import SWEEPS, ZONES, reconcile_work, sweep_work, zone_work
+from app.worker.run import RESYNC, ZONES, reconcile_work, resync_work, zone_work
 from benchmarks.fleet.baselines import Need
 from benchmarks.fleet.outside import Bill, CountingTransport, SandboxDns
 from benchmarks.fleet.population import BEGINS_AT, DAY, Member, Trouble, draw
@@ -60,18 +60,18 @@ AGAIN = 30.0
 """A tenant who finds no tokens to copy comes back after so many seconds."""
 
 _PUT_OFF = """
-UPDATE sweeps SET due_at = nameplate_now() + interval '5 minutes'
+UPDATE list_scans SET due_at = nameplate_now() + interval '5 minutes'
 WHERE due_at <= nameplate_now() AND page IS NULL AND NOT list = ANY($1::text[])
 """
 _DNS_ALONE_DUE = """
-SELECT custom_hostname_id FROM watches WHERE dns_due_at <= nameplate_now()
+SELECT custom_hostname_id FROM schedules WHERE dns_due_at <= nameplate_now()
 AND (cloudflare_due_at IS NULL OR cloudflare_due_at > nameplate_now()) AND dns_failures = 0
 """
-_DNS_DUE = "SELECT custom_hostname_id FROM watches WHERE dns_due_at <= nameplate_now()"
+_DNS_DUE = "SELECT custom_hostname_id FROM schedules WHERE dns_due_at <= nameplate_now()"
 _NEWLY_ACTIVE = """
 SELECT id, activated_at FROM custom_hostnames WHERE activated_at IS NOT NULL AND id = ANY($1)
 """
-_APPOINT = "UPDATE watches SET dns_due_at = $2 WHERE custom_hostname_id = $1"
+_APPOINT = "UPDATE schedules SET dns_due_at = $2 WHERE custom_hostname_id = $1"
 
 
 class Doing(IntEnum):
@@ -161,7 +161,7 @@ async def simulate(scenario: Scenario) -> Outcome:
             transport = CountingTransport(httpx.ASGITransport(app=front(sandbox)))
             dns = SandboxDns(sandbox)
             async with open_services(
-                settings_for(url), cloudflare_transport=transport, dns_look=dns
+                settings_for(url), cloudflare_transport=transport, dns_checker=dns
             ) as services:
                 fleet = Fleet(scenario, sql, clock, services, sandbox, transport, dns)
                 return await fleet.live()
@@ -245,10 +245,10 @@ class Fleet:
         services, clock = self._services, self._clock
         await self._timed("zone watch", clock.do_all("zones", zone_work(services), ZONES))
         await self._sql.execute(_PUT_OFF, [WHOLE, *FOLLOWED])
-        await self._timed("sweeps", clock.do_all("sweeps", sweep_work(services), SWEEPS))
-        looked = await self._sql.fetch(_DNS_DUE)
+        await self._timed("list_scans", clock.do_all("list_scans", resync_work(services), RESYNC))
+        checked = await self._sql.fetch(_DNS_DUE)
         await self._timed("ticks", self._tick())
-        self._changed.difference_update(row[0] for row in looked)
+        self._changed.difference_update(row[0] for row in checked)
         paused = await self._sql.fetchval("SELECT pause_reason FROM zones LIMIT 1")
         if paused is not None:
             raise RuntimeError(f"the zone was paused: {paused}")

@@ -31,7 +31,7 @@ from app.domain.errors import (
     CloudflareUnavailable,
     CloudflareZoneUnknown,
 )
-from app.domain.object_spec import Shape
+from app.domain.object_spec import ObjectSpec
 from app.domain.observation import CloudflareHostname, Found, HostnamePage, ValidationRecord
 from app.domain.zone import FallbackOrigin, Quota, ZoneAccess
 from tests.domain.builders import decided, live_record
@@ -92,7 +92,7 @@ async def answered(status: int, body: Any, call: Call) -> Any:
 
 
 def create(client: CloudflareClient) -> Awaitable[Any]:
-    return client.create(ACCESS, "shop.com", Shape(method="http"))
+    return client.create(ACCESS, "shop.com", ObjectSpec(method="http"))
 
 
 def get(client: CloudflareClient) -> Awaitable[Any]:
@@ -104,7 +104,7 @@ def list_page(client: CloudflareClient) -> Awaitable[Any]:
 
 
 def refresh(client: CloudflareClient) -> Awaitable[Any]:
-    return client.refresh(ACCESS, SEEN, Shape(method="http"))
+    return client.refresh(ACCESS, SEEN, ObjectSpec(method="http"))
 
 
 def delete(client: CloudflareClient) -> Awaitable[Any]:

@@ -13,7 +13,7 @@ import pytest
 import structlog.testing
 
 from app.adapters.cloudflare.client import CloudflareClient
-from app.adapters.cloudflare.responses import UNASKED_WAIT
+from app.adapters.cloudflare.responses import DEFAULT_WAIT
 from app.domain.errors import (
     CloudflareDuplicate,
     CloudflareError,
@@ -30,7 +30,7 @@ from app.domain.errors import (
     CloudflareZoneUnknown,
     DatabaseUnavailable,
 )
-from app.domain.object_spec import Shape
+from app.domain.object_spec import ObjectSpec
 from app.domain.observation import CloudflareHostname, ValidationRecord
 from app.domain.zone import CloudflareZone, FallbackOrigin, Quota, ZoneAccess, ZoneRecord
 
@@ -52,11 +52,11 @@ SEEN: dict[str, Any] = {
 VIEW = CloudflareHostname(id="ch1", hostname="www.shop.com", status="pending", ssl_method="txt")
 
 CALLS: dict[str, Call] = {
-    "create": lambda c: c.create(ACCESS, "www.shop.com", Shape(method="txt")),
+    "create": lambda c: c.create(ACCESS, "www.shop.com", ObjectSpec(method="txt")),
     "get": lambda c: c.get(ACCESS, "ch1"),
     "list_page": lambda c: c.list_page(ACCESS, page=1, filters={}),
-    "refresh": lambda c: c.refresh(ACCESS, VIEW, Shape(method="txt")),
-    "edit": lambda c: c.edit(ACCESS, VIEW, Shape(method="txt")),
+    "refresh": lambda c: c.refresh(ACCESS, VIEW, ObjectSpec(method="txt")),
+    "edit": lambda c: c.edit(ACCESS, VIEW, ObjectSpec(method="txt")),
     "delete": lambda c: c.delete(ACCESS, "ch1"),
     "put_fallback_origin": lambda c: c.put_fallback_origin(ACCESS, "origin.provider.net"),
     "records_at": lambda c: c.records_at(ACCESS, "origin.provider.net"),
@@ -232,10 +232,10 @@ async def test_no_answer_is_unavailable(cut: Exception) -> None:
         ({"retry-after": "0"}, 0.0),
         ({"retry-after": "1.5"}, 1.5),
         ({"retry-after": "-5"}, 0.0),
-        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, UNASKED_WAIT),
-        ({"retry-after": "soon"}, UNASKED_WAIT),
-        ({"retry-after": ""}, UNASKED_WAIT),
-        ({}, UNASKED_WAIT),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, DEFAULT_WAIT),
+        ({"retry-after": "soon"}, DEFAULT_WAIT),
+        ({"retry-after": ""}, DEFAULT_WAIT),
+        ({}, DEFAULT_WAIT),
     ],
 )
 async def test_a_429_says_how_long_to_wait(headers: dict[str, str], wait: float) -> None:
@@ -427,7 +427,7 @@ async def test_a_refresh_repeats_method_type_all_settings_and_what_was_chosen() 
         "settings": settings,
     }
     view = await answered(lambda _: success({**SEEN, "ssl": ssl}), CALLS["get"])
-    chosen = Shape(method="txt", wildcard=True, certificate_authority="lets_encrypt")
+    chosen = ObjectSpec(method="txt", wildcard=True, certificate_authority="lets_encrypt")
     request = await asked(lambda client: client.refresh(ACCESS, view, chosen), SEEN)
     assert (request.method, str(request.url)) == ("PATCH", f"{CUSTOM_HOSTNAMES}/ch1")
     assert json.loads(request.content) == {
@@ -438,7 +438,7 @@ async def test_a_refresh_repeats_method_type_all_settings_and_what_was_chosen() 
 async def test_a_refresh_sends_nothing_that_was_not_chosen_here() -> None:
     ssl = {**FULL_SSL, "status": "pending_validation", "settings": {"http2": "on"}}
     view = await answered(giving({**SEEN, **FULL_BESIDE, "ssl": ssl}), CALLS["get"])
-    request = await asked(lambda c: c.refresh(ACCESS, view, Shape(method="txt")), SEEN)
+    request = await asked(lambda c: c.refresh(ACCESS, view, ObjectSpec(method="txt")), SEEN)
     assert json.loads(request.content) == {
         "ssl": {"method": "txt", "type": "dv", "settings": {"http2": "on"}}
     }
@@ -446,7 +446,7 @@ async def test_a_refresh_sends_nothing_that_was_not_chosen_here() -> None:
 
 async def test_a_refresh_of_a_hostname_without_a_certificate_names_the_chosen_method() -> None:
     view = await answered(giving({**SEEN, "ssl": None}), CALLS["get"])
-    request = await asked(lambda c: c.refresh(ACCESS, view, Shape(method="http")), SEEN)
+    request = await asked(lambda c: c.refresh(ACCESS, view, ObjectSpec(method="http")), SEEN)
     assert json.loads(request.content) == {"ssl": {"method": "http", "type": "dv"}}
 
 
@@ -609,7 +609,7 @@ def test_the_token_is_not_in_the_repr_of_an_access() -> None:
     assert "zone0123" in repr(ACCESS)
 
 
-FULL = Shape(
+FULL = ObjectSpec(
     method="txt",
     wildcard=True,
     cloudflare_branding=True,
@@ -660,12 +660,12 @@ async def test_what_stands_beside_ssl_is_read() -> None:
     [
         (FULL, None, {"ssl": FULL_SSL, **FULL_BESIDE}),
         (
-            Shape(method="http"),
-            Shape(method="txt"),
+            ObjectSpec(method="http"),
+            ObjectSpec(method="txt"),
             {"ssl": {"method": "http", "type": "dv"}},
         ),
         (
-            Shape(method="txt"),
+            ObjectSpec(method="txt"),
             FULL,
             {
                 "ssl": {
@@ -683,7 +683,7 @@ async def test_what_stands_beside_ssl_is_read() -> None:
     ids=["all of it", "another method", "nothing any more"],
 )
 async def test_an_edit_says_what_is_wanted_and_resets_what_is_so_no_longer(
-    wanted: Shape, applied: Shape | None, expected: dict[str, Any]
+    wanted: ObjectSpec, applied: ObjectSpec | None, expected: dict[str, Any]
 ) -> None:
     call: Call = lambda client: client.edit(ACCESS, VIEW, wanted, applied=applied)  # noqa: E731
     request = await asked(call, SEEN)
@@ -698,8 +698,8 @@ async def test_an_edit_repeats_settings_that_were_not_chosen_here_and_nothing_el
         "settings": {"http2": "on", "new": {"x": 1}, "early_hints": "on"},
     }
     view = await answered(giving({**SEEN, "ssl": ssl}), CALLS["get"])
-    applied = Shape(method="txt", settings={"early_hints": "on"})
-    wanted = Shape(method="txt", settings={"min_tls_version": "1.2"})
+    applied = ObjectSpec(method="txt", settings={"early_hints": "on"})
+    wanted = ObjectSpec(method="txt", settings={"min_tls_version": "1.2"})
     request = await asked(lambda c: c.edit(ACCESS, view, wanted, applied=applied), SEEN)
     said = json.loads(request.content)["ssl"]
     assert said["settings"] == {"http2": "on", "new": {"x": 1}, "min_tls_version": "1.2"}

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from app.adapters.dns.checker import DnsLook
+from app.adapters.dns.checker import DnsChecker
 from app.adapters.dns.name_servers import KEPT_NAMES, AuthoritativeServers, ServerCache
 from app.adapters.dns.query import MAX_PACKETS, Questions, Server
 from app.domain.observation import Absent, Found, Routing, RoutingKind, Unknown
@@ -33,8 +33,8 @@ class Clock:
 
 def a_look(
     resolver: ScriptedDns, *, port: int, clock: Clock | None = None, wait: float = 5.0
-) -> DnsLook:
-    return DnsLook(
+) -> DnsChecker:
+    return DnsChecker(
         [resolver.server],
         wait=wait,
         authoritative=True,
@@ -62,7 +62,7 @@ async def a_zone(
         yield ours, theirs
 
 
-def kept(look: DnsLook, *servers: Server) -> None:
+def kept(look: DnsChecker, *servers: Server) -> None:
     """Let the look know the servers of shop.com already: all tests share one address."""
     assert look._authoritative is not None
     cache = look._authoritative.cache
@@ -321,7 +321,7 @@ async def test_loopback_alone_is_let_through_where_it_is_allowed() -> None:
 @pytest.mark.parametrize("thorough", [False, True])
 async def test_no_packet_goes_to_a_name_server_at_an_inner_address(*, thorough: bool) -> None:
     async with a_zone(authoritative=POINTING, resolver=POINTING) as (resolver, theirs):
-        look = DnsLook(
+        look = DnsChecker(
             [resolver.server], wait=5.0, authoritative=True, authoritative_port=theirs.port
         )
         view = await look.look(a_record(ownership=OWNERSHIP), thorough=thorough)

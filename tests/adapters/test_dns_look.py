@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from app.adapters.dns.checker import DnsLook
+from app.adapters.dns.checker import DnsChecker
 from app.adapters.dns.query import Server
 from app.domain.custom_hostname import CustomHostname, Plan
 from app.domain.observation import (
@@ -41,7 +41,7 @@ async def look(
     wait: float = 5.0,
 ) -> DnsView:
     servers = [resolver.server for resolver in resolvers]
-    return await DnsLook(servers, wait=wait).look(record or a_record(), thorough=thorough)
+    return await DnsChecker(servers, wait=wait).look(record or a_record(), thorough=thorough)
 
 
 def chain_of(hops: int, *, end: str = "") -> str:
@@ -361,7 +361,7 @@ async def test_damage_to_an_answer_never_raises() -> None:
 
 async def test_a_server_set_is_cut_to_four() -> None:
     servers = [Server("127.0.0.1", port) for port in range(1, 8)]
-    assert len(DnsLook(servers)._resolvers) == 4
+    assert len(DnsChecker(servers)._resolvers) == 4
 
 
 @pytest.mark.parametrize(
@@ -400,11 +400,11 @@ async def test_a_delegation_is_read_without_being_followed() -> None:
 
 async def test_name_servers_are_given_or_unknown() -> None:
     async with scripted_dns("shop.com NS ada.ns.cloudflare.com") as resolver:
-        asked = DnsLook([resolver.server])
+        asked = DnsChecker([resolver.server])
         assert await asked.name_servers("shop.com") == Found(("ada.ns.cloudflare.com",))
         assert await asked.name_servers("other.com") == Absent()
     zone = "www.acme.uk.com CNAME shop.com\nshop.com NS ada.ns.cloudflare.com"
     async with scripted_dns(zone) as resolver:
-        assert await DnsLook([resolver.server]).name_servers("www.acme.uk.com") == Absent()
+        assert await DnsChecker([resolver.server]).name_servers("www.acme.uk.com") == Absent()
     async with scripted_dns("", faults={"shop.com": "servfail"}) as resolver:
-        assert await DnsLook([resolver.server]).name_servers("shop.com") == Unknown("servfail")
+        assert await DnsChecker([resolver.server]).name_servers("shop.com") == Unknown("servfail")

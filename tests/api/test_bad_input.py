@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.web.errors import fault_of
+from app.web.errors import field_error_of
 from tests.support import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -161,7 +161,7 @@ async def test_a_fault_is_told_in_a_sentence_with_the_way_out(
 
 async def test_a_fault_without_a_sentence_keeps_pydantics_text() -> None:
     found = {"type": "value_error", "loc": ("body", "a"), "msg": "Value error, It is odd."}
-    assert fault_of(found) == {"pointer": "/a", "detail": "It is odd."}
+    assert field_error_of(found) == {"pointer": "/a", "detail": "It is odd."}
 
 
 async def test_a_query_is_told_in_a_sentence_too(shared_service: Service) -> None:

@@ -72,8 +72,8 @@ async def test_a_hostnames_way_is_counted(shared_service: Service) -> None:
     assert gained("nameplate_time_to_active_seconds_count") == 1
     created = {"method": "POST", "route": "/zones/{zone_id}/custom_hostnames", "status": "201"}
     assert gained("nameplate_cloudflare_calls_total", **created) == 1
-    looked = "/zones/{zone_id}/custom_hostnames/{id}"
-    assert gained("nameplate_cloudflare_call_duration_seconds_count", route=looked) >= 1
+    checked = "/zones/{zone_id}/custom_hostnames/{id}"
+    assert gained("nameplate_cloudflare_call_duration_seconds_count", route=checked) >= 1
     assert gained("nameplate_checks_total", side="dns", outcome="found") >= 1
     assert gained("nameplate_checks_total", side="cloudflare", outcome="found") >= 1
     assert gained("nameplate_list_pages_total", outcome="read") >= 0

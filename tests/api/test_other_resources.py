@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.api.schemas import WebhookEndpointCreated, WebhookEndpointOut
-from app.api.zone_schemas import ZonePage, ZoneStandingOut
+from app.api.zone_schemas import ZonePage, ZoneReportOut
 from tests.support import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -62,7 +62,7 @@ async def test_the_default_zone_comes_from_the_settings(shared_service: Service)
     assert [zone.is_default for zone in page.data] == [True]
     by_id = await shared_service.http.get(f"/v1/zones/{page.data[0].id}")
     by_word = await shared_service.http.get("/v1/zones/default")
-    assert ZoneStandingOut.model_validate(by_id.json()).is_ready
+    assert ZoneReportOut.model_validate(by_id.json()).is_ready
     assert by_id.json() == by_word.json()
 
 
@@ -79,10 +79,10 @@ async def test_setting_a_zone_up_twice_changes_nothing_the_second_time(
     needed = await shared_service.http.post("/v1/zones/default/setup")
     assert (needed.status_code, needed.json()["code"]) == (422, "origin_required")
     first = await shared_service.http.post("/v1/zones/default/setup", json={"origin": "192.0.2.7"})
-    assert first.json()["set_up"]["fallback_origin_record"]["state"] == "created"
-    assert first.json()["set_up"]["cname_target"]["content"] == "proxy-fallback.nameplate-demo.net"
+    assert first.json()["setup"]["fallback_origin_record"]["state"] == "created"
+    assert first.json()["setup"]["cname_target"]["content"] == "proxy-fallback.nameplate-demo.net"
     again = await shared_service.http.post("/v1/zones/default/setup")
-    parts = again.json()["set_up"]
+    parts = again.json()["setup"]
     assert parts["fallback_origin_record"]["state"] == "present"
     assert parts["cname_target"]["state"] == "present"
     assert again.json()["name"] == "nameplate-demo.net"
@@ -93,16 +93,16 @@ async def test_a_set_up_says_that_the_origins_record_leads_elsewhere(
 ) -> None:
     path = "/v1/zones/default/setup"
     await shared_service.http.post(path, json={"origin": "192.0.2.7"})
-    there = (await shared_service.http.get("/v1/zones/default")).json()["set_up"]
+    there = (await shared_service.http.get("/v1/zones/default")).json()["setup"]
     content = there["fallback_origin_record"]["content"]
-    same = (await shared_service.http.post(path, json={"origin": content})).json()["set_up"]
+    same = (await shared_service.http.post(path, json={"origin": content})).json()["setup"]
     assert same["fallback_origin_record"]["state"] == "present"
     other = (await shared_service.http.post(path, json={"origin": "198.51.100.9"})).json()
-    part = other["set_up"]["fallback_origin_record"]
-    assert (part["state"], part["type"], part["content"]) == ("elsewhere", "A", content)
-    assert (other["is_ready"], other["set_up"]["cname_target"]["state"]) == (True, "present")
-    ZoneStandingOut.model_validate(other)
-    seen = (await shared_service.http.get("/v1/zones/default")).json()["set_up"]
+    part = other["setup"]["fallback_origin_record"]
+    assert (part["state"], part["type"], part["content"]) == ("points_elsewhere", "A", content)
+    assert (other["is_ready"], other["setup"]["cname_target"]["state"]) == (True, "present")
+    ZoneReportOut.model_validate(other)
+    seen = (await shared_service.http.get("/v1/zones/default")).json()["setup"]
     assert seen["fallback_origin_record"]["state"] == "present"
 
 

@@ -12,14 +12,14 @@ from app.domain.custom_hostname import (
     Plan,
     RecordKey,
     RecordStatus,
+    Schedule,
     State,
-    Watch,
     ZoneTargets,
 )
 from app.domain.hostname import Hostname
 from app.domain.observation import (
     Absent,
-    Act,
+    Action,
     CloudflareHostname,
     CloudflareView,
     DnsView,
@@ -34,7 +34,7 @@ from app.domain.observation import (
     Values,
 )
 from app.domain.options import Options
-from app.domain.plan import wanted_shape
+from app.domain.plan import wanted_spec
 from app.domain.reason import Reason
 from app.domain.reconcile.decide import Transition, decide
 from app.domain.reconcile.schedule import Policy
@@ -133,7 +133,7 @@ def hostname_record(
     cloudflare: CloudflareObject | None = None,
     routing: Routing | None = None,
     statuses: Mapping[RecordKey, RecordStatus] | None = None,
-    watch: Watch | None = None,
+    schedule: Schedule | None = None,
     tombstone: bool = False,
     wanted_at: datetime = NOW,
     acted_at: datetime = NOW,
@@ -157,7 +157,7 @@ def hostname_record(
         reason=reason,
         cloudflare=cloudflare or CloudflareObject(),
         dns=DnsSeen(routing=routing, statuses=statuses or {}),
-        watch=watch or Watch(),
+        schedule=schedule or Schedule(),
         tombstone=tombstone,
         created_at=NOW,
         updated_at=NOW,
@@ -168,7 +168,7 @@ def hostname_record(
     )
     if record.cloudflare.id is None or record.cloudflare.applied is not None:
         return record
-    return replace(record, cloudflare=replace(record.cloudflare, applied=wanted_shape(record)))
+    return replace(record, cloudflare=replace(record.cloudflare, applied=wanted_spec(record)))
 
 
 def cloudflare_object(
@@ -199,7 +199,7 @@ def validating_record(
     view: CloudflareHostname | None = None,
     tokens: tuple[ValidationRecord, ...] | None = None,
     routing: Routing | None = None,
-    watch: Watch | None = None,
+    schedule: Schedule | None = None,
 ) -> CustomHostname:
     """Give a record created two hours ago, its tokens known where the plan has any.
 
@@ -219,7 +219,7 @@ def validating_record(
         ),
         routing=routing,
         statuses=_cname_status(routing),
-        watch=watch or Watch(refreshed_at=at(-7200)),
+        schedule=schedule or Schedule(refreshed_at=at(-7200)),
         arrived=LIVE_ARRIVALS[:2],
     )
 
@@ -232,7 +232,7 @@ def active_record(*, routing: Routing = NOWHERE) -> CustomHostname:
         cloudflare=cloudflare_object(cloudflare_view()),
         routing=routing,
         statuses=_cname_status(routing),
-        watch=Watch(refreshed_at=NOW),
+        schedule=Schedule(refreshed_at=NOW),
         arrived=LIVE_ARRIVALS[:3],
     )
 
@@ -240,7 +240,7 @@ def active_record(*, routing: Routing = NOWHERE) -> CustomHostname:
 def live_record(
     *,
     view: CloudflareHostname | None = None,
-    watch: Watch | None = None,
+    schedule: Schedule | None = None,
     routing: Routing = HERE,
 ) -> CustomHostname:
     return hostname_record(
@@ -249,14 +249,14 @@ def live_record(
         cloudflare=cloudflare_object(view or cloudflare_view()),
         routing=routing,
         statuses=_cname_status(routing),
-        watch=watch or Watch(refreshed_at=NOW, refreshed_records=frozenset({CNAME_KEY})),
+        schedule=schedule or Schedule(refreshed_at=NOW, refreshed_records=frozenset({CNAME_KEY})),
         arrived=LIVE_ARRIVALS,
     )
 
 
 def failed_record(*, reason: Reason = Reason.REFUSED_BY_CLOUDFLARE) -> CustomHostname:
     """Give a record that failed without anything at Cloudflare."""
-    return hostname_record(state=State.FAILED, reason=reason, watch=Watch(refreshed_at=NOW))
+    return hostname_record(state=State.FAILED, reason=reason, schedule=Schedule(refreshed_at=NOW))
 
 
 def blocked_record() -> CustomHostname:
@@ -264,7 +264,7 @@ def blocked_record() -> CustomHostname:
         state=State.FAILED,
         reason=Reason.HOSTNAME_BLOCKED,
         cloudflare=cloudflare_object(cloudflare_view(status="blocked")),
-        watch=Watch(refreshed_at=NOW),
+        schedule=Schedule(refreshed_at=NOW),
         arrived=(*LIVE_ARRIVALS[:2], State.FAILED),
     )
 
@@ -310,13 +310,13 @@ def decided(
     *,
     cloudflare: CloudflareView | CloudflareHostname = NotAsked(),  # noqa: B008 - frozen
     dns: DnsView | Routing | None = None,
-    acted: Act | None = None,
+    performed: Action | None = None,
     after: float = 0,
 ) -> Transition:
     """Decide on one look, so many seconds after NOW."""
     answer = Found(cloudflare) if isinstance(cloudflare, CloudflareHostname) else cloudflare
     view = dns_view(routing=dns) if isinstance(dns, Routing) else dns or DnsView()
-    observation = Observation(cloudflare=answer, dns=view, acted=acted)
+    observation = Observation(cloudflare=answer, dns=view, performed=performed)
     return decide(record, observation, now=at(after), policy=POLICY)
 
 
@@ -329,8 +329,8 @@ def confirmed(
 ) -> Transition:
     """Decide on two looks a minute apart that bring the same; the first is not believed."""
     first = decided(record, cloudflare=cloudflare, dns=dns, after=after)
-    assert first.record.watch.doubted_at == at(after)
-    assert (first.steps, first.act) == ((), None)
+    assert first.record.schedule.suspected_at == at(after)
+    assert (first.steps, first.action) == ((), None)
     return decided(first.record, cloudflare=cloudflare, dns=dns, after=after + 60)
 
 

@@ -13,11 +13,11 @@ from app.domain.custom_hostname import Plan
 from app.domain.errors import InvalidInput, OptionNotAvailable, PlanNotAvailable
 from app.domain.hostname import Hostname
 from app.domain.option_rules import (
-    Choice,
-    changed_choice,
-    check_choice,
+    ChosenOptions,
     is_at_cloudflare,
+    patched_options,
     refuse_fixed,
+    validate_options,
 )
 from app.domain.options import DcvMethod, Options, OwnershipMethod, Tls, merge_options
 
@@ -25,12 +25,12 @@ PLAIN, WILDCARD = Hostname("shop.tenant.com"), Hostname("*.shop.tenant.com")
 LONG = Hostname(".".join(["a" * 59] * 4))
 
 
-def chosen(plan: str = "simple", *, hostname: Hostname = PLAIN, **said: Any) -> Choice:
-    return Choice(Plan(plan), hostname, merge_options(Options(), said))
+def chosen(plan: str = "simple", *, hostname: Hostname = PLAIN, **said: Any) -> ChosenOptions:
+    return ChosenOptions(Plan(plan), hostname, merge_options(Options(), said))
 
 
-def checked(choice: Choice, zone_name: str | None = None) -> Choice:
-    return check_choice(choice, zone_name=zone_name, public_suffix=public_suffix)
+def checked(choice: ChosenOptions, zone_name: str | None = None) -> ChosenOptions:
+    return validate_options(choice, zone_name=zone_name, public_suffix=public_suffix)
 
 
 ILLEGAL = [
@@ -123,7 +123,7 @@ ILLEGAL = [
     ("choice", "field", "way_out"), [row[1:] for row in ILLEGAL], ids=[row[0] for row in ILLEGAL]
 )
 def test_what_cannot_work_is_refused_with_its_field_and_the_way_out(
-    choice: Choice, field: str, way_out: str
+    choice: ChosenOptions, field: str, way_out: str
 ) -> None:
     with pytest.raises(OptionNotAvailable, match=re.escape(way_out)) as refused:
         checked(choice)
@@ -189,13 +189,15 @@ def test_custom_metadata_is_measured_in_bytes_of_json(length: int) -> None:
         ({"metadata": {"x": 1}}, chosen("custom", dcv_method="txt")),
     ],
 )
-def test_a_change_leaves_what_it_does_not_name(said: dict[str, Any], expected: Choice) -> None:
-    assert changed_choice(chosen("custom", dcv_method="txt"), said) == expected
+def test_a_change_leaves_what_it_does_not_name(
+    said: dict[str, Any], expected: ChosenOptions
+) -> None:
+    assert patched_options(chosen("custom", dcv_method="txt"), said) == expected
 
 
 def test_a_change_to_no_plan_there_is_is_refused() -> None:
     with pytest.raises(PlanNotAvailable):
-        changed_choice(chosen(), {"plan": "magic"})
+        patched_options(chosen(), {"plan": "magic"})
 
 
 def test_tls_is_merged_setting_by_setting() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from app.domain.custom_hostname import CustomHostname, State
 from app.domain.observation import (
-    Act,
+    Action,
     CloudflareHostname,
     DnsView,
     Found,
@@ -54,8 +54,8 @@ class Course:
         issued = age - self.validated >= self.takes
         return cloudflare_view(ssl_status="active" if issued else "pending_issuance")
 
-    def act(self, act: Act, age: timedelta) -> CloudflareHostname:
-        assert act is not Act.DELETE
+    def action(self, action: Action, age: timedelta) -> CloudflareHostname:
+        assert action is not Action.DELETE
         self._look(age)
         self.calls += 1
         self.asked, self.own_look = age, NOW + age
@@ -76,24 +76,26 @@ def live_through(course: Course) -> CustomHostname:
     record, now, swept = pending_record(), NOW, NOW
     while record.state is not State.CNAME_VERIFIED:
         age = now - NOW
-        watch = record.watch
+        schedule = record.schedule
         single = record.cloudflare.id is not None and (
-            watch.cloudflare_due_at is not None and watch.cloudflare_due_at <= now
+            schedule.cloudflare_due_at is not None and schedule.cloudflare_due_at <= now
         )
         course.calls += single
         sweep = record.cloudflare.id is not None and now - swept >= SWEEP
         swept = now if sweep else swept
-        asks_dns = watch.dns_due_at is not None and watch.dns_due_at <= now
+        asks_dns = schedule.dns_due_at is not None and schedule.dns_due_at <= now
         look = Observation(
             cloudflare=Found(course.view(age)) if single or sweep else NotAsked(),
             dns=dns_view(routing=course.routing(age)) if asks_dns else DnsView(),
         )
-        looked = decide(record, look, now=now, policy=POLICY)
-        record = looked.record
-        if looked.act is not None:
-            answer = Observation(cloudflare=Found(course.act(looked.act, age)), acted=looked.act)
+        checked = decide(record, look, now=now, policy=POLICY)
+        record = checked.record
+        if checked.action is not None:
+            answer = Observation(
+                cloudflare=Found(course.action(checked.action, age)), performed=checked.action
+            )
             record = decide(record, answer, now=now, policy=POLICY).record
-        due = record.watch.next_check_at
+        due = record.schedule.next_check_at
         now = max(now + timedelta(seconds=1), min(due or swept + SWEEP, swept + SWEEP))
     return record
 

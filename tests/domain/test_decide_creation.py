@@ -3,8 +3,8 @@ from datetime import timedelta
 
 import pytest
 
-from app.domain.custom_hostname import CloudflareObject, CustomHostname, State, Watch
-from app.domain.observation import Absent, Act, CloudflareView, Found, Refused, Unknown
+from app.domain.custom_hostname import CloudflareObject, CustomHostname, Schedule, State
+from app.domain.observation import Absent, Action, CloudflareView, Found, Refused, Unknown
 from app.domain.reason import Reason, WaitingOn
 
 from .builders import (
@@ -34,7 +34,7 @@ def begun_record(*, tried_at: float = 0) -> CustomHostname:
 
 def test_a_new_record_asks_for_its_creation() -> None:
     first = decided(pending_record(), after=5)
-    assert (first.act, first.steps) == (Act.CREATE, ())
+    assert (first.action, first.steps) == (Action.CREATE, ())
 
 
 def test_the_beginning_is_in_the_record_that_is_committed_before_the_post() -> None:
@@ -48,7 +48,7 @@ def test_a_second_post_keeps_the_first_beginning() -> None:
 
 
 def test_a_record_about_to_be_created_is_looked_at_again_without_an_answer() -> None:
-    assert decided(pending_record()).record.watch.cloudflare_due_at == at(5)
+    assert decided(pending_record()).record.schedule.cloudflare_due_at == at(5)
 
 
 def test_a_record_without_a_creation_to_come_begins_none() -> None:
@@ -134,36 +134,36 @@ def test_the_answer_to_a_creation(
     answer: CloudflareView, steps: list[str], reason: Reason, waiting_on: WaitingOn
 ) -> None:
     asked = decided(pending_record()).record
-    answered = decided(asked, cloudflare=answer, acted=Act.CREATE, after=1)
+    answered = decided(asked, cloudflare=answer, performed=Action.CREATE, after=1)
     assert path(answered) == steps
     assert answered.record.reason is reason
     assert answered.record.reason.waiting_on is waiting_on
-    assert answered.act is None
+    assert answered.action is None
     assert not answered.record.tombstone
 
 
 def test_what_was_created_is_kept_with_its_beginning() -> None:
     asked = decided(pending_record()).record
-    known = decided(asked, cloudflare=checking_view(), acted=Act.CREATE).record.cloudflare
+    known = decided(asked, cloudflare=checking_view(), performed=Action.CREATE).record.cloudflare
     assert (known.id, known.create_started_at) == (CLOUDFLARE_ID, at(0))
     assert known.seen == checking_view()
 
 
 def test_cloudflares_own_words_of_a_refusal_are_kept() -> None:
     answer = Refused(1407, "Custom hostname is invalid.")
-    refused = decided(begun_record(), cloudflare=answer, acted=Act.CREATE)
+    refused = decided(begun_record(), cloudflare=answer, performed=Action.CREATE)
     assert refused.record.cloudflare.refusal == "Custom hostname is invalid."
 
 
 def test_a_success_forgets_the_refusal_before_it() -> None:
     refused = replace(begun_record().cloudflare, refusal="quota exceeded")
     record = replace(begun_record(), cloudflare=refused)
-    created = decided(record, cloudflare=checking_view(), acted=Act.CREATE)
+    created = decided(record, cloudflare=checking_view(), performed=Action.CREATE)
     assert created.record.cloudflare.refusal is None
 
 
 def test_states_are_told_as_they_are_reached() -> None:
-    created = decided(begun_record(), cloudflare=cloudflare_view(), acted=Act.CREATE)
+    created = decided(begun_record(), cloudflare=cloudflare_view(), performed=Action.CREATE)
     assert told(created) == ["validating", "active"]
 
 
@@ -182,24 +182,26 @@ def test_states_are_told_as_they_are_reached() -> None:
 def test_a_creation_without_an_answer_waits(
     retry_after: float | None, failures: int, wait: int
 ) -> None:
-    record = replace(begun_record(), watch=Watch(cloudflare_failures=failures))
+    record = replace(begun_record(), schedule=Schedule(cloudflare_failures=failures))
     answer = Unknown("cloudflare_rate_limited", retry_after)
-    kept = decided(record, cloudflare=answer, acted=Act.CREATE).record
+    kept = decided(record, cloudflare=answer, performed=Action.CREATE).record
     assert kept.state is State.PENDING
-    assert kept.watch.cloudflare_due_at == at(wait)
-    assert kept.watch.cloudflare_failures == failures + 1
+    assert kept.schedule.cloudflare_due_at == at(wait)
+    assert kept.schedule.cloudflare_failures == failures + 1
 
 
 def test_the_creation_is_tried_again_when_the_back_off_is_over() -> None:
-    unanswered = decided(begun_record(), cloudflare=Unknown("timeout"), acted=Act.CREATE).record
-    assert decided(unanswered, after=4).act is None
-    assert decided(unanswered, after=5).act is Act.CREATE
+    unanswered = decided(
+        begun_record(), cloudflare=Unknown("timeout"), performed=Action.CREATE
+    ).record
+    assert decided(unanswered, after=4).action is None
+    assert decided(unanswered, after=5).action is Action.CREATE
 
 
 def test_an_answer_ends_the_back_off() -> None:
-    record = replace(begun_record(), watch=Watch(cloudflare_failures=4))
-    created = decided(record, cloudflare=checking_view(), acted=Act.CREATE)
-    assert created.record.watch.cloudflare_failures == 0
+    record = replace(begun_record(), schedule=Schedule(cloudflare_failures=4))
+    created = decided(record, cloudflare=checking_view(), performed=Action.CREATE)
+    assert created.record.schedule.cloudflare_failures == 0
 
 
 @pytest.mark.parametrize(
@@ -216,7 +218,9 @@ def test_a_duplicate_is_adopted_only_if_it_is_not_older_than_our_beginning(
     *, created_after: float, adopted: bool
 ) -> None:
     found = replace(checking_view(), created_at=at(created_after))
-    answered = decided(begun_record(tried_at=40), cloudflare=found, acted=Act.CREATE, after=41)
+    answered = decided(
+        begun_record(tried_at=40), cloudflare=found, performed=Action.CREATE, after=41
+    )
     assert path(answered) == (["validating"] if adopted else ["failed"])
     assert (answered.record.cloudflare.id == CLOUDFLARE_ID) is adopted
     if not adopted:
@@ -226,13 +230,13 @@ def test_a_duplicate_is_adopted_only_if_it_is_not_older_than_our_beginning(
 
 def test_a_duplicate_of_unknown_age_is_not_ours() -> None:
     found = replace(checking_view(), created_at=None)
-    answered = decided(begun_record(), cloudflare=found, acted=Act.CREATE)
+    answered = decided(begun_record(), cloudflare=found, performed=Action.CREATE)
     assert answered.record.reason is Reason.ALREADY_IN_ZONE
 
 
 def test_a_foreign_object_ends_our_beginning() -> None:
     found = replace(checking_view(), created_at=at(-3600))
-    answered = decided(begun_record(), cloudflare=found, acted=Act.CREATE)
+    answered = decided(begun_record(), cloudflare=found, performed=Action.CREATE)
     assert answered.record.cloudflare == CloudflareObject()
 
 
@@ -248,20 +252,20 @@ def test_a_foreign_object_ends_our_beginning() -> None:
 def test_a_failed_creation_is_tried_again_only_by_a_refresh(reason: Reason) -> None:
     failed = failed_record(reason=reason)
     later = decided(failed, after=90 * 86400)
-    assert (later.act, later.steps, later.record.reason) == (None, (), reason)
+    assert (later.action, later.steps, later.record.reason) == (None, (), reason)
     asked = replace(failed, refresh_requested_at=at(60))
-    assert decided(asked, after=61).act is Act.CREATE
+    assert decided(asked, after=61).action is Action.CREATE
 
 
 def test_a_failed_creation_is_not_looked_at() -> None:
-    assert decided(failed_record(), after=60).record.watch.next_check_at is None
+    assert decided(failed_record(), after=60).record.schedule.next_check_at is None
 
 
 def test_a_revived_hostname_begins_with_its_validation() -> None:
     asked = replace(failed_record(), refresh_requested_at=at(60))
     begun = decided(asked, after=60).record
     created = decided(
-        begun, cloudflare=cloudflare_view(created_at=at(60)), acted=Act.CREATE, after=61
+        begun, cloudflare=cloudflare_view(created_at=at(60)), performed=Action.CREATE, after=61
     )
     assert path(created) == ["validating", "active"]
 
@@ -269,9 +273,11 @@ def test_a_revived_hostname_begins_with_its_validation() -> None:
 def test_a_refresh_that_is_refused_again_is_done() -> None:
     asked = replace(failed_record(), refresh_requested_at=at(60))
     begun = decided(asked, after=60).record
-    refused = decided(begun, cloudflare=Refused(1405, "no"), acted=Act.CREATE, after=61).record
+    refused = decided(
+        begun, cloudflare=Refused(1405, "no"), performed=Action.CREATE, after=61
+    ).record
     assert (refused.state, refused.reason) == (State.FAILED, Reason.QUOTA_EXCEEDED)
-    assert decided(refused, after=62).act is None
+    assert decided(refused, after=62).action is None
 
 
 def test_one_look_crosses_several_states_in_order() -> None:
@@ -284,7 +290,7 @@ def test_one_look_crosses_several_states_in_order() -> None:
 
 def test_a_creation_found_active_with_its_cname_seen_crosses_all_states() -> None:
     begun = replace(begun_record(), dns=replace(begun_record().dns, routing=HERE))
-    crossed = decided(begun, cloudflare=cloudflare_view(), acted=Act.CREATE)
+    crossed = decided(begun, cloudflare=cloudflare_view(), performed=Action.CREATE)
     assert path(crossed) == ["validating", "active", "cname_verified"]
 
 
@@ -306,7 +312,7 @@ def test_the_cname_verifies_an_active_hostname() -> None:
 
 def test_an_absent_answer_soon_after_a_post_proves_nothing() -> None:
     settles = timedelta(seconds=30).total_seconds()
-    early = decided(begun_record(), cloudflare=Absent(), acted=Act.CREATE, after=settles - 1)
-    late = decided(begun_record(), cloudflare=Absent(), acted=Act.CREATE, after=settles)
+    early = decided(begun_record(), cloudflare=Absent(), performed=Action.CREATE, after=settles - 1)
+    late = decided(begun_record(), cloudflare=Absent(), performed=Action.CREATE, after=settles)
     assert early.record.cloudflare.create_started_at == at(0)
     assert late.record.cloudflare.create_started_at is None

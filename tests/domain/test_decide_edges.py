@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.domain.custom_hostname import CloudflareObject, CustomHostname, Desired, Plan, Watch
-from app.domain.observation import Absent, Act, DnsView, Refused, Unknown, ValidationRecord
+from app.domain.custom_hostname import CloudflareObject, CustomHostname, Desired, Plan, Schedule
+from app.domain.observation import Absent, Action, DnsView, Refused, Unknown, ValidationRecord
 from app.domain.plan import records_complete
 from app.domain.reason import Reason
 
@@ -47,10 +47,10 @@ def test_a_look_that_does_not_ask_cloudflare_keeps_the_wait_it_named(
 ) -> None:
     limited = decided(record, cloudflare=LIMITED).record
     for after in (10, 20, 290):
-        looked = decided(limited, dns=HERE, after=after)
-        limited = looked.record
-        assert looked.act is None
-        assert limited.watch.cloudflare_due_at == at(300)
+        checked = decided(limited, dns=HERE, after=after)
+        limited = checked.record
+        assert checked.action is None
+        assert limited.schedule.cloudflare_due_at == at(300)
 
 
 def test_a_person_gets_no_earlier_past_the_wait_cloudflare_named() -> None:
@@ -58,12 +58,12 @@ def test_a_person_gets_no_earlier_past_the_wait_cloudflare_named() -> None:
     woken = replace(
         limited,
         refresh_requested_at=at(20),
-        watch=replace(limited.watch, cloudflare_due_at=at(20)),
+        schedule=replace(limited.schedule, cloudflare_due_at=at(20)),
     )
-    looked = decided(woken, dns=HERE, after=20)
-    assert looked.act is None
-    assert looked.record.watch.cloudflare_due_at == at(300)
-    assert decided(looked.record, dns=HERE, after=301).act is Act.REFRESH
+    checked = decided(woken, dns=HERE, after=20)
+    assert checked.action is None
+    assert checked.record.schedule.cloudflare_due_at == at(300)
+    assert decided(checked.record, dns=HERE, after=301).action is Action.REFRESH
 
 
 def test_a_lost_name_made_again_keeps_the_wait_cloudflare_named() -> None:
@@ -71,18 +71,18 @@ def test_a_lost_name_made_again_keeps_the_wait_cloudflare_named() -> None:
     moved = confirmed(live_record(), cloudflare=view, dns=ELSEWHERE).record
     lost = confirmed(moved, cloudflare=Absent(), after=100).record
     begun = decided(lost, dns=HERE, after=170).record
-    limited = decided(begun, cloudflare=LIMITED, acted=Act.CREATE, after=171).record
+    limited = decided(begun, cloudflare=LIMITED, performed=Action.CREATE, after=171).record
     first = decided(limited, dns=HERE, after=180)
     second = decided(first.record, dns=HERE, after=190)
-    assert (first.act, second.act) == (None, None)
+    assert (first.action, second.action) == (None, None)
 
 
 def refused_after_an_unanswered_post() -> CustomHostname:
     asked = decided(pending_record()).record
-    unanswered = decided(asked, cloudflare=Unknown("timeout"), acted=Act.CREATE).record
+    unanswered = decided(asked, cloudflare=Unknown("timeout"), performed=Action.CREATE).record
     again = decided(unanswered, after=5).record
     quota = Refused(1405, "quota exceeded")
-    return decided(again, cloudflare=quota, acted=Act.CREATE, after=6).record
+    return decided(again, cloudflare=quota, performed=Action.CREATE, after=6).record
 
 
 def test_a_refused_second_post_keeps_the_beginning_of_the_first() -> None:
@@ -112,18 +112,18 @@ def test_time_alone_loses_no_contradicted_name(last: dict[str, Any]) -> None:
 
 def test_a_refresh_of_a_failed_name_keeps_its_next_look_until_it_is_answered() -> None:
     asked = decided(replace(failed_record(), refresh_requested_at=at(60)), after=60)
-    assert asked.act is Act.CREATE
-    assert asked.record.watch.cloudflare_due_at is not None
+    assert asked.action is Action.CREATE
+    assert asked.record.schedule.cloudflare_due_at is not None
     unanswered = decided(
-        asked.record, cloudflare=Unknown("timeout"), acted=Act.CREATE, after=60
+        asked.record, cloudflare=Unknown("timeout"), performed=Action.CREATE, after=60
     ).record
-    assert decided(unanswered, after=62).record.watch.cloudflare_due_at == at(65)
+    assert decided(unanswered, after=62).record.schedule.cloudflare_due_at == at(65)
 
 
 def test_a_refresh_of_a_failed_name_whose_duplicate_is_not_found_goes_on() -> None:
     asked = decided(replace(failed_record(), refresh_requested_at=at(60)), after=60).record
-    answered = decided(asked, cloudflare=Absent(), acted=Act.CREATE, after=61).record
-    assert answered.watch.cloudflare_due_at is not None
+    answered = decided(asked, cloudflare=Absent(), performed=Action.CREATE, after=61).record
+    assert answered.schedule.cloudflare_due_at is not None
 
 
 @pytest.mark.parametrize(
@@ -132,32 +132,32 @@ def test_a_refresh_of_a_failed_name_whose_duplicate_is_not_found_goes_on() -> No
 def test_a_person_can_refresh_a_live_name_whose_renewal_timed_out(ssl_status: str) -> None:
     record = replace(live_record(), refresh_requested_at=at(60))
     view = cloudflare_view(ssl_status=ssl_status)
-    assert decided(record, cloudflare=view, after=61).act is Act.REFRESH
+    assert decided(record, cloudflare=view, after=61).action is Action.REFRESH
 
 
 def test_a_name_that_comes_back_is_refreshed_on_sight_however_often_it_was_before() -> None:
-    worn = Watch(refreshed_at=at(0), refreshed_records=frozenset({CNAME_KEY}), refreshes=4)
+    worn = Schedule(refreshed_at=at(0), refreshed_records=frozenset({CNAME_KEY}), refreshes=4)
     moved = confirmed(
-        live_record(watch=worn),
+        live_record(schedule=worn),
         cloudflare=cloudflare_view(status="moved"),
         dns=ELSEWHERE,
         after=300 * 86400,
     ).record
-    assert decided(moved, dns=HERE, after=301 * 86400).act is Act.REFRESH
+    assert decided(moved, dns=HERE, after=301 * 86400).action is Action.REFRESH
 
 
 def test_a_record_that_went_and_came_back_is_newly_found() -> None:
     asked = decided(validating_record(), dns=HERE).record
-    done = decided(asked, cloudflare=checking_view(), acted=Act.REFRESH).record
+    done = decided(asked, cloudflare=checking_view(), performed=Action.REFRESH).record
     gone = decided(done, dns=ELSEWHERE, after=60).record
-    assert decided(gone, dns=HERE, after=800).act is Act.REFRESH
+    assert decided(gone, dns=HERE, after=800).action is Action.REFRESH
 
 
 def test_a_wildcard_does_not_adopt_an_object_without_its_wildcard() -> None:
     begun = CloudflareObject(create_started_at=at(10), create_tried_at=at(10))
     record = hostname_record(name="*.shop.tenant.com", plan=Plan.ZERO_DOWNTIME, cloudflare=begun)
     view = cloudflare_view(wildcard=False)
-    answered = decided(record, cloudflare=view, acted=Act.CREATE, after=11)
+    answered = decided(record, cloudflare=view, performed=Action.CREATE, after=11)
     assert answered.record.reason is Reason.ALREADY_IN_ZONE
 
 
@@ -190,5 +190,5 @@ def test_a_blocked_name_that_vanished_says_so() -> None:
 
 def test_an_endless_wait_is_survived() -> None:
     endless = Unknown("cloudflare_rate_limited", float("inf"))
-    waiting = decided(pending_record(), cloudflare=endless, acted=Act.CREATE).record
-    assert waiting.watch.cloudflare_due_at is not None
+    waiting = decided(pending_record(), cloudflare=endless, performed=Action.CREATE).record
+    assert waiting.schedule.cloudflare_due_at is not None

@@ -5,7 +5,7 @@ import pytest
 from app.domain.custom_hostname import LIVE, CustomHostname, Plan, State
 from app.domain.observation import (
     Absent,
-    Act,
+    Action,
     DnsView,
     NotAsked,
     Observation,
@@ -14,7 +14,7 @@ from app.domain.observation import (
     Unknown,
 )
 from app.domain.reason import Reason, WaitingOn
-from app.domain.reconcile.decide import Transition, needs_thorough_look
+from app.domain.reconcile.decide import Transition, needs_thorough_check
 
 from .builders import (
     CLOUDFLARE_ID,
@@ -54,7 +54,7 @@ def lost_after_moved(record: CustomHostname) -> CustomHostname:
 @pytest.mark.parametrize("status", ["moved", "deleted"])
 def test_a_name_never_validated_that_moved_has_lapsed(status: str) -> None:
     seen = decided(validating_record(), cloudflare=cloudflare_view(status=status), dns=NOWHERE)
-    assert (seen.steps, seen.act) == ((), None)
+    assert (seen.steps, seen.action) == ((), None)
     assert seen.record.reason is Reason.VALIDATION_LAPSED
     assert seen.record.reason.waiting_on is WaitingOn.TENANT
 
@@ -69,22 +69,22 @@ def test_a_live_name_that_moved_is_told_as_lost(status: str) -> None:
 
 def test_a_lapsed_name_is_refreshed_when_its_record_is_seen() -> None:
     lapsed = decided(validating_record(), cloudflare=MOVED, dns=NOWHERE).record
-    assert decided(lapsed, dns=NOWHERE, after=60).act is None
-    assert decided(lapsed, dns=HERE, after=60).act is Act.REFRESH
+    assert decided(lapsed, dns=NOWHERE, after=60).action is None
+    assert decided(lapsed, dns=HERE, after=60).action is Action.REFRESH
 
 
 def test_absent_after_moved_stays_validating_and_is_made_again_on_sight() -> None:
     lost = lost_after_moved(live_record())
     assert (lost.state, lost.reason) == (State.VALIDATING, Reason.MOVED_AWAY)
     assert lost.cloudflare.id is None
-    assert decided(lost, dns=ELSEWHERE, after=90).act is None
-    assert decided(lost, dns=HERE, after=90).act is Act.CREATE
+    assert decided(lost, dns=ELSEWHERE, after=90).action is None
+    assert decided(lost, dns=HERE, after=90).action is Action.CREATE
 
 
 def test_absent_after_a_lapse_stays_validating_and_is_made_again_on_sight() -> None:
     lost = lost_after_moved(validating_record())
     assert (lost.state, lost.reason) == (State.VALIDATING, Reason.VALIDATION_LAPSED)
-    assert decided(lost, dns=HERE, after=90).act is Act.CREATE
+    assert decided(lost, dns=HERE, after=90).action is Action.CREATE
 
 
 LEAVING = cloudflare_view(status="pending_deletion", ssl_status="pending_deletion")
@@ -92,10 +92,10 @@ LEAVING = cloudflare_view(status="pending_deletion", ssl_status="pending_deletio
 
 def test_what_another_hand_removes_is_missing_and_not_made_again() -> None:
     leaving = decided(live_record(), cloudflare=LEAVING, dns=HERE)
-    assert (path(leaving), leaving.act) == ([], None)
+    assert (path(leaving), leaving.action) == ([], None)
     gone = confirmed(leaving.record, cloudflare=Absent(), after=60)
     assert (path(gone), gone.record.reason) == (["failed"], Reason.MISSING_AT_CLOUDFLARE)
-    assert decided(gone.record, dns=HERE, after=200).act is None
+    assert decided(gone.record, dns=HERE, after=200).action is None
 
 
 OTHER = cloudflare_view(cloudflare_id="11111111-2222-4333-8444-555555555555")
@@ -115,7 +115,7 @@ def test_a_name_that_the_zone_has_under_another_id_is_in_the_zone_and_not_missin
 ) -> None:
     gone = confirmed(record, cloudflare=Absent(namesake=OTHER))
     assert (gone.record.state, gone.record.reason) == (State.FAILED, Reason.ALREADY_IN_ZONE)
-    assert (gone.act, gone.record.cloudflare.id) == (None, None)
+    assert (gone.action, gone.record.cloudflare.id) == (None, None)
 
 
 def test_what_lapsed_and_is_then_removed_is_still_made_again_on_sight() -> None:
@@ -124,7 +124,7 @@ def test_what_lapsed_and_is_then_removed_is_still_made_again_on_sight() -> None:
     assert (path(leaving), leaving.record.reason) == ([], Reason.VALIDATION_LAPSED)
     gone = confirmed(leaving.record, cloudflare=Absent(), after=120).record
     assert (gone.state, gone.reason) == (State.VALIDATING, Reason.VALIDATION_LAPSED)
-    assert decided(gone, dns=HERE, after=300).act is Act.CREATE
+    assert decided(gone, dns=HERE, after=300).action is Action.CREATE
 
 
 @pytest.mark.parametrize("after", [6 * 86400, 8 * 86400])
@@ -135,15 +135,15 @@ def test_a_name_still_readable_is_refreshed_on_sight_however_late(
     view = cloudflare_view(status=status)
     lapsed = confirmed(live_record(), cloudflare=view, dns=ELSEWHERE).record
     late = decided(lapsed, cloudflare=view, dns=ELSEWHERE, after=after).record
-    assert decided(late, dns=HERE, after=after + 60).act is Act.REFRESH
+    assert decided(late, dns=HERE, after=after + 60).action is Action.REFRESH
 
 
 def test_a_certificate_that_ended_unrenewed_is_refreshed_once_the_name_is_down() -> None:
     expired = cloudflare_view(ssl_status="expired")
     first = decided(live_record(), cloudflare=expired, dns=HERE, after=86400)
-    assert (path(first), first.act) == ([], None)
+    assert (path(first), first.action) == ([], None)
     second = decided(first.record, cloudflare=expired, dns=HERE, after=86460)
-    assert (path(second), second.act) == (["validating"], Act.REFRESH)
+    assert (path(second), second.action) == (["validating"], Action.REFRESH)
     assert second.record.reason is Reason.CERTIFICATE_EXPIRED
 
 
@@ -151,13 +151,13 @@ def test_a_name_made_again_has_a_new_beginning() -> None:
     begun = decided(lost_after_moved(live_record()), dns=HERE, after=90).record
     assert begun.cloudflare.create_started_at == at(90)
     older = replace(checking_view(), id="cf-of-somebody-else")
-    answered = decided(begun, cloudflare=older, acted=Act.CREATE, after=91)
+    answered = decided(begun, cloudflare=older, performed=Action.CREATE, after=91)
     assert answered.record.reason is Reason.ALREADY_IN_ZONE
 
 
 def test_a_lost_name_that_is_still_there_after_all_is_our_own() -> None:
     begun = decided(lost_after_moved(live_record()), dns=HERE, after=90).record
-    answered = decided(begun, cloudflare=checking_view(), acted=Act.CREATE, after=91)
+    answered = decided(begun, cloudflare=checking_view(), performed=Action.CREATE, after=91)
     assert answered.record.cloudflare.id == CLOUDFLARE_ID
     assert answered.record.state is State.VALIDATING
 
@@ -169,13 +169,13 @@ def test_a_zero_downtime_name_that_lapsed_and_is_gone_asks_for_a_refresh() -> No
     gone = confirmed(lapsed, cloudflare=Absent(), after=100)
     assert (path(gone), gone.record.reason) == (["failed"], Reason.NEVER_SET_UP)
     asked = replace(gone.record, refresh_requested_at=at(300))
-    assert decided(asked, after=300).act is Act.CREATE
+    assert decided(asked, after=300).action is Action.CREATE
 
 
 def test_a_lost_name_is_looked_at_in_dns_alone() -> None:
-    watch = lost_after_moved(live_record()).watch
-    assert watch.cloudflare_due_at is None
-    assert watch.dns_due_at is not None
+    schedule = lost_after_moved(live_record()).schedule
+    assert schedule.cloudflare_due_at is None
+    assert schedule.dns_due_at is not None
 
 
 @pytest.mark.parametrize(
@@ -188,13 +188,13 @@ def test_a_lost_name_is_looked_at_in_dns_alone() -> None:
 )
 def test_absent_without_moved_has_failed_until_a_refresh(record: CustomHostname) -> None:
     gone = confirmed(record, cloudflare=Absent())
-    assert (path(gone), told(gone), gone.act) == (["failed"], ["failed"], None)
+    assert (path(gone), told(gone), gone.action) == (["failed"], ["failed"], None)
     assert gone.record.reason is Reason.MISSING_AT_CLOUDFLARE
     assert gone.record.reason.waiting_on is WaitingOn.OPERATOR
     later = decided(gone.record, dns=HERE, after=30 * 86400)
-    assert (later.act, later.steps) == (None, ())
+    assert (later.action, later.steps) == (None, ())
     asked = replace(gone.record, refresh_requested_at=at(90))
-    assert decided(asked, after=90).act is Act.CREATE
+    assert decided(asked, after=90).action is Action.CREATE
 
 
 @pytest.mark.parametrize(
@@ -218,14 +218,14 @@ def test_a_blocked_name_has_failed(
     view = cloudflare_view(status="blocked", verification_errors=errors)
     look = confirmed if record.state in LIVE else decided
     seen = look(record, cloudflare=view, dns=HERE)
-    assert (path(seen), told(seen), seen.act) == (["failed"], ["failed"], None)
+    assert (path(seen), told(seen), seen.action) == (["failed"], ["failed"], None)
     assert seen.record.reason is reason
     assert seen.record.reason.waiting_on is waiting_on
 
 
 def test_a_blocked_name_is_not_refreshed_by_itself() -> None:
     later = decided(blocked_record(), dns=HERE, after=86400)
-    assert (later.act, later.steps) == (None, ())
+    assert (later.action, later.steps) == (None, ())
 
 
 def test_a_blocked_name_that_is_released_validates_again() -> None:
@@ -318,33 +318,33 @@ def test_a_lost_name_says_whether_it_leads_elsewhere(view: DnsView, reason: Reas
 def test_a_contradicted_name_says_so_and_is_still_live() -> None:
     first = looks((0, AWAY))[0]
     assert first.record.state is State.CNAME_VERIFIED
-    assert first.record.reason is Reason.CNAME_CONTRADICTED
+    assert first.record.reason is Reason.CNAME_MISMATCH
 
 
 def test_a_first_contradiction_brings_looks_five_and_ten_minutes_later() -> None:
     first, second = looks((0, AWAY), (300, AWAY))
-    assert first.record.watch.dns_due_at == at(300)
-    assert second.record.watch.dns_due_at == at(605)
+    assert first.record.schedule.dns_due_at == at(300)
+    assert second.record.schedule.dns_due_at == at(605)
 
 
 def test_an_unknown_look_in_between_does_not_move_the_looks() -> None:
-    assert looks((0, AWAY), (100, SERVFAIL))[-1].record.watch.dns_due_at == at(300)
+    assert looks((0, AWAY), (100, SERVFAIL))[-1].record.schedule.dns_due_at == at(300)
 
 
 def test_after_the_last_look_an_open_contradiction_is_looked_at_every_five_minutes() -> None:
     third = looks((0, AWAY), (300, AWAY), (605, SERVFAIL))[-1]
-    assert third.record.watch.dns_due_at == at(905)
+    assert third.record.schedule.dns_due_at == at(905)
 
 
 def test_a_lost_name_begins_its_count_anew_when_it_is_live_again() -> None:
     *_, lost, back, away = looks((0, AWAY), (300, AWAY), (605, AWAY), (700, BACK), (1400, AWAY))
-    assert lost.record.watch.contradictions == 0
+    assert lost.record.schedule.mismatches == 0
     assert path(back) == ["cname_verified"]
-    assert (path(away), away.record.watch.contradictions) == ([], 1)
+    assert (path(away), away.record.schedule.mismatches) == ([], 1)
 
 
 def test_contradictions_are_counted_for_live_names_alone() -> None:
-    assert decided(active_record(), dns=ELSEWHERE).record.watch.contradictions == 0
+    assert decided(active_record(), dns=ELSEWHERE).record.schedule.mismatches == 0
 
 
 @pytest.mark.parametrize(
@@ -400,7 +400,7 @@ def test_all_servers_are_asked_about_news_alone(
     *, record: CustomHostname, view: DnsView, after: float, thorough: bool
 ) -> None:
     observation = Observation(dns=view)
-    asked = needs_thorough_look(record, observation, now=at(after), policy=POLICY)
+    asked = needs_thorough_check(record, observation, now=at(after), policy=POLICY)
     assert asked is thorough
 
 

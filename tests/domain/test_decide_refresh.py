@@ -3,10 +3,10 @@ from itertools import pairwise
 
 import pytest
 
-from app.domain.custom_hostname import CustomHostname, Plan, State, Watch
+from app.domain.custom_hostname import CustomHostname, Plan, Schedule, State
 from app.domain.observation import (
     Absent,
-    Act,
+    Action,
     CloudflareHostname,
     Found,
     Observation,
@@ -41,46 +41,46 @@ from .builders import (
 
 def refreshed(record: CustomHostname, *, after: float) -> CustomHostname:
     """Answer a refresh so many seconds after NOW: Cloudflare goes on checking."""
-    return decided(record, cloudflare=checking_view(), acted=Act.REFRESH, after=after).record
+    return decided(record, cloudflare=checking_view(), performed=Action.REFRESH, after=after).record
 
 
 def seen_once() -> CustomHostname:
     """Give a name whose CNAME was seen and whose refresh was answered at NOW."""
     asked = decided(validating_record(), dns=HERE)
-    assert asked.act is Act.REFRESH
+    assert asked.action is Action.REFRESH
     return refreshed(asked.record, after=0)
 
 
 def test_the_sight_of_the_cname_sends_one_refresh() -> None:
-    assert decided(validating_record(), dns=NOWHERE).act is None
-    assert decided(validating_record(), dns=ELSEWHERE).act is None
-    assert decided(validating_record(), dns=HERE).act is Act.REFRESH
+    assert decided(validating_record(), dns=NOWHERE).action is None
+    assert decided(validating_record(), dns=ELSEWHERE).action is None
+    assert decided(validating_record(), dns=HERE).action is Action.REFRESH
 
 
 def test_the_same_sight_sends_no_second_one() -> None:
-    assert decided(seen_once(), dns=HERE, after=10).act is None
+    assert decided(seen_once(), dns=HERE, after=10).action is None
 
 
 def test_each_newly_found_set_of_records_sends_one() -> None:
     proof = {OWNERSHIP_RRSET: ("ownership-token",)}
     both = proof | {ACME_RRSET: ("certificate-token",)}
     record = validating_record(plan=Plan.ZERO_DOWNTIME)
-    acts = []
+    actions = []
     for after, txt in [(0, proof), (10, proof), (800, both), (810, both)]:
-        looked = decided(record, dns=dns_view(routing=NOWHERE, txt=txt), after=after)
-        acts.append(looked.act)
-        record = refreshed(looked.record, after=after) if looked.act else looked.record
-    assert acts == [Act.REFRESH, None, Act.REFRESH, None]
-    assert record.watch.refreshed_records == {OWNERSHIP_KEY, TOKEN_KEY}
+        checked = decided(record, dns=dns_view(routing=NOWHERE, txt=txt), after=after)
+        actions.append(checked.action)
+        record = refreshed(checked.record, after=after) if checked.action else checked.record
+    assert actions == [Action.REFRESH, None, Action.REFRESH, None]
+    assert record.schedule.refreshed_records == {OWNERSHIP_KEY, TOKEN_KEY}
 
 
 def test_records_found_together_send_one() -> None:
     txt = {OWNERSHIP_RRSET: ("ownership-token",), ACME_RRSET: ("certificate-token",)}
-    looked = decided(
+    checked = decided(
         validating_record(plan=Plan.ZERO_DOWNTIME), dns=dns_view(routing=HERE, txt=txt)
     )
-    assert looked.act is Act.REFRESH
-    assert refreshed(looked.record, after=0).watch.refreshed_records == {
+    assert checked.action is Action.REFRESH
+    assert refreshed(checked.record, after=0).schedule.refreshed_records == {
         CNAME_KEY,
         OWNERSHIP_KEY,
         TOKEN_KEY,
@@ -89,16 +89,16 @@ def test_records_found_together_send_one() -> None:
 
 def test_a_wrong_record_sends_none() -> None:
     dns = dns_view(routing=NOWHERE, txt={OWNERSHIP_RRSET: ("other",)})
-    assert decided(validating_record(plan=Plan.ZERO_DOWNTIME), dns=dns).act is None
+    assert decided(validating_record(plan=Plan.ZERO_DOWNTIME), dns=dns).action is None
 
 
 def refreshes(record: CustomHostname, *, seconds: int) -> list[int]:
     """Look at DNS every 30 seconds, in which all stays as it is, and give when it was refreshed."""
     sent = []
     for after in range(30, seconds, 30):
-        looked = decided(record, dns=HERE, after=after)
-        record = looked.record
-        if looked.act is not None:
+        checked = decided(record, dns=HERE, after=after)
+        record = checked.record
+        if checked.action is not None:
             sent.append(after)
             record = refreshed(record, after=after)
     return sent
@@ -119,68 +119,68 @@ def test_a_name_whose_records_come_and_go_is_refreshed_five_times_a_day() -> Non
         away = decided(record, dns=NOWHERE, after=number * 3600).record
         back = decided(away, dns=HERE, after=number * 3600 + 1800)
         record = back.record
-        if back.act is not None:
+        if back.action is not None:
             sent.append(number)
             record = refreshed(record, after=number * 3600 + 1800)
     assert sent == [0, 1, 2, 3, 4, 24, 25, 26, 27, 28]
 
 
 def test_a_persons_refresh_is_sent_when_the_days_own_are_spent() -> None:
-    watch = Watch(refreshed_at=at(-7200), refreshes_on=at(-3600), refreshes_today=5)
-    spent = validating_record(watch=watch)
-    assert decided(spent, dns=HERE).act is None
+    schedule = Schedule(refreshed_at=at(-7200), refreshes_on=at(-3600), refreshes_today=5)
+    spent = validating_record(schedule=schedule)
+    assert decided(spent, dns=HERE).action is None
     asked = decided(replace(spent, refresh_requested_at=at(1)), dns=HERE, after=1)
-    assert asked.act is Act.REFRESH
-    assert refreshed(asked.record, after=2).watch.refreshes_today == 5
+    assert asked.action is Action.REFRESH
+    assert refreshed(asked.record, after=2).schedule.refreshes_today == 5
 
 
 @pytest.mark.parametrize(
     ("created", "act", "followed_from"),
     [
-        pytest.param(-10, Act.REFRESH, None, id="ten seconds after the creation"),
+        pytest.param(-10, Action.REFRESH, None, id="ten seconds after the creation"),
         pytest.param(-48, None, 12, id="just before the first look"),
         pytest.param(-740, None, 11, id="just before the tenth"),
-        pytest.param(-760, Act.REFRESH, None, id="past it, while the next is minutes off"),
+        pytest.param(-760, Action.REFRESH, None, id="past it, while the next is minutes off"),
         pytest.param(-985, None, 8, id="and left to it again when it is near"),
-        pytest.param(-8 * 86400, Act.REFRESH, None, id="no look comes after the last"),
+        pytest.param(-8 * 86400, Action.REFRESH, None, id="no look comes after the last"),
     ],
 )
 def test_where_cloudflare_is_about_to_look_it_is_followed_and_not_refreshed(
-    created: float, act: Act | None, followed_from: float | None
+    created: float, action: Action | None, followed_from: float | None
 ) -> None:
-    looked = decided(validating_record(watch=Watch(refreshed_at=at(created))), dns=HERE)
-    watch = looked.record.watch
-    assert looked.act is act
-    assert watch.followed_from == (None if followed_from is None else at(followed_from))
+    checked = decided(validating_record(schedule=Schedule(refreshed_at=at(created))), dns=HERE)
+    schedule = checked.record.schedule
+    assert checked.action is action
+    assert schedule.followed_from == (None if followed_from is None else at(followed_from))
     if followed_from is not None:
-        assert watch.cloudflare_due_at == at(followed_from + 10)
+        assert schedule.cloudflare_due_at == at(followed_from + 10)
 
 
 @pytest.mark.parametrize("ssl_status", ["validation_timed_out", "expired"])
 def test_what_cloudflare_gave_up_is_refreshed_at_once(ssl_status: str) -> None:
     view = cloudflare_view(ssl_status=ssl_status)
-    record = validating_record(view=view, watch=Watch(refreshed_at=at(-10)))
-    assert decided(record, dns=HERE).act is Act.REFRESH
+    record = validating_record(view=view, schedule=Schedule(refreshed_at=at(-10)))
+    assert decided(record, dns=HERE).action is Action.REFRESH
 
 
 def test_a_newly_found_record_begins_the_waits_anew() -> None:
     known = validating_record(
         plan=Plan.ZERO_DOWNTIME,
-        watch=Watch(
+        schedule=Schedule(
             refreshed_at=at(-7200), refreshed_records=frozenset({OWNERSHIP_KEY}), refreshes=4
         ),
     )
     txt = {OWNERSHIP_RRSET: ("ownership-token",), ACME_RRSET: ("certificate-token",)}
-    looked = decided(known, dns=dns_view(routing=NOWHERE, txt=txt), after=60)
-    assert looked.act is Act.REFRESH
-    assert refreshed(looked.record, after=60).watch.refreshes == 0
+    checked = decided(known, dns=dns_view(routing=NOWHERE, txt=txt), after=60)
+    assert checked.action is Action.REFRESH
+    assert refreshed(checked.record, after=60).schedule.refreshes == 0
 
 
 def test_a_creation_counts_as_a_look_at_what_was_found_by_then() -> None:
-    begun = replace(validating_record(routing=HERE), state=State.PENDING, watch=Watch())
-    created = decided(begun, cloudflare=checking_view(), acted=Act.CREATE, after=5).record
-    assert created.watch.refreshed_at == at(5)
-    assert decided(created, dns=HERE, after=15).act is None
+    begun = replace(validating_record(routing=HERE), state=State.PENDING, schedule=Schedule())
+    created = decided(begun, cloudflare=checking_view(), performed=Action.CREATE, after=5).record
+    assert created.schedule.refreshed_at == at(5)
+    assert decided(created, dns=HERE, after=15).action is None
 
 
 @pytest.mark.parametrize(
@@ -205,48 +205,48 @@ def test_a_creation_counts_as_a_look_at_what_was_found_by_then() -> None:
 def test_a_refresh_is_sent_where_looking_again_could_help(
     *, view: CloudflareHostname, helps: bool
 ) -> None:
-    looked = decided(validating_record(), cloudflare=view, dns=HERE)
-    assert (looked.act is Act.REFRESH) is helps
+    checked = decided(validating_record(), cloudflare=view, dns=HERE)
+    assert (checked.action is Action.REFRESH) is helps
 
 
 @pytest.mark.parametrize("record", [active_record(), live_record()], ids=["active", "live"])
 def test_a_name_with_both_active_is_never_refreshed(record: CustomHostname) -> None:
     asked = replace(record, refresh_requested_at=at(60))
-    assert decided(asked, cloudflare=cloudflare_view(), dns=HERE, after=61).act is None
+    assert decided(asked, cloudflare=cloudflare_view(), dns=HERE, after=61).action is None
 
 
 def unanswered(*, retry_after: float | None = None) -> Transition:
     """Give a refresh on sight that had no answer."""
     asked = decided(validating_record(), dns=HERE).record
-    return decided(asked, cloudflare=Unknown("timeout", retry_after), acted=Act.REFRESH)
+    return decided(asked, cloudflare=Unknown("timeout", retry_after), performed=Action.REFRESH)
 
 
 def test_an_unanswered_refresh_is_still_to_be_done() -> None:
-    watch = unanswered().record.watch
-    assert (watch.refreshed_at, watch.refreshed_records) == (at(-7200), frozenset())
+    schedule = unanswered().record.schedule
+    assert (schedule.refreshed_at, schedule.refreshed_records) == (at(-7200), frozenset())
 
 
 def test_no_refresh_is_sent_while_the_back_off_runs() -> None:
     waiting = unanswered().record
-    assert waiting.watch.cloudflare_due_at == at(5)
-    assert decided(waiting, dns=HERE, after=4).act is None
-    assert decided(waiting, cloudflare=checking_view(), dns=HERE, after=5).act is Act.REFRESH
+    assert waiting.schedule.cloudflare_due_at == at(5)
+    assert decided(waiting, dns=HERE, after=4).action is None
+    assert decided(waiting, cloudflare=checking_view(), dns=HERE, after=5).action is Action.REFRESH
 
 
 def test_no_refresh_is_sent_beside_an_unknown() -> None:
-    looked = decided(validating_record(), cloudflare=Unknown("timeout"), dns=HERE)
-    assert looked.act is None
+    checked = decided(validating_record(), cloudflare=Unknown("timeout"), dns=HERE)
+    assert checked.action is None
 
 
 def test_a_person_may_not_cut_the_back_off_short() -> None:
     waiting = replace(unanswered(retry_after=300).record, refresh_requested_at=at(1))
-    assert decided(waiting, after=2).act is None
+    assert decided(waiting, after=2).action is None
 
 
 def test_a_refused_refresh_is_done() -> None:
     asked = decided(validating_record(), dns=HERE).record
-    refused = decided(asked, cloudflare=Refused(1439, "no"), acted=Act.REFRESH).record
-    assert decided(refused, dns=HERE, after=10).act is None
+    refused = decided(asked, cloudflare=Refused(1439, "no"), performed=Action.REFRESH).record
+    assert decided(refused, dns=HERE, after=10).action is None
 
 
 @pytest.mark.parametrize(
@@ -255,56 +255,56 @@ def test_a_refused_refresh_is_done() -> None:
 def test_a_persons_refresh_is_sent_once_whatever_dns_says(record: CustomHostname) -> None:
     asked = replace(record, refresh_requested_at=at(60))
     first = decided(asked, after=60)
-    assert first.act is Act.REFRESH
+    assert first.action is Action.REFRESH
     view = record.cloudflare.seen
     assert view is not None
-    done = decided(first.record, cloudflare=view, acted=Act.REFRESH, after=61).record
-    assert decided(done, after=62).act is None
+    done = decided(first.record, cloudflare=view, performed=Action.REFRESH, after=61).record
+    assert decided(done, after=62).action is None
 
 
 def test_a_later_refresh_of_a_person_is_another() -> None:
     done = refreshed(replace(validating_record(), refresh_requested_at=at(60)), after=61)
-    assert decided(done, after=70).act is None
-    assert decided(replace(done, refresh_requested_at=at(80)), after=81).act is Act.REFRESH
+    assert decided(done, after=70).action is None
+    assert decided(replace(done, refresh_requested_at=at(80)), after=81).action is Action.REFRESH
 
 
 def test_a_refresh_that_frees_a_blocked_name_validates_it() -> None:
-    answered = decided(blocked_record(), cloudflare=checking_view(), acted=Act.REFRESH)
+    answered = decided(blocked_record(), cloudflare=checking_view(), performed=Action.REFRESH)
     assert path(answered) == ["validating"]
 
 
 @pytest.mark.parametrize(
     ("record", "act"),
-    [(validating_record(routing=HERE), Act.REFRESH), (validating_record(), Act.CREATE)],
+    [(validating_record(routing=HERE), Action.REFRESH), (validating_record(), Action.CREATE)],
 )
-def test_no_act_follows_an_act(record: CustomHostname, act: Act) -> None:
+def test_no_act_follows_an_act(record: CustomHostname, action: Action) -> None:
     asked = replace(record, refresh_requested_at=at(60))
-    assert decided(asked, cloudflare=checking_view(), acted=act, after=0).act is None
+    assert decided(asked, cloudflare=checking_view(), performed=action, after=0).action is None
 
 
 def test_nothing_is_repeated_for_records_that_were_never_seen() -> None:
     for after in (700, 4000, 30 * 86400):
-        assert decided(validating_record(), dns=NOWHERE, after=after).act is None
+        assert decided(validating_record(), dns=NOWHERE, after=after).action is None
 
 
 def test_a_request_met_by_a_serving_name_does_not_make_it_again_later() -> None:
     asked = replace(live_record(), refresh_requested_at=at(60))
     met = decided(asked, cloudflare=cloudflare_view(), dns=HERE, after=61).record
     gone = confirmed(met, cloudflare=Absent(), after=30 * 86400)
-    assert (path(gone), gone.act) == (["failed"], None)
+    assert (path(gone), gone.action) == (["failed"], None)
 
 
 def test_a_patch_without_an_answer_is_tried_less_and_less_though_looks_have_one() -> None:
     record, waits, after = refreshable(), list[float](), 0.0
     for _ in range(10):
-        looked = decided(record, cloudflare=checking_view(), dns=HERE, after=after)
-        assert looked.act is Act.REFRESH
+        checked = decided(record, cloudflare=checking_view(), dns=HERE, after=after)
+        assert checked.action is Action.REFRESH
         failed = decided(
-            looked.record, cloudflare=Unknown("timeout"), acted=Act.REFRESH, after=after
+            checked.record, cloudflare=Unknown("timeout"), performed=Action.REFRESH, after=after
         ).record
         early = decided(failed, cloudflare=checking_view(), dns=HERE, after=after + 1)
-        assert early.act is None
-        due = early.record.watch.cloudflare_due_at
+        assert early.action is None
+        due = early.record.schedule.cloudflare_due_at
         assert due is not None
         waits.append((due - at(after)).total_seconds())
         record, after = early.record, after + waits[-1]
@@ -312,30 +312,32 @@ def test_a_patch_without_an_answer_is_tried_less_and_less_though_looks_have_one(
 
 
 def test_a_patch_that_is_answered_ends_its_back_off() -> None:
-    failed = decided(refreshable(), cloudflare=Unknown("timeout"), acted=Act.REFRESH).record
-    answered = decided(failed, cloudflare=checking_view(), acted=Act.REFRESH, after=60).record
-    assert (answered.watch.act_failures, answered.watch.act_waits_until) == (0, None)
+    failed = decided(refreshable(), cloudflare=Unknown("timeout"), performed=Action.REFRESH).record
+    answered = decided(
+        failed, cloudflare=checking_view(), performed=Action.REFRESH, after=60
+    ).record
+    assert (answered.schedule.action_failures, answered.schedule.action_waits_until) == (0, None)
 
 
 def test_a_person_who_asks_again_waits_for_no_back_off_of_the_machine() -> None:
     record = refreshable()
     for after in (0, 5, 15, 35, 75):
         record = decided(
-            record, cloudflare=Unknown("timeout"), acted=Act.REFRESH, after=after
+            record, cloudflare=Unknown("timeout"), performed=Action.REFRESH, after=after
         ).record
     asked = replace(record, refresh_requested_at=at(100), acted_at=at(100))
-    assert decided(record, cloudflare=checking_view(), dns=HERE, after=100).act is None
-    assert decided(asked, cloudflare=checking_view(), dns=HERE, after=100).act is Act.REFRESH
+    assert decided(record, cloudflare=checking_view(), dns=HERE, after=100).action is None
+    assert decided(asked, cloudflare=checking_view(), dns=HERE, after=100).action is Action.REFRESH
 
 
 def test_a_refresh_asked_for_while_another_was_under_way_is_still_to_be_done() -> None:
     record = replace(refreshable(), refresh_requested_at=at(5))
-    look = Observation(cloudflare=Found(checking_view()), acted=Act.REFRESH, sent_at=at(2))
+    look = Observation(cloudflare=Found(checking_view()), performed=Action.REFRESH, sent_at=at(2))
     answered = decide(record, look, now=at(7), policy=POLICY).record
     assert answered.refresh_is_requested
 
 
 def refreshable() -> CustomHostname:
     """Give a name whose CNAME is there, and was not refreshed for yet; nobody waits for it."""
-    record = validating_record(routing=HERE, watch=Watch(refreshed_at=at(-7200)))
+    record = validating_record(routing=HERE, schedule=Schedule(refreshed_at=at(-7200)))
     return replace(record, wanted_at=at(-7200), acted_at=at(-7200))

@@ -11,7 +11,7 @@ from app.domain.custom_hostname import LIVE, CustomHostname, Desired, Plan, Remo
 from app.domain.events import EventType
 from app.domain.observation import (
     Absent,
-    Act,
+    Action,
     CloudflareHostname,
     CloudflareView,
     DnsView,
@@ -136,7 +136,7 @@ class World:
 
     def wait(self, late: float) -> None:
         """Go to the next look, or on by an hour where none is due."""
-        due = self.record.watch.next_check_at or self.now + timedelta(hours=1)
+        due = self.record.schedule.next_check_at or self.now + timedelta(hours=1)
         if self._is_swept():
             due = min(due, self.swept_at + SWEEP)
         self.now = max(self.now, due) + timedelta(seconds=late)
@@ -156,12 +156,14 @@ class World:
 
     def look(self, cloudflare: CloudflareView, dns: DnsView) -> Transition:
         """Look as the service does: at each side that is due, where there is something to ask."""
-        watch, known = self.record.watch, self.record.cloudflare
-        cloudflare_due = watch.cloudflare_due_at is not None and watch.cloudflare_due_at <= self.now
+        schedule, known = self.record.schedule, self.record.cloudflare
+        cloudflare_due = (
+            schedule.cloudflare_due_at is not None and schedule.cloudflare_due_at <= self.now
+        )
         if self.now >= self.swept_at + SWEEP:
             self.swept_at = self.now
             cloudflare_due = cloudflare_due or self._is_swept()
-        dns_due = watch.dns_due_at is not None and watch.dns_due_at <= self.now
+        dns_due = schedule.dns_due_at is not None and schedule.dns_due_at <= self.now
         leaving = self.record.desired is Desired.ABSENT
         askable = (known.id is not None) is not leaving and self.record.state is not State.DELETED
         if leaving and known.create_tried_at is None:
@@ -173,12 +175,12 @@ class World:
             )
         )
 
-    def answer(self, act: Act, answer: CloudflareView, *, older: bool = False) -> Transition:
+    def answer(self, action: Action, answer: CloudflareView, *, older: bool = False) -> Transition:
         if isinstance(answer, Found):
             created = self.record.cloudflare.create_started_at or self.now
             age = timedelta(hours=1) if older else timedelta()
             answer = Found(replace(answer.value, created_at=created - age))
-        return self.step(Observation(cloudflare=answer, acted=act))
+        return self.step(Observation(cloudflare=answer, performed=action))
 
     def step(self, observation: Observation) -> Transition:
         before = self.record
@@ -201,39 +203,39 @@ def check(before: CustomHostname, observation: Observation, transition: Transiti
         assert after.arrived_at.get(step.after) is not None
     assert before.arrived_at.items() <= after.arrived_at.items(), "a first arrival moved"
     if isinstance(observation.cloudflare, Unknown):
-        assert transition.act is None
+        assert transition.action is None
     mute = isinstance(observation.cloudflare, Unknown | NotAsked) and not isinstance(
         observation.dns.routing, Found
     )
     if mute and before.desired is Desired.PRESENT:
         assert steps == (), "Unknown moved a state"
-    if observation.acted is not None:
-        assert transition.act is None, "an act after an act"
-    if transition.act is Act.CREATE:
+    if observation.performed is not None:
+        assert transition.action is None, "an act after an act"
+    if transition.action is Action.CREATE:
         assert after.cloudflare.id is None
         assert after.cloudflare.create_started_at is not None
-    if transition.act in {Act.REFRESH, Act.DELETE}:
+    if transition.action in {Action.REFRESH, Action.DELETE}:
         assert after.cloudflare.id is not None
     if after.state is State.CNAME_VERIFIED:
         assert after.cloudflare.id is not None
-    assert transition.contradicted <= transition.looked
+    assert transition.mismatched <= transition.checked
     if after.tombstone:
         assert after.state is State.DELETED or after.name_released_at is not None
-    assert after.watch.next_check_at is not None or nothing_is_to_come(after)
+    assert after.schedule.next_check_at is not None or nothing_is_to_come(after)
 
 
 def check_telling(before: CustomHostname, transition: Transition) -> None:
     """Hold one transition against what is promised of its events, and of removals nobody asked."""
     after, steps = transition.record, transition.steps
     assert [step.reason for step in steps[-1:]] in ([], [after.reason])
-    assert len(set(transition.notices)) == len(transition.notices)
+    assert len(set(transition.notifications)) == len(transition.notifications)
     if steps:
-        assert EventType.ACTION_REQUIRED not in transition.notices
-    if before.desired is Desired.PRESENT and transition.act is Act.DELETE:
+        assert EventType.ACTION_REQUIRED not in transition.notifications
+    if before.desired is Desired.PRESENT and transition.action is Action.DELETE:
         assert before.state not in LIVE, "a live name was removed"
-        assert after.watch.removal is not None
+        assert after.schedule.removal is not None
     if after.state in LIVE:
-        assert after.watch.removal is None
+        assert after.schedule.removal is None
 
 
 def check_doubt(
@@ -242,17 +244,17 @@ def check_doubt(
     """Hold one transition against what is promised of a first answer against a hostname."""
     asked = before.refresh_requested_at
     believed = (
-        observation.acted is not None
+        observation.performed is not None
         or before.desired is Desired.ABSENT
-        or before.watch.doubted_at is not None
-        or before.watch.removal is not None
+        or before.schedule.suspected_at is not None
+        or before.schedule.removal is not None
         or (asked is not None and now - asked < timedelta(minutes=1))
     )
     if not believed:
         assert before.state not in LIVE or after.state in LIVE, "taken down by one answer"
         assert before.cloudflare.id in {None, after.cloudflare.id}, "forgotten after one answer"
-    if after.watch.doubted_at is not None:
-        assert after.watch.cloudflare_due_at is not None
+    if after.schedule.suspected_at is not None:
+        assert after.schedule.cloudflare_due_at is not None
 
 
 def nothing_is_to_come(record: CustomHostname) -> bool:
@@ -267,9 +269,9 @@ def live_through(plan: Plan, history: list[Turn]) -> World:
     for turn in history:
         world.wait(turn.late)
         world.person(turn.person)
-        looked = world.look(turn.cloudflare, turn.dns)
-        if looked.act is not None:
-            world.answer(looked.act, turn.answer, older=turn.older)
+        checked = world.look(turn.cloudflare, turn.dns)
+        if checked.action is not None:
+            world.answer(checked.action, turn.answer, older=turn.older)
     return world
 
 
@@ -300,18 +302,18 @@ def test_once_everything_is_good_every_name_becomes_live_or_is_gone(
     plan: Plan, history: list[Turn]
 ) -> None:
     world = live_through(plan, history)
-    given_up = world.record.watch.removal is Removal.GIVE_UP
+    given_up = world.record.schedule.removal is Removal.GIVE_UP
     failed_before = world.record.state is State.FAILED or given_up
     for _ in range(LOOKS_TO_RECOVER):
         if settled(world.record):
             break
         world.wait(0)
-        looked = world.look(GOOD, GOOD_DNS)
-        if looked.act is not None:
-            gone = looked.act is Act.DELETE
-            world.answer(looked.act, Absent() if gone else GOOD)
+        checked = world.look(GOOD, GOOD_DNS)
+        if checked.action is not None:
+            gone = checked.action is Action.DELETE
+            world.answer(checked.action, Absent() if gone else GOOD)
     else:
-        raise AssertionError(f"still {world.record.state}: {world.record.watch}")
+        raise AssertionError(f"still {world.record.state}: {world.record.schedule}")
     leaving = world.record.desired is Desired.ABSENT
     if leaving:
         assert world.record.state is State.DELETED

@@ -1,7 +1,7 @@
 import pytest
 
 from app.domain.custom_hostname import CustomHostname, State
-from app.domain.observation import Act, DnsView, NotAsked, Refused, Unknown
+from app.domain.observation import Action, DnsView, NotAsked, Refused, Unknown
 from app.domain.reason import Reason
 
 from .builders import (
@@ -58,7 +58,7 @@ def test_an_unknown_from_cloudflare_moves_nothing(
     record: CustomHostname, why: str, after: float
 ) -> None:
     seen = decided(record, cloudflare=Unknown(why), after=after)
-    assert (seen.steps, seen.act) == ((), None)
+    assert (seen.steps, seen.action) == ((), None)
     assert moved_nothing(record, seen.record)
 
 
@@ -73,7 +73,7 @@ def test_an_unknown_from_both_sides_moves_nothing(
         records={OWNERSHIP_RRSET: Unknown(why), ACME_RRSET: Unknown(why)},
     )
     seen = decided(record, cloudflare=Unknown(why), dns=dns, after=after)
-    assert (seen.steps, seen.act) == ((), None)
+    assert (seen.steps, seen.action) == ((), None)
     assert moved_nothing(record, seen.record)
 
 
@@ -96,16 +96,18 @@ def test_time_alone_moves_nothing(record: CustomHostname, after: float) -> None:
 @pytest.mark.parametrize(
     ("record", "act"),
     [
-        pytest.param(pending_record(), Act.CREATE, id="a creation"),
-        pytest.param(validating_record(), Act.REFRESH, id="a refresh"),
-        pytest.param(blocked_record(), Act.REFRESH, id="a refresh of a blocked name"),
-        pytest.param(deleting_record(), Act.DELETE, id="a removal"),
+        pytest.param(pending_record(), Action.CREATE, id="a creation"),
+        pytest.param(validating_record(), Action.REFRESH, id="a refresh"),
+        pytest.param(blocked_record(), Action.REFRESH, id="a refresh of a blocked name"),
+        pytest.param(deleting_record(), Action.DELETE, id="a removal"),
     ],
 )
 @pytest.mark.parametrize("why", WHYS)
-def test_an_act_without_an_answer_moves_nothing(record: CustomHostname, act: Act, why: str) -> None:
-    seen = decided(record, cloudflare=Unknown(why), acted=act)
-    assert (seen.steps, seen.act) == ((), None)
+def test_an_act_without_an_answer_moves_nothing(
+    record: CustomHostname, action: Action, why: str
+) -> None:
+    seen = decided(record, cloudflare=Unknown(why), performed=action)
+    assert (seen.steps, seen.action) == ((), None)
     assert moved_nothing(record, seen.record)
 
 
@@ -124,22 +126,22 @@ def test_a_refusal_of_a_look_moves_no_hostname_that_is_there() -> None:
 
 
 def test_a_refused_refresh_moves_nothing_and_keeps_cloudflares_words() -> None:
-    seen = decided(validating_record(), cloudflare=Refused(1439, "No."), acted=Act.REFRESH)
+    seen = decided(validating_record(), cloudflare=Refused(1439, "No."), performed=Action.REFRESH)
     assert seen.steps == ()
     assert seen.record.cloudflare.refusal == "No."
 
 
 @pytest.mark.parametrize("record", RECORDS)
 def test_looking_at_nothing_counts_no_failure(record: CustomHostname) -> None:
-    assert decided(record, cloudflare=NotAsked()).record.watch.cloudflare_failures == 0
+    assert decided(record, cloudflare=NotAsked()).record.schedule.cloudflare_failures == 0
 
 
 def test_unknowns_in_a_row_back_off_and_an_answer_ends_it() -> None:
     record, dues = live_record(), []
     for _ in range(8):
         record = decided(record, cloudflare=Unknown("timeout")).record
-        dues.append(record.watch.cloudflare_due_at)
+        dues.append(record.schedule.cloudflare_due_at)
     assert dues == [at(wait) for wait in (5, 10, 20, 40, 80, 160, 300, 300)]
     answered = decided(record, cloudflare=cloudflare_view(), dns=HERE).record
-    assert answered.watch.cloudflare_failures == 0
-    assert answered.watch.cloudflare_due_at is None
+    assert answered.schedule.cloudflare_failures == 0
+    assert answered.schedule.cloudflare_due_at is None

@@ -10,7 +10,7 @@ from app.domain.custom_hostname import CustomHostname, Desired, State
 from app.domain.document import represent
 from app.domain.observation import (
     Absent,
-    Act,
+    Action,
     CloudflareHostname,
     CloudflareView,
     Found,
@@ -49,7 +49,7 @@ UNKNOWN = Unknown("timeout")
 Look = tuple[float, CloudflareView]
 
 
-def looked(record: CustomHostname, *looks: Look) -> list[list[str]]:
+def checked(record: CustomHostname, *looks: Look) -> list[list[str]]:
     """Look at Cloudflare at these instants, carrying the record on, and give each path."""
     paths = []
     for after, view in looks:
@@ -79,7 +79,7 @@ def looked(record: CustomHostname, *looks: Look) -> list[list[str]]:
 def test_a_live_name_is_taken_down_by_two_looks(
     *, record: CustomHostname, looks: list[Look], lost: bool
 ) -> None:
-    paths = looked(record, *looks)
+    paths = checked(record, *looks)
     assert (["validating"] in paths) is lost
     assert all(steps == [] for steps in paths[:1])
 
@@ -91,12 +91,12 @@ def test_in_doubt_the_document_shows_what_cloudflare_says_and_stands_where_it_st
     seen = decided(record, cloudflare=MOVED, dns=record.dns.routing).record
     assert (seen.state, seen.reason) == (record.state, record.reason)
     assert represent(seen)["cloudflare"]["hostname_status"] == "moved"
-    assert (seen.watch.doubted_at, seen.watch.cloudflare_due_at) == (at(0), at(60))
+    assert (seen.schedule.suspected_at, seen.schedule.cloudflare_due_at) == (at(0), at(60))
 
 
 def test_what_is_believed_ends_the_doubt() -> None:
     first = decided(live_record(), cloudflare=MOVED).record
-    assert decided(first, cloudflare=MOVED, after=60).record.watch.doubted_at is None
+    assert decided(first, cloudflare=MOVED, after=60).record.schedule.suspected_at is None
 
 
 @pytest.mark.parametrize(
@@ -106,30 +106,30 @@ def test_what_is_believed_ends_the_doubt() -> None:
 )
 def test_an_absence_in_doubt_forgets_nothing_and_makes_nothing_anew(record: CustomHostname) -> None:
     first = decided(record, cloudflare=Absent(), dns=HERE)
-    assert (path(first), first.act) == ([], None)
+    assert (path(first), first.action) == ([], None)
     assert first.record.cloudflare == record.cloudflare
-    assert first.record.watch.cloudflare_due_at == at(60)
+    assert first.record.schedule.cloudflare_due_at == at(60)
     second = decided(first.record, cloudflare=Absent(), after=60)
     assert second.record.reason is Reason.MISSING_AT_CLOUDFLARE
     assert second.record.cloudflare.id is None
 
 
 def test_nothing_is_done_at_cloudflare_while_in_doubt() -> None:
-    doubted = decided(validating_record(), cloudflare=Absent()).record
-    assert decided(doubted, dns=HERE, after=10).act is None
-    clear = decided(doubted, cloudflare=checking_view(), dns=HERE, after=60)
-    assert clear.act is Act.REFRESH
+    suspected = decided(validating_record(), cloudflare=Absent()).record
+    assert decided(suspected, dns=HERE, after=10).action is None
+    clear = decided(suspected, cloudflare=checking_view(), dns=HERE, after=60)
+    assert clear.action is Action.REFRESH
 
 
 def test_an_absence_is_an_answer_even_in_doubt() -> None:
     failing = decided(live_record(), cloudflare=UNKNOWN).record
-    assert decided(failing, cloudflare=Absent()).record.watch.cloudflare_failures == 0
+    assert decided(failing, cloudflare=Absent()).record.schedule.cloudflare_failures == 0
 
 
 def test_a_name_in_doubt_is_not_verified_meanwhile() -> None:
-    doubted = decided(active_record(), cloudflare=MOVED).record
-    assert path(decided(doubted, dns=HERE, after=10)) == []
-    assert path(decided(doubted, cloudflare=FINE, dns=HERE, after=60)) == ["cname_verified"]
+    suspected = decided(active_record(), cloudflare=MOVED).record
+    assert path(decided(suspected, dns=HERE, after=10)) == []
+    assert path(decided(suspected, cloudflare=FINE, dns=HERE, after=60)) == ["cname_verified"]
 
 
 def test_dns_may_take_a_name_down_while_cloudflare_is_in_doubt() -> None:
@@ -138,45 +138,45 @@ def test_dns_may_take_a_name_down_while_cloudflare_is_in_doubt() -> None:
         record = decided(record, dns=ELSEWHERE, after=after).record
     last = decided(record, cloudflare=MOVED, dns=ELSEWHERE, after=605)
     assert path(last) == ["active"]
-    assert last.record.watch.doubted_at == at(605)
+    assert last.record.schedule.suspected_at == at(605)
 
 
 def test_a_persons_refresh_is_no_look_and_brings_the_second_one_sooner() -> None:
     record = replace(live_record(), refresh_requested_at=at(0))
     first = decided(record, cloudflare=MOVED)
-    assert (path(first), first.record.watch.cloudflare_due_at) == ([], at(15))
+    assert (path(first), first.record.schedule.cloudflare_due_at) == ([], at(15))
     assert path(decided(first.record, cloudflare=MOVED, after=9)) == []
     assert path(decided(first.record, cloudflare=MOVED, after=15)) == ["validating"]
 
 
-@pytest.mark.parametrize("act", [Act.REFRESH, Act.EDIT])
+@pytest.mark.parametrize("act", [Action.REFRESH, Action.EDIT])
 @pytest.mark.parametrize(
     "record", [validating_record(), live_record()], ids=["validating", "verified"]
 )
 def test_an_absence_that_answers_an_act_is_a_doubt_and_the_act_is_still_to_be_done(
-    record: CustomHostname, act: Act
+    record: CustomHostname, action: Action
 ) -> None:
     asked = replace(record, refresh_requested_at=at(0), wanted_at=at(-90), acted_at=at(-90))
-    seen = decided(asked, cloudflare=Absent(), acted=act, after=1)
+    seen = decided(asked, cloudflare=Absent(), performed=action, after=1)
     assert (path(seen), seen.record.cloudflare.id) == ([], CLOUDFLARE_ID)
-    assert seen.record.watch.doubted_at == at(1)
+    assert seen.record.schedule.suspected_at == at(1)
     assert seen.record.refresh_is_requested is (record.state is State.VALIDATING)
 
 
-@pytest.mark.parametrize("act", [Act.REFRESH, Act.EDIT])
-def test_the_answer_to_an_act_on_a_live_name_is_doubted_like_any_other(act: Act) -> None:
-    answered = decided(live_record(), cloudflare=checking_view(), acted=act)
+@pytest.mark.parametrize("act", [Action.REFRESH, Action.EDIT])
+def test_the_answer_to_an_act_on_a_live_name_is_doubted_like_any_other(action: Action) -> None:
+    answered = decided(live_record(), cloudflare=checking_view(), performed=action)
     assert path(answered) == []
-    assert answered.record.watch.doubted_at == at(0)
+    assert answered.record.schedule.suspected_at == at(0)
     again = decided(answered.record, cloudflare=checking_view(), after=60)
     assert path(again) == ["validating"]
 
 
 def test_what_is_not_wanted_is_in_no_doubt() -> None:
-    doubted = decided(live_record(), cloudflare=Absent()).record
-    leaving = decided(replace(doubted, desired=Desired.ABSENT), after=1)
-    assert leaving.act is Act.DELETE
-    assert leaving.record.watch.doubted_at is None
+    suspected = decided(live_record(), cloudflare=Absent()).record
+    leaving = decided(replace(suspected, desired=Desired.ABSENT), after=1)
+    assert leaving.action is Action.DELETE
+    assert leaving.record.schedule.suspected_at is None
     assert path(decided(deleting_record(), cloudflare=Absent())) == ["deleted"]
 
 
@@ -185,7 +185,7 @@ NEITHER: set[Side] = set()
 
 
 @pytest.mark.parametrize(
-    ("record", "look", "sides", "contradicted"),
+    ("record", "look", "sides", "mismatched"),
     [
         pytest.param(live_record(), {"dns": HERE}, DNS, NEITHER, id="DNS confirms"),
         pytest.param(live_record(), {"dns": ELSEWHERE}, DNS, DNS, id="DNS leads elsewhere"),
@@ -217,7 +217,7 @@ NEITHER: set[Side] = set()
         ),
         pytest.param(
             live_record(),
-            {"cloudflare": Absent(), "acted": Act.REFRESH},
+            {"cloudflare": Absent(), "acted": Action.REFRESH},
             CLOUDFLARE,
             CLOUDFLARE,
             id="the answer to an act",
@@ -242,11 +242,11 @@ def test_the_sides_that_were_asked_and_those_that_contradict_for_the_first_time(
     record: CustomHostname,
     look: Mapping[str, Any],
     sides: set[Side],
-    contradicted: set[Side],
+    mismatched: set[Side],
 ) -> None:
     seen = decided(record, **look)
-    assert seen.looked == sides
-    assert seen.contradicted == contradicted
+    assert seen.checked == sides
+    assert seen.mismatched == mismatched
 
 
 def page(
@@ -257,9 +257,9 @@ def page(
 
 
 def test_the_instant_of_the_question_is_kept_with_its_answer() -> None:
-    assert page(live_record(), FINE, sent=-2, after=0).watch.viewed_at == at(-2)
-    assert page(live_record(), FINE, sent=None, after=5).watch.viewed_at == at(5)
-    assert page(live_record(), UNKNOWN, sent=-2, after=0).watch.viewed_at is None
+    assert page(live_record(), FINE, sent=-2, after=0).schedule.viewed_at == at(-2)
+    assert page(live_record(), FINE, sent=None, after=5).schedule.viewed_at == at(5)
+    assert page(live_record(), UNKNOWN, sent=-2, after=0).schedule.viewed_at is None
 
 
 @pytest.mark.parametrize(
@@ -272,12 +272,14 @@ def test_an_answer_to_an_earlier_question_undoes_no_later_one(
     late = page(known, Found(cloudflare_view(ssl_status="pending_issuance")), sent=sent, after=3)
     assert late.cloudflare.seen is not None
     assert (late.cloudflare.seen.ssl_status == "pending_issuance") is taken
-    assert late.watch.viewed_at == (at(3 if sent is None else sent) if taken else at(0))
+    assert late.schedule.viewed_at == (at(3 if sent is None else sent) if taken else at(0))
 
 
 def test_an_act_makes_the_pages_asked_for_before_it_late() -> None:
-    acted = decided(validating_record(), cloudflare=UNKNOWN, acted=Act.REFRESH, after=10).record
-    stale = page(acted, Found(cloudflare_view()), sent=9, after=12)
+    performed = decided(
+        validating_record(), cloudflare=UNKNOWN, performed=Action.REFRESH, after=10
+    ).record
+    stale = page(performed, Found(cloudflare_view()), sent=9, after=12)
     assert stale.state is State.VALIDATING
 
 
@@ -298,7 +300,7 @@ def test_a_view_under_another_id_is_of_something_else(routing: Routing) -> None:
 
 def test_no_page_says_anything_of_a_name_that_is_still_to_be_created() -> None:
     seen = decided(pending_record(), cloudflare=cloudflare_view())
-    assert (path(seen), seen.act) == ([], Act.CREATE)
+    assert (path(seen), seen.action) == ([], Action.CREATE)
     assert seen.record.cloudflare.id is None
 
 
@@ -310,11 +312,11 @@ def held(record: CustomHostname, *, until: float, routing: Routing | None = None
 
 def test_a_creation_without_budget_waits_for_its_turn() -> None:
     waiting = held(pending_record(), until=90)
-    assert (waiting.act, waiting.steps) == (None, ())
+    assert (waiting.action, waiting.steps) == (None, ())
     assert waiting.record.reason is Reason.CREATION_QUEUED
-    assert waiting.record.watch.cloudflare_due_at == at(90)
+    assert waiting.record.schedule.cloudflare_due_at == at(90)
     assert waiting.record.cloudflare.create_started_at is None
-    assert decided(waiting.record, after=90).act is Act.CREATE
+    assert decided(waiting.record, after=90).action is Action.CREATE
 
 
 @pytest.mark.parametrize(
@@ -328,23 +330,23 @@ def test_a_creation_without_budget_waits_for_its_turn() -> None:
     ],
 )
 def test_no_act_is_lost_for_want_of_budget(record: CustomHostname, routing: Routing | None) -> None:
-    record = replace(record, watch=replace(record.watch, refreshed_at=at(-3600)))
+    record = replace(record, schedule=replace(record.schedule, refreshed_at=at(-3600)))
     waiting = held(record, until=90, routing=routing)
-    assert (waiting.act, waiting.steps) == (None, ())
-    assert waiting.record.watch.cloudflare_due_at == at(90)
-    assert decided(waiting.record, after=90).act is not None
+    assert (waiting.action, waiting.steps) == (None, ())
+    assert waiting.record.schedule.cloudflare_due_at == at(90)
+    assert decided(waiting.record, after=90).action is not None
 
 
 def test_want_of_budget_stops_no_look_at_dns() -> None:
     waiting = held(live_record(), until=90, routing=ELSEWHERE).record
-    assert (waiting.reason, waiting.watch.dns_due_at) == (Reason.CNAME_CONTRADICTED, at(300))
-    assert waiting.watch.cloudflare_due_at is None
+    assert (waiting.reason, waiting.schedule.dns_due_at) == (Reason.CNAME_MISMATCH, at(300))
+    assert waiting.schedule.cloudflare_due_at is None
 
 
 def test_a_zone_that_is_paused_no_more_creates_its_names() -> None:
     paused = replace(pending_record(), reason=Reason.ZONE_PAUSED)
     resumed = decided(paused)
-    assert (resumed.act, resumed.record.reason) == (Act.CREATE, Reason.CREATING)
+    assert (resumed.action, resumed.record.reason) == (Action.CREATE, Reason.CREATING)
 
 
 @pytest.mark.parametrize("status", ["moved", "blocked", "pending", "deleted"])
@@ -354,14 +356,14 @@ def test_a_doubt_that_a_pause_forgot_takes_no_name_down_before_cloudflare_is_hea
     record: CustomHostname, status: str, cloudflare: CloudflareView
 ) -> None:
     against = cloudflare_view(status=status)
-    doubted = decided(record, cloudflare=Found(against)).record
-    assert doubted.watch.doubted_at is not None
+    suspected = decided(record, cloudflare=Found(against)).record
+    assert suspected.schedule.suspected_at is not None
     # As the end of a pause leaves it, without `accept_regressions`.
-    forgotten = replace(doubted, watch=replace(doubted.watch, doubted_at=None))
-    looked = decided(forgotten, cloudflare=cloudflare, dns=HERE, after=90)
-    assert (looked.record.state, path(looked)) == (record.state, [])
+    forgotten = replace(suspected, schedule=replace(suspected.schedule, suspected_at=None))
+    checked = decided(forgotten, cloudflare=cloudflare, dns=HERE, after=90)
+    assert (checked.record.state, path(checked)) == (record.state, [])
     # Heard again, it is a first contradiction, and a doubt like any other.
-    again = decided(looked.record, cloudflare=Found(against), after=120)
+    again = decided(checked.record, cloudflare=Found(against), after=120)
     assert path(again) == []
-    assert again.contradicted == {Side.CLOUDFLARE}
-    assert again.record.watch.doubted_at == at(120)
+    assert again.mismatched == {Side.CLOUDFLARE}
+    assert again.record.schedule.suspected_at == at(120)

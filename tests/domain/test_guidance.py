@@ -61,7 +61,7 @@ BY_DNS = frozenset(
         *(Reason.OWNERSHIP_HTTP_AWAITED, Reason.CERTIFICATE_HTTP_AWAITED),
         *(Reason.CERTIFICATE_EMAIL_AWAITED, Reason.RENEWAL_TOKENS_MISSING),
         *(Reason.DELEGATION_MISSING, Reason.DELEGATION_WRONG),
-        *(Reason.AWAITING_CNAME, Reason.CNAME_ELSEWHERE, Reason.CNAME_CONTRADICTED),
+        *(Reason.AWAITING_CNAME, Reason.CNAME_ELSEWHERE, Reason.CNAME_MISMATCH),
         *(Reason.PROXIED_ELSEWHERE, Reason.VALIDATION_LAPSED, Reason.MOVED_AWAY),
     }
 )
@@ -207,9 +207,9 @@ def test_the_tenant_is_told_to_act_when_it_can() -> None:
         routing=NOWHERE, txt={OWNERSHIP_RRSET: (OWNERSHIP[1],), ACME_RRSET: ("certificate-token",)}
     )
     told = decided(unknown, cloudflare=view, dns=dns)
-    assert EventType.ACTION_REQUIRED in told.notices
+    assert EventType.ACTION_REQUIRED in told.notifications
     again = decided(told.record, cloudflare=view, dns=dns, after=60)
-    assert again.notices == ()
+    assert again.notifications == ()
 
 
 def test_a_target_that_is_not_there_stands_against_a_switch_alone() -> None:
@@ -330,10 +330,10 @@ def test_whatever_happens_what_the_tenant_reads_fits_together(
         world.wait(turn.late)
         world.person(turn.person)
         check_guidance(world.record)
-        looked = world.look(turn.cloudflare, turn.dns)
+        checked = world.look(turn.cloudflare, turn.dns)
         check_guidance(world.record)
-        if looked.act is not None:
-            world.answer(looked.act, turn.answer, older=turn.older)
+        if checked.action is not None:
+            world.answer(checked.action, turn.answer, older=turn.older)
             check_guidance(world.record)
 
 

@@ -11,15 +11,15 @@ from app.domain.custom_hostname import (
     Plan,
     Purpose,
     RecordStatus,
+    Schedule,
     State,
-    Watch,
     ZoneTargets,
 )
 from app.domain.events import EventType
 from app.domain.hostname import Hostname
 from app.domain.observation import (
     Absent,
-    Act,
+    Action,
     CloudflareHostname,
     Routing,
     Unknown,
@@ -76,25 +76,25 @@ def bare() -> CustomHostname:
 
 def test_the_list_that_became_complete_is_told_and_then_the_tenants_turn() -> None:
     complete = decided(bare(), cloudflare=tokens_view(TOKEN))
-    assert (complete.steps, complete.notices) == ((), (RECORDS, ACTION))
+    assert (complete.steps, complete.notifications) == ((), (RECORDS, ACTION))
     assert complete.record.reason is Reason.OWNERSHIP_TXT_MISSING
 
 
 def test_a_creation_that_brings_the_whole_list_tells_of_it_after_its_step() -> None:
     created = decided(
-        begun(Plan.ZERO_DOWNTIME), cloudflare=tokens_view(TOKEN), acted=Act.CREATE, after=1
+        begun(Plan.ZERO_DOWNTIME), cloudflare=tokens_view(TOKEN), performed=Action.CREATE, after=1
     )
-    assert (told(created), created.notices) == (["validating"], (RECORDS,))
+    assert (told(created), created.notifications) == (["validating"], (RECORDS,))
 
 
 def test_a_list_that_is_not_complete_yet_is_not_told() -> None:
-    created = decided(begun(Plan.ZERO_DOWNTIME), cloudflare=tokens_view(), acted=Act.CREATE)
-    assert created.notices == ()
+    created = decided(begun(Plan.ZERO_DOWNTIME), cloudflare=tokens_view(), performed=Action.CREATE)
+    assert created.notifications == ()
 
 
 def test_a_list_of_the_cname_alone_is_told_with_its_creation() -> None:
-    created = decided(begun(Plan.SIMPLE), cloudflare=checking_view(), acted=Act.CREATE)
-    assert (told(created), created.notices) == (["validating"], ())
+    created = decided(begun(Plan.SIMPLE), cloudflare=checking_view(), performed=Action.CREATE)
+    assert (told(created), created.notifications) == (["validating"], ())
 
 
 @pytest.mark.parametrize(
@@ -109,14 +109,14 @@ def test_a_list_of_the_cname_alone_is_told_with_its_creation() -> None:
 def test_new_tokens_are_told(*, shown: tuple[ValidationRecord, ...], news: bool) -> None:
     record = validating_record(plan=Plan.ZERO_DOWNTIME)
     seen = decided(record, cloudflare=tokens_view(*shown), dns=NOWHERE)
-    assert (RECORDS in seen.notices) is news
+    assert (RECORDS in seen.notifications) is news
     again = decided(seen.record, cloudflare=tokens_view(*shown), dns=NOWHERE, after=60)
-    assert again.notices == ()
+    assert again.notifications == ()
 
 
 def test_a_name_on_its_way_out_tells_of_no_records() -> None:
     leaving = replace(bare(), desired=Desired.ABSENT)
-    assert decided(leaving, cloudflare=tokens_view(TOKEN)).notices == ()
+    assert decided(leaving, cloudflare=tokens_view(TOKEN)).notifications == ()
 
 
 @pytest.mark.parametrize(
@@ -141,40 +141,40 @@ def test_a_name_on_its_way_out_tells_of_no_records() -> None:
     ],
 )
 def test_the_tenants_turn_is_told_where_no_step_tells_it(
-    view: CloudflareHostname, routing: Routing, notices: tuple[EventType, ...]
+    view: CloudflareHostname, routing: Routing, notifications: tuple[EventType, ...]
 ) -> None:
     seen = decided(validating_record(), cloudflare=view, dns=routing)
-    assert (seen.steps, seen.notices) == ((), notices)
+    assert (seen.steps, seen.notifications) == ((), notifications)
 
 
 def test_the_same_turn_is_told_once() -> None:
-    record, notices = validating_record(), []
+    record, notifications = validating_record(), []
     for number, routing in enumerate([ELSEWHERE, NOWHERE, ELSEWHERE, HERE, ELSEWHERE, NOWHERE]):
         seen = decided(record, dns=routing, after=number * 60)
-        notices.append(seen.notices)
+        notifications.append(seen.notifications)
         record = seen.record
-    assert notices == [(ACTION,), (ACTION,), (), (), (), ()]
+    assert notifications == [(ACTION,), (ACTION,), (), (), (), ()]
 
 
 def test_a_step_tells_its_reason_itself() -> None:
     lost = confirmed(active_record(), cloudflare=checking_view(), dns=NOWHERE)
-    assert (told(lost), lost.notices) == (["validating"], ())
-    assert lost.record.watch.told_reasons == {Reason.AWAITING_CNAME}
+    assert (told(lost), lost.notifications) == (["validating"], ())
+    assert lost.record.schedule.emitted_reasons == {Reason.AWAITING_CNAME}
     later = decided(lost.record, dns=ELSEWHERE, after=120)
-    assert later.notices == (ACTION,)
-    assert decided(later.record, dns=NOWHERE, after=180).notices == ()
+    assert later.notifications == (ACTION,)
+    assert decided(later.record, dns=NOWHERE, after=180).notifications == ()
 
 
 def test_a_first_contradiction_asks_for_no_action_yet() -> None:
     first = decided(live_record(), dns=ELSEWHERE)
-    assert first.record.reason is Reason.CNAME_CONTRADICTED
-    assert first.notices == ()
+    assert first.record.reason is Reason.CNAME_MISMATCH
+    assert first.notifications == ()
 
 
 def test_what_cannot_be_asked_tells_nothing() -> None:
     record = decided(validating_record(plan=Plan.ZERO_DOWNTIME), dns=NOWHERE).record
     seen = decided(record, cloudflare=Unknown("timeout"), dns=dns_view(routing=Unknown("x")))
-    assert seen.notices == ()
+    assert seen.notifications == ()
 
 
 WILDCARD_TOKENS = (TOKEN, SECOND_TOKEN)
@@ -202,17 +202,17 @@ RENEWING = cloudflare_view(wildcard=True, ssl_status="pending_validation", token
 
 def test_the_renewal_of_a_live_wildcard_asks_for_its_new_tokens_and_stays_live() -> None:
     renewing = decided(live_wildcard(), cloudflare=RENEWING, after=60)
-    assert (path(renewing), renewing.notices) == ([], (RECORDS,))
+    assert (path(renewing), renewing.notifications) == ([], (RECORDS,))
     assert renewing.record.reason is Reason.LIVE
-    assert renewing.record.watch.dns_due_at == at(120)
+    assert renewing.record.schedule.dns_due_at == at(120)
     old = dns_view(routing=HERE, txt={ACME_RRSET: _values(WILDCARD_TOKENS)})
     missing = decided(renewing.record, dns=old, after=120)
-    assert (path(missing), missing.notices) == ([], (ACTION,))
+    assert (path(missing), missing.notifications) == ([], (ACTION,))
     assert missing.record.state is State.CNAME_VERIFIED
     assert missing.record.reason is Reason.RENEWAL_TOKENS_MISSING
     added = dns_view(routing=HERE, txt={ACME_RRSET: _values(NEXT_TOKENS)})
     there = decided(missing.record, dns=added, after=3720)
-    assert (there.record.reason, there.notices) == (Reason.LIVE, ())
+    assert (there.record.reason, there.notifications) == (Reason.LIVE, ())
 
 
 def test_the_next_renewal_is_told_again() -> None:
@@ -222,7 +222,7 @@ def test_the_next_renewal_is_told_again() -> None:
     first = decided(record, dns=old, after=120)
     done = decided(first.record, dns=new, after=180).record
     second = decided(done, dns=old, after=240)
-    assert (first.notices, second.notices) == ((ACTION,), (ACTION,))
+    assert (first.notifications, second.notifications) == ((ACTION,), (ACTION,))
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_any_name_but_a_wildcard_renews_without_tokens() -> None:
         cloudflare=cloudflare_object(view, ownership=OWNERSHIP, tokens=(TOKEN,)),
     )
     seen = decided(record, cloudflare=view, dns=dns_view(routing=HERE, txt={ACME_RRSET: None}))
-    assert (seen.record.reason, seen.notices) == (Reason.LIVE, ())
+    assert (seen.record.reason, seen.notifications) == (Reason.LIVE, ())
 
 
 @pytest.mark.parametrize(
@@ -264,13 +264,13 @@ def test_any_name_but_a_wildcard_renews_without_tokens() -> None:
         ),
         pytest.param(
             begun(Plan.SIMPLE),
-            {"cloudflare": cloudflare_view(), "acted": Act.CREATE},
+            {"cloudflare": cloudflare_view(), "acted": Action.CREATE},
             [Reason.HOSTNAME_CHECK_PENDING, Reason.AWAITING_CNAME],
             id="active at once",
         ),
         pytest.param(
             begun(Plan.SIMPLE),
-            {"cloudflare": cloudflare_view(status="blocked"), "acted": Act.CREATE},
+            {"cloudflare": cloudflare_view(status="blocked"), "acted": Action.CREATE},
             [Reason.HOSTNAME_CHECK_PENDING, Reason.HOSTNAME_BLOCKED],
             id="blocked at once",
         ),
@@ -292,29 +292,29 @@ def test_each_step_has_the_reason_of_the_state_it_enters(
 
 def test_a_name_that_is_made_anew_tells_of_its_new_records() -> None:
     lost = replace(
-        validating_record(plan=Plan.ZERO_DOWNTIME, watch=Watch(refreshed_at=at(-7200))),
+        validating_record(plan=Plan.ZERO_DOWNTIME, schedule=Schedule(refreshed_at=at(-7200))),
         cloudflare=CloudflareObject(seen=checking_view(), create_started_at=at(0)),
     )
-    made = decided(lost, cloudflare=tokens_view(NEW_TOKEN), acted=Act.CREATE, after=1)
-    assert made.notices[:1] == (RECORDS,)
+    made = decided(lost, cloudflare=tokens_view(NEW_TOKEN), performed=Action.CREATE, after=1)
+    assert made.notifications[:1] == (RECORDS,)
 
 
 def test_new_values_are_asked_for_though_their_reason_was_told_before() -> None:
-    told = Watch(told_reasons=frozenset({Reason.CERTIFICATE_TXT_MISSING}))
+    told = Schedule(emitted_reasons=frozenset({Reason.CERTIFICATE_TXT_MISSING}))
     record = replace(
         validating_record(
             plan=Plan.ZERO_DOWNTIME,
             view=cloudflare_view(ssl_status="pending_validation"),
             tokens=(TOKEN,),
-            watch=told,
+            schedule=told,
         ),
         reason=Reason.CERTIFICATE_TXT_MISSING,
     )
     renewed = cloudflare_view(ssl_status="pending_validation", tokens=(NEW_TOKEN,))
     seen = decided(record, cloudflare=renewed)
     assert seen.record.reason is Reason.CERTIFICATE_TXT_MISSING
-    assert seen.notices == (RECORDS, ACTION)
-    assert decided(seen.record, cloudflare=renewed, after=60).notices == ()
+    assert seen.notifications == (RECORDS, ACTION)
+    assert decided(seen.record, cloudflare=renewed, after=60).notifications == ()
 
 
 @pytest.mark.parametrize("status", list(RecordStatus), ids=str)
@@ -333,4 +333,4 @@ def test_a_live_wildcards_delegation_that_went_is_asked_for_before_the_certifica
     seen = decided(replace(record, dns=replace(record.dns, statuses=statuses)), cloudflare=view)
     lacking = status in {RecordStatus.MISSING, RecordStatus.WRONG}
     assert (seen.record.reason is Reason.RENEWAL_TOKENS_MISSING) is lacking
-    assert (ACTION in seen.notices) is lacking
+    assert (ACTION in seen.notifications) is lacking

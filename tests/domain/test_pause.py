@@ -41,7 +41,7 @@ def test_a_target_is_missing_or_back_after_some_minutes(
 
 def test_each_cause_of_a_pause_has_a_reason_of_its_own_and_lifts_itself() -> None:
     assert len(set(PAUSE_REASONS.values())) == len(PAUSE_REASONS)
-    assert all(reason.lifts_itself for reason in PAUSE_REASONS.values())
+    assert all(reason.ends_by_itself for reason in PAUSE_REASONS.values())
     told = [Reason.of(code) for code in PAUSE_REASONS if code in set(Reason)]
     assert {reason.waiting_on for reason in told} == {WaitingOn.OPERATOR}
     assert len({reason.message for reason in told}) == len(told)
@@ -51,7 +51,7 @@ NOBODY = Counts(0, 0)
 
 
 @pytest.mark.parametrize(
-    ("looked", "contradicted", "tripped"),
+    ("checked", "mismatched", "tripped"),
     [
         pytest.param(100, 20, True, id="twenty of a hundred"),
         pytest.param(100, 19, False, id="nineteen are too few"),
@@ -62,12 +62,12 @@ NOBODY = Counts(0, 0)
         pytest.param(3, 3, False, id="of a zone of which more is not known, three are few"),
     ],
 )
-def test_what_trips_the_breaker(looked: int, contradicted: int, *, tripped: bool) -> None:
-    assert trips(Counts(looked, contradicted), NOBODY, of_all=False) is tripped
+def test_what_trips_the_breaker(checked: int, mismatched: int, *, tripped: bool) -> None:
+    assert trips(Counts(checked, mismatched), NOBODY, of_all=False) is tripped
 
 
 @pytest.mark.parametrize(
-    ("live", "contradicted", "tripped"),
+    ("live", "mismatched", "tripped"),
     [
         pytest.param(3, 3, True, id="all of three"),
         pytest.param(4, 3, False, id="three of four"),
@@ -77,9 +77,9 @@ def test_what_trips_the_breaker(looked: int, contradicted: int, *, tripped: bool
     ],
 )
 def test_all_live_names_of_a_small_zone_do_not_go_at_once(
-    live: int, contradicted: int, *, tripped: bool
+    live: int, mismatched: int, *, tripped: bool
 ) -> None:
-    assert trips(Counts(live, contradicted), NOBODY, of_all=True) is tripped
+    assert trips(Counts(live, mismatched), NOBODY, of_all=True) is tripped
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_all_live_names_of_a_small_zone_do_not_go_at_once(
 def test_a_tenant_that_takes_its_own_names_away_stops_nobody_elses(
     others: Counts, *, tripped: bool
 ) -> None:
-    seen = Counts(others.looked + 200, others.contradicted + 200)
+    seen = Counts(others.checked + 200, others.mismatched + 200)
     assert trips(seen, others, of_all=True) is tripped
 
 

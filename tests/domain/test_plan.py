@@ -15,7 +15,7 @@ from app.domain.custom_hostname import (
 )
 from app.domain.errors import PlanNotAvailable
 from app.domain.hostname import Hostname
-from app.domain.object_spec import Shape
+from app.domain.object_spec import ObjectSpec
 from app.domain.observation import ValidationRecord
 from app.domain.option_rules import parse_plan
 from app.domain.options import DcvMethod, Options, OwnershipMethod
@@ -27,7 +27,7 @@ from app.domain.plan import (
     needs_dcv_uuid,
     records_complete,
     wanted_records,
-    wanted_shape,
+    wanted_spec,
 )
 
 from .builders import (
@@ -82,17 +82,19 @@ def test_a_wildcard_is_refused_the_plan_that_validates_over_http() -> None:
 @pytest.mark.parametrize(
     ("plan", "hostname", "expected"),
     [
-        (Plan.SIMPLE, PLAIN, Shape(method="http")),
-        (Plan.ZERO_DOWNTIME, PLAIN, Shape(method="txt")),
-        (Plan.ZERO_DOWNTIME, WILDCARD, Shape(method="txt", wildcard=True)),
-        (Plan.DELEGATED, PLAIN, Shape(method="txt")),
-        (Plan.DELEGATED, WILDCARD, Shape(method="txt", wildcard=True)),
-        (Plan.CUSTOM, PLAIN, Shape(method="http")),
-        (Plan.CUSTOM, WILDCARD, Shape(method="txt", wildcard=True)),
+        (Plan.SIMPLE, PLAIN, ObjectSpec(method="http")),
+        (Plan.ZERO_DOWNTIME, PLAIN, ObjectSpec(method="txt")),
+        (Plan.ZERO_DOWNTIME, WILDCARD, ObjectSpec(method="txt", wildcard=True)),
+        (Plan.DELEGATED, PLAIN, ObjectSpec(method="txt")),
+        (Plan.DELEGATED, WILDCARD, ObjectSpec(method="txt", wildcard=True)),
+        (Plan.CUSTOM, PLAIN, ObjectSpec(method="http")),
+        (Plan.CUSTOM, WILDCARD, ObjectSpec(method="txt", wildcard=True)),
     ],
 )
-def test_what_a_plan_asks_cloudflare_for(plan: Plan, hostname: Hostname, expected: Shape) -> None:
-    assert wanted_shape(hostname_record(name=hostname.name, plan=plan)) == expected
+def test_what_a_plan_asks_cloudflare_for(
+    plan: Plan, hostname: Hostname, expected: ObjectSpec
+) -> None:
+    assert wanted_spec(hostname_record(name=hostname.name, plan=plan)) == expected
 
 
 def test_the_simple_plan_wants_the_cname_alone() -> None:

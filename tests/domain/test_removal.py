@@ -11,13 +11,13 @@ from app.domain.custom_hostname import (
     Desired,
     DnsSeen,
     Removal,
+    Schedule,
     State,
-    Watch,
 )
 from app.domain.document import represent
 from app.domain.observation import (
     Absent,
-    Act,
+    Action,
     CloudflareHostname,
     CloudflareView,
     DnsView,
@@ -56,7 +56,7 @@ NOT_MODIFIABLE = Refused(1439, "not modifiable")
 
 
 def refused(record: CustomHostname, *, after: float = 0) -> CustomHostname:
-    return decided(record, cloudflare=NOT_MODIFIABLE, acted=Act.REFRESH, after=after).record
+    return decided(record, cloudflare=NOT_MODIFIABLE, performed=Action.REFRESH, after=after).record
 
 
 def timed_out() -> CustomHostname:
@@ -78,90 +78,92 @@ def test_a_certificate_that_timed_out_and_cannot_be_refreshed_is_made_anew(
 ) -> None:
     record = validating_record(view=cloudflare_view(ssl_status=ssl_status))
     asked = decided(record, dns=HERE)
-    assert asked.act is Act.REFRESH
+    assert asked.action is Action.REFRESH
     kept = refused(asked.record, after=1)
-    assert kept.watch.cloudflare_due_at == at(11)
+    assert kept.schedule.cloudflare_due_at == at(11)
     removing = decided(kept, after=11)
-    assert (removing.act, path(removing)) == (Act.DELETE, [])
-    gone = decided(removing.record, cloudflare=Absent(), acted=Act.DELETE, after=12)
+    assert (removing.action, path(removing)) == (Action.DELETE, [])
+    gone = decided(removing.record, cloudflare=Absent(), performed=Action.DELETE, after=12)
     assert (path(gone), gone.record.reason) == ([], Reason.CERTIFICATE_TIMED_OUT)
     making = decided(gone.record, after=17)
-    assert (making.act, path(making)) == (Act.CREATE, [])
+    assert (making.action, path(making)) == (Action.CREATE, [])
     view = cloudflare_view(status="pending", ssl_status="initializing", created_at=at(18))
-    made = decided(making.record, cloudflare=view, acted=Act.CREATE, after=18)
+    made = decided(making.record, cloudflare=view, performed=Action.CREATE, after=18)
     assert (path(made), made.record.state) == ([], State.VALIDATING)
-    assert made.record.watch.removal is None
+    assert made.record.schedule.removal is None
     assert made.record.cloudflare.id is not None
 
 
 @pytest.mark.parametrize(
     ("answer", "act"),
     [
-        pytest.param(Unknown("timeout"), Act.DELETE, id="no answer"),
-        pytest.param(Found(TIMED_OUT), Act.DELETE, id="still there"),
-        pytest.param(Refused(1439, "no"), Act.DELETE, id="refused"),
+        pytest.param(Unknown("timeout"), Action.DELETE, id="no answer"),
+        pytest.param(Found(TIMED_OUT), Action.DELETE, id="still there"),
+        pytest.param(Refused(1439, "no"), Action.DELETE, id="refused"),
     ],
 )
-def test_a_removal_that_did_not_end_goes_on(answer: CloudflareView, act: Act) -> None:
+def test_a_removal_that_did_not_end_goes_on(answer: CloudflareView, action: Action) -> None:
     removing = decided(refused(timed_out())).record
-    kept = decided(removing, cloudflare=answer, acted=Act.DELETE, after=1)
+    kept = decided(removing, cloudflare=answer, performed=Action.DELETE, after=1)
     assert (path(kept), kept.record.reason) == ([], removing.reason)
-    assert decided(kept.record, after=20).act is act
+    assert decided(kept.record, after=20).action is action
 
 
 @pytest.mark.parametrize("status", ["pending_deletion", "deleted"])
 def test_what_is_removed_and_can_still_be_read_is_made_anew(status: str) -> None:
     removing = decided(refused(timed_out())).record
     left = Found(cloudflare_view(status=status, ssl_status="pending_deletion"))
-    gone = decided(removing, cloudflare=left, acted=Act.DELETE, after=1)
+    gone = decided(removing, cloudflare=left, performed=Action.DELETE, after=1)
     assert gone.record.cloudflare.id is None
-    assert decided(gone.record, after=20).act is Act.CREATE
+    assert decided(gone.record, after=20).action is Action.CREATE
 
 
 @pytest.mark.parametrize("code", sorted(ENTITLEMENTS))
 def test_a_refresh_that_the_plan_does_not_allow_never_leads_to_a_removal(code: int) -> None:
     asked = decided(validating_record(view=TIMED_OUT, routing=HERE)).record
     answer = Refused(code, "Not on this plan.")
-    kept = decided(asked, cloudflare=answer, acted=Act.REFRESH, after=1).record
+    kept = decided(asked, cloudflare=answer, performed=Action.REFRESH, after=1).record
     for day in range(1, 60):
         step = decided(kept, cloudflare=TIMED_OUT, dns=HERE, after=day * DAY)
-        assert step.act is None
+        assert step.action is None
         kept = step.record
-    assert (kept.state, kept.watch.removal) == (State.VALIDATING, None)
+    assert (kept.state, kept.schedule.removal) == (State.VALIDATING, None)
     assert kept.reason.waiting_on is WaitingOn.OPERATOR
     assert "Not on this plan." in represent(kept)["cloudflare"]["errors"]
 
 
 def test_a_refresh_that_is_allowed_again_is_heard_of_no_more() -> None:
     asked = decided(validating_record(view=TIMED_OUT, routing=HERE)).record
-    kept = decided(asked, cloudflare=Refused(1459, "No."), acted=Act.REFRESH, after=1).record
+    kept = decided(asked, cloudflare=Refused(1459, "No."), performed=Action.REFRESH, after=1).record
     again = decided(replace(kept, refresh_requested_at=at(100)), after=100)
-    assert again.act is Act.REFRESH
-    done = decided(again.record, cloudflare=checking_view(), acted=Act.REFRESH, after=101).record
+    assert again.action is Action.REFRESH
+    done = decided(
+        again.record, cloudflare=checking_view(), performed=Action.REFRESH, after=101
+    ).record
     assert done.cloudflare.refused_refresh is None
     assert done.reason.waiting_on is not WaitingOn.OPERATOR
 
 
 def test_what_is_gone_after_an_unanswered_removal_is_believed_at_once() -> None:
     removing = decided(refused(timed_out())).record
-    lost = decided(removing, cloudflare=Unknown("timeout"), acted=Act.DELETE, after=1).record
+    lost = decided(removing, cloudflare=Unknown("timeout"), performed=Action.DELETE, after=1).record
     gone = decided(lost, cloudflare=Absent(), after=10)
-    assert (gone.act, path(gone)) == (Act.CREATE, [])
+    assert (gone.action, path(gone)) == (Action.CREATE, [])
 
 
 def test_it_is_made_anew_once_a_day_at_most() -> None:
-    worn = Watch(refreshed_at=at(-7200), remade_at=at(-DAY + 1))
-    record = validating_record(view=TIMED_OUT, routing=HERE, watch=worn)
-    assert refused(record).watch.removal is None
-    assert refused(record, after=1).watch.removal is Removal.REMAKE
+    worn = Schedule(refreshed_at=at(-7200), remade_at=at(-DAY + 1))
+    record = validating_record(view=TIMED_OUT, routing=HERE, schedule=worn)
+    assert refused(record).schedule.removal is None
+    assert refused(record, after=1).schedule.removal is Removal.REMAKE
 
 
 @pytest.mark.parametrize("ssl_status", ["pending_validation", "pending_issuance", "active"])
 def test_a_certificate_that_went_on_by_itself_is_left_alone(ssl_status: str) -> None:
     removing = refused(timed_out())
     seen = decided(removing, cloudflare=cloudflare_view(ssl_status=ssl_status), after=10)
-    assert seen.record.watch.removal is None
-    assert seen.act is not Act.DELETE
+    assert seen.record.schedule.removal is None
+    assert seen.action is not Action.DELETE
 
 
 @pytest.mark.parametrize(
@@ -173,22 +175,22 @@ def test_a_certificate_that_went_on_by_itself_is_left_alone(ssl_status: str) -> 
 )
 def test_nothing_else_is_made_anew(record: CustomHostname) -> None:
     kept = refused(record)
-    assert kept.watch.removal is None
-    assert decided(kept, after=60).act is not Act.DELETE
+    assert kept.schedule.removal is None
+    assert decided(kept, after=60).action is not Action.DELETE
 
 
 def test_a_creation_anew_that_is_refused_has_failed() -> None:
     removing = decided(refused(timed_out())).record
-    gone = decided(removing, cloudflare=Absent(), acted=Act.DELETE, after=1).record
+    gone = decided(removing, cloudflare=Absent(), performed=Action.DELETE, after=1).record
     making = decided(gone, after=10).record
-    failed = decided(making, cloudflare=Refused(1405, "quota"), acted=Act.CREATE, after=11)
-    assert (path(failed), failed.record.watch.removal) == (["failed"], None)
+    failed = decided(making, cloudflare=Refused(1405, "quota"), performed=Action.CREATE, after=11)
+    assert (path(failed), failed.record.schedule.removal) == (["failed"], None)
 
 
 def test_a_wish_to_have_it_gone_ends_all_that() -> None:
     leaving = decided(replace(refused(timed_out()), desired=Desired.ABSENT), after=1)
-    assert (leaving.act, path(leaving)) == (Act.DELETE, ["deleting"])
-    assert leaving.record.watch.removal is None
+    assert (leaving.action, path(leaving)) == (Action.DELETE, ["deleting"])
+    assert leaving.record.schedule.removal is None
 
 
 MONTH = 30 * DAY
@@ -198,7 +200,7 @@ PENDING, LAPSED = checking_view(), cloudflare_view(status="moved")
 STILL = Found(PENDING)
 
 
-def looked(
+def checked(
     record: CustomHostname, view: CloudflareView = STILL, *, after: float = MONTH
 ) -> Transition:
     return decided(record, cloudflare=view, after=after)
@@ -213,15 +215,15 @@ def never_set_up(*, routing: Routing | None = NOWHERE) -> CustomHostname:
 def test_a_name_nobody_set_up_for_thirty_days_is_removed_and_failed(
     view: CloudflareHostname, routing: Routing
 ) -> None:
-    removing = looked(never_set_up(routing=routing), Found(view))
-    assert (removing.act, path(removing)) == (Act.DELETE, [])
-    gone = decided(removing.record, cloudflare=Absent(), acted=Act.DELETE, after=MONTH + 1)
-    assert (path(gone), gone.act) == (["failed"], None)
+    removing = checked(never_set_up(routing=routing), Found(view))
+    assert (removing.action, path(removing)) == (Action.DELETE, [])
+    gone = decided(removing.record, cloudflare=Absent(), performed=Action.DELETE, after=MONTH + 1)
+    assert (path(gone), gone.action) == (["failed"], None)
     assert gone.record.reason is Reason.NEVER_SET_UP
-    assert (gone.record.cloudflare.id, gone.record.watch.removal) == (None, None)
-    assert gone.record.watch.next_check_at is None
+    assert (gone.record.cloudflare.id, gone.record.schedule.removal) == (None, None)
+    assert gone.record.schedule.next_check_at is None
     later = decided(gone.record, after=2 * MONTH)
-    assert (later.act, later.record.reason) == (None, Reason.NEVER_SET_UP)
+    assert (later.action, later.record.reason) == (None, Reason.NEVER_SET_UP)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +250,7 @@ def test_a_name_nobody_set_up_for_thirty_days_is_removed_and_failed(
             id="a POST may have made it",
         ),
         pytest.param(
-            replace(failed_record(), watch=Watch(waiting_since=at(DAY))),
+            replace(failed_record(), schedule=Schedule(waiting_since=at(DAY))),
             MONTH,
             False,
             id="a person acted since",
@@ -265,8 +267,8 @@ def test_which_names_are_free_for_others(
 
 
 def test_a_name_that_was_given_up_is_free_from_then_on() -> None:
-    removing = looked(never_set_up()).record
-    gone = decided(removing, cloudflare=Absent(), acted=Act.DELETE, after=MONTH + 1).record
+    removing = checked(never_set_up()).record
+    gone = decided(removing, cloudflare=Absent(), performed=Action.DELETE, after=MONTH + 1).record
     assert gone.name_released_at == at(MONTH + 1)
     assert decided(gone, after=2 * MONTH).record.name_released_at == at(MONTH + 1)
 
@@ -285,32 +287,34 @@ def test_a_freed_name_whose_dns_may_point_here_needs_proof(routing: Routing | No
 def test_a_failed_name_at_cloudflare_that_nobody_set_up_is_given_up() -> None:
     stuck = replace(never_set_up(), state=State.FAILED, reason=Reason.EDIT_REFUSED)
     assert stuck.cloudflare.id is not None
-    removing = looked(stuck)
-    assert removing.act is Act.DELETE
-    gone = decided(removing.record, cloudflare=Absent(), acted=Act.DELETE, after=MONTH + 1).record
+    removing = checked(stuck)
+    assert removing.action is Action.DELETE
+    gone = decided(
+        removing.record, cloudflare=Absent(), performed=Action.DELETE, after=MONTH + 1
+    ).record
     assert (gone.state, gone.name_released_at) == (State.FAILED, at(MONTH + 1))
 
 
 def test_a_refresh_makes_what_was_given_up_anew() -> None:
-    removing = looked(never_set_up()).record
-    gone = decided(removing, cloudflare=Absent(), acted=Act.DELETE, after=MONTH).record
+    removing = checked(never_set_up()).record
+    gone = decided(removing, cloudflare=Absent(), performed=Action.DELETE, after=MONTH).record
     asked = replace(gone, refresh_requested_at=at(MONTH + 60))
     making = decided(asked, after=MONTH + 60)
-    assert making.act is Act.CREATE
+    assert making.action is Action.CREATE
     view = checking_view()
     made = decided(
         making.record,
         cloudflare=replace(view, created_at=at(MONTH + 61)),
-        acted=Act.CREATE,
+        performed=Action.CREATE,
         after=MONTH + 61,
     )
     assert path(made) == ["validating"]
-    assert looked(made.record, after=MONTH + DAY).act is None
-    assert looked(made.record, after=2 * MONTH + 60).act is Act.DELETE
+    assert checked(made.record, after=MONTH + DAY).action is None
+    assert checked(made.record, after=2 * MONTH + 60).action is Action.DELETE
 
 
 NEVER_HEARD = never_set_up(routing=None)
-FOUND = validating_record(routing=HERE, watch=Watch(refreshed_at=at(MONTH - 60)))
+FOUND = validating_record(routing=HERE, schedule=Schedule(refreshed_at=at(MONTH - 60)))
 
 
 @pytest.mark.parametrize(
@@ -322,7 +326,7 @@ FOUND = validating_record(routing=HERE, watch=Watch(refreshed_at=at(MONTH - 60))
         pytest.param(never_set_up(), Absent(), MONTH, id="what may be gone already"),
         pytest.param(NEVER_HEARD, Found(PENDING), MONTH, id="while DNS was never heard"),
         pytest.param(
-            replace(never_set_up(), watch=Watch(refreshed_at=at(0), dns_failures=1)),
+            replace(never_set_up(), schedule=Schedule(refreshed_at=at(0), dns_failures=1)),
             Found(PENDING),
             MONTH,
             id="while DNS cannot be heard",
@@ -349,7 +353,7 @@ FOUND = validating_record(routing=HERE, watch=Watch(refreshed_at=at(MONTH - 60))
         ),
         pytest.param(
             validating_record(
-                routing=NOWHERE, watch=Watch(refreshed_at=at(0), waiting_since=at(60))
+                routing=NOWHERE, schedule=Schedule(refreshed_at=at(0), waiting_since=at(60))
             ),
             Found(PENDING),
             MONTH,
@@ -357,7 +361,7 @@ FOUND = validating_record(routing=HERE, watch=Watch(refreshed_at=at(MONTH - 60))
         ),
         pytest.param(
             replace(
-                validating_record(routing=NOWHERE, watch=Watch(refreshed_at=at(61))),
+                validating_record(routing=NOWHERE, schedule=Schedule(refreshed_at=at(61))),
                 refresh_requested_at=at(60),
             ),
             Found(PENDING),
@@ -369,14 +373,16 @@ FOUND = validating_record(routing=HERE, watch=Watch(refreshed_at=at(MONTH - 60))
 def test_nothing_else_is_given_up(
     record: CustomHostname, view: CloudflareView, after: float
 ) -> None:
-    seen = looked(record, view, after=after)
-    assert seen.act is not Act.DELETE
-    assert (seen.steps, seen.record.watch.removal) == ((), None)
+    seen = checked(record, view, after=after)
+    assert seen.action is not Action.DELETE
+    assert (seen.steps, seen.record.schedule.removal) == ((), None)
 
 
 def test_a_removal_without_an_answer_is_not_taken_for_another_hands() -> None:
-    removing = looked(never_set_up()).record
-    lost = decided(removing, cloudflare=Unknown("timeout"), acted=Act.DELETE, after=MONTH).record
+    removing = checked(never_set_up()).record
+    lost = decided(
+        removing, cloudflare=Unknown("timeout"), performed=Action.DELETE, after=MONTH
+    ).record
     gone = decided(lost, cloudflare=Absent(), after=MONTH + 10)
     assert (path(gone), gone.record.reason) == (["failed"], Reason.NEVER_SET_UP)
 
@@ -384,4 +390,4 @@ def test_a_removal_without_an_answer_is_not_taken_for_another_hands() -> None:
 def test_nothing_is_given_up_without_budget() -> None:
     look = Observation(cloudflare=Found(PENDING), held_back=at(MONTH + 60))
     waiting = decide(never_set_up(), look, now=at(MONTH), policy=POLICY)
-    assert (waiting.act, waiting.record.watch.removal) == (None, None)
+    assert (waiting.action, waiting.record.schedule.removal) == (None, None)

@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import pytest
 
-from app.domain.custom_hostname import CustomHostname, Plan, Watch
+from app.domain.custom_hostname import CustomHostname, Plan, Schedule
 from app.domain.hostname import Hostname
 from app.domain.observation import (
-    Act,
+    Action,
     CloudflareHostname,
     Found,
     NotAsked,
@@ -97,8 +97,8 @@ def test_what_is_all_there_is_looked_at_every_two_minutes_at_most(after: float, 
 def test_dns_of_a_name_not_yet_live(
     record: CustomHostname, after: float, acted_at: float, wait: float
 ) -> None:
-    acted = replace(record, acted_at=at(acted_at))
-    assert dns_wait(acted, after=after) == timedelta(seconds=wait)
+    performed = replace(record, acted_at=at(acted_at))
+    assert dns_wait(performed, after=after) == timedelta(seconds=wait)
 
 
 @pytest.mark.parametrize(
@@ -149,8 +149,10 @@ def followed(
     reason: Reason | None = None,
 ) -> CustomHostname:
     """Give a validating record that is followed from NOW."""
-    watch = Watch(refreshed_at=NOW, followed_from=NOW)
-    record = validating_record(plan=plan, view=view, tokens=tokens, routing=routing, watch=watch)
+    schedule = Schedule(refreshed_at=NOW, followed_from=NOW)
+    record = validating_record(
+        plan=plan, view=view, tokens=tokens, routing=routing, schedule=schedule
+    )
     return replace(record, reason=reason or record.reason)
 
 
@@ -224,15 +226,15 @@ def test_a_single_look_is_due_only_where_the_sweeps_do_not_serve(
 
 
 def test_a_live_name_is_followed_while_its_certificate_is_mended() -> None:
-    watch = Watch(refreshed_at=NOW, followed_from=NOW)
-    assert follow(live_record(view=ISSUING, watch=watch)) == MATTER
-    assert follow(live_record(watch=watch)) == []
+    schedule = Schedule(refreshed_at=NOW, followed_from=NOW)
+    assert follow(live_record(view=ISSUING, schedule=schedule)) == MATTER
+    assert follow(live_record(schedule=schedule)) == []
 
 
-@pytest.mark.parametrize("act", [Act.CREATE, Act.REFRESH])
-def test_a_creation_and_a_refresh_begin_the_following(act: Act) -> None:
-    worn = validating_record(routing=HERE, watch=Watch(followed_from=at(-DAY)))
-    answered = decided(worn, cloudflare=checking_view(), acted=act, after=7).record.watch
+@pytest.mark.parametrize("act", [Action.CREATE, Action.REFRESH])
+def test_a_creation_and_a_refresh_begin_the_following(action: Action) -> None:
+    worn = validating_record(routing=HERE, schedule=Schedule(followed_from=at(-DAY)))
+    answered = decided(worn, cloudflare=checking_view(), performed=action, after=7).record.schedule
     assert (answered.followed_from, answered.cloudflare_due_at) == (at(7), at(17))
 
 
@@ -258,14 +260,14 @@ def test_a_creation_and_a_refresh_begin_the_following(act: Act) -> None:
 def test_news_of_progress_begins_the_following(
     *, before: CloudflareHostname, after: CloudflareHostname, news: bool
 ) -> None:
-    idle = validating_record(view=before, routing=HERE, watch=Watch(followed_from=at(-DAY)))
-    seen = decided(idle, cloudflare=after).record.watch
+    idle = validating_record(view=before, routing=HERE, schedule=Schedule(followed_from=at(-DAY)))
+    seen = decided(idle, cloudflare=after).record.schedule
     assert seen.followed_from == (at(0) if news else at(-DAY))
     assert seen.cloudflare_due_at == at(10 if news else 30 * DAY)
 
 
 def test_news_of_progress_of_a_followed_name_changes_nothing() -> None:
-    seen = decided(followed(routing=HERE), cloudflare=ISSUING, after=6).record.watch
+    seen = decided(followed(routing=HERE), cloudflare=ISSUING, after=6).record.schedule
     assert (seen.followed_from, seen.cloudflare_due_at) == (at(0), at(10))
 
 
@@ -292,13 +294,13 @@ def test_cloudflare_is_not_asked_where_nothing_could_follow(record: CustomHostna
 def test_a_failed_look_backs_off(
     record: CustomHostname, failures: int, retry_after: float | None, wait: float
 ) -> None:
-    failed = replace(record, watch=Watch(cloudflare_failures=failures))
+    failed = replace(record, schedule=Schedule(cloudflare_failures=failures))
     look = Observation(cloudflare=Unknown("timeout", retry_after))
     assert cloudflare_due_at(failed, look, now=NOW, policy=POLICY) == at(wait)
 
 
 def test_the_side_that_was_not_asked_keeps_an_earlier_appointment() -> None:
-    watch = Watch(
+    schedule = Schedule(
         refreshed_at=at(-DAY),
         refreshed_records=frozenset({CNAME_KEY}),
         refreshes=4,
@@ -306,25 +308,27 @@ def test_the_side_that_was_not_asked_keeps_an_earlier_appointment() -> None:
         dns_due_at=at(3),
         cloudflare_due_at=at(2),
     )
-    record = validating_record(watch=watch, routing=HERE)
+    record = validating_record(schedule=schedule, routing=HERE)
     record = replace(record, wanted_at=at(-DAY), acted_at=at(-DAY))
-    dns_alone = decided(record, dns=HERE).record.watch
-    cloudflare_alone = decided(record, cloudflare=checking_view()).record.watch
+    dns_alone = decided(record, dns=HERE).record.schedule
+    cloudflare_alone = decided(record, cloudflare=checking_view()).record.schedule
     assert (dns_alone.dns_due_at, dns_alone.cloudflare_due_at) == (at(120), at(2))
     assert (cloudflare_alone.dns_due_at, cloudflare_alone.cloudflare_due_at) == (at(3), at(5))
 
 
 def test_the_side_that_was_not_asked_gives_up_a_later_appointment() -> None:
-    watch = Watch(dns_due_at=at(DAY), cloudflare_due_at=at(DAY))
-    looked = confirmed(live_record(watch=watch), cloudflare=cloudflare_view(status="pending"))
-    assert looked.record.watch.dns_due_at == at(180)
+    schedule = Schedule(dns_due_at=at(DAY), cloudflare_due_at=at(DAY))
+    checked = confirmed(
+        live_record(schedule=schedule), cloudflare=cloudflare_view(status="pending")
+    )
+    assert checked.record.schedule.dns_due_at == at(180)
 
 
 def test_a_look_at_neither_side_sets_what_was_not_set() -> None:
-    watch = decided(
-        validating_record(watch=Watch(followed_from=NOW)), cloudflare=NotAsked()
-    ).record.watch
-    assert (watch.dns_due_at, watch.cloudflare_due_at) == (at(10), at(10))
+    schedule = decided(
+        validating_record(schedule=Schedule(followed_from=NOW)), cloudflare=NotAsked()
+    ).record.schedule
+    assert (schedule.dns_due_at, schedule.cloudflare_due_at) == (at(10), at(10))
 
 
 @pytest.mark.parametrize(
@@ -334,11 +338,11 @@ def test_a_look_at_neither_side_sets_what_was_not_set() -> None:
 def test_the_next_check_is_the_earlier_of_both(
     dns: float | None, cloudflare: float | None, earlier: float | None
 ) -> None:
-    watch = Watch(
+    schedule = Schedule(
         dns_due_at=None if dns is None else at(dns),
         cloudflare_due_at=None if cloudflare is None else at(cloudflare),
     )
-    assert watch.next_check_at == (None if earlier is None else at(earlier))
+    assert schedule.next_check_at == (None if earlier is None else at(earlier))
 
 
 RETRIES = [5, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 10 * HOUR]

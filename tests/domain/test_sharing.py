@@ -16,9 +16,9 @@ from app.domain.custom_hostname import (
 )
 from app.domain.document import represent
 from app.domain.hostname import Hostname
-from app.domain.object_spec import Shape
-from app.domain.observation import Absent, Act, Found, Refused
-from app.domain.plan import wanted_shape
+from app.domain.object_spec import ObjectSpec
+from app.domain.observation import Absent, Action, Found, Refused
+from app.domain.plan import wanted_spec
 from app.domain.siblings import covers_wildcard, join, serves, waits_for_sibling
 
 from .builders import (
@@ -37,8 +37,8 @@ from .builders import (
 )
 
 WILD = f"*.{NAME}"
-PLAIN_SHAPE = Shape(method="txt")
-WILD_SHAPE = Shape(method="txt", wildcard=True)
+PLAIN_SHAPE = ObjectSpec(method="txt")
+WILD_SHAPE = ObjectSpec(method="txt", wildcard=True)
 
 
 def sibling(
@@ -48,8 +48,8 @@ def sibling(
     desired: Desired = Desired.PRESENT,
     state: State = State.CNAME_VERIFIED,
     cloudflare_id: str | None = CLOUDFLARE_ID,
-    applied: Shape | None = WILD_SHAPE,
-    sending: Shape | None = None,
+    applied: ObjectSpec | None = WILD_SHAPE,
+    in_flight: ObjectSpec | None = None,
     has_begun: bool = True,
 ) -> Sibling:
     return Sibling(
@@ -60,7 +60,7 @@ def sibling(
         has_begun=has_begun,
         cloudflare_id=cloudflare_id,
         applied=applied,
-        sending=sending,
+        in_flight=in_flight,
     )
 
 
@@ -77,7 +77,7 @@ def there(
     other: Sibling | None = None,
     *,
     state: State = State.CNAME_VERIFIED,
-    applied: Shape = WILD_SHAPE,
+    applied: ObjectSpec = WILD_SHAPE,
     desired: Desired = Desired.PRESENT,
 ) -> CustomHostname:
     """Give a record with an object that is live and covers what `applied` says."""
@@ -111,7 +111,7 @@ def test_the_object_covers_what_is_wanted_of_its_names(
     *, record: CustomHostname, wild: bool
 ) -> None:
     assert covers_wildcard(record) is wild
-    assert wanted_shape(record).wildcard is wild
+    assert wanted_spec(record).wildcard is wild
 
 
 GETS = sibling(NAME, state=State.PENDING, cloudflare_id=None, applied=None, has_begun=False)
@@ -140,7 +140,7 @@ GETS = sibling(NAME, state=State.PENDING, cloudflare_id=None, applied=None, has_
 def test_one_creates_and_the_other_waits(*, other: Sibling | None, waits: bool) -> None:
     record = pending(WILD, other)
     assert waits_for_sibling(record) is waits
-    assert decided(record).act is (None if waits else Act.CREATE)
+    assert decided(record).action is (None if waits else Action.CREATE)
 
 
 def test_of_two_that_began_the_older_one_goes_on() -> None:
@@ -178,9 +178,9 @@ def test_a_failed_one_joins_when_it_is_refreshed() -> None:
 def test_a_wildcard_that_joins_is_edited_in_and_not_live_before_it_is_covered() -> None:
     joined = join(pending(WILD, sibling(NAME, applied=PLAIN_SHAPE)))
     seen = decided(joined, cloudflare=cloudflare_view())
-    assert (seen.act, path(seen)) == (Act.EDIT, ["validating"])
+    assert (seen.action, path(seen)) == (Action.EDIT, ["validating"])
     ordered = cloudflare_view(wildcard=True, ssl_status="initializing")
-    edited = decided(seen.record, cloudflare=ordered, acted=Act.EDIT, after=1)
+    edited = decided(seen.record, cloudflare=ordered, performed=Action.EDIT, after=1)
     assert path(edited) == []
     issued = decided(edited.record, cloudflare=cloudflare_view(wildcard=True), after=60)
     assert path(issued) == ["active"]
@@ -189,7 +189,7 @@ def test_a_wildcard_that_joins_is_edited_in_and_not_live_before_it_is_covered() 
 def test_a_name_that_joins_its_live_wildcard_is_active_at_once() -> None:
     joined = join(pending(NAME, sibling(WILD)))
     seen = decided(joined, cloudflare=cloudflare_view(wildcard=True))
-    assert (seen.act, path(seen)) == (None, ["validating", "active"])
+    assert (seen.action, path(seen)) == (None, ["validating", "active"])
 
 
 def test_a_live_name_stays_live_while_its_wildcard_is_edited_in() -> None:
@@ -199,13 +199,13 @@ def test_a_live_name_stays_live_while_its_wildcard_is_edited_in() -> None:
 
 
 def test_an_edit_that_the_sibling_is_at_is_not_sent_twice() -> None:
-    record = there(NAME, sibling(WILD, sending=WILD_SHAPE), applied=PLAIN_SHAPE)
-    assert decided(record).act is None
-    assert decided(beside(record, sibling(WILD))).act is Act.EDIT
+    record = there(NAME, sibling(WILD, in_flight=WILD_SHAPE), applied=PLAIN_SHAPE)
+    assert decided(record).action is None
+    assert decided(beside(record, sibling(WILD))).action is Action.EDIT
 
 
 LEAVING = [
-    pytest.param(WILD, sibling(NAME), WILD_SHAPE, Act.EDIT, id="its wildcard is edited out"),
+    pytest.param(WILD, sibling(NAME), WILD_SHAPE, Action.EDIT, id="its wildcard is edited out"),
     pytest.param(WILD, sibling(NAME), PLAIN_SHAPE, None, id="the object fits what is left"),
     pytest.param(NAME, sibling(WILD), WILD_SHAPE, None, id="a wildcard covers the name anyway"),
     pytest.param(
@@ -219,31 +219,31 @@ LEAVING = [
         NAME,
         sibling(WILD, cloudflare_id=None, state=State.FAILED),
         WILD_SHAPE,
-        Act.DELETE,
+        Action.DELETE,
         id="the other failed without it",
     ),
     pytest.param(
         NAME,
         sibling(WILD, desired=Desired.ABSENT, state=State.DELETING),
         WILD_SHAPE,
-        Act.DELETE,
+        Action.DELETE,
         id="both leave",
     ),
-    pytest.param(NAME, None, PLAIN_SHAPE, Act.DELETE, id="it is alone"),
+    pytest.param(NAME, None, PLAIN_SHAPE, Action.DELETE, id="it is alone"),
 ]
 
 
 @pytest.mark.parametrize(("name", "other", "applied", "act"), LEAVING)
 def test_what_leaving_takes(
-    name: str, other: Sibling | None, applied: Shape, act: Act | None
+    name: str, other: Sibling | None, applied: ObjectSpec, action: Action | None
 ) -> None:
     record = there(name, other, desired=Desired.ABSENT, applied=applied)
-    assert decided(record).act is act
+    assert decided(record).action is action
 
 
 def test_one_that_leaves_is_deleted_once_the_object_fits_without_it() -> None:
     begun = decided(there(WILD, sibling(NAME), desired=Desired.ABSENT))
-    gone = decided(begun.record, cloudflare=cloudflare_view(), acted=Act.EDIT, after=1)
+    gone = decided(begun.record, cloudflare=cloudflare_view(), performed=Action.EDIT, after=1)
     assert path(gone) == ["deleted"]
     assert gone.record.cloudflare.id is None
     assert represent(gone.record)["cloudflare"]["hostname_status"] is None
@@ -251,7 +251,7 @@ def test_one_that_leaves_is_deleted_once_the_object_fits_without_it() -> None:
 
 def test_one_whose_object_fits_already_is_deleted_at_once() -> None:
     gone = decided(there(NAME, sibling(WILD), desired=Desired.ABSENT))
-    assert (path(gone), gone.act) == (["deleting", "deleted"], None)
+    assert (path(gone), gone.action) == (["deleting", "deleted"], None)
 
 
 def test_one_waits_until_the_other_has_joined() -> None:
@@ -270,16 +270,16 @@ def test_one_that_leaves_before_its_creation_was_answered_is_not_taken_for_let_g
 
 def test_letting_go_that_is_refused_is_tried_again_later() -> None:
     begun = decided(there(WILD, sibling(NAME), desired=Desired.ABSENT)).record
-    refused = decided(begun, cloudflare=Refused(1439, "No."), acted=Act.EDIT, after=1).record
+    refused = decided(begun, cloudflare=Refused(1439, "No."), performed=Action.EDIT, after=1).record
     assert refused.state is State.DELETING
-    assert decided(refused, after=2).act is None
-    assert decided(refused, after=60).act is Act.EDIT
+    assert decided(refused, after=2).action is None
+    assert decided(refused, after=60).action is Action.EDIT
 
 
 def test_an_object_found_absent_after_joining_is_created_anew() -> None:
     joined = join(pending(NAME, sibling(WILD)))
     absent = confirmed(joined, cloudflare=Absent())
-    assert (absent.act, absent.record.cloudflare.id) == (Act.CREATE, None)
+    assert (absent.action, absent.record.cloudflare.id) == (Action.CREATE, None)
     assert absent.record.state is State.PENDING
 
 
@@ -288,9 +288,9 @@ def test_an_object_begun_with_either_shape_is_adopted(*, wildcard: bool) -> None
     first = decided(pending(NAME)).record
     second = decided(beside(first, replace(GETS, hostname=Hostname(WILD))), after=10).record
     assert second.cloudflare.applied == PLAIN_SHAPE
-    assert second.cloudflare.sending == WILD_SHAPE
+    assert second.cloudflare.in_flight == WILD_SHAPE
     view = replace(checking_view(), wildcard=wildcard)
-    adopted = decided(second, cloudflare=Found(view), acted=Act.CREATE, after=11).record
+    adopted = decided(second, cloudflare=Found(view), performed=Action.CREATE, after=11).record
     assert adopted.cloudflare.id == CLOUDFLARE_ID
 
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from app.domain.custom_hostname import CustomHostname, Desired, Plan, Sibling, State
 from app.domain.hostname import Hostname
-from app.domain.object_spec import Shape
+from app.domain.object_spec import ObjectSpec
 from app.domain.observation import (
     Absent,
-    Act,
+    Action,
     CloudflareHostname,
     CloudflareView,
     Found,
@@ -23,9 +23,9 @@ from app.domain.observation import (
     Unknown,
 )
 from app.domain.options import Options, Tls
-from app.domain.plan import wanted_shape
+from app.domain.plan import wanted_spec
 from app.domain.reconcile.decide import decide
-from app.domain.siblings import has_confirmed, join, with_present_shape
+from app.domain.siblings import has_confirmed, join, with_current_spec
 
 from .builders import NAME, NOW, POLICY, cloudflare_view, hostname_record
 
@@ -45,8 +45,8 @@ class World:
     """Cloudflare's one object, and both records as they are kept."""
 
     records: list[CustomHostname]
-    there: tuple[str, Shape] | None = None
-    begun: dict[int, tuple[CustomHostname, Act]] = field(default_factory=dict)
+    there: tuple[str, ObjectSpec] | None = None
+    begun: dict[int, tuple[CustomHostname, Action]] = field(default_factory=dict)
     """Acts that began, with the record as it was then: their ticks hold the lease."""
     now: datetime = NOW
     ids: count[int] = field(default_factory=count)
@@ -64,7 +64,7 @@ class World:
             has_begun=known.create_started_at is not None,
             cloudflare_id=known.id,
             applied=known.applied,
-            sending=known.sending,
+            in_flight=known.in_flight,
         )
         return replace(record, sibling=None if gone else sibling)
 
@@ -72,12 +72,12 @@ class World:
         """Keep it with the wishes of now, and hand on what was confirmed."""
         before = self.records[at]
         record = replace(record, desired=before.desired, options=before.options)
-        record = with_present_shape(record, read=read, present=before)
+        record = with_current_spec(record, read=read, present=before)
         self.records[at] = replace(record, sibling=None)
         other, known = self.records[1 - at], record.cloudflare
         linked = before.cloudflare.id is not None
         if linked and has_confirmed(record, before) and other.cloudflare.id == before.cloudflare.id:
-            shared = replace(other.cloudflare, applied=known.applied, sending=None)
+            shared = replace(other.cloudflare, applied=known.applied, in_flight=None)
             self.records[1 - at] = replace(other, cloudflare=shared)
         return record
 
@@ -93,26 +93,26 @@ class World:
             seen = self.view() if how == "fine" else Unknown("timeout")
         transition = decide(record, Observation(cloudflare=seen), now=self.now, policy=POLICY)
         kept = self.save(at, transition.record, record)
-        if transition.act is not None:
-            self.begun[at] = (kept, transition.act)
+        if transition.action is not None:
+            self.begun[at] = (kept, transition.action)
 
-    def act(self, at: int, how: str) -> None:
+    def action(self, at: int, how: str) -> None:
         if at not in self.begun:
             return
-        record, act = self.begun.pop(at)
-        answer = Unknown("timeout") if how == "lost" else self.perform(record, act)
+        record, action = self.begun.pop(at)
+        answer = Unknown("timeout") if how == "lost" else self.perform(record, action)
         if how == "unheard":
             answer = Unknown("timeout")
-        acted = Observation(cloudflare=answer, acted=act)
-        self.save(at, decide(record, acted, now=self.now, policy=POLICY).record, record)
+        performed = Observation(cloudflare=answer, performed=action)
+        self.save(at, decide(record, performed, now=self.now, policy=POLICY).record, record)
 
-    def perform(self, record: CustomHostname, act: Act) -> CloudflareView:
-        match act:
-            case Act.CREATE if self.there is None:
-                self.there = (f"cf-{next(self.ids)}", wanted_shape(record))
-            case Act.EDIT if self.there is not None and self.there[0] == record.cloudflare.id:
-                self.there = (self.there[0], record.cloudflare.sending or wanted_shape(record))
-            case Act.DELETE if self.there is not None and self.there[0] == record.cloudflare.id:
+    def perform(self, record: CustomHostname, action: Action) -> CloudflareView:
+        match action:
+            case Action.CREATE if self.there is None:
+                self.there = (f"cf-{next(self.ids)}", wanted_spec(record))
+            case Action.EDIT if self.there is not None and self.there[0] == record.cloudflare.id:
+                self.there = (self.there[0], record.cloudflare.in_flight or wanted_spec(record))
+            case Action.DELETE if self.there is not None and self.there[0] == record.cloudflare.id:
                 present = (r for r in self.records if r.desired is Desired.PRESENT)
                 linked = [r for r in present if r.cloudflare.id == record.cloudflare.id]
                 self.deleted_under_a_wish |= bool(linked)
@@ -131,7 +131,7 @@ class World:
         for _ in range(rounds):
             for at in (0, 1):
                 self.tick(at, "fine")
-                self.act(at, "fine")
+                self.action(at, "fine")
 
 
 def a_world() -> World:
@@ -151,7 +151,7 @@ def test_in_the_end_cloudflare_has_one_object_that_is_as_wanted(
             case "tick":
                 world.tick(at, how)
             case "act":
-                world.act(at, how)
+                world.action(at, how)
             case "remove":
                 world.records[at] = replace(world.records[at], desired=Desired.ABSENT)
             case _:
@@ -166,10 +166,10 @@ def test_in_the_end_cloudflare_has_one_object_that_is_as_wanted(
         assert world.there is None
         return
     assert world.there is not None
-    cloudflare_id, shape = world.there
+    cloudflare_id, spec = world.there
     assert {r.cloudflare.id for r in wanted} == {cloudflare_id}
-    assert shape == wanted_shape(replace(world.read(world.records.index(wanted[0]))))
-    assert shape.wildcard is any(r.hostname.is_wildcard for r in wanted)
+    assert spec == wanted_spec(replace(world.read(world.records.index(wanted[0]))))
+    assert spec.wildcard is any(r.hostname.is_wildcard for r in wanted)
     assert {r.state for r in wanted} == {State.ACTIVE}
 
 

@@ -26,7 +26,7 @@ SMALL = {
     "clock_offset",
     "zones",
     "budgets",
-    "sweeps",
+    "list_scans",
     "breaker_counts",
     "webhook_endpoints",
     "api_keys",
@@ -54,26 +54,29 @@ def test_what_went_before_the_rules_is_still_there() -> None:
 GOOD = [
     "CREATE TABLE notes (id text NOT NULL)",
     'CREATE INDEX ix_zones_name ON "zones" (name)',
-    "ALTER TABLE watches ADD COLUMN note TEXT",
-    "ALTER TABLE watches ADD COLUMN tries INTEGER DEFAULT 0 NOT NULL",
-    "ALTER TABLE watches ADD COLUMN tries INTEGER DEFAULT '0' NOT NULL",
-    "ALTER TABLE watches ADD COLUMN at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL",
+    "ALTER TABLE schedules ADD COLUMN note TEXT",
+    "ALTER TABLE schedules ADD COLUMN tries INTEGER DEFAULT 0 NOT NULL",
+    "ALTER TABLE schedules ADD COLUMN tries INTEGER DEFAULT '0' NOT NULL",
+    "ALTER TABLE schedules ADD COLUMN at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL",
     "ALTER TABLE events ADD CONSTRAINT ck_x CHECK (sequence > 0) NOT VALID",
     "ALTER TABLE events ADD CONSTRAINT fk_x FOREIGN KEY(a) REFERENCES zones (id) NOT VALID",
     "ALTER TABLE events VALIDATE CONSTRAINT ck_x",
     "ALTER TABLE events ADD CONSTRAINT uq_x UNIQUE USING INDEX uq_x",
     "UPDATE schema_version SET version = 8",
     "UPDATE zones SET name = ''",
-    "DELETE FROM turns WHERE custom_hostname_id IN (SELECT id FROM x LIMIT 100)",
+    "DELETE FROM queued_calls WHERE custom_hostname_id IN (SELECT id FROM x LIMIT 100)",
     "ALTER TABLE zones ADD COLUMN random TEXT DEFAULT gen_random_uuid() NOT NULL",
 ]
 BAD = [
     ("CREATE INDEX ix_x ON events (id)", "build_index"),
-    ('CREATE UNIQUE INDEX "uq_x" ON "watches" (id)', "build_index"),
+    ('CREATE UNIQUE INDEX "uq_x" ON "schedules" (id)', "build_index"),
     ("CREATE INDEX CONCURRENTLY ix_x ON events (id)", "INVALID"),
-    ("ALTER TABLE watches ADD COLUMN x INTEGER NOT NULL", "needs a DEFAULT"),
-    ("ALTER TABLE watches ADD COLUMN x UUID DEFAULT gen_random_uuid() NOT NULL", "differs by row"),
-    ("ALTER TABLE watches ADD COLUMN x TIMESTAMP DEFAULT clock_timestamp()", "differs by row"),
+    ("ALTER TABLE schedules ADD COLUMN x INTEGER NOT NULL", "needs a DEFAULT"),
+    (
+        "ALTER TABLE schedules ADD COLUMN x UUID DEFAULT gen_random_uuid() NOT NULL",
+        "differs by row",
+    ),
+    ("ALTER TABLE schedules ADD COLUMN x TIMESTAMP DEFAULT clock_timestamp()", "differs by row"),
     ("ALTER TABLE events ADD COLUMN x INTEGER GENERATED ALWAYS AS (1) STORED", "rewrites"),
     ("ALTER TABLE events ADD COLUMN x BIGSERIAL NOT NULL", "rewrites"),
     ("ALTER TABLE events ALTER COLUMN sequence TYPE BIGINT", "another type"),
@@ -81,11 +84,11 @@ BAD = [
     ("ALTER TABLE events ADD CONSTRAINT ck_x CHECK (sequence > 0)", "NOT VALID"),
     ("ALTER TABLE events ADD CONSTRAINT fk_x FOREIGN KEY(a) REFERENCES zones (id)", "NOT VALID"),
     ("ALTER TABLE events ADD CONSTRAINT uq_x UNIQUE (id)", "USING INDEX"),
-    ("ALTER TABLE turns ADD PRIMARY KEY (turn)", "USING INDEX"),
-    ("UPDATE watches SET wakes = 0", "back-fills"),
-    ("UPDATE watches SET wakes = 0 WHERE wakes > 1", "back-fills"),
+    ("ALTER TABLE queued_calls ADD PRIMARY KEY (rank)", "USING INDEX"),
+    ("UPDATE schedules SET wakes = 0", "back-fills"),
+    ("UPDATE schedules SET wakes = 0 WHERE wakes > 1", "back-fills"),
     ("DELETE FROM attempts", "back-fills"),
-    ("TRUNCATE TABLE turns", "locks a whole"),
+    ("TRUNCATE TABLE queued_calls", "locks a whole"),
     ("LOCK TABLE events IN SHARE MODE", "locks a whole"),
     ("REINDEX TABLE events", "REINDEX"),
     ("ALTER TABLE zones DROP COLUMN name", "contract"),
@@ -130,13 +133,13 @@ def written(upgrade: object) -> list[str]:
 def test_the_rules_read_what_alembic_writes() -> None:
     def bad() -> None:
         op.create_index("ix_x", "events", ["id"])
-        op.add_column("watches", sa.Column("x", sa.Integer(), nullable=False))
+        op.add_column("schedules", sa.Column("x", sa.Integer(), nullable=False))
         op.alter_column("events", "sequence", type_=sa.BigInteger())
         op.alter_column("events", "body", nullable=False)
         op.create_foreign_key("fk_x", "events", "zones", ["zone_id"], ["id"])
         op.create_check_constraint("ck_x", "events", "sequence > 0")
         op.drop_column("events", "body")
-        op.execute(sa.update(tables.watches).values(wakes=0))
+        op.execute(sa.update(tables.schedules).values(wakes=0))
 
     statements = written(bad)
     found = faults(statements, name="2026_12_01_1200_bad")

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import TextClause
 from sqlalchemy.exc import DBAPIError
 
-from app.domain.object_spec import Shape
+from app.domain.object_spec import ObjectSpec
 from app.domain.resync import FOLLOWED_STATUSES
 from app.persistence import tables
 from app.persistence.migrations import alembic_config, migrate
@@ -64,18 +64,18 @@ async def test_a_claim_by_the_clock_uses_the_index(database_url: str, side: str)
     connection = await asyncpg.connect(database_url)
     await connection.execute("SET enable_seqscan = off")
     plan = await connection.fetch(
-        f"EXPLAIN SELECT custom_hostname_id FROM watches WHERE zone_id = 'zone' "  # noqa: S608
+        f"EXPLAIN SELECT custom_hostname_id FROM schedules WHERE zone_id = 'zone' "  # noqa: S608
         f"AND {side}_due_at IS NOT NULL AND {side}_due_at <= nameplate_now() "
         f"ORDER BY {side}_due_at LIMIT 10"
     )
-    assert any(f"ix_watches_{side}_due" in row[0] for row in plan)
+    assert any(f"ix_schedules_{side}_due" in row[0] for row in plan)
     assert not any("Filter" in row[0] for row in plan)
     await connection.close()
 
 
 @pytest.mark.parametrize(
     ("which", "index"),
-    [(tables.UNCREATED_DUE, "ix_watches_uncreated_due"), (tables.FOLLOWED, "ix_watches_followed")],
+    [(tables.UNCREATED_DUE, "ix_schedules_uncreated_due"), (tables.FOLLOWED, "ix_schedules_followed")],
 )
 async def test_what_waits_is_found_without_reading_what_does_not(
     database_url: str, which: TextClause, index: str
@@ -85,7 +85,7 @@ async def test_what_waits_is_found_without_reading_what_does_not(
     # As a prepared statement's generic plan has it, which knows no parameter's value.
     await connection.execute("SET plan_cache_mode = force_generic_plan")
     await connection.execute(
-        f"PREPARE waiting AS SELECT custom_hostname_id FROM watches WHERE zone_id = $1 "  # noqa: S608
+        f"PREPARE waiting AS SELECT custom_hostname_id FROM schedules WHERE zone_id = $1 "  # noqa: S608
         f"AND {which} AND cloudflare_due_at <= nameplate_now() "
         f"ORDER BY cloudflare_due_at LIMIT $2"
     )
@@ -130,9 +130,9 @@ async def test_what_the_first_version_sent_is_known_to_the_second(empty_database
     )
     long = "a" * 61 + ".com"
     rows = {
-        "plain.com": ("simple", Shape(method="http")),
-        "*.wild.com": ("zero_downtime", Shape(method="txt", wildcard=True)),
-        long: ("zero_downtime", Shape(method="txt", cloudflare_branding=True)),
+        "plain.com": ("simple", ObjectSpec(method="http")),
+        "*.wild.com": ("zero_downtime", ObjectSpec(method="txt", wildcard=True)),
+        long: ("zero_downtime", ObjectSpec(method="txt", cloudflare_branding=True)),
     }
     for name, (plan, _) in rows.items():
         await connection.execute(
@@ -152,8 +152,56 @@ async def test_what_the_first_version_sent_is_known_to_the_second(empty_database
         )
     await asyncio.to_thread(migrate, empty_database_url)
     applied = await connection.fetch("SELECT custom_hostname_id, applied FROM cloudflare_objects")
-    read = TypeAdapter(Shape).validate_json
-    assert {name: read(shape) for name, shape in applied} == {
-        name: shape for name, (_, shape) in rows.items()
+    read = TypeAdapter(ObjectSpec).validate_json
+    assert {name: read(spec) for name, spec in applied} == {
+        name: spec for name, (_, spec) in rows.items()
     }
     await connection.close()
+
+
+OLD_ROWS = """
+INSERT INTO zones (id, cloudflare_zone_id, api_token, cname_target, fallback_origin, created_at,
+  updated_at, pause_reason, paused_at)
+VALUES ('zone_1', 'z', '', 't', 'f', now(), now(), 'dns_contradicts', now());
+INSERT INTO custom_hostnames (id, hostname, base, tenant, zone_id, plan, desired, state, reason,
+  waiting_on, metadata, dns, tombstone, revision, sequence, view, document, created_at, updated_at,
+  wanted_at, acted_at)
+VALUES ('ch_1', 'a.com', 'a.com', 't', 'zone_1', 'simple', 'present', 'active',
+  'cname_contradicted', 'tenant', '{}', '{"routing": {"kind": "elsewhere", "chain": []}}', false, 1,
+  1, 1, '{}', now(), now(), now(), now());
+INSERT INTO watches (custom_hostname_id, zone_id, told_reasons, doubted_at, contradictions)
+VALUES ('ch_1', 'zone_1', '["cname_contradicted", "awaiting_cname"]', now(), 2);
+INSERT INTO turns VALUES ('ch_1', 'default', 'creation', 'zone_1', 't', 7, true, now());
+INSERT INTO sweeps (zone_id, list, due_at) VALUES ('zone_1', '', now());
+INSERT INTO budgets VALUES ('default', '{"turns": {"creation": 7}, "spent": {"sweeps": {"1": 2}}}');
+"""
+NEW_ROWS = """
+SELECT h.reason, h.dns->'routing'->>'kind', s.emitted_reasons::text, s.mismatches,
+  s.suspected_at IS NOT NULL, q.rank, z.pause_reason, z.rerender_cursor, b.state::text
+FROM custom_hostnames h, schedules s, queued_calls q, zones z, budgets b, list_scans
+"""
+
+
+async def test_a_database_of_the_old_names_goes_on_under_the_new_ones(
+    empty_database_url: str,
+) -> None:
+    config = alembic_config(empty_database_url)
+    await asyncio.to_thread(command.upgrade, config, "6c1e9a7d3f58")
+    await asyncio.to_thread(command.downgrade, config, "-1")
+    connection = await asyncpg.connect(empty_database_url)
+    await connection.execute(OLD_ROWS)
+    await asyncio.to_thread(command.upgrade, config, "6c1e9a7d3f58")
+    row = await connection.fetchrow(NEW_ROWS)
+    await connection.close()
+    assert row is not None
+    assert tuple(row) == (
+        "cname_mismatch",
+        "points_elsewhere",
+        '["cname_mismatch", "awaiting_cname"]',
+        2,
+        True,
+        7,
+        "dns_mismatch",
+        "",
+        '{"spent": {"resync": {"1": 2}}, "ranks_served": {"creation": 7}}',
+    )

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from sqlalchemy.dialects import postgresql
 
-from app.domain.custom_hostname import State, Watch
+from app.domain.custom_hostname import Schedule, State
 from app.persistence.custom_hostnames import HostnameFilter, documents_page
 from app.persistence.database import Database
 from tests.support.rows import present_zone, put_hostname
@@ -23,7 +23,7 @@ COPIED = {
         "tenant": "'t' || n % 10",
         "state": "CASE WHEN n % 10 < 9 THEN 'deleted' ELSE state END",
     },
-    "watches": {"custom_hostname_id": "'ch_' || lpad(n::text, 6, '0')"},
+    "schedules": {"custom_hostname_id": "'ch_' || lpad(n::text, 6, '0')"},
 }
 
 
@@ -31,7 +31,9 @@ COPIED = {
 async def sql(database: Database, database_url: str) -> AsyncIterator[asyncpg.Connection]:
     """Give a connection to a table of which nine rows in ten are deleted."""
     zone = await present_zone(database)
-    await put_hostname(database, zone, "ch_", "first.shop.com", Watch(), state=State.CNAME_VERIFIED)
+    await put_hostname(
+        database, zone, "ch_", "first.shop.com", Schedule(), state=State.CNAME_VERIFIED
+    )
     connection = await asyncpg.connect(database_url)
     for table, changed in COPIED.items():
         names = [

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from app.domain.custom_hostname import CloudflareObject, Watch
+from app.domain.custom_hostname import CloudflareObject, Schedule
 from app.domain.errors import DatabaseUnavailable
 from app.persistence import leases, list_snapshot
 from app.persistence.connecting import connect
@@ -23,25 +23,25 @@ Change = Callable[[Connection, str], Awaitable[object]]
 async def confirm(tx: Connection, _: str) -> None:
     later = await tx.scalar(text("SELECT nameplate_now()"))
     assert later is not None
-    await list_snapshot.confirm_listed(
-        tx, IDS[::-1], sent_at=later, round_number=None, next_look_in=None
+    await list_snapshot.confirm_snapshot(
+        tx, IDS[::-1], sent_at=later, round_number=None, next_check_in=None
     )
 
 
 async def note(tx: Connection, _: str) -> None:
-    await list_snapshot.note_listed(tx, IDS[::-1], 7)
+    await list_snapshot.note_in_scan(tx, IDS[::-1], 7)
 
 
 async def unlisted(tx: Connection, zone_id: str) -> None:
     now = await tx.scalar(text("SELECT nameplate_now()"))
     assert now is not None
-    await list_snapshot.look_at_unlisted(tx, zone_id, {}, since=now)
+    await list_snapshot.check_unlisted(tx, zone_id, {}, since=now)
 
 
 async def missing(tx: Connection, zone_id: str) -> None:
     now = await tx.scalar(text("SELECT nameplate_now()"))
     assert now is not None
-    await list_snapshot.look_at_missing(tx, zone_id, 9, since=now, rounds=1)
+    await list_snapshot.check_missing(tx, zone_id, 9, since=now, rounds=1)
 
 
 async def claim(tx: Connection, _: str) -> None:
@@ -61,18 +61,20 @@ async def test_rows_are_locked_in_the_order_of_their_ids(
     # The table has them the other way round, as it comes about in life.
     for each in reversed(IDS):
         name = f"{each[3:]}.shop.com"
-        watch = Watch(cloudflare_due_at=later)
+        schedule = Schedule(cloudflare_due_at=later)
         await put_hostname(
-            database, zone, each, name, watch, cloudflare=CloudflareObject(id=f"cf-{each}")
+            database, zone, each, name, schedule, cloudflare=CloudflareObject(id=f"cf-{each}")
         )
     async with database.transaction() as tx:
         await tx.execute(
-            text("UPDATE watches SET hostname_status = 'pending', ssl_status = 'pending_issuance'")
+            text(
+                "UPDATE schedules SET hostname_status = 'pending', ssl_status = 'pending_issuance'"
+            )
         )
         # Written back to front, so that a scan meets the last first.
         for each in reversed(IDS):
             await tx.execute(
-                text("UPDATE watches SET listed_in = 0 WHERE custom_hostname_id = :id"),
+                text("UPDATE schedules SET seen_in_scan = 0 WHERE custom_hostname_id = :id"),
                 {"id": each},
             )
 
@@ -86,12 +88,12 @@ async def test_rows_are_locked_in_the_order_of_their_ids(
         held = first.transaction()
         await held.start()
         await first.execute(
-            "SELECT 1 FROM watches WHERE custom_hostname_id = $1 FOR UPDATE", IDS[0]
+            "SELECT 1 FROM schedules WHERE custom_hostname_id = $1 FOR UPDATE", IDS[0]
         )
         task = asyncio.create_task(change_all())
         await until_somebody_waits(database)
         # Who waits for the first holds none of the others.
-        rows = await other.fetch("SELECT custom_hostname_id FROM watches FOR UPDATE SKIP LOCKED")
+        rows = await other.fetch("SELECT custom_hostname_id FROM schedules FOR UPDATE SKIP LOCKED")
         assert sorted(row[0] for row in rows) == IDS[1:]
         await held.rollback()
         await task

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from app.domain.custom_hostname import CustomHostname, Desired, Removal, State, Watch
+from app.domain.custom_hostname import CustomHostname, Desired, Removal, Schedule, State
 from app.domain.reason import Reason
 from app.persistence import custom_hostnames as store
 from app.persistence import due_work, leases, pause_spreading, tables
@@ -25,7 +25,7 @@ async def insert(database: Database, name: str, **changes: Any) -> CustomHostnam
     now = await now_of(database)
     record_id = f"ch_{name.replace('.', '_')}"
     zone = await present_zone(database)
-    due = Watch(cloudflare_due_at=now)
+    due = Schedule(cloudflare_due_at=now)
     return await put_hostname(database, zone, record_id, name, due, **changes)
 
 
@@ -42,7 +42,7 @@ async def claim_due(database: Database, limit: int = 10) -> list[Claim]:
 
 async def put_off(tx: Connection, *, minutes: int) -> None:
     later = NOW + in_seconds(minutes * 60)
-    await tx.execute(update(tables.watches).values(dns_due_at=later, cloudflare_due_at=later))
+    await tx.execute(update(tables.schedules).values(dns_due_at=later, cloudflare_due_at=later))
 
 
 async def test_what_is_due_is_claimed_once(database: Database) -> None:
@@ -62,8 +62,8 @@ async def test_a_lease_that_ended_is_taken_up_with_a_higher_token(database: Data
     (second,) = await claim_due(database)
     assert second.token == first.token + 1
     async with database.transaction() as tx:
-        assert not await leases.hold(tx, first)
-        assert await leases.hold(tx, second)
+        assert not await leases.lock_lease(tx, first)
+        assert await leases.lock_lease(tx, second)
 
 
 async def test_a_lease_that_ended_allows_no_write_even_before_anybody_takes_it(
@@ -74,19 +74,19 @@ async def test_a_lease_that_ended_allows_no_write_even_before_anybody_takes_it(
     async with database.transaction() as tx:
         await advance(tx, timedelta(seconds=leases.LEASE_SECONDS + 1))
     async with database.transaction() as tx:
-        assert not await leases.hold(tx, claim)
+        assert not await leases.lock_lease(tx, claim)
 
 
 async def test_a_wake_during_a_lease_makes_the_row_due_at_its_end(database: Database) -> None:
     record = await insert(database, "a.shop.com")
     (claim,) = await claim_due(database)
-    later = Watch(cloudflare_due_at=claim.now + timedelta(hours=1))
+    later = Schedule(cloudflare_due_at=claim.now + timedelta(hours=1))
     async with database.transaction() as tx:
         await leases.wake(tx, record.id)
     assert await claim_due(database) == []
     async with database.transaction() as tx:
-        assert await leases.hold(tx, claim)
-        await leases.release(tx, claim, later)
+        assert await leases.lock_lease(tx, claim)
+        await leases.save_and_release(tx, claim, later)
     assert [c.custom_hostname_id for c in await claim_due(database)] == [record.id]
 
 
@@ -111,7 +111,9 @@ async def test_one_that_is_woken_while_it_is_held_goes_first_once_it_is_let_go(
         await leases.wake(tx, record.id)
         zone = (await open_zones(tx))[0]
         assert await due_work.claim_woken(tx, zone.id, limit=3) == []
-        await leases.release(tx, claim, Watch(cloudflare_due_at=claim.now + timedelta(hours=1)))
+        await leases.save_and_release(
+            tx, claim, Schedule(cloudflare_due_at=claim.now + timedelta(hours=1))
+        )
         assert len(await due_work.claim_woken(tx, zone.id, limit=3)) == 1
 
 
@@ -133,7 +135,9 @@ async def test_a_release_without_a_wake_keeps_the_appointment(database: Database
     await insert(database, "a.shop.com")
     (claim,) = await claim_due(database)
     async with database.transaction() as tx:
-        await leases.release(tx, claim, Watch(cloudflare_due_at=claim.now + timedelta(seconds=90)))
+        await leases.save_and_release(
+            tx, claim, Schedule(cloudflare_due_at=claim.now + timedelta(seconds=90))
+        )
     for seconds, due in ((80, 0), (11, 1)):
         async with database.transaction() as tx:
             await advance(tx, timedelta(seconds=seconds))
@@ -152,8 +156,10 @@ async def test_an_unchanged_look_writes_no_wide_row(database: Database) -> None:
         known = await store.get_hostname(tx, record.id)
         assert known is not None
         now = await read_now(tx)
-        looked = replace(known, updated_at=now, watch=Watch(dns_due_at=now + timedelta(seconds=10)))
-        kept = await store.save_hostname(tx, looked, before=known)
+        checked = replace(
+            known, updated_at=now, schedule=Schedule(dns_due_at=now + timedelta(seconds=10))
+        )
+        kept = await store.save_hostname(tx, checked, before=known)
     assert kept.view == known.view
     async with database.pool.acquire() as connection:
         before = await connection.fetchval("SELECT xmin::text FROM custom_hostnames")
@@ -177,56 +183,56 @@ async def test_all_of_a_watch_is_read_as_it_was_written(database: Database) -> N
     record = await insert(database, "a.shop.com")
     (claim,) = await claim_due(database)
     at = claim.now + timedelta(seconds=1)
-    whole = Watch(
+    whole = Schedule(
         dns_due_at=at,
         cloudflare_due_at=at,
         cloudflare_failures=1,
         cloudflare_waits_until=at,
-        act_failures=7,
-        act_waits_until=at,
+        action_failures=7,
+        action_waits_until=at,
         dns_failures=2,
-        contradictions=3,
-        contradicted_at=at,
+        mismatches=3,
+        mismatched_at=at,
         refreshed_at=at,
         refreshed_records=frozenset({("TXT", "a", "b"), ("CNAME", "c", "d")}),
         refreshes=4,
         viewed_at=at,
-        doubted_at=at,
+        suspected_at=at,
         followed_from=at,
         refreshes_on=at,
         refreshes_today=5,
         waiting_since=at,
         removal=Removal.REMAKE,
         remade_at=at,
-        told_reasons=frozenset({Reason.AWAITING_CNAME, Reason.CNAME_ELSEWHERE}),
+        emitted_reasons=frozenset({Reason.AWAITING_CNAME, Reason.CNAME_ELSEWHERE}),
     )
     assert all(
-        getattr(whole, name) != getattr(Watch(), name) for name in Watch.__dataclass_fields__
+        getattr(whole, name) != getattr(Schedule(), name) for name in Schedule.__dataclass_fields__
     )
     async with database.transaction() as tx:
-        await leases.release(tx, claim, whole)
+        await leases.save_and_release(tx, claim, whole)
     async with database.transaction() as tx:
         known = await store.get_hostname(tx, record.id)
     assert known is not None
-    assert known.watch == whole
+    assert known.schedule == whole
 
 
 async def spread(database: Database, *, anew: bool, paused_for: timedelta) -> None:
     async with database.transaction() as tx:
         zone = (await open_zones(tx))[0]
         since = await read_now(tx) - paused_for
-        ids = await pause_spreading.lock_for_spreading(tx, zone.id, after="", limit=10)
-        await pause_spreading.spread(
+        ids = await pause_spreading.lock_for_resume(tx, zone.id, after="", limit=10)
+        await pause_spreading.jitter_overdue(
             tx,
             ids,
             over=timedelta(hours=1),
-            doubts_over=timedelta(minutes=5),
+            suspects_over=timedelta(minutes=5),
             paused_since=since,
             anew=anew,
         )
 
 
-@pytest.mark.parametrize("doubt", ["contradicted_at", "doubted_at"])
+@pytest.mark.parametrize("doubt", ["mismatched_at", "suspected_at"])
 @pytest.mark.parametrize("anew", [True, False])
 async def test_after_a_pause_what_was_in_doubt_is_looked_at_within_five_minutes(
     database: Database, doubt: str, *, anew: bool
@@ -235,22 +241,22 @@ async def test_after_a_pause_what_was_in_doubt_is_looked_at_within_five_minutes(
     await let_pass(database, hours=1)
     (claim,) = await claim_due(database)
     later = claim.now + timedelta(days=9)
-    in_doubt = {
-        "contradicted_at": Watch(dns_due_at=later, contradicted_at=claim.now),
-        "doubted_at": Watch(dns_due_at=later, doubted_at=claim.now),
+    is_suspected = {
+        "mismatched_at": Schedule(dns_due_at=later, mismatched_at=claim.now),
+        "suspected_at": Schedule(dns_due_at=later, suspected_at=claim.now),
     }[doubt]
     async with database.transaction() as tx:
-        await leases.release(tx, claim, in_doubt)
+        await leases.save_and_release(tx, claim, is_suspected)
     await spread(database, anew=anew, paused_for=timedelta(minutes=30))
     async with database.transaction() as tx:
         known = await store.get_hostname(tx, record.id)
         latest = await read_now(tx) + timedelta(minutes=5)
     assert known is not None
-    watch = known.watch
-    assert watch.dns_due_at is not None
-    assert watch.cloudflare_due_at is not None
-    assert claim.now < max(watch.dns_due_at, watch.cloudflare_due_at) < latest
-    assert getattr(watch, doubt) == (None if anew else claim.now)
+    schedule = known.schedule
+    assert schedule.dns_due_at is not None
+    assert schedule.cloudflare_due_at is not None
+    assert claim.now < max(schedule.dns_due_at, schedule.cloudflare_due_at) < latest
+    assert getattr(schedule, doubt) == (None if anew else claim.now)
 
 
 @pytest.mark.parametrize(
@@ -275,7 +281,7 @@ async def test_after_a_pause_what_somebody_waits_for_is_due_and_all_else_is_spre
         known = await store.get_hostname(tx, record.id)
         now = await read_now(tx)
     assert known is not None
-    due = known.watch.cloudflare_due_at
+    due = known.schedule.cloudflare_due_at
     assert due is not None
     assert (due <= now) is (waits or acted_on)
 

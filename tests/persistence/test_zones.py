@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from app.persistence.database import open_database
-from app.persistence.zones import list_zones, save_redraw
+from app.persistence.zones import list_zones, save_rerender
 from tests.support.rows import put_zone
 
 
@@ -54,13 +54,13 @@ async def test_documents_that_were_redrawn_before_the_target_moved_again_are_red
         await put_zone(database, "0" * 32, "clients.provider.net")
         async with database.transaction() as tx:
             (zone,) = await list_zones(tx)
-            assert zone.redraw_after == ""
-            assert await save_redraw(tx, zone, before="", after="ch_5")
+            assert zone.rerender_cursor == ""
+            assert await save_rerender(tx, zone, before="", after="ch_5")
         await put_zone(database, "0" * 32, "tenants.provider.net")
         async with database.transaction() as tx:
-            assert not await save_redraw(tx, zone, before="", after="ch_9")
+            assert not await save_rerender(tx, zone, before="", after="ch_9")
             (zone,) = await list_zones(tx)
-        assert zone.redraw_after == ""
+        assert zone.rerender_cursor == ""
 
 
 async def test_a_process_that_starts_with_the_same_settings_keeps_what_was_redrawn(
@@ -71,8 +71,8 @@ async def test_a_process_that_starts_with_the_same_settings_keeps_what_was_redra
         await put_zone(database, "0" * 32, "clients.provider.net")
         async with database.transaction() as tx:
             (zone,) = await list_zones(tx)
-            await save_redraw(tx, zone, before="", after="ch_5")
+            await save_rerender(tx, zone, before="", after="ch_5")
         await put_zone(database, "0" * 32, "clients.provider.net")
         async with database.transaction() as tx:
             (zone,) = await list_zones(tx)
-        assert zone.redraw_after == "ch_5"
+        assert zone.rerender_cursor == "ch_5"

@@ -87,7 +87,7 @@ async def test_eight_workers_over_twenty_times_too_many_names_never_breach_the_l
     assert calls["breaches"] == 0
     assert calls["most_in_window"] <= CALLS
     # Nobody else stands still for them.
-    assert min(spent["validation"], spent["sweeps"]) > 0
+    assert min(spent["validation"], spent["resync"]) > 0
     # It is a proof only if the budget was wanted, and spent.
     assert calls["most_in_window"] >= 0.6 * CALLS
     assert len(waits) >= 0.9 * PRESSES * SECONDS
@@ -120,7 +120,7 @@ async def _fill(service: Service, count: int) -> list[str]:
     await service.sql.execute(
         # Ten a second are seen, which with those who press and all that is followed is more than
         # there are calls; more would only keep two cores busy.
-        "UPDATE watches SET dns_due_at = nameplate_now() + random() * interval '60 minutes'"
+        "UPDATE schedules SET dns_due_at = nameplate_now() + random() * interval '60 minutes'"
     )
     rows = await service.sql.fetch("SELECT id FROM custom_hostnames ORDER BY id")
     return [row["id"] for row in rows]
@@ -147,7 +147,7 @@ async def _until_patched(service: Service) -> list[float]:
     """Give how long after each refresh was asked for Cloudflare had answered the PATCH."""
     rows = await service.sql.fetch(
         "SELECT extract(epoch FROM w.refreshed_at - h.refresh_requested_at)::float8 AS wait "
-        "FROM custom_hostnames h JOIN watches w ON w.custom_hostname_id = h.id "
+        "FROM custom_hostnames h JOIN schedules w ON w.custom_hostname_id = h.id "
         "WHERE h.refresh_requested_at IS NOT NULL"
     )
     # A refresh that the machine did before the person asked is none of the person's.

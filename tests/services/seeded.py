@@ -89,8 +89,8 @@ class Worker:
     async def read_next(self) -> bool:
         """Read one page, if one is due; lists that are not worth a call are only put off."""
         before = self.asked.count
-        while claimed := await self.services.sweeps.claim(1):
-            await self.services.sweeps.read_page(claimed[0])
+        while claimed := await self.services.resync.claim(1):
+            await self.services.resync.read_page(claimed[0])
             if self.asked.count > before:
                 return True
         return False
@@ -159,12 +159,12 @@ class Seeded:
 
     async def under_way(self) -> bool:
         """Whether a round is not at its end."""
-        found = await self.sql.fetchval("SELECT 1 FROM sweeps WHERE page IS NOT NULL")
+        found = await self.sql.fetchval("SELECT 1 FROM list_scans WHERE page IS NOT NULL")
         return found is not None
 
     async def row(self, number: int) -> dict[str, Any]:
         """Give the narrow row of one name."""
-        query = "SELECT * FROM watches WHERE custom_hostname_id = $1"
+        query = "SELECT * FROM schedules WHERE custom_hostname_id = $1"
         found = await self.sql.fetchrow(query, record_id(number))
         assert found is not None
         return dict(found)
@@ -175,7 +175,7 @@ class Seeded:
 
     async def round(self, name: str = "all") -> dict[str, Any]:
         """Give how far a list is."""
-        found = await self.sql.fetchrow("SELECT * FROM sweeps WHERE list = $1", name)
+        found = await self.sql.fetchrow("SELECT * FROM list_scans WHERE list = $1", name)
         assert found is not None
         return dict(found)
 

@@ -17,11 +17,11 @@ async def test_custom_metadata_that_the_plan_refuses_is_kept_back_and_said_so(
     await account(service, custom_metadata=False)
     first = await service.create("shop.meta-one.com", custom_metadata={"tier": "gold"})
     created = await service.follow(first["id"], "validating")
-    assert created["cloudflare"]["custom_metadata"] == "kept_back"
+    assert created["cloudflare"]["custom_metadata"] == "withheld"
     posts = "POST /zones/{zone_id}/custom_hostnames"
     before = (await service.calls())["by_route"][posts]
     second = await service.create("shop.meta-two.com", custom_metadata={"tier": "gold"})
-    assert (second["state"], second["cloudflare"]["custom_metadata"]) == ("validating", "kept_back")
+    assert (second["state"], second["cloudflare"]["custom_metadata"]) == ("validating", "withheld")
     assert (await service.calls())["by_route"][posts] == before + 1
 
 

@@ -13,8 +13,8 @@ from app.domain.observation import CloudflareHostname, HostnamePage
 from app.domain.rate_limit import Lane, Limits
 from app.domain.zone import ZoneAccess
 from app.persistence.database import open_database
-from app.services.rate_limiter import Budgets
-from app.services.reconciler.act import MOST_PAGES, Actor
+from app.services.rate_limiter import RateLimiter
+from app.services.reconciler.act import MOST_PAGES, ActionExecutor
 from tests.domain.builders import hostname_record
 
 ACCESS = ZoneAccess("zone0123", "token", "default")
@@ -45,14 +45,14 @@ async def found(database_url: str, pages: list[list[str]]) -> tuple[Any, Lists, 
     """Look `shop.com` up; give what was found, the lists, and the calls that were counted."""
     lists = Lists(pages)
     async with open_database(database_url) as database:
-        budgets = Budgets(database, Limits())
-        actor = Actor(cast("Any", lists), budgets)
+        budgets = RateLimiter(database, Limits())
+        executor = ActionExecutor(cast("Any", lists), budgets)
         try:
-            result: Any = (await actor.find(hostname_record(name="shop.com"), ACCESS)).id
+            result: Any = (await executor.find(hostname_record(name="shop.com"), ACCESS)).id
         except (CloudflareNotFound, CloudflareUnavailable) as error:
             result = type(error)
-        standing = await budgets.standing("default")
-    return result, lists, standing.spent[Lane.VALIDATION]
+        usage = await budgets.usage("default")
+    return result, lists, usage.spent[Lane.VALIDATION]
 
 
 @pytest.mark.parametrize("spelling", ["shop.com", "*.shop.com"])

@@ -17,8 +17,8 @@ from app.local.stack import StackLimits, StackOptions, running_stack
 from app.persistence.clock import advance
 from app.persistence.database import open_database
 from app.persistence.zones import open_zones
-from app.services.call_queue import Turns
-from app.services.rate_limiter import Budgets
+from app.services.call_queue import CallQueue
+from app.services.rate_limiter import RateLimiter
 from tests.support import Service
 
 CREATE = "POST /zones/{zone_id}/custom_hostnames"
@@ -66,7 +66,7 @@ async def test_a_creation_beyond_the_minutes_few_waits_with_its_place_and_is_mad
     assert shown["queue"]["place"] == 3
     said = await budget(limited)
     assert said["queues"]["creation"]["waiting"] == 3
-    assert (said["creations"]["spent"], said["creations"]["ours"]) == (2, 2)
+    assert (said["creations"]["spent"], said["creations"]["spendable"]) == (2, 2)
     for hostname in waiting:
         while not await is_created(limited, hostname):
             await limited.advance(seconds=15)
@@ -82,12 +82,12 @@ async def test_a_worker_that_dies_with_somebodys_turn_loses_nothing(limited: Ser
     waiting = await limited.create("shop.unlucky.com")
     # As a worker does that is killed the moment it has served the turn.
     async with open_database(limited.stack.database_url, connections=1) as database:
-        turns = Turns(database, Budgets(database, Limits(creations=LIMITS.creations)))
+        queue = CallQueue(database, RateLimiter(database, Limits(creations=LIMITS.creations)))
         async with database.transaction() as tx:
             # In one transaction, so that no worker can be faster.
             await advance(tx, timedelta(seconds=66))
             (zone,) = await open_zones(tx)
-            claims = await turns.serve(tx, zone.budget, zone.id, limit=1)
+            claims = await queue.serve(tx, zone.budget, zone.id, limit=1)
     assert [claim.custom_hostname_id for claim in claims] == [waiting["id"]]
     while not await is_created(limited, waiting):
         await limited.advance(seconds=15)
@@ -184,4 +184,4 @@ async def test_what_is_spent_is_told_by_lane(service: Service) -> None:
     # An answer at its deadline may come before the call that it began.
     await service.eventually(lambda: spent("interactive", 2))
     await service.sweep()
-    await service.eventually(lambda: spent("sweeps", 1))
+    await service.eventually(lambda: spent("resync", 1))

@@ -13,7 +13,7 @@ from app.domain.errors import PlanNotAvailable
 from app.domain.hostname import Hostname
 from app.domain.observation import Absent, DnsView, Found, Unknown, Values
 from app.persistence.database import Database
-from app.services.option_validation import Choosing
+from app.services.option_validation import OptionValidator
 from tests.support.rows import present_zone
 
 CLOUDFLARES = Found(("ada.ns.cloudflare.com", "bob.ns.cloudflare.com"))
@@ -51,7 +51,7 @@ async def chosen(
 ) -> tuple[str, bool]:
     """Give the plan that the name gets, and whether it is taken for an apex."""
     zone = replace(await present_zone(database), apex_prefixes=prefixes)
-    knows = Choosing(dns, public_suffix, any_suffix, patience=0.05)
+    knows = OptionValidator(dns, public_suffix, any_suffix, patience=0.05)
     hostname = Hostname(name)
     ground = await knows.ground(hostname, plan, zone)
     default = knows.default_plan(hostname, ground, zone)

@@ -9,14 +9,14 @@ from typing import cast
 
 import pytest
 
-from app.domain.custom_hostname import Watch
+from app.domain.custom_hostname import Schedule
 from app.domain.rate_limit import Limits
 from app.domain.zone import Zone
 from app.persistence.database import Connection, Database
 from app.persistence.leases import Claim, wake
-from app.services.call_queue import Turns
-from app.services.dispatcher import Claims
-from app.services.rate_limiter import Budgets
+from app.services.call_queue import CallQueue
+from app.services.dispatcher import Dispatcher
+from app.services.rate_limiter import RateLimiter
 from tests.support.rows import now_of, present_zone, put_hostname, put_zone
 
 
@@ -29,7 +29,7 @@ async def zones(database: Database) -> list[Zone]:
 
 async def fill(database: Database, zones: Sequence[Zone], number: int, count: int) -> list[str]:
     """Add names to a zone whose DNS is due to be looked at."""
-    due = Watch(dns_due_at=await now_of(database) - timedelta(minutes=1))
+    due = Schedule(dns_due_at=await now_of(database) - timedelta(minutes=1))
     ids = [f"ch_{number}_{each}" for each in range(count)]
     for each in ids:
         name = f"{each.replace('_', '-')}.shop.com"
@@ -37,9 +37,9 @@ async def fill(database: Database, zones: Sequence[Zone], number: int, count: in
     return ids
 
 
-def claims_of(database: Database, turns: Turns | None = None) -> Claims:
-    budgets = Budgets(database, Limits())
-    return Claims(database, budgets, turns or Turns(database, budgets))
+def claims_of(database: Database, queue: CallQueue | None = None) -> Dispatcher:
+    budgets = RateLimiter(database, Limits())
+    return Dispatcher(database, budgets, queue or CallQueue(database, budgets))
 
 
 def by_zone(claims: Sequence[Claim]) -> Counter[str]:
@@ -88,7 +88,7 @@ async def test_what_was_claimed_before_a_step_fails_is_worked_on(
     database: Database, zones: list[Zone]
 ) -> None:
     woken, *_ = await fill(database, zones, 0, 3)
-    faulty = cast("Turns", Faulty())
+    faulty = cast("CallQueue", Faulty())
     with pytest.raises(RuntimeError):
         await claims_of(database, faulty).due(10)
     async with database.transaction() as tx:

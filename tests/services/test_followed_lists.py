@@ -27,13 +27,13 @@ async def waiting(zone: Seeded, count: int) -> None:
     The lists were read before: each has its next round in five minutes.
     """
     await zone.seed(count, ssl_status="pending_issuance")
-    await zone.sql.execute("UPDATE sweeps SET due_at = nameplate_now() + interval '5 minutes'")
+    await zone.sql.execute("UPDATE list_scans SET due_at = nameplate_now() + interval '5 minutes'")
     await fall_due(zone)
 
 
 async def fall_due(zone: Seeded) -> None:
     await zone.sql.execute(
-        "UPDATE watches SET cloudflare_due_at = nameplate_now(), followed_from = nameplate_now() "
+        "UPDATE schedules SET cloudflare_due_at = nameplate_now(), followed_from = nameplate_now() "
         "WHERE ssl_status = 'pending_issuance'"
     )
 
@@ -69,7 +69,7 @@ async def test_twenty_one_are_left_to_the_two_lists(zone: Seeded) -> None:
         assert worker.asked.singles == []
         assert sorted(worker.asked.filtered, key=str) == sorted(BOTH, key=str)
     due = await zone.sql.fetchval(
-        "SELECT count(*) FROM watches WHERE cloudflare_due_at > nameplate_now()"
+        "SELECT count(*) FROM schedules WHERE cloudflare_due_at > nameplate_now()"
     )
     assert due == MANY
 
@@ -89,7 +89,7 @@ async def test_their_lists_are_read_every_twenty_seconds_and_no_sooner(zone: See
 
 async def test_names_that_are_followed_no_more_need_no_lists(zone: Seeded) -> None:
     await waiting(zone, MANY)
-    await zone.sql.execute("UPDATE watches SET cloudflare_due_at = NULL")
+    await zone.sql.execute("UPDATE schedules SET cloudflare_due_at = NULL")
     async with zone.worker() as worker:
         await round_of_both(worker)
         assert worker.asked.count == 0
@@ -142,7 +142,7 @@ async def test_a_name_that_goes_on_to_deployment_is_seen_by_the_other_list(zone:
 async def test_other_names_that_are_due_are_still_looked_at_one_by_one(zone: Seeded) -> None:
     await waiting(zone, MANY + 1)
     await zone.sql.execute(
-        "UPDATE watches SET ssl_status = 'pending_validation' WHERE custom_hostname_id = $1",
+        "UPDATE schedules SET ssl_status = 'pending_validation' WHERE custom_hostname_id = $1",
         record_id(0),
     )
     async with zone.worker() as worker:

@@ -115,12 +115,12 @@ async def test_a_hostname_wished_gone_during_a_look_is_not_created_any_more(
         database_url,
         "observed",
         "UPDATE custom_hostnames SET desired = 'absent'",
-        "UPDATE watches SET wakes = wakes + 1",
+        "UPDATE schedules SET wakes = wakes + 1",
     )
     async with alone(database_url, tmp_path, gone) as (services, calls_url):
         record = await register(services)
         assert record.state is State.PENDING
-        assert record.watch.next_check_at is not None
+        assert record.schedule.next_check_at is not None
         assert record.cloudflare.create_tried_at is None
         removed = await tick(services, record)
         assert removed.state is State.DELETED
@@ -134,7 +134,7 @@ async def test_a_change_during_a_creation_that_is_refused_is_tried_without_being
         database_url,
         "create_answered",
         "UPDATE custom_hostnames SET options = '{}', revision = revision + 1",
-        "UPDATE watches SET wakes = wakes + 1",
+        "UPDATE schedules SET wakes = wakes + 1",
     )
     async with alone(database_url, tmp_path, mended) as (services, calls_url):
         account = calls_url.replace("/calls", "/account")
@@ -225,7 +225,7 @@ async def test_while_cloudflare_hangs_no_hostname_is_leased_that_no_request_work
         await asyncio.gather(*(services.custom_hostnames.register(each) for each in wanted))
         async with services.database.pool.acquire() as connection:
             leased = await connection.fetchval(
-                "SELECT count(*) FROM watches WHERE leased_until > nameplate_now()"
+                "SELECT count(*) FROM schedules WHERE leased_until > nameplate_now()"
             )
         assert 0 < leased <= hanging.asked
         free = await services.claims.due(100)
@@ -242,7 +242,7 @@ async def test_a_check_of_dns_that_is_overdue_stays_so_when_a_list_brings_news(
         assert seen is not None
         async with services.database.pool.acquire() as connection:
             await connection.execute(
-                "UPDATE watches SET dns_due_at = nameplate_now() - interval '1 minute'"
+                "UPDATE schedules SET dns_due_at = nameplate_now() - interval '1 minute'"
             )
         async with services.database.transaction() as tx:
             claim = await claim_one(tx, record.id)
@@ -251,8 +251,8 @@ async def test_a_check_of_dns_that_is_overdue_stays_so_when_a_list_brings_news(
         await services.reconciler.reconcile_view(claim, news, sent_at=claim.now)
         shown = await services.custom_hostnames.get(record.id)
         assert shown.cloudflare.seen == replace(news, validation_records=())
-        assert shown.watch.dns_due_at is not None
-        assert shown.watch.dns_due_at < claim.now
+        assert shown.schedule.dns_due_at is not None
+        assert shown.schedule.dns_due_at < claim.now
 
 
 async def test_a_rush_of_posts_is_accepted_or_told_to_come_again_and_all_of_it_arrives(
@@ -294,7 +294,7 @@ async def test_a_new_cname_target_is_soon_in_every_document(
         )
 
     async def is_redrawn() -> bool:
-        return bool(await service.sql.fetchval("SELECT redraw_after IS NULL FROM zones"))
+        return bool(await service.sql.fetchval("SELECT rerender_cursor IS NULL FROM zones"))
 
     await service.eventually(is_redrawn)
     for hostname in made:

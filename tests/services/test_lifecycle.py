@@ -51,9 +51,9 @@ async def test_a_zero_downtime_hostname_is_active_before_its_cname_is_switched(
     events = await service.events(hostname["id"])
     assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
     assert [e["to"] for e in events if e["from"] != e["to"]] == UPWARDS
-    notices = [e["type"] for e in events if e["from"] == e["to"]]
-    assert notices[0] == "custom_hostname.records_changed"
-    assert "custom_hostname.action_required" in notices
+    notifications = [e["type"] for e in events if e["from"] == e["to"]]
+    assert notifications[0] == "custom_hostname.records_changed"
+    assert "custom_hostname.action_required" in notifications
 
 
 async def test_a_wildcard_is_validated_with_two_tokens(service: Service) -> None:
@@ -111,7 +111,7 @@ async def test_a_live_name_is_lost_only_after_three_contradictions_over_ten_minu
     hostname = await service.go_live("shop.lost-glove.com")
     await service.remove_dns("shop.lost-glove.com")
     shown = await service.refresh(hostname["id"])
-    assert (shown["state"], shown["reason"]) == ("cname_verified", "cname_contradicted")
+    assert (shown["state"], shown["reason"]) == ("cname_verified", "cname_mismatch")
     await service.advance(minutes=5, seconds=1)
     await asyncio.sleep(0.5)
     assert (await service.get(hostname["id"]))["state"] == "cname_verified"

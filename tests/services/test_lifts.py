@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from app.domain.custom_hostname import State, Watch
+from app.domain.custom_hostname import Schedule, State
 from app.domain.errors import Conflict
 from app.domain.zone import PauseReason
 from app.persistence.clock import advance
@@ -24,7 +24,7 @@ async def database(database: Database) -> Database:
     """Give a zone with some names that wait, paused for two hours."""
     zone, now = await present_zone(database), await now_of(database)
     for number in range(COUNT):
-        waiting = Watch(cloudflare_due_at=now, waiting_since=now)
+        waiting = Schedule(cloudflare_due_at=now, waiting_since=now)
         name = f"h{number}.shop.com"
         live = State.CNAME_VERIFIED
         await put_hostname(database, zone, f"ch_{number}", name, waiting, state=live)
@@ -36,7 +36,7 @@ async def database(database: Database) -> Database:
 
 async def waits(database: Database) -> list[datetime]:
     async with database.pool.acquire() as connection:
-        rows = await connection.fetch("SELECT waiting_since FROM watches ORDER BY 1")
+        rows = await connection.fetch("SELECT waiting_since FROM schedules ORDER BY 1")
     return [row[0] for row in rows]
 
 
@@ -60,10 +60,10 @@ async def test_what_a_request_to_resume_leaves_undone_is_gone_on_with_as_it_was_
     paused = await present_zone(database)
     assert await pauses.lift(paused, accept_regressions=True, within=0)
     begun = await present_zone(database)
-    assert (begun.lifted_after, begun.lift_accepts) == ("", True)
-    await pauses.go_on_lifting(paused.id, within=9)
+    assert (begun.resume_cursor, begun.resume_accepts) == ("", True)
+    await pauses.continue_resume(paused.id, within=9)
     lifted = await present_zone(database)
-    assert (lifted.pause, lifted.lifted_after, lifted.lift_accepts) == (None, None, False)
+    assert (lifted.pause, lifted.resume_cursor, lifted.resume_accepts) == (None, None, False)
     assert lifted.breaker_off_until is not None
 
 
@@ -98,7 +98,7 @@ async def test_an_operator_stops_the_end_of_a_pause_that_is_under_way(database: 
     pauses = Pauses(database)
     await pauses.lift(await present_zone(database), accept_regressions=False, within=0)
     await pauses.pause_by_operator("default", detail=None)
-    await pauses.go_on_lifting((await present_zone(database)).id, within=9)
+    await pauses.continue_resume((await present_zone(database)).id, within=9)
     assert (await present_zone(database)).pause_reason == "operator"
 
 
@@ -106,7 +106,7 @@ async def test_a_few_names_are_spread_over_as_many_seconds(database: Database) -
     await Pauses(database).resume("default")
     now = await now_of(database)
     async with database.pool.acquire() as connection:
-        rows = await connection.fetch("SELECT cloudflare_due_at FROM watches")
+        rows = await connection.fetch("SELECT cloudflare_due_at FROM schedules")
     due = [row[0] for row in rows]
     assert len(set(due)) == COUNT
     assert all(now - timedelta(seconds=5) < at <= now + timedelta(seconds=COUNT) for at in due)

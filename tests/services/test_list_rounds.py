@@ -26,13 +26,13 @@ async def zone(database_url: str, tmp_path: Path) -> AsyncIterator[Seeded]:
 
 
 async def viewed(zone: Seeded) -> set[datetime]:
-    rows = await zone.sql.fetch("SELECT DISTINCT viewed_at FROM watches")
+    rows = await zone.sql.fetch("SELECT DISTINCT viewed_at FROM schedules")
     return {row["viewed_at"] for row in rows}
 
 
-async def listed_in(zone: Seeded) -> list[int]:
-    rows = await zone.sql.fetch("SELECT DISTINCT listed_in FROM watches ORDER BY 1")
-    return [row["listed_in"] for row in rows]
+async def seen_in_scan(zone: Seeded) -> list[int]:
+    rows = await zone.sql.fetch("SELECT DISTINCT seen_in_scan FROM schedules ORDER BY 1")
+    return [row["seen_in_scan"] for row in rows]
 
 
 async def test_a_round_reads_every_page_once_and_sees_every_name(zone: Seeded) -> None:
@@ -43,7 +43,7 @@ async def test_a_round_reads_every_page_once_and_sees_every_name(zone: Seeded) -
         # How many pages there are is not known before the first answer.
         assert worker.asked.pages == [1, 3, 2, 1]
         assert min(await viewed(zone)) > before
-        assert await listed_in(zone) == [1]
+        assert await seen_in_scan(zone) == [1]
         done = await zone.round()
         assert (done["number"], done["page"], done["total"]) == (1, None, COUNT)
         worker.asked.forget()
@@ -51,7 +51,7 @@ async def test_a_round_reads_every_page_once_and_sees_every_name(zone: Seeded) -
         await worker.read_all(zone)
         assert worker.asked.pages == [3, 2, 1]
         assert worker.asked.count == 3
-    assert await listed_in(zone) == [2]
+    assert await seen_in_scan(zone) == [2]
 
 
 async def test_a_name_that_moved_is_seen_on_whatever_page_it_stands(zone: Seeded) -> None:
@@ -62,7 +62,7 @@ async def test_a_name_that_moved_is_seen_on_whatever_page_it_stands(zone: Seeded
         await worker.read_all(zone)
         assert worker.asked.singles == []
     rows = await zone.sql.fetch(
-        "SELECT custom_hostname_id FROM watches WHERE doubted_at IS NOT NULL"
+        "SELECT custom_hostname_id FROM schedules WHERE suspected_at IS NOT NULL"
     )
     assert {row["custom_hostname_id"] for row in rows} == {record_id(each) for each in numbers}
 
@@ -95,7 +95,7 @@ async def test_a_worker_that_stops_during_a_round_leaves_it_to_another_at_the_sa
     done = await zone.round()
     assert (begun["page"], done["page"]) == (2, None)
     assert (done["number"], done["started_at"]) == (begun["number"], begun["started_at"])
-    assert await listed_in(zone) == [1]
+    assert await seen_in_scan(zone) == [1]
 
 
 async def test_a_worker_that_answers_after_its_lease_moves_the_round_nowhere(zone: Seeded) -> None:
@@ -124,7 +124,7 @@ async def test_a_view_that_is_older_than_the_rows_last_look_is_dropped(zone: See
             """See it well again while the page that shows it gone is still under way."""
             await zone.control("/seed/status", numbers=[number], hostname_status="active")
             await zone.sql.execute(
-                "UPDATE watches SET cloudflare_due_at = nameplate_now() "
+                "UPDATE schedules SET cloudflare_due_at = nameplate_now() "
                 "WHERE custom_hostname_id = $1",
                 record_id(number),
             )
@@ -143,11 +143,11 @@ async def test_a_view_that_is_older_than_the_rows_last_look_is_dropped(zone: See
         assert worker.asked.singles == [id_of(number)]
     older, newer = await zone.row(8), await zone.row(number)
     assert (older["hostname_status"], newer["hostname_status"]) == ("moved", "active")
-    assert older["doubted_at"] is not None
-    assert newer["doubted_at"] is None
+    assert older["suspected_at"] is not None
+    assert newer["suspected_at"] is None
     assert newer["viewed_at"] > older["viewed_at"]
     # It was listed all the same.
-    assert newer["listed_in"] == older["listed_in"] == 1
+    assert newer["seen_in_scan"] == older["seen_in_scan"] == 1
 
 
 async def test_a_name_that_a_whole_round_does_not_list_is_asked_for_by_its_id(
@@ -188,8 +188,8 @@ async def test_a_name_that_its_filtered_list_does_not_show_is_asked_for_by_its_i
 async def whole_round(zone: Seeded) -> None:
     """Let a whole round of the large zone have ended just now."""
     await zone.sql.execute(
-        "UPDATE sweeps SET total = $1, pages = $2, number = 1, due_at = nameplate_now() + $3 "
+        "UPDATE list_scans SET total = $1, pages = $2, number = 1, due_at = nameplate_now() + $3 "
         "WHERE list = 'all'",
         *(LARGE, -(-LARGE // 50), timedelta(hours=1)),
     )
-    await zone.sql.execute("UPDATE watches SET listed_in = 1")
+    await zone.sql.execute("UPDATE schedules SET seen_in_scan = 1")

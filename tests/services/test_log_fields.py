@@ -13,7 +13,7 @@ import structlog
 from structlog.contextvars import get_contextvars
 
 from app.logging import set_up_logging
-from app.web.middleware import Front
+from app.web.middleware import RequestMiddleware
 from tests.support import Service
 
 
@@ -124,7 +124,7 @@ async def test_what_a_request_bound_is_gone_when_it_has_ended() -> None:
         "path": "/",
         "headers": [(b"x-request-id", b"mine")],
     }
-    await Front(app)(scope, receive, send)
+    await RequestMiddleware(app)(scope, receive, send)
     assert seen == [{"request_id": "mine"}, {"request_id": "mine"}]
     assert "request_id" not in get_contextvars()
 

@@ -11,14 +11,14 @@ from prometheus_client import REGISTRY
 from sqlalchemy import Select, text
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
-from app.domain.custom_hostname import State, Watch
+from app.domain.custom_hostname import Schedule, State
 from app.domain.errors import DatabaseUnavailable
 from app.domain.rate_limit import Lane, Limits
 from app.domain.zone import PauseReason
 from app.persistence import measurements as store
 from app.persistence.database import Database
 from app.services.measuring import COST_PART, EVERY_SECONDS, Measuring
-from app.services.rate_limiter import Budgets
+from app.services.rate_limiter import RateLimiter
 from app.services.zone_pauses import Pauses
 from tests.support.rows import now_of, present_zone, put_hostname
 
@@ -37,11 +37,11 @@ def sample(name: str, **labels: str) -> float | None:
 
 async def test_the_gauges_say_what_is_in_the_database(database: Database) -> None:
     zone, now = await present_zone(database), await now_of(database)
-    late = Watch(dns_due_at=now - timedelta(seconds=90), cloudflare_due_at=now)
+    late = Schedule(dns_due_at=now - timedelta(seconds=90), cloudflare_due_at=now)
     await put_hostname(database, zone, "ch_1", "a.shop.com", late)
-    await put_hostname(database, zone, "ch_2", "b.shop.com", Watch(), state=State.ACTIVE)
-    budgets = Budgets(database, Limits())
-    await budgets.draw("default", Lane.SWEEPS, 3)
+    await put_hostname(database, zone, "ch_2", "b.shop.com", Schedule(), state=State.ACTIVE)
+    budgets = RateLimiter(database, Limits())
+    await budgets.draw("default", Lane.RESYNC, 3)
     await Measuring(database, budgets).measure()
     assert sample("nameplate_hostnames", state="pending") == 1
     assert sample("nameplate_hostnames", state="active") == 1
@@ -49,7 +49,7 @@ async def test_the_gauges_say_what_is_in_the_database(database: Database) -> Non
     assert 90 <= (sample("nameplate_check_lag_seconds", side="dns") or 0) < 120
     assert (sample("nameplate_check_lag_seconds", side="cloudflare") or 0) < 30
     assert sample("nameplate_delivery_lag_seconds") == 0
-    assert sample("nameplate_budget_spent_calls", budget="default", lane="sweeps") == 3
+    assert sample("nameplate_budget_spent_calls", budget="default", lane="resync") == 3
     assert (sample("nameplate_budget_left_calls", budget="default", lane="interactive") or 0) > 10
     assert sample("nameplate_budget_limit_calls", budget="default") == 960
     assert sample("nameplate_queue_length_hostnames", budget="default", lane="creation") == 0
@@ -58,11 +58,11 @@ async def test_the_gauges_say_what_is_in_the_database(database: Database) -> Non
 
 async def test_a_paused_zone_is_counted_by_its_reason_and_is_not_late(database: Database) -> None:
     zone, now = await present_zone(database), await now_of(database)
-    late = Watch(dns_due_at=now - timedelta(seconds=90))
+    late = Schedule(dns_due_at=now - timedelta(seconds=90))
     await put_hostname(database, zone, "ch_1", "a.shop.com", late)
     began = sample("nameplate_pauses_total", reason="operator") or 0
     await Pauses(database).pause(zone.id, PauseReason.OPERATOR)
-    await Measuring(database, Budgets(database, Limits())).measure()
+    await Measuring(database, RateLimiter(database, Limits())).measure()
     assert sample("nameplate_zones_paused", reason="operator") == 1
     assert sample("nameplate_pauses_total", reason="operator") == began + 1
     assert sample("nameplate_check_lag_seconds", side="dns") == 0
@@ -70,7 +70,7 @@ async def test_a_paused_zone_is_counted_by_its_reason_and_is_not_late(database: 
 
 async def test_it_is_measured_at_most_every_thirty_seconds(database: Database) -> None:
     clock = Clock()
-    measuring = Measuring(database, Budgets(database, Limits()), clock=clock)
+    measuring = Measuring(database, RateLimiter(database, Limits()), clock=clock)
     assert list(await measuring.claim(1)) == [None]
     assert list(await measuring.claim(1)) == []
     clock.now = EVERY_SECONDS
@@ -79,7 +79,7 @@ async def test_it_is_measured_at_most_every_thirty_seconds(database: Database) -
 
 async def test_what_takes_long_is_measured_less_often(database: Database) -> None:
     clock = Clock()
-    measuring = Measuring(database, Budgets(database, Limits()), clock=lambda: clock.now)
+    measuring = Measuring(database, RateLimiter(database, Limits()), clock=lambda: clock.now)
     await measuring.claim(1)
     ticks = iter([0.0, 2.0])
     measuring._clock = lambda: next(ticks, 2.0)
@@ -108,8 +108,8 @@ async def test_a_question_that_takes_too_long_is_given_up(database: Database) ->
     ("question", "index"),
     [
         (store.states_counted(), "Index Only Scan using ix_custom_hostnames_state"),
-        (store.oldest_checks(), "ix_watches_dns_due"),
-        (store.oldest_checks(), "ix_watches_cloudflare_due"),
+        (store.oldest_checks(), "ix_schedules_dns_due"),
+        (store.oldest_checks(), "ix_schedules_cloudflare_due"),
         (store.oldest_delivery(), "ix_deliveries_owed"),
     ],
 )
@@ -122,5 +122,5 @@ async def test_every_question_has_its_index(
     async with store.measuring(database) as tx:
         plan = "\n".join((await tx.execute(text(f"EXPLAIN {said}"))).scalars())
     assert index in plan, plan
-    for big in ("custom_hostnames", "watches", "deliveries"):
+    for big in ("custom_hostnames", "schedules", "deliveries"):
         assert f"Seq Scan on {big}" not in plan

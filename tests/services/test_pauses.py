@@ -115,7 +115,7 @@ async def moved_fleet(service: Service) -> list[dict[str, Any]]:
     fleet = await service.live_fleet(COUNT)
     for hostname in fleet:
         await service.set_statuses(hostname, status="moved")
-    await service.until_paused("cloudflare_contradicts")
+    await service.until_paused("cloudflare_mismatch")
     return fleet
 
 
@@ -143,7 +143,7 @@ async def test_names_that_moved_and_are_well_again_when_their_zone_goes_on_are_n
         await service.set_statuses(hostname, status="active")
     await resume(service)
     # DNS is heard first of most.
-    await service.sql.execute("UPDATE watches SET dns_due_at = nameplate_now()")
+    await service.sql.execute("UPDATE schedules SET dns_due_at = nameplate_now()")
     for _ in range(8):
         await service.let_pass(minutes=1)
     assert (await service.zone())["paused"] is None
@@ -164,8 +164,8 @@ async def test_many_names_that_lead_elsewhere_at_once_pause_the_zone(service: Se
             ttl=60,
         )
         await service.remove_dns(hostname["hostname"])
-    await service.sql.execute("UPDATE watches SET dns_due_at = nameplate_now()")
-    await service.until_paused("dns_contradicts")
+    await service.sql.execute("UPDATE schedules SET dns_due_at = nameplate_now()")
+    await service.until_paused("dns_mismatch")
     await service.advance(hours=1)
     assert await service.told(*LOSSES) == []
 

@@ -13,7 +13,7 @@ from sqlalchemy import Select, text
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from app.bootstrap import _pruning
-from app.domain.custom_hostname import State, Watch
+from app.domain.custom_hostname import Schedule, State
 from app.persistence import pruning as store
 from app.persistence.database import Database, open_database
 from app.persistence.leases import claim_one
@@ -87,7 +87,9 @@ async def put_deleted(
 ) -> None:
     zone, now = await present_zone(database), await now_of(database)
     changes = {"state": State.DELETED, "arrived_at": {State.DELETED: now - age}} | changes
-    await put_hostname(database, zone, record_id, f"{record_id[3:]}.shop.com", Watch(), **changes)
+    await put_hostname(
+        database, zone, record_id, f"{record_id[3:]}.shop.com", Schedule(), **changes
+    )
 
 
 async def run(database: Database, statement: str, **values: Any) -> None:
@@ -140,7 +142,7 @@ async def test_hostnames_deleted_long_ago_go_with_all_that_is_theirs(database: D
     await new_pruning(database).prune(Kind.HOSTNAMES)
     left = ["ch_live", "ch_owed", "ch_points_here", "ch_young"]
     assert await ids(database, "custom_hostnames") == left
-    assert await ids(database, "watches", "custom_hostname_id") == left
+    assert await ids(database, "schedules", "custom_hostname_id") == left
     assert await ids(database, "cloudflare_objects", "custom_hostname_id") == left
     assert await ids(database, "events") == ["e2"]
 

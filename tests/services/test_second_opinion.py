@@ -23,8 +23,8 @@ from app.domain.rate_limit import Limits
 from app.domain.zone import ZoneAccess
 from app.persistence.database import open_database
 from app.persistence.zones import list_zones
-from app.services.rate_limiter import Budgets
-from app.services.reconciler.corroborate import SecondOpinion
+from app.services.rate_limiter import RateLimiter
+from app.services.reconciler.corroborate import Corroborator
 from app.services.zone_pauses import Pauses
 from tests.support import Service
 
@@ -118,9 +118,9 @@ class Lists:
 async def paused_by(service: Service, gateway: Lists, code: str) -> str | None:
     """Tell of a refusal, and give why the zone is paused then."""
     async with open_database(service.stack.database_url) as database:
-        budgets, pauses = Budgets(database, Limits()), Pauses(database)
+        budgets, pauses = RateLimiter(database, Limits()), Pauses(database)
         cloudflare = cast("Any", gateway)
-        opinion = SecondOpinion(database, cloudflare, cloudflare, budgets, pauses)
+        opinion = Corroborator(database, cloudflare, cloudflare, budgets, pauses)
         async with database.transaction() as tx:
             (zone,) = await list_zones(tx)
         await opinion.on_refusal(zone, zone.access("token"), code)

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from app.domain import resync as rules
-from app.domain.custom_hostname import CloudflareObject, Watch
+from app.domain.custom_hostname import CloudflareObject, Schedule
 from app.domain.observation import CloudflareHostname, HostnamePage
 from app.domain.rate_limit import Limits
 from app.domain.zone import Zone, ZoneAccess
@@ -18,9 +18,9 @@ from app.persistence.clock import advance
 from app.persistence.database import Database
 from app.persistence.leases import Claim
 from app.persistence.resync import put_lists
-from app.services.rate_limiter import Budgets
-from app.services.reconciler.corroborate import SecondOpinion
-from app.services.resync import Sweeps
+from app.services.rate_limiter import RateLimiter
+from app.services.reconciler.corroborate import Corroborator
+from app.services.resync import Resync
 from app.services.zone_pauses import Pauses
 from tests.support.rows import now_of, present_zone, put_hostname
 
@@ -82,19 +82,19 @@ class World:
     database: Database
     cloudflare: Zones
     reconciler: Reconciler
-    sweeps: Sweeps
+    sweeps: Resync
     pauses: Pauses
 
     async def add(self, count: int) -> list[str]:
         """Add names that Cloudflare is known to have."""
         zone = await self.zone()
         ids = [f"ch_{number}" for number in range(count)]
-        later = Watch(cloudflare_due_at=await now_of(self.database) + timedelta(days=1))
+        later = Schedule(cloudflare_due_at=await now_of(self.database) + timedelta(days=1))
         for number, record_id in enumerate(ids):
             known = CloudflareObject(id=record_id)
             name = f"h{number}.shop.com"
             await put_hostname(self.database, zone, record_id, name, later, cloudflare=known)
-        await self.execute("UPDATE watches SET hostname_status = 'active', ssl_status = 'active'")
+        await self.execute("UPDATE schedules SET hostname_status = 'active', ssl_status = 'active'")
         return ids
 
     async def zone(self) -> Zone:
@@ -107,7 +107,7 @@ class World:
 
     async def progress(self) -> dict[str, Any]:
         async with self.database.pool.acquire() as connection:
-            row = await connection.fetchrow("SELECT * FROM sweeps")
+            row = await connection.fetchrow("SELECT * FROM list_scans")
         return dict(row)
 
     async def execute(self, statement: str) -> None:
@@ -126,9 +126,9 @@ async def world(database: Database) -> World:
         await put_lists(tx, zone.id, [rules.WHOLE])
     cloudflare, reconciler, pauses = Zones(), Reconciler(), Pauses(database)
     gateway: Any = cloudflare
-    budgets = Budgets(database, Limits())
-    opinion = SecondOpinion(database, gateway, gateway, budgets, pauses)
-    sweeps = Sweeps(database, gateway, Plain(), budgets, opinion, cast("Any", reconciler))
+    budgets = RateLimiter(database, Limits())
+    opinion = Corroborator(database, gateway, gateway, budgets, pauses)
+    sweeps = Resync(database, gateway, Plain(), budgets, opinion, cast("Any", reconciler))
     return World(database, cloudflare, reconciler, sweeps, pauses)
 
 

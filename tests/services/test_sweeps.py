@@ -14,10 +14,10 @@ async def test_a_live_name_that_moved_is_seen_by_a_sweep_and_told_after_a_second
     (hostname,) = await service.live_fleet(1)
     await service.set_statuses(hostname, status="moved")
     await service.sweep()
-    doubted = await service.until(
+    suspected = await service.until(
         hostname["id"], lambda shown: bool(shown["cloudflare"]["hostname_status"] == "moved")
     )
-    assert doubted["state"] == "cname_verified"
+    assert suspected["state"] == "cname_verified"
     await service.advance(seconds=61)
     lost = await service.until_state(hostname["id"], "validating")
     assert lost["reason"] == "moved_away"

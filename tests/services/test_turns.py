@@ -17,13 +17,13 @@ import pytest
 
 from app.domain.custom_hostname import CustomHostname
 from app.domain.observation import CloudflareHostname
-from app.domain.rate_limit import PEOPLES_MOST, Lane, Limits
+from app.domain.rate_limit import INTERACTIVE_MOST, Lane, Limits
 from app.persistence.clock import advance, read_now
 from app.persistence.connecting import connect
 from app.persistence.database import Database
 from app.persistence.zones import open_zones
-from app.services.call_queue import Turns
-from app.services.rate_limiter import Budgets
+from app.services.call_queue import CallQueue
+from app.services.rate_limiter import RateLimiter
 from benchmarks.filling import Filling, default_zone
 
 TENANTS, CROWD = 500, 100
@@ -38,7 +38,7 @@ class Office:
     """The budget, those who come to it, and when each came and was served."""
 
     database: Database
-    turns: Turns
+    queue: CallQueue
     zone_id: str
     came: dict[str, float] = field(default_factory=dict)
     served: dict[str, float] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Office:
     async def come(self, record: CustomHostname, *, awaited: bool = True) -> None:
         """Ask for a call for a refresh, that somebody waits for or not."""
         self.came[record.id] = self.now
-        wait = await self.turns.take(record, BUDGET, Lane.VALIDATION, awaited=awaited)
+        wait = await self.queue.take(record, BUDGET, Lane.VALIDATION, awaited=awaited)
         if wait is None:
             self.served[record.id] = self.now
 
@@ -56,7 +56,7 @@ class Office:
         async with self.database.transaction() as tx:
             await advance(tx, timedelta(seconds=instant - self.now))
             self.now = instant
-            claims = await self.turns.serve(tx, BUDGET, self.zone_id, limit=100)
+            claims = await self.queue.serve(tx, BUDGET, self.zone_id, limit=100)
         for claim in claims:
             self.served[claim.custom_hostname_id] = instant
 
@@ -105,7 +105,7 @@ async def hour(database: Database) -> Hour:
     records = await filled(database, names)
     async with database.transaction() as tx:
         (zone,) = await open_zones(tx)
-    office = Office(database, Turns(database, Budgets(database, LIMITS)), zone.id)
+    office = Office(database, CallQueue(database, RateLimiter(database, LIMITS)), zone.id)
     crowd, others = records[:CROWD], records[CROWD:]
     for record in crowd:
         await office.come(record)
@@ -137,7 +137,7 @@ async def test_ten_thousand_tenants_within_an_hour_beside_a_crowd_are_served_as_
         ahead = between(rest, came[each], served[each])
         assert ahead <= between(firsts, came[each], served[each]) / 4 + 1
     # Three in four find a call at once: so much of the rate is theirs though the crowd wants it.
-    assert len(waited) <= TENANTS * (1 - PEOPLES_MOST)
+    assert len(waited) <= TENANTS * (1 - INTERACTIVE_MOST)
 
 
 async def test_of_five_turns_four_are_the_first_names_and_one_is_the_rests(
@@ -147,8 +147,8 @@ async def test_of_five_turns_four_are_the_first_names_and_one_is_the_rests(
     records = await filled(database, names)
     async with database.transaction() as tx:
         (zone,) = await open_zones(tx)
-    budgets = Budgets(database, LIMITS)
-    office = Office(database, Turns(database, budgets), zone.id)
+    budgets = RateLimiter(database, LIMITS)
+    office = Office(database, CallQueue(database, budgets), zone.id)
     # Nobody waits for these in person; the burst is gone.
     await budgets.draw(BUDGET, Lane.INTERACTIVE, 100)
     for record in records:

@@ -11,7 +11,7 @@ import pytest
 from app.domain.rate_limit import Lane, Limits
 from app.domain.zone import CloudflareZone, FallbackOrigin, Quota, ZoneAccess, ZoneRecord
 from app.persistence.database import Database
-from app.services.rate_limiter import Budgets
+from app.services.rate_limiter import RateLimiter
 from app.services.zones import KEPT_SECONDS, REPORT_CALLS, SET_UP_CALLS, PartState, Zones
 
 
@@ -70,17 +70,17 @@ class World:
     """What is asked, and the hands of its clock."""
 
     cloudflare: Cloudflare
-    budgets: Budgets
+    budgets: RateLimiter
     zones: Zones
     now: float = 0.0
 
     async def spent(self) -> int:
-        return (await self.budgets.standing("default")).spent[Lane.INTERACTIVE]
+        return (await self.budgets.usage("default")).spent[Lane.INTERACTIVE]
 
 
 @pytest.fixture
 async def world(database: Database) -> World:
-    cloudflare, budgets = Cloudflare(), Budgets(database, Limits())
+    cloudflare, budgets = Cloudflare(), RateLimiter(database, Limits())
     zones = Zones(database, cast("Any", cloudflare), Plain(), budgets, clock=lambda: given.now)
     given = World(cloudflare, budgets, zones)
     return given

@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 from app.domain.observation import Absent, Found, Unknown
 from app.domain.rate_limit import Limits
 from app.persistence.database import Database
-from app.services.rate_limiter import Budgets
-from app.services.zone_monitor import ZoneWatch
+from app.services.rate_limiter import RateLimiter
+from app.services.zone_monitor import ZoneMonitor
 from app.services.zone_pauses import Pauses
 from tests.support.rows import present_zone
 
@@ -38,9 +38,9 @@ async def test_a_cname_target_that_is_found_is_no_warning(
     database: Database, answer: object, warned: list[str]
 ) -> None:
     nobody = cast("Any", None)
-    budgets, pauses = Budgets(database, Limits()), Pauses(database)
-    watch = ZoneWatch(database, nobody, cast("Any", Dns(answer)), nobody, budgets, pauses)
+    budgets, pauses = RateLimiter(database, Limits()), Pauses(database)
+    schedule = ZoneMonitor(database, nobody, cast("Any", Dns(answer)), nobody, budgets, pauses)
     with capture_logs() as entries:
-        await watch.look(await present_zone(database))
+        await schedule.look(await present_zone(database))
     warnings = [entry for entry in entries if entry["log_level"] == "warning"]
     assert [entry["standing"] for entry in warnings] == warned

@@ -181,12 +181,12 @@ class Service:
         return [row["type"] for row in rows]
 
     async def _rounds(self) -> int:
-        found = await self.sql.fetchval("SELECT number FROM sweeps WHERE list = 'all'")
+        found = await self.sql.fetchval("SELECT number FROM list_scans WHERE list = 'all'")
         return int(found or 0)
 
     async def _has_swept(self, before: int) -> bool:
         done = await self.sql.fetchval(
-            "SELECT number FROM sweeps WHERE list = 'all' AND page IS NULL"
+            "SELECT number FROM list_scans WHERE list = 'all' AND page IS NULL"
         )
         return done is not None and int(done) > before
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from app.domain.custom_hostname import CloudflareObject, CustomHostname, Plan, Watch, ZoneTargets
+from app.domain.custom_hostname import CloudflareObject, CustomHostname, Plan, Schedule, ZoneTargets
 from app.domain.hostname import Hostname
 from app.domain.zone import Zone
 from app.persistence.clock import read_now
@@ -48,7 +48,7 @@ async def put_hostname(
     zone: Zone,
     record_id: str,
     name: str,
-    watch: Watch,
+    schedule: Schedule,
     *,
     cloudflare: CloudflareObject = NO_OBJECT,
     **changes: Any,
@@ -62,7 +62,7 @@ async def put_hostname(
             tenant="tenant",
             zone=ZoneTargets(id=zone.id, cname_target=zone.cname_target),
             plan=Plan.SIMPLE,
-            watch=watch,
+            schedule=schedule,
             cloudflare=cloudflare,
             created_at=now,
             updated_at=now,

@@ -54,5 +54,5 @@ async def test_a_service_whose_database_sessions_were_all_cut_goes_on(service: S
 
 async def _until_taken_up(service: Service) -> None:
     async with asyncio.timeout(20):
-        while await service.sql.fetchval("SELECT lease_token FROM watches") < 2:
+        while await service.sql.fetchval("SELECT lease_token FROM schedules") < 2:
             await asyncio.sleep(0.05)

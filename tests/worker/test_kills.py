@@ -150,7 +150,7 @@ async def test_a_change_wished_before_a_kill_reaches_cloudflare(
         await processes.start("api")
         await service.advance(seconds=PAST_LEASE)
         async with asyncio.timeout(30):
-            while await service.sql.fetchval("SELECT sending FROM cloudflare_objects"):
+            while await service.sql.fetchval("SELECT in_flight FROM cloudflare_objects"):
                 await asyncio.sleep(0.1)
         (there,) = await _at_cloudflare(service)
         assert there["ssl"]["settings"] == {"min_tls_version": "1.2"}

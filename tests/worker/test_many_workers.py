@@ -22,7 +22,7 @@ BEGIN
   END IF;
   RETURN NEW;
 END $$;
-CREATE TRIGGER witness AFTER UPDATE ON watches FOR EACH ROW
+CREATE TRIGGER witness AFTER UPDATE ON schedules FOR EACH ROW
   WHEN (NEW.lease_token <> OLD.lease_token) EXECUTE FUNCTION witness();
 """
 

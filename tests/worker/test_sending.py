@@ -106,7 +106,7 @@ async def owe(database: Database, *endpoints: tuple[str, Receiver, int]) -> None
 
 
 @asynccontextmanager
-async def sending(database: Database) -> AsyncIterator[None]:
+async def in_flight(database: Database) -> AsyncIterator[None]:
     """Run the sender as a worker does."""
     async with httpx.AsyncClient(trust_env=False) as http:
         sender = WebhookSender(http, allow_loopback=True)
@@ -138,7 +138,7 @@ async def test_an_endpoint_gets_as_many_at_a_time_as_its_share_allows(database: 
     async with receiver(seconds) as got:
         await owe(database, ("only", got, count))
         began = time.monotonic()
-        async with sending(database):
+        async with in_flight(database):
             await until_answered(got, count, within=30)
         took = time.monotonic() - began
     assert got.most_at_once == AFTER_SOON
@@ -152,7 +152,7 @@ async def test_slow_endpoints_hold_nobody_up(database: Database) -> None:
     async with receiver(18.0) as slow, receiver(0.01) as fast:
         slow_ones = [(f"slow{n}-", slow, 20) for n in range(slow_count)]
         await owe(database, *slow_ones, ("fast-", fast, 100))
-        async with sending(database):
+        async with in_flight(database):
             await until_answered(fast, 100, within=17)
             assert slow.answered == 0
     assert slow.most_at_once == AT_FIRST * slow_count

@@ -38,7 +38,7 @@ from app.domain.errors import (
     CloudflareUnauthorized,
     CloudflareUnavailable,
 )
-from app.domain.object_spec import Shape
+from app.domain.object_spec import ObjectSpec
 from app.domain.observation import CloudflareHostname, HostnamePage
 from app.domain.rate_limit import RateHeaders
 from app.domain.resync import PER_PAGE
@@ -89,7 +89,9 @@ class CloudflareClient:
         self._base_url = base_url.rstrip("/")
         self._logged: set[str] = set()
 
-    async def create(self, access: ZoneAccess, hostname: str, wanted: Shape) -> CloudflareHostname:
+    async def create(
+        self, access: ZoneAccess, hostname: str, wanted: ObjectSpec
+    ) -> CloudflareHostname:
         """Create a custom hostname.
 
         Raises:
@@ -142,7 +144,7 @@ class CloudflareClient:
         return key
 
     async def refresh(
-        self, access: ZoneAccess, view: CloudflareHostname, chosen: Shape
+        self, access: ZoneAccess, view: CloudflareHostname, chosen: ObjectSpec
     ) -> CloudflareHostname:
         """Ask Cloudflare to look again now: a PATCH that changes nothing.
 
@@ -155,9 +157,9 @@ class CloudflareClient:
         self,
         access: ZoneAccess,
         view: CloudflareHostname,
-        wanted: Shape,
+        wanted: ObjectSpec,
         *,
-        applied: Shape | None = None,
+        applied: ObjectSpec | None = None,
     ) -> CloudflareHostname:
         """Send another shape; `applied` is the one sent before it.
 

@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from app.domain.object_spec import Shape
+from app.domain.object_spec import ObjectSpec
 from app.domain.observation import CloudflareHostname
 
 _BESIDE_SSL = ("custom_origin_server", "custom_origin_sni", "custom_metadata")
 
 
-def creation(hostname: str, wanted: Shape) -> dict[str, Any]:
+def creation(hostname: str, wanted: ObjectSpec) -> dict[str, Any]:
     """Say all that was chosen, and leave the rest at Cloudflare's defaults."""
     ssl = _ssl(wanted, method=wanted.method, settings=wanted.settings)
     return {"hostname": hostname, "ssl": ssl, **_beside(wanted)}
 
 
-def refresh(view: CloudflareHostname, chosen: Shape) -> dict[str, Any]:
+def refresh(view: CloudflareHostname, chosen: ObjectSpec) -> dict[str, Any]:
     """Repeat method, type and all settings as last seen, or they would be changed.
 
     What stands beside `ssl` is left out: a PATCH leaves it as it is.
@@ -33,13 +33,15 @@ def refresh(view: CloudflareHostname, chosen: Shape) -> dict[str, Any]:
     return {"ssl": _ssl(chosen, method=method, type_=type_, settings=view.ssl_settings)}
 
 
-def edit(view: CloudflareHostname, wanted: Shape, applied: Shape | None) -> dict[str, Any]:
+def edit(
+    view: CloudflareHostname, wanted: ObjectSpec, applied: ObjectSpec | None
+) -> dict[str, Any]:
     """Say what is wanted; `applied` is the shape sent before it.
 
     TLS settings that were never chosen here are repeated as seen, or they would be reset. What was
     chosen before and is wanted no longer goes back to Cloudflare's default.
     """
-    before = applied or Shape(method=wanted.method)
+    before = applied or ObjectSpec(method=wanted.method)
     seen = {k: v for k, v in view.ssl_settings.items() if k not in before.settings}
     ssl = _ssl(wanted, method=wanted.method, settings={**seen, **wanted.settings})
     if before.wildcard and not wanted.wildcard:
@@ -52,7 +54,7 @@ def edit(view: CloudflareHostname, wanted: Shape, applied: Shape | None) -> dict
 
 
 def _ssl(
-    chosen: Shape, *, method: str, settings: Mapping[str, Any], type_: str = "dv"
+    chosen: ObjectSpec, *, method: str, settings: Mapping[str, Any], type_: str = "dv"
 ) -> dict[str, Any]:
     ssl: dict[str, Any] = {"method": method, "type": type_}
     if chosen.wildcard:
@@ -66,7 +68,7 @@ def _ssl(
     return ssl
 
 
-def _beside(chosen: Shape) -> dict[str, Any]:
+def _beside(chosen: ObjectSpec) -> dict[str, Any]:
     """Give what stands beside `ssl`."""
     said = {name: getattr(chosen, name) for name in _BESIDE_SSL}
     return {

@@ -29,7 +29,7 @@ from app.domain.rate_limit import RateHeaders
 NOT_FOUND = 1436
 DUPLICATE = 1406
 MOST_WAIT = 3600.0
-UNASKED_WAIT = 30.0
+DEFAULT_WAIT = 30.0
 """Seconds to wait after a 429 that does not say how long."""
 
 NO_ACCESS: Mapping[tuple[int, int], type[CloudflareUnauthorized]] = {
@@ -64,7 +64,7 @@ def envelope_of(response: httpx.Response, absent: int) -> Envelope:
     """
     if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
         asked = retry_after(response)
-        wait = UNASKED_WAIT if asked is None else asked
+        wait = DEFAULT_WAIT if asked is None else asked
         raise CloudflareRateLimited("Cloudflare's rate limit is reached.", retry_after=wait)
     try:
         envelope = Envelope.model_validate_json(response.content)

@@ -29,7 +29,7 @@ from app.domain.plan import wanted_records
 MAX_NAME = 253
 
 
-class DnsLook:
+class DnsChecker:
     """Looks by asking resolvers or, where `authoritative`, the servers of the tenant's own zone.
 
     A routine look takes the first usable answer: authoritative servers come first, because they
@@ -77,8 +77,10 @@ class DnsLook:
     async def addresses(self, name: str) -> Values:
         """Give a name's addresses; Absent only when every server that answers knows of none."""
         questions = Questions(wait=self._wait, clock=self._clock)
-        ways = await self._ways(questions, name)
-        looks = await asyncio.gather(*(_addresses_by(questions, way, name) for way in ways))
+        upstreams = await self._upstreams(questions, name)
+        looks = await asyncio.gather(
+            *(_addresses_by(questions, upstream, name) for upstream in upstreams)
+        )
         found = [look for look in looks if isinstance(look, Found)]
         if found:
             return found[0]
@@ -99,82 +101,86 @@ class DnsLook:
         self, questions: Questions, record: CustomHostname, *, thorough: bool
     ) -> Found[Routing] | Unknown:
         name, zone = _routed_name(record), record.zone
-        ways = await self._ways(questions, record.hostname.base)
+        upstreams = await self._upstreams(questions, record.hostname.base)
         if not thorough:
-            return await _first_look(questions, ways, name, zone)
-        resolvers = [way for way in ways if way.server.zone is None]
-        groups = [[way] for way in ways if way.server.zone is not None]
+            return await _first_check(questions, upstreams, name, zone)
+        resolvers = [upstream for upstream in upstreams if upstream.server.zone is None]
+        groups = [[upstream] for upstream in upstreams if upstream.server.zone is not None]
         # Resolvers check on one another only where there is nobody better to ask.
-        groups += [[way] for way in resolvers] if self._authoritative is None else [resolvers]
-        looks = [_first_look(questions, group, name, zone) for group in groups]
+        groups += (
+            [[upstream] for upstream in resolvers] if self._authoritative is None else [resolvers]
+        )
+        looks = [_first_check(questions, group, name, zone) for group in groups]
         return _agreed(await asyncio.gather(*looks))
 
     async def _values(self, questions: Questions, key: RRsetKey) -> Values:
         rdtype, name = RdataType.from_text(key[0]), key[1]
         seen: Values = Unknown("no_server")
-        for way in await self._ways(questions, name):
+        for upstream in await self._upstreams(questions, name):
             try:
-                answer = await follow(questions, way, name, rdtype)
+                answer = await follow(questions, upstream, name, rdtype)
             except CouldNotAsk as error:
                 seen = Unknown(error.why)
             else:
                 return Found(answer.values) if answer.values else Absent()
         return seen
 
-    async def _ways(self, questions: Questions, name: str) -> list[Way]:
+    async def _upstreams(self, questions: Questions, name: str) -> list[Upstream]:
         """Give whom to ask for a name, best first."""
-        ways = [Way(resolver, (resolver,)) for resolver in self._resolvers]
+        upstreams = [Upstream(resolver, (resolver,)) for resolver in self._resolvers]
         if self._authoritative is None:
-            return ways
+            return upstreams
         servers = await self._authoritative.of(questions, name)
-        return [*(Way(server, self._resolvers) for server in servers), *ways]
+        return [*(Upstream(server, self._resolvers) for server in servers), *upstreams]
 
 
-async def _first_look(
-    questions: Questions, ways: Sequence[Way], name: str, zone: ZoneTargets
+async def _first_check(
+    questions: Questions, upstreams: Sequence[Upstream], name: str, zone: ZoneTargets
 ) -> Found[Routing] | Unknown:
     seen = Unknown("no_server")
-    for way in ways:
+    for upstream in upstreams:
         try:
-            return Found(await _look_by(questions, way, name, zone))
+            return Found(await _check_by(questions, upstream, name, zone))
         except CouldNotAsk as error:
             seen = Unknown(error.why)
     return seen
 
 
-async def _addresses_by(questions: Questions, way: Way, name: str) -> Values:
+async def _addresses_by(questions: Questions, upstream: Upstream, name: str) -> Values:
     try:
-        first = await follow(questions, way, name, RdataType.A)
+        first = await follow(questions, upstream, name, RdataType.A)
         if first.values:
             return Found(first.values)
-        second = await follow(questions, way, name, RdataType.AAAA)
+        second = await follow(questions, upstream, name, RdataType.AAAA)
     except CouldNotAsk as error:
         return Unknown(error.why)
     return Found(second.values) if second.values else Absent()
 
 
-async def _look_by(questions: Questions, way: Way, name: str, zone: ZoneTargets) -> Routing:
+async def _check_by(
+    questions: Questions, upstream: Upstream, name: str, zone: ZoneTargets
+) -> Routing:
     targets = zone.targets
-    first = await follow(questions, way, name, RdataType.A, stop_at=targets)
+    first = await follow(questions, upstream, name, RdataType.A, stop_at=targets)
     if set(first.chain) & set(targets):
         return Routing(RoutingKind.CNAME, first.chain)
     last = first.chain[-1] if first.chain else name
     if _lie_in(first.values, zone.apex_prefixes):
-        second = await follow(questions, way, last, RdataType.AAAA)
+        second = await follow(questions, upstream, last, RdataType.AAAA)
         addresses = first.values + second.values
         ours = _lie_in(addresses, zone.apex_prefixes)
         kind = RoutingKind.APEX if ours else RoutingKind.ELSEWHERE
         return Routing(kind, first.chain, addresses)
-    flattened = await _targets_with(questions, way, first.values, targets, RdataType.A)
+    flattened = await _targets_with(questions, upstream, first.values, targets, RdataType.A)
     if first.values and not flattened:
         return Routing(RoutingKind.ELSEWHERE, first.chain, first.values)
-    second = await follow(questions, way, last, RdataType.AAAA)
+    second = await follow(questions, upstream, last, RdataType.AAAA)
     addresses = first.values + second.values
     if not addresses and not first.chain:
         return Routing(RoutingKind.ABSENT)
     if _lie_in(addresses, zone.apex_prefixes):
         return Routing(RoutingKind.APEX, first.chain, addresses)
-    flattened = await _targets_with(questions, way, second.values, flattened, RdataType.AAAA)
+    flattened = await _targets_with(questions, upstream, second.values, flattened, RdataType.AAAA)
     kind = RoutingKind.FLATTENED if addresses and flattened else RoutingKind.ELSEWHERE
     return Routing(kind, first.chain, addresses)
 
@@ -188,7 +194,7 @@ def _lie_in(addresses: tuple[str, ...], prefixes: tuple[str, ...]) -> bool:
 
 async def _targets_with(
     questions: Questions,
-    way: Way,
+    upstream: Upstream,
     addresses: tuple[str, ...],
     targets: tuple[str, ...],
     rdtype: RdataType,
@@ -201,7 +207,7 @@ async def _targets_with(
         [
             target
             for target in targets
-            if wanted <= set((await follow(questions, way, target, rdtype)).values)
+            if wanted <= set((await follow(questions, upstream, target, rdtype)).values)
         ]
     )
 
@@ -226,7 +232,7 @@ def _agreed(looks: Sequence[Found[Routing] | Unknown]) -> Found[Routing] | Unkno
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Upstream:
     """The server asked first, and the resolvers for what lies outside its zone."""
 
     server: Server
@@ -235,7 +241,7 @@ class Way:
 
 async def follow(
     questions: Questions,
-    way: Way,
+    upstream: Upstream,
     name: str,
     rdtype: RdataType,
     *,
@@ -249,7 +255,7 @@ async def follow(
     chain: tuple[str, ...] = ()
     current = name
     while True:
-        answer = await _hop(questions, way, current, rdtype, first=not chain)
+        answer = await _hop(questions, upstream, current, rdtype, first=not chain)
         chain += answer.chain
         reached = next((at for at, hop in enumerate(chain, 1) if hop in stop_at), None)
         if reached is not None and reached <= MAX_HOPS:
@@ -264,13 +270,13 @@ async def follow(
 
 
 async def _hop(
-    questions: Questions, way: Way, name: str, rdtype: RdataType, *, first: bool
+    questions: Questions, upstream: Upstream, name: str, rdtype: RdataType, *, first: bool
 ) -> Answer:
-    if way.server.holds(name):
+    if upstream.server.holds(name):
         try:
-            return await questions.ask(way.server, name, rdtype)
+            return await questions.ask(upstream.server, name, rdtype)
         except CouldNotAsk as error:
             # A CNAME may lead below a zone cut, where another zone's servers hold the name.
             if first or not error.is_lame:
                 raise
-    return await questions.ask_first(way.resolvers, name, rdtype)
+    return await questions.ask_first(upstream.resolvers, name, rdtype)

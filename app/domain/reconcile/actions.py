@@ -13,18 +13,18 @@ from app.domain.cloudflare_terms import (
     hostname_meaning,
     is_being_removed,
 )
-from app.domain.custom_hostname import LIVE, CustomHostname, Desired, Removal, State, Watch
-from app.domain.object_spec import Shape
+from app.domain.custom_hostname import LIVE, CustomHostname, Desired, Removal, Schedule, State
+from app.domain.object_spec import ObjectSpec
 from app.domain.observation import (
     Absent,
-    Act,
+    Action,
     CloudflareHostname,
     Found,
     Observation,
     Refused,
     Unknown,
 )
-from app.domain.plan import found_records, has_drifted, wanted_shape
+from app.domain.plan import found_records, has_drifted, wanted_spec
 from app.domain.reconcile.schedule import DAY, Policy, cloudflare_next_try
 from app.domain.siblings import (
     is_needed_by_sibling,
@@ -35,39 +35,39 @@ from app.domain.siblings import (
 )
 
 
-def wanted_act(record: CustomHostname, *, now: datetime, policy: Policy) -> Act | None:
+def wanted_action(record: CustomHostname, *, now: datetime, policy: Policy) -> Action | None:
     """What is to be done at Cloudflare, were there nothing to wait for."""
     if record.desired is Desired.ABSENT:
         return _removal(record)
-    if record.watch.doubted_at is not None:
+    if record.schedule.suspected_at is not None:
         return None
-    if record.watch.removal is not None and record.cloudflare.id is not None:
-        return Act.DELETE
+    if record.schedule.removal is not None and record.cloudflare.id is not None:
+        return Action.DELETE
     if record.cloudflare.id is None:
         waits = waits_for_sibling(record) or not _wants_creation(record)
-        return None if waits else Act.CREATE
+        return None if waits else Action.CREATE
     if _wants_edit(record):
-        return Act.EDIT
-    return Act.REFRESH if _wants_refresh(record, now, policy) else None
+        return Action.EDIT
+    return Action.REFRESH if _wants_refresh(record, now, policy) else None
 
 
-def _removal(record: CustomHostname) -> Act | None:
+def _removal(record: CustomHostname) -> Action | None:
     """The object goes with its last name; before that it only stops covering this one."""
     if record.cloudflare.id is None or record.state is not State.DELETING:
         return None
     if not is_needed_by_sibling(record):
-        return Act.DELETE
+        return Action.DELETE
     known = record.cloudflare
     ready = may_let_go(record) and known.seen is not None
-    return Act.EDIT if ready and not is_sent_by_sibling(record, wanted_shape(record)) else None
+    return Action.EDIT if ready and not is_sent_by_sibling(record, wanted_spec(record)) else None
 
 
-def begin(act: Act | None, record: CustomHostname, now: datetime) -> CustomHostname:
+def begin(action: Action | None, record: CustomHostname, now: datetime) -> CustomHostname:
     """Note the beginning of an act before its call."""
-    match act:
-        case Act.CREATE:
+    match action:
+        case Action.CREATE:
             return _begin_creation(record, now)
-        case Act.EDIT:
+        case Action.EDIT:
             return _settle_request(_begin_edit(record), now)
         case _:
             return _settle_request(record, now)
@@ -78,16 +78,16 @@ def _begin_creation(record: CustomHostname, now: datetime) -> CustomHostname:
 
     Where an earlier POST may have made another shape, both are kept: an edit will tell.
     """
-    known, wanted = record.cloudflare, wanted_shape(record)
+    known, wanted = record.cloudflare, wanted_spec(record)
     started = known.create_started_at or now
     applied = wanted if known.create_started_at is None else known.applied or wanted
-    sending = wanted if applied != wanted else known.sending
+    in_flight = wanted if applied != wanted else known.in_flight
     begun = replace(
         known,
         create_started_at=started,
         create_tried_at=now,
         applied=applied,
-        sending=sending,
+        in_flight=in_flight,
         refused_edit=None,
     )
     return replace(record, cloudflare=begun)
@@ -95,11 +95,11 @@ def _begin_creation(record: CustomHostname, now: datetime) -> CustomHostname:
 
 def _begin_edit(record: CustomHostname) -> CustomHostname:
     """Note what is sent. An edit without an answer may have set another method, and is undone."""
-    known, sending = record.cloudflare, wanted_shape(record)
-    applied, before = known.applied, known.sending
-    if applied is not None and before is not None and before.method != sending.method:
+    known, in_flight = record.cloudflare, wanted_spec(record)
+    applied, before = known.applied, known.in_flight
+    if applied is not None and before is not None and before.method != in_flight.method:
         applied = replace(applied, method=before.method)
-    return replace(record, cloudflare=replace(known, applied=applied, sending=sending))
+    return replace(record, cloudflare=replace(known, applied=applied, in_flight=in_flight))
 
 
 def _settle_request(record: CustomHostname, now: datetime) -> CustomHostname:
@@ -108,17 +108,17 @@ def _settle_request(record: CustomHostname, now: datetime) -> CustomHostname:
         return record
     if not _needs_nothing(record):
         return record
-    return replace(record, watch=replace(record.watch, refreshed_at=now))
+    return replace(record, schedule=replace(record.schedule, refreshed_at=now))
 
 
-def shape_to_send(record: CustomHostname) -> Shape:
+def spec_to_send(record: CustomHostname) -> ObjectSpec:
     """What an edit says; it orders no certificate unless that is what was asked for.
 
     Cloudflare renews over HTTP where it can, though TXT was chosen. A name that serves keeps the
     method of its last renewal: TXT again would order a certificate whose tokens nobody added.
     """
     known = record.cloudflare
-    wanted = known.sending or wanted_shape(record)
+    wanted = known.in_flight or wanted_spec(record)
     same_order = known.applied is not None and known.applied.order == wanted.order
     if known.seen is None or known.seen.ssl_method is None or not (same_order and serves(record)):
         return wanted
@@ -131,18 +131,18 @@ def must_wait(record: CustomHostname, observation: Observation, now: datetime) -
         return True
     if isinstance(observation.cloudflare, Unknown):
         return True
-    watch = record.watch
-    if watch.cloudflare_waits_until is not None and watch.cloudflare_waits_until > now:
+    schedule = record.schedule
+    if schedule.cloudflare_waits_until is not None and schedule.cloudflare_waits_until > now:
         return True
-    if act_waits(record, now):
+    if action_waits(record, now):
         return True
-    due = watch.cloudflare_due_at
-    return watch.cloudflare_failures > 0 and due is not None and due > now
+    due = schedule.cloudflare_due_at
+    return schedule.cloudflare_failures > 0 and due is not None and due > now
 
 
-def act_waits(record: CustomHostname, now: datetime) -> bool:
+def action_waits(record: CustomHostname, now: datetime) -> bool:
     """Whether the last PATCH had no answer lately; what a person asks for is tried at once."""
-    until = record.watch.act_waits_until
+    until = record.schedule.action_waits_until
     if until is None or record.desired is Desired.ABSENT or record.is_awaited(now):
         return False
     return until > now
@@ -151,7 +151,7 @@ def act_waits(record: CustomHostname, now: datetime) -> bool:
 def _wants_creation(record: CustomHostname) -> bool:
     if record.state is State.PENDING or record.refresh_is_requested:
         return True
-    if record.watch.removal is Removal.REMAKE:
+    if record.schedule.removal is Removal.REMAKE:
         return True
     routing = record.dns.routing
     came_back = routing is not None and routing.points_at_target
@@ -162,10 +162,10 @@ def _wants_edit(record: CustomHostname) -> bool:
     known = record.cloudflare
     if known.seen is None or not has_drifted(record):
         return False
-    if is_sent_by_sibling(record, wanted_shape(record)):
+    if is_sent_by_sibling(record, wanted_spec(record)):
         return False
     refused = known.refused_edit
-    if refused is None or refused.wanted != wanted_shape(record):
+    if refused is None or refused.wanted != wanted_spec(record):
         return True
     return record.refresh_is_requested
 
@@ -178,27 +178,27 @@ def _wants_refresh(record: CustomHostname, now: datetime, policy: Policy) -> boo
         return True
     if not _waits_for_records(view) or record.cloudflare.refused_refresh is not None:
         return False
-    watch = record.watch
+    schedule = record.schedule
     found = found_records(record)
-    if not found or _is_spent(watch, now, policy) or next_try_soon(record, now, policy):
+    if not found or _is_spent(schedule, now, policy) or next_try_soon(record, now, policy):
         return False
-    if found - watch.refreshed_records:
+    if found - schedule.refreshed_records:
         return True
     waits = policy.refresh_again
-    if watch.refreshed_at is None or watch.refreshes >= len(waits):
+    if schedule.refreshed_at is None or schedule.refreshes >= len(waits):
         return False
-    return now - watch.refreshed_at >= waits[watch.refreshes]
+    return now - schedule.refreshed_at >= waits[schedule.refreshes]
 
 
-def _is_spent(watch: Watch, now: datetime, policy: Policy) -> bool:
-    began = watch.refreshes_on
+def _is_spent(schedule: Schedule, now: datetime, policy: Policy) -> bool:
+    began = schedule.refreshes_on
     today = began is not None and now - began < DAY
-    return today and watch.refreshes_today >= policy.refreshes_a_day
+    return today and schedule.refreshes_today >= policy.refreshes_a_day
 
 
 def next_try_soon(record: CustomHostname, now: datetime, policy: Policy) -> datetime | None:
     """Cloudflare's own next look, where it comes so soon that a refresh would gain nothing."""
-    view, began = record.cloudflare.seen, record.watch.refreshed_at
+    view, began = record.cloudflare.seen, record.schedule.refreshed_at
     if view is None or began is None or not _is_on_schedule(view):
         return None
     at = cloudflare_next_try(began, now)
@@ -222,7 +222,7 @@ def follow_next_try(
     soon = next_try_soon(record, now, policy)
     if soon is None or not found_records(record) - found_records(before):
         return record
-    return replace(record, watch=replace(record.watch, followed_from=soon))
+    return replace(record, schedule=replace(record.schedule, followed_from=soon))
 
 
 def _needs_nothing(record: CustomHostname) -> bool:
@@ -258,7 +258,7 @@ def removed_is_absent(record: CustomHostname, observation: Observation) -> Obser
     if not isinstance(observation.cloudflare, Found):
         return observation
     view = observation.cloudflare.value
-    removed = observation.acted is Act.DELETE
+    removed = observation.performed is Action.DELETE
     leaves = record.desired is Desired.ABSENT and record.state is State.DELETING
     gone = is_being_removed(view) and (removed or leaves)
     if gone or (removed and view.status == "deleted"):
@@ -270,20 +270,20 @@ def settle_removal(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> CustomHostname:
     """Begin or end the removal, at Cloudflare, of a hostname that is wanted."""
-    watch, view = record.watch, record.cloudflare.seen
+    schedule, view = record.schedule, record.cloudflare.seen
     # The object of a name and its wildcard is not one of them's to remove.
     is_no_matter = record.desired is Desired.ABSENT or is_needed_by_sibling(record)
     if is_no_matter or record.state in LIVE or view is None:
-        return replace(record, watch=replace(watch, removal=None))
-    if watch.removal is Removal.REMAKE:
+        return replace(record, schedule=replace(schedule, removal=None))
+    if schedule.removal is Removal.REMAKE:
         return _settle_remake(record, observation, view, now)
-    if watch.removal is Removal.GIVE_UP:
+    if schedule.removal is Removal.GIVE_UP:
         done = record.cloudflare.id is None
-        return replace(record, watch=replace(watch, removal=None)) if done else record
+        return replace(record, schedule=replace(schedule, removal=None)) if done else record
     if _cannot_be_refreshed(record, observation, view, now=now, policy=policy):
-        return replace(record, watch=replace(watch, removal=Removal.REMAKE))
+        return replace(record, schedule=replace(schedule, removal=Removal.REMAKE))
     if _was_never_set_up(record, observation, view, now=now, policy=policy):
-        return replace(record, watch=replace(watch, removal=Removal.GIVE_UP))
+        return replace(record, schedule=replace(schedule, removal=Removal.GIVE_UP))
     return record
 
 
@@ -299,7 +299,7 @@ def frees_its_name(record: CustomHostname, *, now: datetime, policy: Policy) -> 
         return False
     if LIVE & record.arrived_at.keys():
         return False
-    since = record.watch.waiting_since or record.wanted_at
+    since = record.schedule.waiting_since or record.wanted_at
     return now - since >= policy.gives_up_after
 
 
@@ -313,14 +313,14 @@ def release_name(record: CustomHostname, now: datetime) -> CustomHostname:
 def _settle_remake(
     record: CustomHostname, observation: Observation, view: CloudflareHostname, now: datetime
 ) -> CustomHostname:
-    watch = record.watch
-    made = observation.acted is Act.CREATE and record.cloudflare.id is not None
+    schedule = record.schedule
+    made = observation.performed is Action.CREATE and record.cloudflare.id is not None
     if made or record.state is State.FAILED:
-        return replace(record, watch=replace(watch, removal=None, remade_at=now))
+        return replace(record, schedule=replace(schedule, removal=None, remade_at=now))
     under_way = {CertificateMeaning.CHECKING, CertificateMeaning.ISSUING}
     under_way |= {CertificateMeaning.DEPLOYING, CertificateMeaning.ACTIVE}
     if record.cloudflare.id is not None and certificate_meaning(view) in under_way:
-        return replace(record, watch=replace(watch, removal=None))
+        return replace(record, schedule=replace(schedule, removal=None))
     return record
 
 
@@ -333,14 +333,16 @@ def _cannot_be_refreshed(
     policy: Policy,
 ) -> bool:
     """Cloudflare's advice for a certificate that timed out: refresh; if that errs, make it anew."""
-    if observation.acted is not Act.REFRESH or not isinstance(observation.cloudflare, Refused):
+    if observation.performed is not Action.REFRESH or not isinstance(
+        observation.cloudflare, Refused
+    ):
         return False
     if observation.cloudflare.code in ENTITLEMENTS:
         # To make it anew would give the tenant other records to add, and mend nothing.
         return False
     if record.state is not State.VALIDATING or record.cloudflare.id is None:
         return False
-    last = record.watch.remade_at
+    last = record.schedule.remade_at
     rested = last is None or now - last >= policy.remade_again
     return rested and certificate_meaning(view) is CertificateMeaning.TIMED_OUT
 
@@ -354,14 +356,14 @@ def _was_never_set_up(
     policy: Policy,
 ) -> bool:
     """Time alone gives nothing up: it takes Cloudflare's Found, and DNS that was heard."""
-    if observation.acted is not None or not isinstance(observation.cloudflare, Found):
+    if observation.performed is not None or not isinstance(observation.cloudflare, Found):
         return False
     stuck = record.state is State.FAILED and record.cloudflare.id is not None
     if not (stuck or record.state is State.VALIDATING) or must_wait(record, observation, now):
         return False
-    if record.watch.doubted_at is not None or LIVE & record.arrived_at.keys():
+    if record.schedule.suspected_at is not None or LIVE & record.arrived_at.keys():
         return False
-    since = record.watch.waiting_since or record.wanted_at
-    heard = record.dns.routing is not None and record.watch.dns_failures == 0
+    since = record.schedule.waiting_since or record.wanted_at
+    heard = record.dns.routing is not None and record.schedule.dns_failures == 0
     idle = hostname_meaning(view) is not HostnameMeaning.ACTIVE and not found_records(record)
     return heard and idle and now - since >= policy.gives_up_after

@@ -13,11 +13,11 @@ from app.domain.custom_hostname import (
     CustomHostname,
     State,
 )
-from app.domain.events import EventType, event_type, find_notices, note_told
-from app.domain.observation import Absent, Act, Found, NotAsked, Observation, Side
+from app.domain.events import EventType, event_type, find_notifications, note_emitted
+from app.domain.observation import Absent, Action, Found, NotAsked, Observation, Side
 from app.domain.reason import Reason
 from app.domain.reconcile.actions import (
-    act_waits,
+    action_waits,
     begin,
     follow_next_try,
     frees_its_name,
@@ -25,18 +25,18 @@ from app.domain.reconcile.actions import (
     release_name,
     removed_is_absent,
     settle_removal,
-    wanted_act,
+    wanted_action,
 )
 from app.domain.reconcile.evidence import (
-    absorb,
-    first_contradicted,
+    answering_sides,
+    apply_observation,
+    confirm,
+    drop_late_answer,
+    first_mismatches,
     is_to_be_sent_again,
-    looked_at,
-    take_in,
-    weigh,
 )
-from app.domain.reconcile.schedule import Policy, cloudflare_due_at, dns_due_at, last_look_at
-from app.domain.reconcile.state_rules import Standing, find_standing
+from app.domain.reconcile.schedule import Policy, cloudflare_due_at, dns_due_at, last_check_at
+from app.domain.reconcile.state_rules import DerivedState, derive_state
 
 UPWARDS = (State.PENDING, State.VALIDATING, State.ACTIVE, State.CNAME_VERIFIED)
 """The order in which a hostname becomes live; none is ever skipped."""
@@ -63,12 +63,12 @@ class Transition:
 
     record: CustomHostname
     steps: tuple[Step, ...] = ()
-    act: Act | None = None
-    looked: frozenset[Side] = frozenset()
+    action: Action | None = None
+    checked: frozenset[Side] = frozenset()
     """Of a hostname that was live: the sides that gave a clear answer."""
-    contradicted: frozenset[Side] = frozenset()
-    """Those of `looked` that contradict it for the first time."""
-    notices: tuple[EventType, ...] = ()
+    mismatched: frozenset[Side] = frozenset()
+    """Those of `checked` that contradict it for the first time."""
+    notifications: tuple[EventType, ...] = ()
     """What is told besides the steps, and after them."""
 
 
@@ -80,31 +80,31 @@ def decide(
     `now` is Postgres's `nameplate_now()`, aware. The record that comes back carries the new state,
     its reason, and the instants of the next looks.
     """
-    known, observation = take_in(record, removed_is_absent(record, observation), now=now)
-    looked, contradicted = looked_at(known, observation), first_contradicted(known, observation)
-    known, observation = weigh(known, observation, now=now, policy=policy)
-    seen = absorb(known, observation, now=now, policy=policy)
-    standing = find_standing(seen, observation, now=now, policy=policy)
-    steps = tuple(_steps(record.state, standing, created=seen.cloudflare.id is not None))
-    moved = _arrive(seen, standing, steps, now)
+    known, observation = drop_late_answer(record, removed_is_absent(record, observation), now=now)
+    checked, mismatched = answering_sides(known, observation), first_mismatches(known, observation)
+    known, observation = confirm(known, observation, now=now, policy=policy)
+    seen = apply_observation(known, observation, now=now, policy=policy)
+    derived = derive_state(seen, observation, now=now, policy=policy)
+    steps = tuple(_steps(record.state, derived, created=seen.cloudflare.id is not None))
+    moved = _arrive(seen, derived, steps, now)
     moved = settle_removal(moved, observation, now=now, policy=policy)
     # Time alone frees nothing: it takes Cloudflare's word that it is gone there.
     gone = isinstance(observation.cloudflare, Absent) and moved.name_released_at is None
     if gone and frees_its_name(moved, now=now, policy=policy):
         moved = release_name(moved, now)
-    wanted = wanted_act(moved, now=now, policy=policy) if observation.acted is None else None
+    wanted = wanted_action(moved, now=now, policy=policy) if observation.performed is None else None
     postponed = wanted is not None and must_wait(moved, observation, now)
-    act = None if postponed else wanted
-    begun = begin(act, moved, now)
-    if act is None:
+    action = None if postponed else wanted
+    begun = begin(action, moved, now)
+    if action is None:
         begun = follow_next_try(begun, record, now=now, policy=policy)
-    notices = find_notices(record, begun, stepped=bool(steps))
-    told = note_told(begun, notices, stepped=bool(steps))
+    notifications = find_notifications(record, begun, stepped=bool(steps))
+    told = note_emitted(begun, notifications, stepped=bool(steps))
     kept = _schedule(told, observation, now=now, policy=policy, postponed=postponed)
-    return Transition(kept, steps, act, looked, contradicted, notices)
+    return Transition(kept, steps, action, checked, mismatched, notifications)
 
 
-def needs_thorough_look(
+def needs_thorough_check(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> bool:
     """Whether the DNS part of a routine look is news: then all servers must agree on it."""
@@ -125,14 +125,14 @@ _ON_THE_WAY = {
 """The reasons of states that a look only passes through."""
 
 
-def _steps(before: State, standing: Standing, *, created: bool) -> Iterator[Step]:
+def _steps(before: State, derived: DerivedState, *, created: bool) -> Iterator[Step]:
     """Walk from one state to the other without leaving out what lies between."""
-    if before is standing.state:
+    if before is derived.state:
         return
-    for state in _between(before, standing.state, created=created):
+    for state in _between(before, derived.state, created=created):
         yield Step(before, state, _ON_THE_WAY[state])
         before = state
-    yield Step(before, standing.state, standing.reason)
+    yield Step(before, derived.state, derived.reason)
 
 
 def _between(before: State, after: State, *, created: bool) -> tuple[State, ...]:
@@ -148,15 +148,15 @@ def _between(before: State, after: State, *, created: bool) -> tuple[State, ...]
 
 
 def _arrive(
-    record: CustomHostname, standing: Standing, steps: tuple[Step, ...], now: datetime
+    record: CustomHostname, derived: DerivedState, steps: tuple[Step, ...], now: datetime
 ) -> CustomHostname:
     arrived = {**{step.after: now for step in steps}, **record.arrived_at}
-    watch = record.watch
-    if standing.state is not State.CNAME_VERIFIED:
-        watch = replace(watch, contradictions=0, contradicted_at=None)
-    if standing.state in LIVE:
-        watch = replace(watch, refreshes=0)
-    gone = standing.state is State.DELETED
+    schedule = record.schedule
+    if derived.state is not State.CNAME_VERIFIED:
+        schedule = replace(schedule, mismatches=0, mismatched_at=None)
+    if derived.state in LIVE:
+        schedule = replace(schedule, refreshes=0)
+    gone = derived.state is State.DELETED
     if gone and record.cloudflare.id is not None:
         # Let go: the object lives on under its other name.
         known = record.cloudflare
@@ -165,10 +165,10 @@ def _arrive(
         )
     return replace(
         record,
-        state=standing.state,
-        reason=standing.reason,
+        state=derived.state,
+        reason=derived.reason,
         arrived_at=arrived,
-        watch=watch,
+        schedule=schedule,
         tombstone=_is_tombstone(record, gone=gone, newly=bool(steps)),
     )
 
@@ -202,27 +202,31 @@ def _schedule(
     postponed: bool,
 ) -> CustomHostname:
     """Set the next looks; the side that was not asked keeps an earlier appointment."""
-    watch = record.watch
+    schedule = record.schedule
     dns = dns_due_at(record, now=now, policy=policy)
     cloudflare = cloudflare_due_at(record, observation, now=now, policy=policy)
     if isinstance(observation.dns.routing, NotAsked):
-        dns = _earlier(_later_than(now, watch.dns_due_at), dns)
+        dns = _earlier(_later_than(now, schedule.dns_due_at), dns)
     if isinstance(observation.cloudflare, NotAsked):
-        known = _later_than(now, watch.cloudflare_due_at)
+        known = _later_than(now, schedule.cloudflare_due_at)
         kept = known or cloudflare
-        cloudflare = kept if watch.cloudflare_failures else _earlier(known, cloudflare)
+        cloudflare = kept if schedule.cloudflare_failures else _earlier(known, cloudflare)
     if is_to_be_sent_again(record, observation):
         cloudflare = now
     if postponed and cloudflare is None:
         cloudflare = now + policy.failure_wait
-    patched = observation.acted in {Act.REFRESH, Act.EDIT}
-    acts_wait = watch.act_waits_until if patched or (postponed and act_waits(record, now)) else None
-    for earliest in (watch.cloudflare_waits_until, acts_wait, observation.held_back):
+    patched = observation.performed in {Action.REFRESH, Action.EDIT}
+    actions_wait = (
+        schedule.action_waits_until
+        if patched or (postponed and action_waits(record, now))
+        else None
+    )
+    for earliest in (schedule.cloudflare_waits_until, actions_wait, observation.held_back):
         if earliest is not None and cloudflare is not None:
             cloudflare = max(cloudflare, earliest)
     if cloudflare is None:
-        cloudflare = last_look_at(record, now, policy)
-    return replace(record, watch=replace(watch, dns_due_at=dns, cloudflare_due_at=cloudflare))
+        cloudflare = last_check_at(record, now, policy)
+    return replace(record, schedule=replace(schedule, dns_due_at=dns, cloudflare_due_at=cloudflare))
 
 
 def _later_than(now: datetime, at: datetime | None) -> datetime | None:

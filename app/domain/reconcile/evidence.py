@@ -21,13 +21,13 @@ from app.domain.custom_hostname import (
     Purpose,
     RecordKey,
     RecordStatus,
+    Schedule,
     State,
-    Watch,
 )
 from app.domain.object_spec import RefusedEdit
 from app.domain.observation import (
     Absent,
-    Act,
+    Action,
     CloudflareHostname,
     DnsView,
     Found,
@@ -41,11 +41,11 @@ from app.domain.observation import (
     ValidationRecord,
     Values,
 )
-from app.domain.plan import found_records, wanted_records, wanted_shape
+from app.domain.plan import found_records, wanted_records, wanted_spec
 from app.domain.reconcile.schedule import (
     DAY,
     Policy,
-    act_wait,
+    action_wait,
     confirm_after,
     failure_wait,
     next_follow_up,
@@ -56,15 +56,15 @@ NO_CUSTOM_METADATA = 1413
 """Cloudflare's code: the zone's plan takes no custom metadata."""
 
 
-def absorb(
+def apply_observation(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> CustomHostname:
     """Give the record as it looks after `observation`; its state is untouched."""
-    seen = _absorb_cloudflare(record, observation, now=now, policy=policy)
-    seen = _absorb_dns(seen, observation.dns, now)
-    seen = _absorb_act(seen, observation, now)
-    seen = _count_failing_acts(seen, observation, now=now, policy=policy)
-    return replace(seen, watch=replace(seen.watch, waiting_since=_waiting_since(seen)))
+    seen = _apply_cloudflare(record, observation, now=now, policy=policy)
+    seen = _apply_dns(seen, observation.dns, now)
+    seen = _apply_action(seen, observation, now)
+    seen = _count_failing_actions(seen, observation, now=now, policy=policy)
+    return replace(seen, schedule=replace(seen.schedule, waiting_since=_waiting_since(seen)))
 
 
 def is_ours(view: CloudflareHostname, record: CustomHostname, skew: timedelta) -> bool:
@@ -77,42 +77,42 @@ def is_ours(view: CloudflareHostname, record: CustomHostname, skew: timedelta) -
         return True
     if started is None or view.created_at is None:
         return False
-    sent = record.cloudflare.sending, record.cloudflare.applied, wanted_shape(record)
-    wildcard = {shape.wildcard for shape in sent if shape is not None}
+    sent = record.cloudflare.in_flight, record.cloudflare.applied, wanted_spec(record)
+    wildcard = {spec.wildcard for spec in sent if spec is not None}
     return view.created_at >= started - skew and view.wildcard in wildcard
 
 
-def _absorb_cloudflare(
+def _apply_cloudflare(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> CustomHostname:
-    watch = record.watch
+    schedule = record.schedule
     match observation.cloudflare:
         case Found(view):
-            return _absorb_found(record, observation, view, now=now, policy=policy)
+            return _apply_found(record, observation, view, now=now, policy=policy)
         case Absent():
             forgotten = _forget(record.cloudflare, now, policy)
             # "It is there" and "there is none" at once: not a thing to repeat at once.
-            odd = observation.acted is Act.CREATE
-            failures = watch.cloudflare_failures + 1 if odd else 0
-            watch = replace(answered(watch), cloudflare_failures=failures)
-            return replace(record, cloudflare=forgotten, watch=watch)
+            odd = observation.performed is Action.CREATE
+            failures = schedule.cloudflare_failures + 1 if odd else 0
+            schedule = replace(answered(schedule), cloudflare_failures=failures)
+            return replace(record, cloudflare=forgotten, schedule=schedule)
         case Refused() as refused:
-            return _absorb_refusal(record, observation.acted, refused)
+            return _apply_refusal(record, observation.performed, refused)
         case Unknown() as unknown:
-            failed = replace(watch, cloudflare_failures=watch.cloudflare_failures + 1)
+            failed = replace(schedule, cloudflare_failures=schedule.cloudflare_failures + 1)
             if unknown.retry_after is not None:
-                wait = failure_wait(replace(record, watch=failed), unknown, policy)
+                wait = failure_wait(replace(record, schedule=failed), unknown, policy)
                 failed = replace(failed, cloudflare_waits_until=now + wait)
             kept = record.cloudflare
-            if observation.acted is Act.CREATE and unknown.retry_after is not None:
+            if observation.performed is Action.CREATE and unknown.retry_after is not None:
                 # Turned away at the door: nothing was made by this POST.
                 kept = _without_post(kept)
-            return replace(record, cloudflare=kept, watch=failed)
+            return replace(record, cloudflare=kept, schedule=failed)
         case NotAsked():
             return record
 
 
-def _absorb_found(
+def _apply_found(
     record: CustomHostname,
     observation: Observation,
     view: CloudflareHostname,
@@ -120,16 +120,16 @@ def _absorb_found(
     now: datetime,
     policy: Policy,
 ) -> CustomHostname:
-    watch = answered(record.watch)
+    schedule = answered(record.schedule)
     if record.cloudflare.id is None and not is_ours(view, record, policy.adoption_skew):
-        return replace(record, cloudflare=CloudflareObject(), watch=watch)
-    if observation.acted is None and _is_news_of_progress(record, view, now):
-        watch = replace(watch, followed_from=now)
-    sent = _confirm(record) if observation.acted is Act.EDIT else record.cloudflare
+        return replace(record, cloudflare=CloudflareObject(), schedule=schedule)
+    if observation.performed is None and _is_news_of_progress(record, view, now):
+        schedule = replace(schedule, followed_from=now)
+    sent = _confirm(record) if observation.performed is Action.EDIT else record.cloudflare
     kept = _keep(sent, view)
-    if observation.acted in {Act.EDIT, Act.REFRESH} or both_active(view, live=False):
+    if observation.performed in {Action.EDIT, Action.REFRESH} or both_active(view, live=False):
         kept = replace(kept, refused_refresh=None)
-    return replace(record, cloudflare=kept, watch=watch)
+    return replace(record, cloudflare=kept, schedule=schedule)
 
 
 def _is_news_of_progress(record: CustomHostname, view: CloudflareHostname, now: datetime) -> bool:
@@ -140,59 +140,61 @@ def _is_news_of_progress(record: CustomHostname, view: CloudflareHostname, now: 
     return has_progressed(before, view) and next_follow_up(record, now) is None
 
 
-def answered(watch: Watch) -> Watch:
+def answered(schedule: Schedule) -> Schedule:
     """Note an answer: the back-off is over."""
-    return replace(watch, cloudflare_failures=0, cloudflare_waits_until=None)
+    return replace(schedule, cloudflare_failures=0, cloudflare_waits_until=None)
 
 
-def _absorb_refusal(record: CustomHostname, acted: Act | None, refused: Refused) -> CustomHostname:
+def _apply_refusal(
+    record: CustomHostname, performed: Action | None, refused: Refused
+) -> CustomHostname:
     known = replace(record.cloudflare, refusal=refused.message)
-    if acted in {Act.CREATE, Act.EDIT} and keeps_metadata_back(record, refused):
+    if performed in {Action.CREATE, Action.EDIT} and keeps_metadata_back(record, refused):
         # The whole zone leaves it out from now on: what is wanted is another shape.
         record = replace(record, zone=replace(record.zone, takes_custom_metadata=False))
         known = replace(known, refusal=None)
-    if acted is Act.EDIT:
-        return _absorb_refused_edit(record, refused)
-    if acted is Act.DELETE:
+    if performed is Action.EDIT:
+        return _apply_refused_edit(record, refused)
+    if performed is Action.DELETE:
         # Asking the same again at once would be refused at once.
-        failures = record.watch.cloudflare_failures + 1
-        watch = replace(answered(record.watch), cloudflare_failures=failures)
-        return replace(record, cloudflare=known, watch=watch)
-    if acted is Act.CREATE:
+        failures = record.schedule.cloudflare_failures + 1
+        schedule = replace(answered(record.schedule), cloudflare_failures=failures)
+        return replace(record, cloudflare=known, schedule=schedule)
+    if performed is Action.CREATE:
         known = _without_post(known)
-    if acted is Act.REFRESH and refused.code in ENTITLEMENTS:
-        sent = known.applied or wanted_shape(record)
+    if performed is Action.REFRESH and refused.code in ENTITLEMENTS:
+        sent = known.applied or wanted_spec(record)
         refusal = RefusedEdit(wanted=sent, code=refused.code, message=refused.message)
         known = replace(known, refusal=None, refused_refresh=refusal)
-    return replace(record, cloudflare=known, watch=answered(record.watch))
+    return replace(record, cloudflare=known, schedule=answered(record.schedule))
 
 
 def keeps_metadata_back(record: CustomHostname, refused: Refused) -> bool:
     """Whether the refusal is of the custom metadata alone, and leaving it out will help."""
-    return refused.code == NO_CUSTOM_METADATA and bool(wanted_shape(record).custom_metadata)
+    return refused.code == NO_CUSTOM_METADATA and bool(wanted_spec(record).custom_metadata)
 
 
-def _absorb_refused_edit(record: CustomHostname, refused: Refused) -> CustomHostname:
+def _apply_refused_edit(record: CustomHostname, refused: Refused) -> CustomHostname:
     """Nothing was changed: the former shape stays, and this one is not sent again by itself."""
     known = record.cloudflare
-    wanted = known.sending or wanted_shape(record)
+    wanted = known.in_flight or wanted_spec(record)
     refusal = RefusedEdit(wanted=wanted, code=refused.code, message=refused.message)
-    known = replace(known, sending=None, refused_edit=refusal)
+    known = replace(known, in_flight=None, refused_edit=refusal)
     # A name that is leaving has to be let go of in the end: that is asked again, less and less.
     leaving = record.desired is Desired.ABSENT
-    failures = record.watch.cloudflare_failures + 1 if leaving else 0
-    watch = replace(answered(record.watch), cloudflare_failures=failures)
-    return replace(record, cloudflare=known, watch=watch)
+    failures = record.schedule.cloudflare_failures + 1 if leaving else 0
+    schedule = replace(answered(record.schedule), cloudflare_failures=failures)
+    return replace(record, cloudflare=known, schedule=schedule)
 
 
 def _confirm(record: CustomHostname) -> CloudflareObject:
     """Note that Cloudflare took the shape; a new order has new tokens, and the old ones go."""
     known = record.cloudflare
-    wanted = known.sending or wanted_shape(record)
+    wanted = known.in_flight or wanted_spec(record)
     same_order = known.applied is None or known.applied.order == wanted.order
     tokens = known.validation_records if same_order else ()
     return replace(
-        known, applied=wanted, sending=None, refused_edit=None, validation_records=tokens
+        known, applied=wanted, in_flight=None, refused_edit=None, validation_records=tokens
     )
 
 
@@ -243,21 +245,21 @@ def _forget(known: CloudflareObject, now: datetime, policy: Policy) -> Cloudflar
     return CloudflareObject(seen=known.seen)
 
 
-def _absorb_dns(record: CustomHostname, view: DnsView, now: datetime) -> CustomHostname:
-    routing, watch = record.dns.routing, record.watch
+def _apply_dns(record: CustomHostname, view: DnsView, now: datetime) -> CustomHostname:
+    routing, schedule = record.dns.routing, record.schedule
     if isinstance(view.routing, Unknown):
-        watch = replace(watch, dns_failures=watch.dns_failures + 1)
+        schedule = replace(schedule, dns_failures=schedule.dns_failures + 1)
     if isinstance(view.routing, Found):
-        watch = replace(watch, dns_failures=0)
+        schedule = replace(schedule, dns_failures=0)
         seen = view.routing.value
         routing = _evidence(routing, seen)
-        watch = _count_contradiction(watch, record.state, seen, now)
+        schedule = _count_mismatch(schedule, record.state, seen, now)
     wanted = wanted_records(record)
     statuses = _statuses(wanted, view, record.dns.statuses)
     found = {key for key, status in statuses.items() if status is RecordStatus.FOUND}
     # A record that went is newly found when it comes back.
-    watch = replace(watch, refreshed_records=watch.refreshed_records & found)
-    return replace(record, dns=DnsSeen(routing=routing, statuses=statuses), watch=watch)
+    schedule = replace(schedule, refreshed_records=schedule.refreshed_records & found)
+    return replace(record, dns=DnsSeen(routing=routing, statuses=statuses), schedule=schedule)
 
 
 def _evidence(before: Routing | None, seen: Routing) -> Routing:
@@ -266,13 +268,13 @@ def _evidence(before: Routing | None, seen: Routing) -> Routing:
     return before if same and before is not None else seen
 
 
-def _count_contradiction(watch: Watch, state: State, seen: Routing, now: datetime) -> Watch:
+def _count_mismatch(schedule: Schedule, state: State, seen: Routing, now: datetime) -> Schedule:
     if seen.points_at_target or state is not State.CNAME_VERIFIED:
-        return replace(watch, contradictions=0, contradicted_at=None)
+        return replace(schedule, mismatches=0, mismatched_at=None)
     return replace(
-        watch,
-        contradictions=watch.contradictions + 1,
-        contradicted_at=watch.contradicted_at or now,
+        schedule,
+        mismatches=schedule.mismatches + 1,
+        mismatched_at=schedule.mismatched_at or now,
     )
 
 
@@ -321,65 +323,69 @@ def is_to_be_sent_again(record: CustomHostname, observation: Observation) -> boo
     answer, known = observation.cloudflare, record.cloudflare
     if not isinstance(answer, Refused) or answer.code != NO_CUSTOM_METADATA:
         return False
-    if observation.acted is Act.EDIT:
-        return known.refused_edit is None or known.refused_edit.wanted != wanted_shape(record)
+    if observation.performed is Action.EDIT:
+        return known.refused_edit is None or known.refused_edit.wanted != wanted_spec(record)
     return known.refusal is None
 
 
 def _waiting_since(record: CustomHostname) -> datetime:
     """A person's wish or refresh begins the tenant's time anew; a later instant was set for it."""
-    instants = (record.wanted_at, record.refresh_requested_at, record.watch.waiting_since)
+    instants = (record.wanted_at, record.refresh_requested_at, record.schedule.waiting_since)
     return max(at for at in instants if at is not None)
 
 
-def _absorb_act(record: CustomHostname, observation: Observation, now: datetime) -> CustomHostname:
+def _apply_action(
+    record: CustomHostname, observation: Observation, now: datetime
+) -> CustomHostname:
     """Note an act that was answered, each a refresh too; one without an answer is to be done."""
-    if observation.acted not in {Act.CREATE, Act.REFRESH, Act.EDIT}:
+    if observation.performed not in {Action.CREATE, Action.REFRESH, Action.EDIT}:
         return record
-    vanished = observation.acted is Act.CREATE and isinstance(observation.cloudflare, Absent)
+    vanished = observation.performed is Action.CREATE and isinstance(observation.cloudflare, Absent)
     vanished = vanished or is_to_be_sent_again(record, observation)
     if vanished or isinstance(observation.cloudflare, Unknown | NotAsked):
         return record
     found = found_records(record)
-    again = observation.acted is Act.REFRESH and found <= record.watch.refreshed_records
-    own = observation.acted is Act.REFRESH and not record.refresh_is_requested
-    watch = _count_refresh(record.watch, now) if own else record.watch
-    watch = replace(
-        watch,
+    again = observation.performed is Action.REFRESH and found <= record.schedule.refreshed_records
+    own = observation.performed is Action.REFRESH and not record.refresh_is_requested
+    schedule = _count_refresh(record.schedule, now) if own else record.schedule
+    schedule = replace(
+        schedule,
         # What was asked for while the act was under way is still to be done.
         refreshed_at=observation.sent_at or now,
-        refreshed_records=record.watch.refreshed_records | found,
-        refreshes=record.watch.refreshes + 1 if again else 0,
+        refreshed_records=record.schedule.refreshed_records | found,
+        refreshes=record.schedule.refreshes + 1 if again else 0,
         followed_from=now,
     )
-    return replace(record, watch=watch)
+    return replace(record, schedule=schedule)
 
 
-def _count_failing_acts(
+def _count_failing_actions(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> CustomHostname:
     """Back off from a PATCH that has no answer, though looks in between may have one."""
-    if observation.acted not in {Act.REFRESH, Act.EDIT}:
+    if observation.performed not in {Action.REFRESH, Action.EDIT}:
         return record
-    watch = record.watch
+    schedule = record.schedule
     if isinstance(observation.cloudflare, Unknown):
-        failures = watch.act_failures + 1
-        until = now + act_wait(failures, policy)
-        return replace(record, watch=replace(watch, act_failures=failures, act_waits_until=until))
-    return replace(record, watch=replace(watch, act_failures=0, act_waits_until=None))
+        failures = schedule.action_failures + 1
+        until = now + action_wait(failures, policy)
+        return replace(
+            record, schedule=replace(schedule, action_failures=failures, action_waits_until=until)
+        )
+    return replace(record, schedule=replace(schedule, action_failures=0, action_waits_until=None))
 
 
-def _count_refresh(watch: Watch, now: datetime) -> Watch:
-    if watch.refreshes_on is None or now - watch.refreshes_on >= DAY:
-        return replace(watch, refreshes_on=now, refreshes_today=1)
-    return replace(watch, refreshes_today=watch.refreshes_today + 1)
+def _count_refresh(schedule: Schedule, now: datetime) -> Schedule:
+    if schedule.refreshes_on is None or now - schedule.refreshes_on >= DAY:
+        return replace(schedule, refreshes_on=now, refreshes_today=1)
+    return replace(schedule, refreshes_today=schedule.refreshes_today + 1)
 
 
 EARLY = timedelta(seconds=5)
 """How much earlier than its appointment a second look may come."""
 
 
-def take_in(
+def drop_late_answer(
     record: CustomHostname, observation: Observation, *, now: datetime
 ) -> tuple[CustomHostname, Observation]:
     """Note when the question was sent, and drop an answer to an earlier one than was answered.
@@ -388,40 +394,40 @@ def take_in(
     record's is of something else, and no answer either; so is any view of a record that is still to
     be created, whose POST alone says what is ours. What answers an act is always taken.
     """
-    acted = observation.acted is not None
+    performed = observation.performed is not None
     if isinstance(observation.cloudflare, NotAsked):
         return record, observation
-    if isinstance(observation.cloudflare, Unknown) and not acted:
+    if isinstance(observation.cloudflare, Unknown) and not performed:
         return record, observation
-    if not acted and (_is_late(record, observation) or _is_of_another(record, observation)):
+    if not performed and (_is_late(record, observation) or _is_of_another(record, observation)):
         return record, replace(observation, cloudflare=NotAsked())
     sent = observation.sent_at or now
-    viewed = max(sent, record.watch.viewed_at or sent)
-    return replace(record, watch=replace(record.watch, viewed_at=viewed)), observation
+    viewed = max(sent, record.schedule.viewed_at or sent)
+    return replace(record, schedule=replace(record.schedule, viewed_at=viewed)), observation
 
 
-def weigh(
+def confirm(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> tuple[CustomHostname, Observation]:
     """Begin, keep or end the doubt; an absence in doubt is taken out of the observation."""
     if record.desired is Desired.ABSENT:
-        return _with_doubt(record, None), observation
+        return _with_suspicion(record, None), observation
     if not isinstance(observation.cloudflare, Found | Absent):
         return record, observation
     if not speaks_against(record, observation):
-        return _with_doubt(record, None), observation
+        return _with_suspicion(record, None), observation
     if _is_believed(record, observation, now=now, policy=policy):
-        return _with_doubt(record, None), observation
-    doubted = _with_doubt(record, record.watch.doubted_at or now)
+        return _with_suspicion(record, None), observation
+    suspected = _with_suspicion(record, record.schedule.suspected_at or now)
     if isinstance(observation.cloudflare, Absent):
-        doubted = replace(doubted, watch=answered(doubted.watch))
-        return doubted, replace(observation, cloudflare=NotAsked())
-    return doubted, observation
+        suspected = replace(suspected, schedule=answered(suspected.schedule))
+        return suspected, replace(observation, cloudflare=NotAsked())
+    return suspected, observation
 
 
 def speaks_against(record: CustomHostname, observation: Observation) -> bool:
     """Whether the look says that a hostname is gone, or that a live one is live no more."""
-    if record.desired is Desired.ABSENT or observation.acted in {Act.CREATE, Act.DELETE}:
+    if record.desired is Desired.ABSENT or observation.performed in {Action.CREATE, Action.DELETE}:
         return False
     match observation.cloudflare:
         case Absent():
@@ -432,12 +438,12 @@ def speaks_against(record: CustomHostname, observation: Observation) -> bool:
             return False
 
 
-def looked_at(record: CustomHostname, observation: Observation) -> frozenset[Side]:
+def answering_sides(record: CustomHostname, observation: Observation) -> frozenset[Side]:
     """The sides that gave a clear answer about a live hostname, and so could contradict it.
 
     DNS contradicts a `cname_verified` name alone: of an `active` one it is not known to lead here.
     """
-    if observation.acted in {Act.CREATE, Act.DELETE} or record.desired is Desired.ABSENT:
+    if observation.performed in {Action.CREATE, Action.DELETE} or record.desired is Desired.ABSENT:
         return frozenset()
     sides = set()
     if record.state is State.CNAME_VERIFIED and isinstance(observation.dns.routing, Found):
@@ -447,25 +453,27 @@ def looked_at(record: CustomHostname, observation: Observation) -> frozenset[Sid
     return frozenset(sides)
 
 
-def first_contradicted(record: CustomHostname, observation: Observation) -> frozenset[Side]:
-    """Those of `looked_at` that contradict, and did not in the look before."""
+def first_mismatches(record: CustomHostname, observation: Observation) -> frozenset[Side]:
+    """Those of `answering_sides` that contradict, and did not in the look before."""
     return frozenset(
-        side for side in looked_at(record, observation) if _contradicts(side, record, observation)
+        side
+        for side in answering_sides(record, observation)
+        if _is_mismatch(side, record, observation)
     )
 
 
-def _contradicts(side: Side, record: CustomHostname, observation: Observation) -> bool:
+def _is_mismatch(side: Side, record: CustomHostname, observation: Observation) -> bool:
     match side:
         case Side.DNS:
             routing = observation.dns.routing
             away = isinstance(routing, Found) and not routing.value.points_at_target
-            return away and record.watch.contradicted_at is None
+            return away and record.schedule.mismatched_at is None
         case Side.CLOUDFLARE:
-            return speaks_against(record, observation) and record.watch.doubted_at is None
+            return speaks_against(record, observation) and record.schedule.suspected_at is None
 
 
 def _is_late(record: CustomHostname, observation: Observation) -> bool:
-    sent, viewed = observation.sent_at, record.watch.viewed_at
+    sent, viewed = observation.sent_at, record.schedule.viewed_at
     return sent is not None and viewed is not None and sent <= viewed
 
 
@@ -479,12 +487,12 @@ def _is_of_another(record: CustomHostname, observation: Observation) -> bool:
 def _is_believed(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> bool:
-    if record.watch.removal is not None:
+    if record.schedule.removal is not None:
         return True
-    doubted = record.watch.doubted_at
+    suspected = record.schedule.suspected_at
     sent = observation.sent_at or now
-    return doubted is not None and sent - doubted >= confirm_after(record, now, policy) - EARLY
+    return suspected is not None and sent - suspected >= confirm_after(record, now, policy) - EARLY
 
 
-def _with_doubt(record: CustomHostname, doubted_at: datetime | None) -> CustomHostname:
-    return replace(record, watch=replace(record.watch, doubted_at=doubted_at))
+def _with_suspicion(record: CustomHostname, suspected_at: datetime | None) -> CustomHostname:
+    return replace(record, schedule=replace(record.schedule, suspected_at=suspected_at))

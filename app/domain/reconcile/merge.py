@@ -10,39 +10,39 @@ from dataclasses import replace
 from datetime import datetime
 
 from app.domain.custom_hostname import CustomHostname, Desired, State
-from app.domain.observation import Act
+from app.domain.observation import Action
 from app.domain.reconcile.decide import Transition
-from app.domain.siblings import with_present_shape
+from app.domain.siblings import with_current_spec
 
 
-def with_what_changed(
+def merge_concurrent_changes(
     transition: Transition,
     *,
     read: CustomHostname,
     present: CustomHostname,
-    acted: Act | None,
+    performed: Action | None,
     now: datetime,
 ) -> Transition:
     """Give the transition as it is to be written over the row as it is at `present`.
 
-    `read` is the record that the transition began with, `acted` the act that it answers. An act
+    `read` is the record that the transition began with, `performed` the act that it answers. An act
     that nobody wishes any more is taken off.
     """
-    record = _with_present_wishes(transition.record, present)
+    record = _with_current_desires(transition.record, present)
     if present.name_released_at != read.name_released_at or present.revision != read.revision:
         record = replace(
             record, name_released_at=present.name_released_at, tombstone=present.tombstone
         )
-    if acted is not None and _failed_meanwhile(record, read=read, present=present):
+    if performed is not None and _failed_concurrently(record, read=read, present=present):
         record = replace(record, refresh_requested_at=now)
-    record = with_present_shape(record, read=read, present=present)
-    act = None if _is_moot(transition.act, record) else transition.act
-    if act is None and transition.act is Act.CREATE:
+    record = with_current_spec(record, read=read, present=present)
+    action = None if _is_moot(transition.action, record) else transition.action
+    if action is None and transition.action is Action.CREATE:
         record = _without_beginning(record, present)
-    return replace(transition, record=record, act=act)
+    return replace(transition, record=record, action=action)
 
 
-def _with_present_wishes(record: CustomHostname, present: CustomHostname) -> CustomHostname:
+def _with_current_desires(record: CustomHostname, present: CustomHostname) -> CustomHostname:
     zone = replace(
         present.zone,
         takes_custom_metadata=record.zone.takes_custom_metadata,
@@ -64,7 +64,7 @@ def _with_present_wishes(record: CustomHostname, present: CustomHostname) -> Cus
     )
 
 
-def _failed_meanwhile(
+def _failed_concurrently(
     record: CustomHostname, *, read: CustomHostname, present: CustomHostname
 ) -> bool:
     """Whether an act was refused while a change was under way, which is one of what failed now."""
@@ -72,10 +72,10 @@ def _failed_meanwhile(
     return changed and record.state is State.FAILED and present.state is not State.FAILED
 
 
-def _is_moot(act: Act | None, record: CustomHostname) -> bool:
+def _is_moot(action: Action | None, record: CustomHostname) -> bool:
     """Whether the hostname was wished gone while we looked; the wake makes it due at once."""
-    letting_go = act is Act.EDIT and record.state is State.DELETING
-    return record.desired is Desired.ABSENT and act is not Act.DELETE and not letting_go
+    letting_go = action is Action.EDIT and record.state is State.DELETING
+    return record.desired is Desired.ABSENT and action is not Action.DELETE and not letting_go
 
 
 def _without_beginning(record: CustomHostname, present: CustomHostname) -> CustomHostname:

@@ -46,9 +46,9 @@ class Policy:
     """How much Cloudflare's clock may lag behind ours."""
     post_settles: timedelta = timedelta(seconds=30)
     """How long after a POST an absent hostname may still appear."""
-    contradictions: int = 3
-    contradicted_for: timedelta = timedelta(minutes=10)
-    contradiction_looks: tuple[timedelta, ...] = (
+    mismatches: int = 3
+    mismatched_for: timedelta = timedelta(minutes=10)
+    mismatch_checks: tuple[timedelta, ...] = (
         timedelta(minutes=5),
         timedelta(minutes=10, seconds=5),
     )
@@ -72,7 +72,7 @@ class Policy:
     deleting_again: timedelta = timedelta(seconds=10)
     failure_wait: timedelta = timedelta(seconds=5)
     failure_wait_most: timedelta = timedelta(minutes=5)
-    act_wait_most: timedelta = timedelta(minutes=15)
+    action_wait_most: timedelta = timedelta(minutes=15)
     """The same for a PATCH without an answer, beside which looks go on."""
     deleting_wait_most: timedelta = timedelta(minutes=10)
 
@@ -81,7 +81,7 @@ def dns_due_at(record: CustomHostname, *, now: datetime, policy: Policy) -> date
     """When to look at the name's DNS next; None while nothing could follow from it."""
     match record.state:
         case State.VALIDATING | State.ACTIVE:
-            return now + _stretched(_dns_interval(record, now), record.watch.dns_failures)
+            return now + _stretched(_dns_interval(record, now), record.schedule.dns_failures)
         case State.CNAME_VERIFIED:
             return _live_dns(record, now, policy)
         case State.DELETED:
@@ -90,7 +90,7 @@ def dns_due_at(record: CustomHostname, *, now: datetime, policy: Policy) -> date
             if record.tombstone:
                 return _own_hour(record.id, now)
             # Whether anybody set it up is to be known when its time is over.
-            return last_look_at(record, now, policy) if record.cloudflare.id is not None else None
+            return last_check_at(record, now, policy) if record.cloudflare.id is not None else None
         case State.PENDING | State.DELETING:
             return None
 
@@ -103,17 +103,17 @@ def cloudflare_due_at(
         return None
     if isinstance(observation.cloudflare, Unknown):
         return now + failure_wait(record, observation.cloudflare, policy)
-    leaving = record.watch.removal is not None and record.cloudflare.id is not None
+    leaving = record.schedule.removal is not None and record.cloudflare.id is not None
     if record.state is State.DELETING or leaving:
-        failed = record.watch.cloudflare_failures > 0
+        failed = record.schedule.cloudflare_failures > 0
         return now + (_backed_off(record, policy) if failed else _removal_wait(record, now, policy))
     if record.cloudflare.id is None:
-        remade = record.watch.removal is not None
+        remade = record.schedule.removal is not None
         to_create = record.state is State.PENDING or record.refresh_is_requested or remade
         return now + _backed_off(record, policy) if to_create else None
-    doubted = record.watch.doubted_at
-    if doubted is not None:
-        confirmed = doubted + confirm_after(record, now, policy)
+    suspected = record.schedule.suspected_at
+    if suspected is not None:
+        confirmed = suspected + confirm_after(record, now, policy)
         return max(confirmed, now + policy.failure_wait)
     return next_follow_up(record, now)
 
@@ -125,18 +125,18 @@ def confirm_after(record: CustomHostname, now: datetime, policy: Policy) -> time
     return policy.confirm_for_person if waits else policy.confirm_after
 
 
-def last_look_at(record: CustomHostname, now: datetime, policy: Policy) -> datetime | None:
+def last_check_at(record: CustomHostname, now: datetime, policy: Policy) -> datetime | None:
     """When to ask whether a name that nobody sets up is to be given up: no list would bring it."""
     stuck = record.state is State.FAILED and record.cloudflare.id is not None
     if not (stuck or record.state is State.VALIDATING) or LIVE & record.arrived_at.keys():
         return None
-    since = record.watch.waiting_since or record.wanted_at
+    since = record.schedule.waiting_since or record.wanted_at
     return max(since + policy.gives_up_after, now + DAY)
 
 
 def next_follow_up(record: CustomHostname, now: datetime) -> datetime | None:
     """The next of the close looks that follow a creation, a refresh or news of progress."""
-    began = record.watch.followed_from
+    began = record.schedule.followed_from
     if began is None:
         return None
     steps = (began + timedelta(seconds=seconds) for seconds in _ladder(record))
@@ -183,7 +183,7 @@ def _tenants_interval(record: CustomHostname, now: datetime) -> timedelta:
     if now - record.acted_at < timedelta(minutes=10):
         return timedelta(seconds=10)
     # A pause of the zone counts for no timer: it moves this instant, and not the wish's own.
-    since = now - (record.watch.waiting_since or record.wanted_at)
+    since = now - (record.schedule.waiting_since or record.wanted_at)
     if since < timedelta(hours=1):
         return timedelta(minutes=1)
     if since < timedelta(days=3):
@@ -194,11 +194,11 @@ def _tenants_interval(record: CustomHostname, now: datetime) -> timedelta:
 
 
 def _live_dns(record: CustomHostname, now: datetime, policy: Policy) -> datetime:
-    began = record.watch.contradicted_at
+    began = record.schedule.mismatched_at
     if began is None:
         return min(_own_hour(record.id, now), now + _renewal_interval(record))
-    looks = (began + wait for wait in policy.contradiction_looks)
-    return next((at for at in looks if at > now), now + policy.contradiction_looks[0])
+    looks = (began + wait for wait in policy.mismatch_checks)
+    return next((at for at in looks if at > now), now + policy.mismatch_checks[0])
 
 
 def _renewal_interval(record: CustomHostname) -> timedelta:
@@ -210,7 +210,7 @@ def _renewal_interval(record: CustomHostname) -> timedelta:
         return timedelta(hours=1)
     tokens = (r for r in wanted_records(record) if r.purpose is Purpose.CERTIFICATE)
     unheard = any(r.status is RecordStatus.UNKNOWN for r in tokens)
-    return _stretched(timedelta(minutes=1), record.watch.dns_failures) if unheard else 2 * DAY
+    return _stretched(timedelta(minutes=1), record.schedule.dns_failures) if unheard else 2 * DAY
 
 
 def _own_hour(record_id: str, now: datetime) -> datetime:
@@ -229,13 +229,13 @@ def failure_wait(record: CustomHostname, unknown: Unknown, policy: Policy) -> ti
 
 
 def _backed_off(record: CustomHostname, policy: Policy) -> timedelta:
-    doublings = min(max(record.watch.cloudflare_failures - 1, 0), 10)
+    doublings = min(max(record.schedule.cloudflare_failures - 1, 0), 10)
     return min(policy.failure_wait * (1 << doublings), policy.failure_wait_most)
 
 
-def act_wait(failures: int, policy: Policy) -> timedelta:
+def action_wait(failures: int, policy: Policy) -> timedelta:
     """How long to leave a PATCH that had no answer, `failures` times in a row."""
-    return min(policy.failure_wait * (1 << min(failures - 1, 10)), policy.act_wait_most)
+    return min(policy.failure_wait * (1 << min(failures - 1, 10)), policy.action_wait_most)
 
 
 def _removal_wait(record: CustomHostname, now: datetime, policy: Policy) -> timedelta:

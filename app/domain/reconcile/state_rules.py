@@ -50,7 +50,7 @@ from app.domain.plan import (
     is_real_time,
     records_complete,
     wanted_records,
-    wanted_shape,
+    wanted_spec,
 )
 from app.domain.reason import Reason, WaitingOn
 from app.domain.reconcile.evidence import is_to_be_sent_again
@@ -96,100 +96,100 @@ _LACKING_STATUSES = frozenset({RecordStatus.MISSING, RecordStatus.WRONG})
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class DerivedState:
     """Where the hostname stands, and why."""
 
     state: State
     reason: Reason
 
 
-def find_standing(
+def derive_state(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
-) -> Standing:
+) -> DerivedState:
     """Bring together what is desired and what is known; `record` has taken in `observation`."""
     if record.desired is Desired.ABSENT:
         return _leaving(record, observation)
     if record.cloudflare.id is None:
         return _not_at_cloudflare(record, observation)
-    standing = _there(record, observation, now=now, policy=policy)
-    return _with_refused_edit(record, _with_refused_refresh(record, standing))
+    derived = _there(record, observation, now=now, policy=policy)
+    return _with_refused_edit(record, _with_refused_refresh(record, derived))
 
 
 def _there(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
-) -> Standing:
+) -> DerivedState:
     view = record.cloudflare.seen
     if view is None:
-        return Standing(record.state, record.reason)
+        return DerivedState(record.state, record.reason)
     # A view that speaks against a live name is believed in the look that confirms it, or never: it
     # is kept beyond that only where a pause forgot the doubt.
     unheard = not isinstance(observation.cloudflare, Found) and not serves(record)
-    if record.state in LIVE and (record.watch.doubted_at is not None or unheard):
-        return _in_doubt(record, observation, now=now, policy=policy)
+    if record.state in LIVE and (record.schedule.suspected_at is not None or unheard):
+        return _is_suspected(record, observation, now=now, policy=policy)
     match hostname_meaning(view):
         case HostnameMeaning.LEAVING if record.state not in LIVE and _is_kept_while_leaving(record):
-            return Standing(record.state, record.reason)
+            return DerivedState(record.state, record.reason)
         case HostnameMeaning.BLOCKED:
-            return Standing(
+            return DerivedState(
                 State.FAILED, Reason.ZONE_HELD if is_held(view) else Reason.HOSTNAME_BLOCKED
             )
         case HostnameMeaning.MOVED:
-            return Standing(State.VALIDATING, _lapsed(record))
+            return DerivedState(State.VALIDATING, _lapsed(record))
         case HostnameMeaning.ACTIVE | HostnameMeaning.GOING | HostnameMeaning.LEAVING:
             if serves(record):
                 return _live(record, observation, now=now, policy=policy)
-            return Standing(State.VALIDATING, _missing(record, view))
+            return DerivedState(State.VALIDATING, _missing(record, view))
 
 
-def _leaving(record: CustomHostname, observation: Observation) -> Standing:
+def _leaving(record: CustomHostname, observation: Observation) -> DerivedState:
     if record.state is State.DELETED:
-        return Standing(State.DELETED, record.reason)
+        return DerivedState(State.DELETED, record.reason)
     if record.cloudflare.id is None and record.cloudflare.create_tried_at is None:
         other = record.reason is Reason.ALREADY_IN_ZONE or _namesake(observation) is not None
         reason = Reason.REMOVED_BUT_STILL_IN_ZONE if other else Reason.REMOVED
-        return Standing(State.DELETED, reason)
+        return DerivedState(State.DELETED, reason)
     if may_let_go(record) and not has_drifted(record):
-        return Standing(State.DELETED, Reason.REMOVED)
-    return Standing(State.DELETING, Reason.REMOVAL_REQUESTED)
+        return DerivedState(State.DELETED, Reason.REMOVED)
+    return DerivedState(State.DELETING, Reason.REMOVAL_REQUESTED)
 
 
-def _not_at_cloudflare(record: CustomHostname, observation: Observation) -> Standing:
+def _not_at_cloudflare(record: CustomHostname, observation: Observation) -> DerivedState:
     answered = _answered(record, observation)
     if answered is not None:
         return answered
     view = record.cloudflare.seen
     if record.state is State.FAILED:
-        return Standing(State.FAILED, record.reason)
+        return DerivedState(State.FAILED, record.reason)
     if view is None:
-        return Standing(State.PENDING, _creation_reason(record, observation))
-    if record.watch.removal is Removal.REMAKE:
-        return Standing(State.VALIDATING, Reason.CERTIFICATE_TIMED_OUT)
+        return DerivedState(State.PENDING, _creation_reason(record, observation))
+    if record.schedule.removal is Removal.REMAKE:
+        return DerivedState(State.VALIDATING, Reason.CERTIFICATE_TIMED_OUT)
     if _has_lapsed(record, view):
         if not _shows_itself(record):
-            return Standing(State.FAILED, Reason.NEVER_SET_UP)
-        return Standing(State.VALIDATING, _lapsed(record))
-    return Standing(State.FAILED, Reason.MISSING_AT_CLOUDFLARE)
+            return DerivedState(State.FAILED, Reason.NEVER_SET_UP)
+        return DerivedState(State.VALIDATING, _lapsed(record))
+    return DerivedState(State.FAILED, Reason.MISSING_AT_CLOUDFLARE)
 
 
-def _answered(record: CustomHostname, observation: Observation) -> Standing | None:
+def _answered(record: CustomHostname, observation: Observation) -> DerivedState | None:
     """Where this very answer leaves a hostname that is not at Cloudflare."""
     view = record.cloudflare.seen
     match observation.cloudflare:
         case Found():
-            return Standing(State.FAILED, Reason.ALREADY_IN_ZONE)
+            return DerivedState(State.FAILED, Reason.ALREADY_IN_ZONE)
         case Absent(namesake) if namesake is not None:
-            return Standing(State.FAILED, Reason.ALREADY_IN_ZONE)
+            return DerivedState(State.FAILED, Reason.ALREADY_IN_ZONE)
         case Refused() if is_to_be_sent_again(record, observation):
-            return Standing(record.state, record.reason)
+            return DerivedState(record.state, record.reason)
         case Refused(code, message):
             why = _refusal_reason(record, code, message)
-            return Standing(State.FAILED, why or Reason.REFUSED_BY_CLOUDFLARE)
-        case Absent() if record.watch.removal is Removal.GIVE_UP:
-            return Standing(State.FAILED, Reason.NEVER_SET_UP)
+            return DerivedState(State.FAILED, why or Reason.REFUSED_BY_CLOUDFLARE)
+        case Absent() if record.schedule.removal is Removal.GIVE_UP:
+            return DerivedState(State.FAILED, Reason.NEVER_SET_UP)
         case Absent() if view is not None and not _comes_back(record, view):
             lapsed = _has_lapsed(record, view)
             why = Reason.NEVER_SET_UP if lapsed else Reason.MISSING_AT_CLOUDFLARE
-            return Standing(State.FAILED, why)
+            return DerivedState(State.FAILED, why)
         case _:
             return None
 
@@ -208,35 +208,35 @@ def _refusal_reason(record: CustomHostname, code: int, message: str) -> Reason |
     return None if reason is Reason.CERTIFICATE_AUTHORITY_UNAVAILABLE and not chosen else reason
 
 
-def _with_refused_refresh(record: CustomHostname, standing: Standing) -> Standing:
+def _with_refused_refresh(record: CustomHostname, derived: DerivedState) -> DerivedState:
     """Say that Cloudflare will not look again, where that is what is waited for."""
     refused, view = record.cloudflare.refused_refresh, record.cloudflare.seen
     if refused is None or view is None:
-        return standing
-    renews = standing.reason is Reason.LIVE
+        return derived
+    renews = derived.reason is Reason.LIVE
     renews &= certificate_meaning(view) is CertificateMeaning.TIMED_OUT
-    waits = standing.state is State.VALIDATING
-    waits &= standing.reason.waiting_on is WaitingOn.CLOUDFLARE
+    waits = derived.state is State.VALIDATING
+    waits &= derived.reason.waiting_on is WaitingOn.CLOUDFLARE
     if not (renews or waits):
-        return standing
+        return derived
     why = _refusal_reason(record, refused.code, refused.message)
-    return Standing(standing.state, why or Reason.REFRESH_REFUSED)
+    return DerivedState(derived.state, why or Reason.REFRESH_REFUSED)
 
 
-def _with_refused_edit(record: CustomHostname, standing: Standing) -> Standing:
+def _with_refused_edit(record: CustomHostname, derived: DerivedState) -> DerivedState:
     """Say that what is wanted now was refused; a live name stays live with what it has."""
     refused = record.cloudflare.refused_edit
-    if refused is None or refused.wanted != wanted_shape(record):
-        return standing
+    if refused is None or refused.wanted != wanted_spec(record):
+        return derived
     why = _refusal_reason(record, refused.code, refused.message) or Reason.EDIT_REFUSED
-    if standing.state is State.VALIDATING:
-        return Standing(State.FAILED, why)
-    return Standing(standing.state, why if standing.reason is Reason.LIVE else standing.reason)
+    if derived.state is State.VALIDATING:
+        return DerivedState(State.FAILED, why)
+    return DerivedState(derived.state, why if derived.reason is Reason.LIVE else derived.reason)
 
 
 def _comes_back(record: CustomHostname, view: CloudflareHostname) -> bool:
     lapsed = _has_lapsed(record, view) and _shows_itself(record)
-    return record.watch.removal is Removal.REMAKE or lapsed
+    return record.schedule.removal is Removal.REMAKE or lapsed
 
 
 def _has_lapsed(record: CustomHostname, view: CloudflareHostname) -> bool:
@@ -252,7 +252,7 @@ def _shows_itself(record: CustomHostname) -> bool:
 
 
 def _is_kept_while_leaving(record: CustomHostname) -> bool:
-    return record.watch.removal is not None or record.reason in _LAPSED
+    return record.schedule.removal is not None or record.reason in _LAPSED
 
 
 def _lapsed(record: CustomHostname) -> Reason:
@@ -271,30 +271,30 @@ def _creation_reason(record: CustomHostname, observation: Observation) -> Reason
             return Reason.CREATING
 
 
-def _in_doubt(
+def _is_suspected(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
-) -> Standing:
+) -> DerivedState:
     """What Cloudflare said is not believed yet; DNS may take the name down, but not up."""
     if record.state is State.ACTIVE:
-        return Standing(State.ACTIVE, record.reason)
+        return DerivedState(State.ACTIVE, record.reason)
     return _live(record, observation, now=now, policy=policy)
 
 
 def _live(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
-) -> Standing:
+) -> DerivedState:
     routing = record.dns.routing
     points = routing is not None and routing.points_at_target
     if points:
         missing = _lacks_renewal_tokens(record)
         reason = Reason.RENEWAL_TOKENS_MISSING if missing else Reason.LIVE
-        return Standing(State.CNAME_VERIFIED, reason)
+        return DerivedState(State.CNAME_VERIFIED, reason)
     # Time alone concludes nothing: it takes a look that finds the name elsewhere.
     seen = isinstance(observation.dns.routing, Found)
-    lost = seen and _contradicted(record, now, policy)
+    lost = seen and _mismatched(record, now, policy)
     if record.state is State.CNAME_VERIFIED and not lost:
-        return Standing(State.CNAME_VERIFIED, Reason.CNAME_CONTRADICTED)
-    return Standing(State.ACTIVE, _cname_reason(record))
+        return DerivedState(State.CNAME_VERIFIED, Reason.CNAME_MISMATCH)
+    return DerivedState(State.ACTIVE, _cname_reason(record))
 
 
 def _lacks_renewal_tokens(record: CustomHostname) -> bool:
@@ -309,11 +309,11 @@ def _lacks_renewal_tokens(record: CustomHostname) -> bool:
     return any(r.type == "EMAIL" or r.status in _LACKING_STATUSES for r in wanted)
 
 
-def _contradicted(record: CustomHostname, now: datetime, policy: Policy) -> bool:
-    watch = record.watch
-    if watch.contradicted_at is None or watch.contradictions < policy.contradictions:
+def _mismatched(record: CustomHostname, now: datetime, policy: Policy) -> bool:
+    schedule = record.schedule
+    if schedule.mismatched_at is None or schedule.mismatches < policy.mismatches:
         return False
-    return now - watch.contradicted_at >= policy.contradicted_for
+    return now - schedule.mismatched_at >= policy.mismatched_for
 
 
 def _missing(record: CustomHostname, view: CloudflareHostname) -> Reason:
@@ -372,7 +372,7 @@ def _record_reason(record: CustomHostname, purpose: Purpose) -> Reason | None:
     routed = _is_routed(record)
     lacking = [r for r in wanted if r.purpose in _PROVED_BY[purpose]]
     by_mail = any(r.type == "EMAIL" for r in lacking)
-    if routed and not by_mail and not wanted_shape(record).wildcard:
+    if routed and not by_mail and not wanted_spec(record).wildcard:
         return None
     if not lacking:
         return None if routed else _cname_reason(record)

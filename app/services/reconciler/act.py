@@ -19,43 +19,45 @@ from app.domain.errors import (
 )
 from app.domain.observation import (
     Absent,
-    Act,
+    Action,
     CloudflareHostname,
     CloudflareView,
     Found,
     Refused,
     Unknown,
 )
-from app.domain.plan import wanted_shape
+from app.domain.plan import wanted_spec
 from app.domain.rate_limit import Lane
-from app.domain.reconcile.actions import shape_to_send
+from app.domain.reconcile.actions import spec_to_send
 from app.domain.resync import PER_PAGE, WHOLE, filters
 from app.domain.zone import ZoneAccess
 from app.services.ports import CustomHostnameGateway
-from app.services.rate_limiter import Budgets
+from app.services.rate_limiter import RateLimiter
 
 MOST_PAGES = 10
 """Cloudflare's filter may match parts of names; past so many pages of them nobody knows."""
 log = structlog.get_logger(__name__)
 
 
-class Actor:
+class ActionExecutor:
     """Does what `decide` asked for. Its first call was drawn; what it needs besides is owed."""
 
-    def __init__(self, cloudflare: CustomHostnameGateway, budgets: Budgets) -> None:
+    def __init__(self, cloudflare: CustomHostnameGateway, rate_limiter: RateLimiter) -> None:
         self._cloudflare = cloudflare
-        self._budgets = budgets
+        self._rate_limiter = rate_limiter
 
-    async def perform(self, act: Act, record: CustomHostname, access: ZoneAccess) -> CloudflareView:
+    async def perform(
+        self, action: Action, record: CustomHostname, access: ZoneAccess
+    ) -> CloudflareView:
         """Do it; a call without a clear answer is Unknown, never an exception."""
-        match act:
-            case Act.CREATE:
+        match action:
+            case Action.CREATE:
                 return await view_of(self._create(record, access))
-            case Act.REFRESH:
+            case Action.REFRESH:
                 return await view_of(self._refresh(record, access))
-            case Act.EDIT:
+            case Action.EDIT:
                 return await view_of(self._edit(record, access))
-            case Act.DELETE:
+            case Action.DELETE:
                 return await self._delete(record, access)
 
     async def confirm_absence(self, record: CustomHostname, access: ZoneAccess) -> CloudflareView:
@@ -82,7 +84,7 @@ class Actor:
         base = record.hostname.base
         for number in range(1, MOST_PAGES + 1):
             if number > 1:
-                await self._budgets.owe(access.budget, Lane.VALIDATION)
+                await self._rate_limiter.owe(access.budget, Lane.VALIDATION)
             page = await self._cloudflare.list_page(access, page=number, filters={"hostname": base})
             named = [v for v in page.hostnames if v.hostname.removeprefix("*.") == base]
             own = next((v for v in named if v.id == record.cloudflare.id), None)
@@ -99,11 +101,11 @@ class Actor:
     async def _create(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
         # The shape that the beginning was noted with: what is wanted may have changed since.
         begun = record.cloudflare
-        wanted = begun.sending or begun.applied or wanted_shape(record)
+        wanted = begun.in_flight or begun.applied or wanted_spec(record)
         try:
             view = await self._cloudflare.create(access, record.hostname.base, wanted)
         except CloudflareDuplicate:
-            await self._budgets.owe(access.budget, Lane.CREATION)
+            await self._rate_limiter.owe(access.budget, Lane.CREATION)
             view = await self.find(record, access)
             if is_being_removed(view):
                 raise CloudflareUnavailable("The former one of this name is still there.") from None
@@ -118,7 +120,7 @@ class Actor:
         self, error: CloudflareNotEnabled, access: ZoneAccess
     ) -> CloudflareError:
         """Tell a quota that allows no creation from a product that is not enabled: lists tell."""
-        await self._budgets.owe(access.budget, Lane.CREATION)
+        await self._rate_limiter.owe(access.budget, Lane.CREATION)
         try:
             await self._cloudflare.list_page(access, page=1, filters=filters(WHOLE))
         except CloudflareNotEnabled:
@@ -131,7 +133,7 @@ class Actor:
         known = record.cloudflare
         if known.seen is None:
             raise CloudflareUnavailable("Nothing was seen yet that could be repeated.")
-        chosen = known.applied or wanted_shape(record)
+        chosen = known.applied or wanted_spec(record)
         return await self._cloudflare.refresh(access, known.seen, chosen)
 
     async def _edit(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
@@ -142,7 +144,7 @@ class Actor:
         if applied is not None and record.zone.takes_custom_metadata is False:
             # The plan lacks them: to say that they go is refused as well.
             applied = replace(applied, custom_metadata={})
-        wanted = shape_to_send(record)
+        wanted = spec_to_send(record)
         return await self._cloudflare.edit(access, known.seen, wanted, applied=applied)
 
     async def _delete(self, record: CustomHostname, access: ZoneAccess) -> CloudflareView:
@@ -163,7 +165,7 @@ class Actor:
         removed = await view_of(delete(record.cloudflare.id))
         if not isinstance(removed, Absent):
             return removed
-        await self._budgets.owe(access.budget, Lane.VALIDATION)
+        await self._rate_limiter.owe(access.budget, Lane.VALIDATION)
         left = await self.confirm_absence(record, access)
         # What is surely gone is not held up by a list that cannot be read.
         return Absent() if was_gone and isinstance(left, Unknown) else left

@@ -13,7 +13,7 @@ from app.persistence.custom_hostnames import count_objects
 from app.persistence.database import Database
 from app.persistence.resync import total_of
 from app.services.ports import CustomHostnameGateway, ZoneGateway
-from app.services.rate_limiter import Budgets
+from app.services.rate_limiter import RateLimiter
 from app.services.zone_pauses import Pauses
 
 VERIFY_CALLS = 3
@@ -21,7 +21,7 @@ VERIFY_CALLS = 3
 log = structlog.get_logger(__name__)
 
 
-class SecondOpinion:
+class Corroborator:
     """A second call tells a fault of the zone from what is true of one name, or one moment."""
 
     def __init__(
@@ -29,13 +29,13 @@ class SecondOpinion:
         database: Database,
         cloudflare: CustomHostnameGateway,
         zones: ZoneGateway,
-        budgets: Budgets,
+        rate_limiter: RateLimiter,
         pauses: Pauses,
     ) -> None:
         self._database = database
         self._cloudflare = cloudflare
         self._zones = zones
-        self._budgets = budgets
+        self._rate_limiter = rate_limiter
         self._pauses = pauses
         self._asking: set[str] = set()
 
@@ -51,7 +51,7 @@ class SecondOpinion:
         self._asking.add(zone.id)
         try:
             for _ in range(VERIFY_CALLS if code == CloudflareUnauthorized.code else 1):
-                await self._budgets.owe(access.budget, Lane.SWEEPS)
+                await self._rate_limiter.owe(access.budget, Lane.RESYNC)
             refusal = await self._confirmed(access, code)
             if refusal is None:
                 log.warning("refusal_not_confirmed", zone=zone.id, code=code)
@@ -82,7 +82,7 @@ class SecondOpinion:
         Where the list lacks far more names, the zone is paused, and of none of them anything is
         concluded.
         """
-        await self._budgets.owe(access.budget, Lane.SWEEPS)
+        await self._rate_limiter.owe(access.budget, Lane.RESYNC)
         try:
             page = await self._cloudflare.list_page(access, page=1, filters=filters(WHOLE))
             total = page.total

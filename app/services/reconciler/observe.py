@@ -22,7 +22,7 @@ from app.domain.observation import (
 )
 from app.domain.plan import needs_dcv_uuid
 from app.domain.rate_limit import Lane
-from app.domain.reconcile.decide import needs_thorough_look
+from app.domain.reconcile.decide import needs_thorough_check
 from app.domain.reconcile.schedule import Policy
 from app.domain.zone import Zone, ZoneAccess
 from app.metrics import CHECKS
@@ -30,8 +30,8 @@ from app.persistence.database import Database
 from app.persistence.leases import Claim
 from app.persistence.zones import note_dcv_uuid
 from app.services.ports import CustomHostnameGateway, Dns
-from app.services.rate_limiter import Budgets
-from app.services.reconciler.act import Actor, view_of
+from app.services.rate_limiter import RateLimiter
+from app.services.reconciler.act import ActionExecutor, view_of
 from app.tracing.spans import span
 
 TARGET_FINE = frozenset({None, "found"})
@@ -47,16 +47,16 @@ class Observer:
         database: Database,
         cloudflare: CustomHostnameGateway,
         dns: Dns,
-        budgets: Budgets,
-        actor: Actor,
+        rate_limiter: RateLimiter,
+        executor: ActionExecutor,
         *,
         policy: Policy,
     ) -> None:
         self._database = database
         self._cloudflare = cloudflare
         self._dns = dns
-        self._budgets = budgets
-        self._actor = actor
+        self._rate_limiter = rate_limiter
+        self._executor = executor
         self._policy = policy
 
     async def observe(
@@ -70,11 +70,11 @@ class Observer:
     ) -> Observation:
         """Ask both sides; what DNS says anew is asked again of all its servers."""
         cloudflare, dns = await asyncio.gather(
-            self._look_at_cloudflare(record, claim, access),
-            self._look_at_dns(record, claim, zone),
+            self._check_cloudflare(record, claim, access),
+            self._check_dns(record, claim, zone),
         )
         observation = Observation(cloudflare, dns, sent_at=sent_at)
-        if needs_thorough_look(record, observation, now=claim.now, policy=self._policy):
+        if needs_thorough_check(record, observation, now=claim.now, policy=self._policy):
             thorough = await self._ask_dns(record, thorough=True)
             return replace(observation, dns=thorough)
         return observation
@@ -85,7 +85,7 @@ class Observer:
         """Ask for the zone's delegation label where no answer about the hostname brought it."""
         if not needs_dcv_uuid(record) or not _may_ask_cloudflare(record, claim):
             return record
-        if not (await self._budgets.draw(access.budget, Lane.VALIDATION)).granted:
+        if not (await self._rate_limiter.draw(access.budget, Lane.VALIDATION)).granted:
             return record
         try:
             uuid = await self._cloudflare.dcv_delegation_uuid(access)
@@ -96,7 +96,7 @@ class Observer:
             await note_dcv_uuid(tx, record.zone.id, uuid)
         return replace(record, zone=replace(record.zone, dcv_uuid=uuid))
 
-    async def _look_at_cloudflare(
+    async def _check_cloudflare(
         self, record: CustomHostname, claim: Claim, access: ZoneAccess
     ) -> CloudflareView:
         if not _may_ask_cloudflare(record, claim) or record.state is State.DELETED:
@@ -107,7 +107,7 @@ class Observer:
             # may have made the hostname all the same.
             if known.id is None and known.create_tried_at is not None:
                 return await self._look(
-                    record, claim, access, lambda: self._actor.find(record, access)
+                    record, claim, access, lambda: self._executor.find(record, access)
                 )
             return NotAsked()
         known_id = known.id
@@ -127,8 +127,8 @@ class Observer:
         """Look with a call that was drawn for it, or with one that can be drawn now."""
         if not claim.paid:
             awaited = record.is_awaited(claim.now)
-            drawn = await self._budgets.draw_look(record, access.budget, awaited=awaited)
-            if not drawn.granted:
+            grant = await self._rate_limiter.acquire_check(record, access.budget, awaited=awaited)
+            if not grant.granted:
                 return Unknown(BudgetSpent.code)
         seen = await view_of(call())
         CHECKS.labels(str(Side.CLOUDFLARE), _outcome(seen)).inc()
@@ -140,8 +140,8 @@ class Observer:
         CHECKS.labels(str(Side.DNS), _outcome(seen.routing)).inc()
         return seen
 
-    async def _look_at_dns(self, record: CustomHostname, claim: Claim, zone: Zone) -> DnsView:
-        if zone.target_standing not in TARGET_FINE:
+    async def _check_dns(self, record: CustomHostname, claim: Claim, zone: Zone) -> DnsView:
+        if zone.target_dns_status not in TARGET_FINE:
             # What does not point at a target that is not there says nothing of the tenant.
             return (
                 DnsView(routing=Unknown("cname_target_not_found")) if claim.dns_due else DnsView()
@@ -161,6 +161,6 @@ def _outcome(seen: object) -> str:
 
 
 def _may_ask_cloudflare(record: CustomHostname, claim: Claim) -> bool:
-    waits_until = record.watch.cloudflare_waits_until
+    waits_until = record.schedule.cloudflare_waits_until
     told_to_wait = waits_until is not None and waits_until > claim.now
     return claim.cloudflare_due and not told_to_wait

@@ -18,10 +18,10 @@ import structlog
 from structlog.contextvars import bind_contextvars
 
 from app.domain.cloudflare_terms import unknown_statuses, unknown_texts
-from app.domain.custom_hostname import GONE, LIVE, CustomHostname, Desired, State, Watch
+from app.domain.custom_hostname import GONE, LIVE, CustomHostname, Desired, Schedule, State
 from app.domain.errors import DatabaseUnavailable
 from app.domain.observation import (
-    Act,
+    Action,
     CloudflareHostname,
     CloudflareView,
     Found,
@@ -31,22 +31,31 @@ from app.domain.observation import (
 )
 from app.domain.rate_limit import Lane
 from app.domain.reconcile.decide import Transition, decide
-from app.domain.reconcile.merge import with_what_changed
+from app.domain.reconcile.merge import merge_concurrent_changes
 from app.domain.reconcile.schedule import Policy
 from app.domain.siblings import has_confirmed, join
 from app.domain.zone import Zone, ZoneAccess
 from app.metrics import LEASES_LOST, TIME_TO_ACTIVE, TRANSITIONS
-from app.persistence.custom_hostnames import get_hostname, hand_on_shape, save_hostname
+from app.persistence.custom_hostnames import get_hostname, hand_on_spec, save_hostname
 from app.persistence.database import Connection, Database, TransactionUndone
-from app.persistence.leases import Claim, Listing, hold, keep, let_go, lock, release, wake
-from app.persistence.zones import get_zone, note_metadata_refused, standing_of
+from app.persistence.leases import (
+    Claim,
+    Snapshot,
+    lock_lease,
+    lock_schedule,
+    release_lease,
+    save_and_release,
+    save_schedule,
+    wake,
+)
+from app.persistence.zones import get_zone, note_metadata_refused, pause_and_target_of
 from app.services.breaker import breaker_trips
-from app.services.call_queue import Turns
-from app.services.events import tell
+from app.services.call_queue import CallQueue
+from app.services.events import emit_event
 from app.services.ports import Cipher
-from app.services.rate_limiter import Budgets
-from app.services.reconciler.act import Actor
-from app.services.reconciler.corroborate import SecondOpinion
+from app.services.rate_limiter import RateLimiter
+from app.services.reconciler.act import ActionExecutor
+from app.services.reconciler.corroborate import Corroborator
 from app.services.reconciler.observe import TARGET_FINE, Observer
 from app.tracing.spans import span
 
@@ -79,22 +88,22 @@ class Reconciler:
         self,
         database: Database,
         observer: Observer,
-        actor: Actor,
+        executor: ActionExecutor,
         cipher: Cipher,
-        turns: Turns,
-        budgets: Budgets,
-        second_opinion: SecondOpinion,
+        queue: CallQueue,
+        rate_limiter: RateLimiter,
+        corroborator: Corroborator,
         *,
         policy: Policy,
         checkpoint: Checkpoint,
     ) -> None:
         self._database = database
         self._observer = observer
-        self._actor = actor
+        self._executor = executor
         self._cipher = cipher
-        self._turns = turns
-        self._budgets = budgets
-        self._second_opinion = second_opinion
+        self._queue = queue
+        self._rate_limiter = rate_limiter
+        self._corroborator = corroborator
         self._policy = policy
         self._checkpoint = checkpoint
 
@@ -126,7 +135,7 @@ class Reconciler:
         record, zone = await self._read(claim)
         bind_contextvars(hostname=record.hostname.name)
         if zone.pause is not None:
-            await self._note_farewell(claim, record, clock)
+            await self._mark_deleting(claim, record, clock)
             return
         access = zone.access(self._cipher.decrypt(zone.api_token))
         record = await self._observer.with_dcv_uuid(join(record), claim, access)
@@ -140,19 +149,19 @@ class Reconciler:
             absence = await self._confirm_absence(record, zone, access)
             observation = replace(observation, cloudflare=absence)
             transition = self._decide(record, observation, clock)
-        if transition.act is not None:
-            wait = await self._take_turn(transition.act, record, claim, zone, observation)
+        if transition.action is not None:
+            wait = await self._acquire_or_queue(transition.action, record, claim, zone, observation)
             if wait is not None:
                 transition = self._put_off(record, observation, clock, wait)
         kept = await self._record_undone(claim, transition, observation, clock, read=record)
-        if kept is None or kept.act is None:
+        if kept is None or kept.action is None:
             return
-        self._checkpoint(f"{kept.act}_started")
+        self._checkpoint(f"{kept.action}_started")
         sent_at = clock.now()
-        answer = await self._actor.perform(kept.act, kept.record, access)
-        self._checkpoint(f"{kept.act}_answered")
-        acted = Observation(cloudflare=answer, acted=kept.act, sent_at=sent_at)
-        await self._record_answer(claim, acted, clock, read=kept.record)
+        answer = await self._executor.perform(kept.action, kept.record, access)
+        self._checkpoint(f"{kept.action}_answered")
+        performed = Observation(cloudflare=answer, performed=kept.action, sent_at=sent_at)
+        await self._record_answer(claim, performed, clock, read=kept.record)
         await self._pause_if_refused(zone, access, answer)
 
     async def _record_undone(
@@ -175,7 +184,7 @@ class Reconciler:
             return await self._record(claim, transition, observation, clock, read=read)
 
     async def _record_answer(
-        self, claim: Claim, acted: Observation, clock: _Clock, *, read: CustomHostname
+        self, claim: Claim, performed: Observation, clock: _Clock, *, read: CustomHostname
     ) -> None:
         """Record an action's answer, and go on trying while the tick lasts.
 
@@ -184,10 +193,12 @@ class Reconciler:
         """
         while True:
             try:
-                decided = self._decide(read, acted, clock)
-                await self._record(claim, decided, acted, clock, read=read)
+                decided = self._decide(read, performed, clock)
+                await self._record(claim, decided, performed, clock, read=read)
             except DatabaseUnavailable:
-                log.warning("answer_not_recorded", custom_hostname=read.id, action=str(acted.acted))
+                log.warning(
+                    "answer_not_recorded", custom_hostname=read.id, action=str(performed.performed)
+                )
                 await asyncio.sleep(RECORD_AGAIN_SECONDS)
             else:
                 return
@@ -196,30 +207,30 @@ class Reconciler:
         self, record: CustomHostname, zone: Zone, access: ZoneAccess
     ) -> CloudflareView:
         """Ask the zone before an absence is believed: how many it lacks, and for the name."""
-        if not await self._second_opinion.on_absence(zone, access):
+        if not await self._corroborator.on_absence(zone, access):
             return ABSENCE_UNCONFIRMED
-        await self._budgets.owe(access.budget, Lane.VALIDATION)
-        seen = await self._actor.confirm_absence(record, access)
+        await self._rate_limiter.owe(access.budget, Lane.VALIDATION)
+        seen = await self._executor.confirm_absence(record, access)
         # The list still shows it under this very id: one of the two answers is old.
         return ABSENCE_UNCONFIRMED if isinstance(seen, Found) else seen
 
-    async def _take_turn(
+    async def _acquire_or_queue(
         self,
-        act: Act,
+        action: Action,
         record: CustomHostname,
         claim: Claim,
         zone: Zone,
         observation: Observation,
     ) -> float | None:
         """Draw the act's call; else give the seconds to wait for it, queued in turn by tenant."""
-        lane = Lane.CREATION if act is Act.CREATE else Lane.VALIDATION
+        lane = Lane.CREATION if action is Action.CREATE else Lane.VALIDATION
         if claim.turn is lane:
             return None
         if claim.paid and lane is Lane.VALIDATION and observation.cloudflare == NotAsked():
             # The call drawn for a look that was not made.
-            await self._turns.leave(record)
+            await self._queue.leave(record)
             return None
-        return await self._turns.take(
+        return await self._queue.take(
             record, zone.budget, lane, awaited=record.is_awaited(claim.now)
         )
 
@@ -229,10 +240,10 @@ class Reconciler:
         """Decide as if no act were possible; the queue brings the hostname back, not a timer."""
         until = clock.now() + timedelta(seconds=wait)
         transition = self._decide(record, replace(observation, held_back=until), clock)
-        watch = replace(transition.record.watch, cloudflare_due_at=None)
-        return replace(transition, record=replace(transition.record, watch=watch))
+        schedule = replace(transition.record.schedule, cloudflare_due_at=None)
+        return replace(transition, record=replace(transition.record, schedule=schedule))
 
-    async def _note_farewell(self, claim: Claim, record: CustomHostname, clock: _Clock) -> None:
+    async def _mark_deleting(self, claim: Claim, record: CustomHostname, clock: _Clock) -> None:
         """In a paused zone nothing is asked or done; but that a name is to go is said all the same.
 
         What is known of it suffices for that. The removal itself waits for the zone.
@@ -243,12 +254,12 @@ class Reconciler:
             await self._record(claim, decided, nothing, clock, read=record)
         else:
             async with self._database.transaction() as tx:
-                await let_go(tx, claim)
+                await release_lease(tx, claim)
 
     async def _pause_if_refused(self, zone: Zone, access: ZoneAccess, view: CloudflareView) -> None:
         """A token that is refused says nothing of this hostname, and concerns all of them."""
         if isinstance(view, Unknown):
-            await self._second_opinion.on_refusal(zone, access, view.why)
+            await self._corroborator.on_refusal(zone, access, view.why)
 
     def _decide(
         self, record: CustomHostname, observation: Observation, clock: _Clock
@@ -265,7 +276,7 @@ class Reconciler:
             raise LookupError(record.zone.id)
         return record, zone
 
-    async def _tell_sibling(self, record: CustomHostname, before: CustomHostname) -> None:
+    async def _notify_sibling(self, record: CustomHostname, before: CustomHostname) -> None:
         """Wake the other name of the object when what it waits for, or needs to know, changed.
 
         In a transaction of its own: nobody holds two lease rows at a time.
@@ -276,13 +287,13 @@ class Reconciler:
         if sibling is None or (same and not confirmed):
             return
 
-        async def tell(tx: Connection) -> None:
-            await lock(tx, sibling.id)
+        async def emit_event(tx: Connection) -> None:
+            await lock_schedule(tx, sibling.id)
             if confirmed and before.cloudflare.id is not None:
-                await hand_on_shape(tx, record, sibling.id, cloudflare_id=before.cloudflare.id)
+                await hand_on_spec(tx, record, sibling.id, cloudflare_id=before.cloudflare.id)
             await wake(tx, sibling.id)
 
-        await self._database.run(tell, within=SIBLING_SECONDS)
+        await self._database.run(emit_event, within=SIBLING_SECONDS)
 
     async def _record(
         self,
@@ -300,36 +311,36 @@ class Reconciler:
         """
         now = clock.now()
         async with self._database.transaction() as tx:
-            if not await hold(tx, claim):
+            if not await lock_lease(tx, claim):
                 log.info("lease_lost", custom_hostname=claim.custom_hostname_id)
                 LEASES_LOST.labels("reconcile").inc()
                 return None
             before = await get_hostname(tx, claim.custom_hostname_id)
             if before is None:
                 return None
-            if observation.acted is not None:
+            if observation.performed is not None:
                 # Counted like any other look; recorded whatever it means for the zone.
                 await breaker_trips(tx, before.zone.id, transition)
             elif await _is_void(tx, transition, observation):
                 again = clock.now() + VOID_SECONDS
-                await release(tx, claim, replace(before.watch, cloudflare_due_at=again))
+                await save_and_release(tx, claim, replace(before.schedule, cloudflare_due_at=again))
                 return None
-            transition = with_what_changed(
-                transition, read=read, present=before, acted=observation.acted, now=now
+            transition = merge_concurrent_changes(
+                transition, read=read, present=before, performed=observation.performed, now=now
             )
-            record = await _tell(tx, transition, now)
+            record = await _emit_events(tx, transition, now)
             updated_at = max(now, before.updated_at)
             record = await save_hostname(tx, replace(record, updated_at=updated_at), before=before)
-            watch = _overdue_kept(record.watch, before.watch, claim, observation)
+            schedule = _overdue_kept(record.schedule, before.schedule, claim, observation)
             if record.zone.takes_custom_metadata is False is not before.zone.takes_custom_metadata:
                 await note_metadata_refused(tx, record.zone.id)
-            if transition.act is None:
-                await release(tx, claim, watch, _listing(record, observation))
+            if transition.action is None:
+                await save_and_release(tx, claim, schedule, _snapshot(record, observation))
             else:
                 # Who dies before the answer is written leaves it due when the lease has ended.
-                await keep(tx, claim, replace(watch, cloudflare_due_at=now))
+                await save_schedule(tx, claim, replace(schedule, cloudflare_due_at=now))
         self._checkpoint("recorded")
-        await self._tell_sibling(record, before)
+        await self._notify_sibling(record, before)
         for step in transition.steps:
             log.info(
                 "state_changed",
@@ -353,11 +364,11 @@ def _count(transition: Transition, before: CustomHostname, now: datetime) -> Non
 async def _is_void(tx: Connection, transition: Transition, observation: Observation) -> bool:
     """Whether what was seen is not to be written: it says more of the zone than of the name."""
     leaving = transition.record.desired is Desired.ABSENT
-    if leaving and observation.saw_nothing and transition.act is None:
+    if leaving and observation.saw_nothing and transition.action is None:
         return False
     zone_id = transition.record.zone.id
-    paused, target = await standing_of(tx, zone_id)
-    against = _takes_down(transition) or bool(transition.contradicted)
+    paused, target = await pause_and_target_of(tx, zone_id)
+    against = _takes_down(transition) or bool(transition.mismatched)
     if paused or (target not in TARGET_FINE and against):
         # Without its target every name looks lost, to Cloudflare too.
         return True
@@ -369,41 +380,43 @@ def _takes_down(transition: Transition) -> bool:
     return any(step.before in LIVE and step.after in worse for step in transition.steps)
 
 
-def listing_of(view: CloudflareHostname) -> Listing:
+def snapshot_of(view: CloudflareHostname) -> Snapshot:
     """What later lists are compared with."""
     digest = hashlib.blake2b(repr(view).encode(), digest_size=8).digest()
-    return Listing(view.status, view.ssl_status, int.from_bytes(digest, signed=True))
+    return Snapshot(view.status, view.ssl_status, int.from_bytes(digest, signed=True))
 
 
-def _listing(record: CustomHostname, observation: Observation) -> Listing | None:
+def _snapshot(record: CustomHostname, observation: Observation) -> Snapshot | None:
     if record.cloudflare.id is None:
-        return Listing()
+        return Snapshot()
     match observation.cloudflare:
-        case Found(view) if observation.sent_at == record.watch.viewed_at:
-            return listing_of(view)
+        case Found(view) if observation.sent_at == record.schedule.viewed_at:
+            return snapshot_of(view)
         case _:
             return None
 
 
-def _overdue_kept(watch: Watch, before: Watch, claim: Claim, observation: Observation) -> Watch:
+def _overdue_kept(
+    schedule: Schedule, before: Schedule, claim: Claim, observation: Observation
+) -> Schedule:
     """Keep a look due that this tick did not make: at DNS, or at Cloudflare for want of a call."""
     dns = before.dns_due_at
     unseen = isinstance(observation.dns.routing, NotAsked) and not claim.dns_due
-    if unseen and dns is not None and dns <= claim.now and watch.dns_due_at is not None:
-        watch = replace(watch, dns_due_at=dns)
+    if unseen and dns is not None and dns <= claim.now and schedule.dns_due_at is not None:
+        schedule = replace(schedule, dns_due_at=dns)
     asked = not isinstance(observation.cloudflare, NotAsked) or observation.held_back is not None
     due = before.cloudflare_due_at
     if asked or claim.cloudflare_due or due is None or due > claim.now:
-        return watch
+        return schedule
     if claim.is_uncreated and claim.turn is None:
-        return watch
-    return replace(watch, cloudflare_due_at=due)
+        return schedule
+    return replace(schedule, cloudflare_due_at=due)
 
 
 def _forgets(record: CustomHostname, transition: Transition) -> bool:
     """Whether a name that is wanted would be taken for removed by another hand."""
     gone = record.cloudflare.id is not None and transition.record.cloudflare.id is None
-    return gone and record.desired is Desired.PRESENT and record.watch.removal is None
+    return gone and record.desired is Desired.PRESENT and record.schedule.removal is None
 
 
 def _log_what_is_new(before: CustomHostname, after: CustomHostname) -> None:
@@ -421,13 +434,17 @@ def _log_what_is_new(before: CustomHostname, after: CustomHostname) -> None:
             log.warning("cloudflare_status_unknown", custom_hostname=after.id, status=status)
 
 
-async def _tell(tx: Connection, transition: Transition, now: datetime) -> CustomHostname:
+async def _emit_events(tx: Connection, transition: Transition, now: datetime) -> CustomHostname:
     """Write one event a step and one a notice, numbered on from the last."""
     record = transition.record
     for step in transition.steps:
         record = replace(record, sequence=record.sequence + 1)
-        await tell(tx, record, before=step.before, after=step.after, reason=step.reason, at=now)
-    for notice in transition.notices:
+        await emit_event(
+            tx, record, before=step.before, after=step.after, reason=step.reason, at=now
+        )
+    for notification in transition.notifications:
         record = replace(record, sequence=record.sequence + 1)
-        await tell(tx, record, before=record.state, after=record.state, notice=notice, at=now)
+        await emit_event(
+            tx, record, before=record.state, after=record.state, notification=notification, at=now
+        )
     return record
