@@ -49,7 +49,7 @@ async def list_page(services: ServicesDep) -> JSONResponse:
 )
 async def get(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
     """Give one; `default` names the default one."""
-    return JSONResponse(_standing(await services.zones.get(id)))
+    return JSONResponse(_report(await services.zones.get(id)))
 
 
 @router.post(
@@ -70,7 +70,7 @@ async def set_up(
     than `origin` says is shown as `points_elsewhere`, and stays.
     """
     origin = wanted.origin if wanted else None
-    return JSONResponse(_standing(await services.zones.set_up(id, origin=origin)))
+    return JSONResponse(_report(await services.zones.set_up(id, origin=origin)))
 
 
 @router.get(
@@ -181,7 +181,7 @@ def _instant(at: datetime | None) -> str | None:
     return at.isoformat() if at else None
 
 
-def _standing(report: ZoneReport) -> dict[str, Any]:
+def _report(report: ZoneReport) -> dict[str, Any]:
     origin, quota = report.fallback_origin, report.quota
     return {
         **_shown(report.zone),

@@ -151,7 +151,7 @@ class Zones:
             origin, target = await asyncio.gather(
                 self._look(zone.fallback_origin, access), self._look(zone.cname_target, access)
             )
-            report = await self._standing(zone, access, origin, target)
+            report = await self._report(zone, access, origin, target)
             # A set-up that ended meanwhile knows better.
             if self._kept.get(zone.id) is before:
                 self._kept[zone.id] = self._clock(), report
@@ -207,9 +207,9 @@ class Zones:
         towards = Origin("CNAME", zone.fallback_origin)
         target_part = await self._put_record(access, zone.cname_target, towards, compare=False)
         fresh, _ = await self._open(zone.id)
-        return await self._standing(fresh, access, origin_part, target_part)
+        return await self._report(fresh, access, origin_part, target_part)
 
-    async def _standing(
+    async def _report(
         self, zone: Zone, access: ZoneAccess, origin: Part, target: Part
     ) -> ZoneReport:
         token, named, present, quota = await asyncio.gather(

@@ -135,7 +135,7 @@ def test_a_persons_refresh_is_sent_when_the_days_own_are_spent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("created", "act", "followed_from"),
+    ("created", "action", "followed_from"),
     [
         pytest.param(-10, Action.REFRESH, None, id="ten seconds after the creation"),
         pytest.param(-48, None, 12, id="just before the first look"),
@@ -274,7 +274,7 @@ def test_a_refresh_that_frees_a_blocked_name_validates_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("record", "act"),
+    ("record", "action"),
     [(validating_record(routing=HERE), Action.REFRESH), (validating_record(), Action.CREATE)],
 )
 def test_no_act_follows_an_act(record: CustomHostname, action: Action) -> None:

@@ -94,7 +94,7 @@ def test_time_alone_moves_nothing(record: CustomHostname, after: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("record", "act"),
+    ("record", "action"),
     [
         pytest.param(pending_record(), Action.CREATE, id="a creation"),
         pytest.param(validating_record(), Action.REFRESH, id="a refresh"),

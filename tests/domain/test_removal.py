@@ -95,7 +95,7 @@ def test_a_certificate_that_timed_out_and_cannot_be_refreshed_is_made_anew(
 
 
 @pytest.mark.parametrize(
-    ("answer", "act"),
+    ("answer", "action"),
     [
         pytest.param(Unknown("timeout"), Action.DELETE, id="no answer"),
         pytest.param(Found(TIMED_OUT), Action.DELETE, id="still there"),

@@ -231,7 +231,7 @@ def test_a_live_name_is_followed_while_its_certificate_is_mended() -> None:
     assert follow(live_record(schedule=schedule)) == []
 
 
-@pytest.mark.parametrize("act", [Action.CREATE, Action.REFRESH])
+@pytest.mark.parametrize("action", [Action.CREATE, Action.REFRESH])
 def test_a_creation_and_a_refresh_begin_the_following(action: Action) -> None:
     worn = validating_record(routing=HERE, schedule=Schedule(followed_from=at(-DAY)))
     answered = decided(worn, cloudflare=checking_view(), performed=action, after=7).record.schedule

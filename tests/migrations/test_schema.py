@@ -75,7 +75,10 @@ async def test_a_claim_by_the_clock_uses_the_index(database_url: str, side: str)
 
 @pytest.mark.parametrize(
     ("which", "index"),
-    [(tables.UNCREATED_DUE, "ix_schedules_uncreated_due"), (tables.FOLLOWED, "ix_schedules_followed")],
+    [
+        (tables.UNCREATED_DUE, "ix_schedules_uncreated_due"),
+        (tables.FOLLOWED, "ix_schedules_followed"),
+    ],
 )
 async def test_what_waits_is_found_without_reading_what_does_not(
     database_url: str, which: TextClause, index: str

@@ -83,7 +83,7 @@ ACTS = [
 ]
 
 
-@pytest.mark.parametrize(("act", "read", "remains"), ACTS)
+@pytest.mark.parametrize(("action", "read", "remains"), ACTS)
 def test_of_a_name_wished_gone_nothing_is_done_but_what_removes_it(
     action: Action, read: CustomHostname, *, remains: bool
 ) -> None:
@@ -106,7 +106,7 @@ def test_a_creation_that_is_called_off_leaves_no_note_of_its_beginning() -> None
 
 
 @pytest.mark.parametrize(
-    ("revision", "acted", "asks_again"),
+    ("revision", "performed", "asks_again"),
     [(1, Action.CREATE, False), (2, Action.CREATE, True), (2, None, False)],
     ids=["nothing changed", "changed while the act ran", "only looked"],
 )

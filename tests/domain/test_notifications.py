@@ -120,7 +120,7 @@ def test_a_name_on_its_way_out_tells_of_no_records() -> None:
 
 
 @pytest.mark.parametrize(
-    ("view", "routing", "notices"),
+    ("view", "routing", "notifications"),
     [
         pytest.param(checking_view(), NOWHERE, (), id="the reason it had"),
         pytest.param(checking_view(), HERE, (), id="Cloudflare's turn"),
@@ -264,13 +264,13 @@ def test_any_name_but_a_wildcard_renews_without_tokens() -> None:
         ),
         pytest.param(
             begun(Plan.SIMPLE),
-            {"cloudflare": cloudflare_view(), "acted": Action.CREATE},
+            {"cloudflare": cloudflare_view(), "performed": Action.CREATE},
             [Reason.HOSTNAME_CHECK_PENDING, Reason.AWAITING_CNAME],
             id="active at once",
         ),
         pytest.param(
             begun(Plan.SIMPLE),
-            {"cloudflare": cloudflare_view(status="blocked"), "acted": Action.CREATE},
+            {"cloudflare": cloudflare_view(status="blocked"), "performed": Action.CREATE},
             [Reason.HOSTNAME_CHECK_PENDING, Reason.HOSTNAME_BLOCKED],
             id="blocked at once",
         ),

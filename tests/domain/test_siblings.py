@@ -233,7 +233,7 @@ LEAVING = [
 ]
 
 
-@pytest.mark.parametrize(("name", "other", "applied", "act"), LEAVING)
+@pytest.mark.parametrize(("name", "other", "applied", "action"), LEAVING)
 def test_what_leaving_takes(
     name: str, other: Sibling | None, applied: ObjectSpec, action: Action | None
 ) -> None:

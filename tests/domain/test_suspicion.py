@@ -149,7 +149,7 @@ def test_a_persons_refresh_is_no_look_and_brings_the_second_one_sooner() -> None
     assert path(decided(first.record, cloudflare=MOVED, after=15)) == ["validating"]
 
 
-@pytest.mark.parametrize("act", [Action.REFRESH, Action.EDIT])
+@pytest.mark.parametrize("action", [Action.REFRESH, Action.EDIT])
 @pytest.mark.parametrize(
     "record", [validating_record(), live_record()], ids=["validating", "verified"]
 )
@@ -163,7 +163,7 @@ def test_an_absence_that_answers_an_act_is_a_doubt_and_the_act_is_still_to_be_do
     assert seen.record.refresh_is_requested is (record.state is State.VALIDATING)
 
 
-@pytest.mark.parametrize("act", [Action.REFRESH, Action.EDIT])
+@pytest.mark.parametrize("action", [Action.REFRESH, Action.EDIT])
 def test_the_answer_to_an_act_on_a_live_name_is_doubted_like_any_other(action: Action) -> None:
     answered = decided(live_record(), cloudflare=checking_view(), performed=action)
     assert path(answered) == []
@@ -217,7 +217,7 @@ NEITHER: set[Side] = set()
         ),
         pytest.param(
             live_record(),
-            {"cloudflare": Absent(), "acted": Action.REFRESH},
+            {"cloudflare": Absent(), "performed": Action.REFRESH},
             CLOUDFLARE,
             CLOUDFLARE,
             id="the answer to an act",
