@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -34,6 +35,8 @@ _REFUSED_EDIT = TypeAdapter(RefusedEdit)
 _SEEN = TypeAdapter(CloudflareHostname)
 _ROUTING = TypeAdapter(Routing)
 _TOKENS = TypeAdapter(tuple[ValidationRecord, ...])
+
+_SCHEDULE_COLUMNS = tuple(field.name for field in fields(Schedule))
 
 ARRIVALS = {
     State.VALIDATING: "validating_at",
@@ -100,30 +103,12 @@ def object_row(record: CustomHostname) -> dict[str, Any]:
 
 
 def schedule_row(schedule: Schedule) -> dict[str, Any]:
-    """Give the columns of `schedules` that looking changes."""
-    return {
-        "dns_due_at": schedule.dns_due_at,
-        "cloudflare_due_at": schedule.cloudflare_due_at,
-        "cloudflare_failures": schedule.cloudflare_failures,
-        "cloudflare_waits_until": schedule.cloudflare_waits_until,
-        "action_failures": schedule.action_failures,
-        "action_waits_until": schedule.action_waits_until,
-        "dns_failures": schedule.dns_failures,
-        "mismatches": schedule.mismatches,
-        "mismatched_at": schedule.mismatched_at,
-        "refreshed_at": schedule.refreshed_at,
-        "refreshed_records": sorted(list(key) for key in schedule.refreshed_records),
-        "refreshes": schedule.refreshes,
-        "viewed_at": schedule.viewed_at,
-        "suspected_at": schedule.suspected_at,
-        "followed_from": schedule.followed_from,
-        "refreshes_on": schedule.refreshes_on,
-        "refreshes_today": schedule.refreshes_today,
-        "waiting_since": schedule.waiting_since,
-        "removal": str(schedule.removal) if schedule.removal else None,
-        "remade_at": schedule.remade_at,
-        "emitted_reasons": sorted(str(reason) for reason in schedule.emitted_reasons),
-    }
+    """Give the columns of `schedules` that a check changes: each is a field of `Schedule`."""
+    row = {name: getattr(schedule, name) for name in _SCHEDULE_COLUMNS}
+    row["refreshed_records"] = sorted(list(key) for key in schedule.refreshed_records)
+    row["emitted_reasons"] = sorted(str(reason) for reason in schedule.emitted_reasons)
+    row["removal"] = str(schedule.removal) if schedule.removal else None
+    return row
 
 
 def read_record(row: Mapping[str, Any]) -> CustomHostname:
@@ -230,31 +215,13 @@ def _read_sibling(row: Mapping[str, Any]) -> Sibling | None:
         has_begun=row["sibling_create_started_at"] is not None,
         cloudflare_id=row["sibling_cloudflare_id"],
         applied=_read_spec(row["sibling_applied"]),
-        in_flight=_read_spec(row["sibling_sending"]),
+        in_flight=_read_spec(row["sibling_in_flight"]),
     )
 
 
 def _read_schedule(row: Mapping[str, Any]) -> Schedule:
-    return Schedule(
-        dns_due_at=row["dns_due_at"],
-        cloudflare_due_at=row["cloudflare_due_at"],
-        cloudflare_failures=row["cloudflare_failures"],
-        cloudflare_waits_until=row["cloudflare_waits_until"],
-        action_failures=row["action_failures"],
-        action_waits_until=row["action_waits_until"],
-        dns_failures=row["dns_failures"],
-        mismatches=row["mismatches"],
-        mismatched_at=row["mismatched_at"],
-        refreshed_at=row["refreshed_at"],
-        refreshed_records=frozenset((t, n, v) for t, n, v in row["refreshed_records"]),
-        refreshes=row["refreshes"],
-        viewed_at=row["viewed_at"],
-        suspected_at=row["suspected_at"],
-        followed_from=row["followed_from"],
-        refreshes_on=row["refreshes_on"],
-        refreshes_today=row["refreshes_today"],
-        waiting_since=row["waiting_since"],
-        removal=Removal(row["removal"]) if row["removal"] else None,
-        remade_at=row["remade_at"],
-        emitted_reasons=frozenset(Reason.of(code) for code in row["emitted_reasons"]),
-    )
+    columns = {name: row[name] for name in _SCHEDULE_COLUMNS}
+    columns["refreshed_records"] = frozenset((t, n, v) for t, n, v in row["refreshed_records"])
+    columns["emitted_reasons"] = frozenset(Reason.of(code) for code in row["emitted_reasons"])
+    columns["removal"] = Removal(row["removal"]) if row["removal"] else None
+    return Schedule(**columns)
