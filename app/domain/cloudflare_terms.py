@@ -79,6 +79,11 @@ _SSL_GOING = frozenset(
     {"pending_expiration", "pending_deletion", "pending_cleanup", "deactivating"}
 )
 
+HOSTNAME_STATUSES = (*_HOSTNAME, *sorted(_HOSTNAME_GOING))
+"""All that Cloudflare lists under "Hostname validation status"."""
+CERTIFICATE_STATUSES = (*_CERTIFICATE, *sorted(_SSL_GOING))
+"""All that it lists under "Certificate statuses"."""
+
 
 # For a live name these say that validation begins anew; any other unlisted text leaves it live.
 _BEGUN_ANEW = frozenset({"pending", "test_pending", "test_failed"})
@@ -118,9 +123,9 @@ def is_being_removed(view: CloudflareHostname) -> bool:
 def unknown_statuses(view: CloudflareHostname) -> tuple[str, ...]:
     """The texts that stand in neither of Cloudflare's lists."""
     unknown = []
-    if view.status and view.status not in _HOSTNAME.keys() | _HOSTNAME_GOING:
+    if view.status and view.status not in HOSTNAME_STATUSES:
         unknown.append(view.status)
-    if view.ssl_status is not None and view.ssl_status not in _CERTIFICATE.keys() | _SSL_GOING:
+    if view.ssl_status is not None and view.ssl_status not in CERTIFICATE_STATUSES:
         unknown.append(view.ssl_status)
     return tuple(unknown)
 

@@ -40,6 +40,8 @@ TENANT_PART = 0.1
 CREATION_MARGIN = 5.0
 """Seconds by which a creation may reach Cloudflare later than the one drawn before it."""
 SLOTS = 30
+DEFAULT_RETRY_SECONDS = 30.0
+"""How long to wait after a 429 that does not say how long."""
 BEYOND_SHARE_EVERY = 5
 """One slot in five goes to those who have more than a tenant's first few waiting."""
 

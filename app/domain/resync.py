@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
+from app.domain.cloudflare_terms import CERTIFICATE_STATUSES, HOSTNAME_STATUSES
+
 PER_PAGE = 50
 WHOLE = "all"
 EVERY = timedelta(minutes=5)
@@ -18,55 +20,17 @@ FOLLOWED_AT_MOST = 20
 """Beyond so many names waiting for issuance or deployment, lists are cheaper than single looks."""
 
 
-# Cloudflare for SaaS, "Hostname validation status": all but the two that serve.
-_HOSTNAME_STATUSES = (
-    "moved",
-    "deleted",
-    "blocked",
-    "pending_blocked",
-    "pending_deletion",
-    "pending_migration",
-    "pending_provisioned",
-    "provisioned",
-    "test_pending",
-    "test_active",
-    "test_active_apex",
-    "test_blocked",
-    "test_failed",
-    "pending",
-)
-
-
-# "Certificate statuses": all but `active`.
-_SSL_STATUSES = (
-    "initializing",
-    "pending_validation",
-    "pending_issuance",
-    "pending_deployment",
-    "pending_expiration",
-    "expired",
-    "pending_deletion",
-    "deleted",
-    "pending_cleanup",
-    "initializing_timed_out",
-    "validation_timed_out",
-    "issuance_timed_out",
-    "deployment_timed_out",
-    "deletion_timed_out",
-    "backup_issued",
-    "holding_deployment",
-    "staging_deployment",
-    "staging_active",
-    "deactivating",
-    "inactive",
-)
-
+_SERVING = {"active", "active_redeploying"}
 FOLLOWED_STATUSES = ("pending_issuance", "pending_deployment")
 FOLLOWED = tuple(f"hostname_status=active&ssl_status={status}" for status in FOLLOWED_STATUSES)
 
 EXCEPTIONS = (
-    *(f"hostname_status={status}" for status in _HOSTNAME_STATUSES),
-    *(f"hostname_status=active&ssl_status={status}" for status in _SSL_STATUSES),
+    *(f"hostname_status={status}" for status in HOSTNAME_STATUSES if status not in _SERVING),
+    *(
+        f"hostname_status=active&ssl_status={status}"
+        for status in CERTIFICATE_STATUSES
+        if status != "active"
+    ),
 )
 
 LISTS = (WHOLE, *EXCEPTIONS)

@@ -11,10 +11,10 @@ from sqlalchemy import insert, or_, select, true, update
 
 from app.domain.deliveries import Attempt
 from app.persistence.database import NOW, Connection, in_seconds
+from app.persistence.leases import LEASE_SECONDS
 from app.persistence.tables import OWED, attempts, deliveries, events, webhook_endpoints
 
 READ_TIMES = 8
-LEASE_SECONDS = 60
 """Longer than one attempt may take."""
 
 

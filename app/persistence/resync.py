@@ -12,9 +12,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.domain.resync import FOLLOWED_EVERY, WHOLE
 from app.persistence.database import NOW, Connection, in_seconds
+from app.persistence.leases import LEASE_SECONDS
 from app.persistence.tables import list_scans
-
-LEASE_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,8 +26,6 @@ from app.persistence.rate_limits import lock_bucket, read_bucket, save_bucket, t
 
 HEADERS_SECONDS = 10.0
 """Headers that say nothing alarming are written down no more often than this."""
-DEFAULT_WAIT = 30.0
-"""Seconds that creations stop after a 429 that does not say how long."""
 log = structlog.get_logger(__name__)
 
 
@@ -154,7 +152,7 @@ class RateLimiter:
             creations_alone = creating and (headers is None or headers.remaining > 0)
             seconds = refused_for
             if seconds is None:
-                seconds = DEFAULT_WAIT if creations_alone else self.limits.window
+                seconds = rules.DEFAULT_RETRY_SECONDS if creations_alone else self.limits.window
             log.warning(
                 "cloudflare_rate_limited",
                 budget=name,

@@ -13,7 +13,6 @@ import pytest
 import structlog.testing
 
 from app.adapters.cloudflare.client import CloudflareClient
-from app.adapters.cloudflare.responses import DEFAULT_WAIT
 from app.domain.errors import (
     CloudflareDuplicate,
     CloudflareError,
@@ -32,6 +31,7 @@ from app.domain.errors import (
 )
 from app.domain.object_spec import ObjectSpec
 from app.domain.observation import CloudflareHostname, ValidationRecord
+from app.domain.rate_limit import DEFAULT_RETRY_SECONDS
 from app.domain.zone import CloudflareZone, FallbackOrigin, Quota, ZoneAccess, ZoneRecord
 
 TOKEN = "v1.0-a-token-nobody-may-see"
@@ -232,10 +232,10 @@ async def test_no_answer_is_unavailable(cut: Exception) -> None:
         ({"retry-after": "0"}, 0.0),
         ({"retry-after": "1.5"}, 1.5),
         ({"retry-after": "-5"}, 0.0),
-        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, DEFAULT_WAIT),
-        ({"retry-after": "soon"}, DEFAULT_WAIT),
-        ({"retry-after": ""}, DEFAULT_WAIT),
-        ({}, DEFAULT_WAIT),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, DEFAULT_RETRY_SECONDS),
+        ({"retry-after": "soon"}, DEFAULT_RETRY_SECONDS),
+        ({"retry-after": ""}, DEFAULT_RETRY_SECONDS),
+        ({}, DEFAULT_RETRY_SECONDS),
     ],
 )
 async def test_a_429_says_how_long_to_wait(headers: dict[str, str], wait: float) -> None:

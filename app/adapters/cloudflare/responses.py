@@ -24,13 +24,12 @@ from app.domain.errors import (
     CloudflareUnavailable,
     CloudflareZoneUnknown,
 )
-from app.domain.rate_limit import RateHeaders
+from app.domain.rate_limit import DEFAULT_RETRY_SECONDS, RateHeaders
 
 NOT_FOUND = 1436
 DUPLICATE = 1406
 MOST_WAIT = 3600.0
-DEFAULT_WAIT = 30.0
-"""Seconds to wait after a 429 that does not say how long."""
+"""The longest wait in seconds that an answer may ask for."""
 
 NO_ACCESS: Mapping[tuple[int, int], type[CloudflareUnauthorized]] = {
     (400, 6003): CloudflareTokenMalformed,
@@ -64,7 +63,7 @@ def envelope_of(response: httpx.Response, absent: int) -> Envelope:
     """
     if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
         asked = retry_after(response)
-        wait = DEFAULT_WAIT if asked is None else asked
+        wait = DEFAULT_RETRY_SECONDS if asked is None else asked
         raise CloudflareRateLimited("Cloudflare's rate limit is reached.", retry_after=wait)
     try:
         envelope = Envelope.model_validate_json(response.content)
