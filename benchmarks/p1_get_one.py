@@ -1,4 +1,4 @@
-"""P1: `GET /v1/custom-hostnames/{id}`, authentication included, beside two baselines."""
+"""P1: `GET /v1/custom-hostnames/{id}`, authentication included, beside three baselines."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from pathlib import Path
 
 import asyncpg
 import httpx
-from cryptography.fernet import Fernet
 
 from app.api.schemas import EXAMPLE_HOSTNAME
 from app.local.database import local_database
 from app.persistence.migrations import migrate
 from benchmarks.load import requests_per_second
 from benchmarks.row import Row
+from benchmarks.settings import SECRET_KEY
 
 HOSTNAMES = 10_000
 ROUNDS = 5
@@ -49,15 +49,20 @@ SELECT id, zone_id, now() + interval '1 day' FROM custom_hostnames
 
 
 async def measure() -> list[Row]:
-    """Run the three servers side by side and load them in turn, five rounds."""
+    """Run the four servers side by side and load them in turn, five rounds."""
     with tempfile.TemporaryDirectory(prefix="nameplate-bench-") as folder, ExitStack() as stack:
         url = await asyncio.to_thread(stack.enter_context, local_database(Path(folder), keep=False))
         await asyncio.to_thread(migrate, url)
         key = "np_" + secrets.token_urlsafe(32)
         ports = {
-            "ours": stack.enter_context(_nameplate(url, key)),
-            "bare": stack.enter_context(_baseline("benchmarks.bare:app", url)),
-            "textbook": stack.enter_context(_baseline("benchmarks.textbook:app", url)),
+            "ours": stack.enter_context(_nameplate(_environment(url, key))),
+            "route": stack.enter_context(
+                _baseline("benchmarks.plain_route:app", _environment(url, key))
+            ),
+            "bare": stack.enter_context(_baseline("benchmarks.bare:app", {"DATABASE_URL": url})),
+            "textbook": stack.enter_context(
+                _baseline("benchmarks.textbook:app", {"DATABASE_URL": url})
+            ),
         }
         await _until_they_answer(ports)
         await _seed(url)
@@ -82,6 +87,7 @@ async def _load(ports: dict[str, int], key: str) -> dict[str, float]:
 def _rows(median: dict[str, float]) -> list[Row]:
     return [
         _row(median, "bare", "bare Starlette and asyncpg", 0.80),
+        _row(median, "route", "the same by a FastAPI route", 1.2),
         _row(median, "textbook", "FastAPI, ORM, response_model", 3.0),
     ]
 
@@ -100,28 +106,31 @@ def _row(median: dict[str, float], baseline: str, what: str, aim: float) -> Row:
     )
 
 
-@contextmanager
-def _nameplate(url: str, key: str) -> Iterator[int]:
-    environment = {
+def _environment(url: str, key: str) -> dict[str, str]:
+    return {
         "NAMEPLATE_DATABASE_URL": url,
         "NAMEPLATE_CLOUDFLARE_BASE_URL": "http://127.0.0.1:9/client/v4",
         "NAMEPLATE_CLOUDFLARE_ZONE_ID": "0" * 32,
         "NAMEPLATE_CLOUDFLARE_API_TOKEN": "none",
         "NAMEPLATE_CNAME_TARGET": "customers.bench.net",
         "NAMEPLATE_FALLBACK_ORIGIN": "fallback.bench.net",
-        "NAMEPLATE_SECRET_KEYS": Fernet.generate_key().decode(),
+        "NAMEPLATE_SECRET_KEYS": SECRET_KEY,
         "NAMEPLATE_BOOTSTRAP_API_KEY": key,
     }
+
+
+@contextmanager
+def _nameplate(environment: dict[str, str]) -> Iterator[int]:
     port = _free_port()
     with _process(["-m", "app", "api", "--port", str(port)], environment):
         yield port
 
 
 @contextmanager
-def _baseline(app: str, url: str) -> Iterator[int]:
+def _baseline(app: str, environment: dict[str, str]) -> Iterator[int]:
     port = _free_port()
     command = ["-m", "uvicorn", app, "--port", str(port), "--no-access-log"]
-    with _process([*command, "--loop", "uvloop", "--http", "httptools"], {"DATABASE_URL": url}):
+    with _process([*command, "--loop", "uvloop", "--http", "httptools"], environment):
         yield port
 
 

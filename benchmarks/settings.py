@@ -8,7 +8,7 @@ from sandbox import constants
 IN_PROCESS = "http://cloudflare.sandbox/client/v4"
 """Where an emulator in the same process is reached."""
 
-_SECRET_KEY = "bmFtZXBsYXRlIGJlbmNobWFya3MsIG5vdCBzZWNyZXQ="  # noqa: S105 - encrypts nothing of worth
+SECRET_KEY = "bmFtZXBsYXRlIGJlbmNobWFya3MsIG5vdCBzZWNyZXQ="  # noqa: S105 - encrypts nothing of worth
 """The same in every process: one that cannot read what another encrypted does not start."""
 
 
@@ -21,7 +21,7 @@ def settings_for(database_url: str, **others: object) -> Settings:
         "cloudflare_api_token": constants.TOKEN,
         "cname_target": constants.CNAME_TARGET,
         "fallback_origin": constants.FALLBACK_ORIGIN,
-        "secret_keys": _SECRET_KEY,
+        "secret_keys": SECRET_KEY,
         "dns_resolvers": "127.0.0.1:53",
         # Steps do not hurry: a request waits for all of its reconcile.
         "inline_deadline": 60,
