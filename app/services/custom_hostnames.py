@@ -19,7 +19,6 @@ from app.domain.custom_hostname import (
     GONE,
     CustomHostname,
     Desired,
-    Plan,
     Schedule,
     State,
 )
@@ -38,7 +37,7 @@ from app.domain.hostname import (
     refuse_own_names,
     registrable_domain,
 )
-from app.domain.option_rules import ChosenOptions, Ground, refuse_fixed
+from app.domain.option_rules import Ground, refuse_fixed
 from app.domain.reason import Reason
 from app.domain.reconcile.schedule import Policy
 from app.domain.zone import Zone
@@ -129,20 +128,31 @@ class CustomHostnames:
         hostname = parse_hostname(wanted.hostname, self._public_suffix)
         async with self._database.transaction() as tx:
             zone = await get_zone(tx, wanted.zone)
-            if zone is None:
-                raise InvalidInput(
-                    "There is no such zone; leave it out for the default one.",
-                    code="zone_unknown",
-                    field="/zone",
-                )
-            self._refuse_own(hostname, zone)
-            held, sibling = await find_conflicts(tx, hostname, wanted.tenant, policy=self._policy)
-        if held is not None:
-            return held, False
+        if zone is None:
+            raise InvalidInput(
+                "There is no such zone; leave it out for the default one.",
+                code="zone_unknown",
+                field="/zone",
+            )
+        self._refuse_own(hostname, zone)
+        # DNS may be asked here, so no transaction is open.
         ground = await self._validator.ground(hostname, wanted.plan, zone)
-        choice = self._first_options(hostname, wanted, zone, sibling, ground)
-        self._validator.refuse_apex(choice.plan, ground, zone)
-        return await self._insert(choice, zone, wanted, ground)
+        accept = partial(self._accept, hostname=hostname, zone=zone, wanted=wanted, ground=ground)
+        with self._slots.take() as slot:
+            record, is_new = await self._database.run(partial(accept, slot=slot))
+            if record is None:
+                raise ProofRequired(
+                    "This name was in use here before and its DNS may still point at the CNAME "
+                    "target. Remove that record; the name is looked at again now, so try again in "
+                    "a minute."
+                )
+            if not is_new:
+                return record, False
+            TRANSITIONS.labels("none", str(record.state)).inc()
+            self._checkpoint("accepted")
+            now = record.created_at
+            claim = Claim(record.id, 1, now, is_uncreated=True) if slot.is_taken else None
+            return await self._inline(record, claim, slot), True
 
     async def get(self, record_id: str) -> CustomHostname:
         """Give one.
@@ -188,7 +198,7 @@ class CustomHostnames:
             HostnameTaken: it had given its name free, and another has it now.
         """
 
-        async def wish(tx: Connection, slot: Slot) -> tuple[CustomHostname, Claim | None]:
+        async def change(tx: Connection, slot: Slot) -> tuple[CustomHostname, Claim | None]:
             await store.lock_base(tx, (await load(tx, record_id)).hostname.base)
             record = await load_for_update(tx, record_id, revision)
             refuse_leaving(record)
@@ -197,7 +207,7 @@ class CustomHostnames:
             updated = replace(updated, refresh_requested_at=now, acted_at=now, updated_at=now)
             return await self._update_desired(tx, record, updated, slot)
 
-        return await self._run_inline(wish)
+        return await self._run_inline(change)
 
     async def edit(
         self, record_id: str, said: Mapping[str, Any], *, revision: int | None = None
@@ -211,20 +221,16 @@ class CustomHostnames:
         """
         refuse_fixed(said)
         async with self._database.transaction() as tx:
-            record, _ = await load_with_sibling(tx, record_id)
+            record = await load(tx, record_id)
             zone = await zone_of(tx, record)
         ground = await self._validator.ground_of(record, said)
-        default = self._validator.default_plan(record.hostname, ground, zone)
-        choice = self._validator.changed([record], said, zone=zone, default=default)
-        if choice.plan is not record.plan:
-            self._validator.refuse_apex(choice.plan, ground, zone)
         change = partial(
             self._change,
             record_id=record_id,
             base=record.hostname.base,
             said=said,
             zone=zone,
-            default=default,
+            ground=ground,
             revision=revision,
         )
         return await self._run_inline(change)
@@ -238,14 +244,17 @@ class CustomHostnames:
         base: str,
         said: Mapping[str, Any],
         zone: Zone,
-        default: Plan,
+        ground: Ground,
         revision: int | None,
     ) -> tuple[CustomHostname, Claim | None]:
         await store.lock_base(tx, base)
         record, others = await load_with_sibling(tx, record_id, lock=True)
         refuse_other_revision(record, revision)
         refuse_leaving(record)
+        default = self._validator.default_plan(record.hostname, ground, zone)
         choice = self._validator.changed([record, *others], said, zone=zone, default=default)
+        if choice.plan is not record.plan:
+            self._validator.refuse_apex(choice.plan, ground, zone)
         updated = apply(record, choice)
         if "metadata" in said:
             updated = replace(updated, metadata=said["metadata"] or {})
@@ -273,7 +282,7 @@ class CustomHostnames:
             NotFound, PreconditionFailed: as their names say.
         """
 
-        async def wish(tx: Connection, slot: Slot) -> tuple[CustomHostname, Claim | None]:
+        async def change(tx: Connection, slot: Slot) -> tuple[CustomHostname, Claim | None]:
             # Whoever adds the other name of the object meanwhile, sees it wished gone.
             await store.lock_base(tx, (await load(tx, record_id)).hostname.base)
             record = await load_for_update(tx, record_id, revision)
@@ -287,7 +296,7 @@ class CustomHostnames:
             await call_queue.leave(tx, [record.id])
             return updated, claim
 
-        return await self._run_inline(wish)
+        return await self._run_inline(change)
 
     async def drain(self, seconds: float) -> None:
         """Let what runs past its deadline end; what does not is taken up after its lease."""
@@ -304,56 +313,43 @@ class CustomHostnames:
         name = zone.name or registrable_domain(zone.cname_target, self._public_suffix)
         refuse_own_names(hostname, zone_name=name, own=own)
 
-    def _first_options(
-        self,
-        hostname: Hostname,
-        wanted: Registration,
-        zone: Zone,
-        sibling: CustomHostname | None,
-        ground: Ground,
-    ) -> ChosenOptions:
-        default = self._validator.default_plan(hostname, ground, zone)
-        return self._validator.first(
-            hostname, wanted.plan, wanted.options, zone=zone, sibling=sibling, default=default
-        )
-
-    async def _insert(
-        self, choice: ChosenOptions, zone: Zone, wanted: Registration, ground: Ground
-    ) -> tuple[CustomHostname, bool]:
-        hostname = choice.hostname
-        await self._refuse_tombstones(hostname, wanted.tenant)
-        inserted = partial(self._insert_row, choice=choice, zone=zone, wanted=wanted, ground=ground)
-        with self._slots.take() as slot:
-            record, is_new = await self._database.run(partial(inserted, slot=slot))
-            if not is_new:
-                return record, False
-            TRANSITIONS.labels("none", str(record.state)).inc()
-            self._checkpoint("accepted")
-            now = record.created_at
-            claim = Claim(record.id, 1, now, is_uncreated=True) if slot.is_taken else None
-            return await self._inline(record, claim, slot), True
-
-    async def _insert_row(
+    async def _accept(
         self,
         tx: Connection,
         *,
         slot: Slot,
-        choice: ChosenOptions,
+        hostname: Hostname,
         zone: Zone,
         wanted: Registration,
         ground: Ground,
-    ) -> tuple[CustomHostname, bool]:
-        hostname = choice.hostname
+    ) -> tuple[CustomHostname | None, bool]:
+        """Insert the hostname, leased to this request where it has a slot.
+
+        Gives None where the tenant has to prove the name first: its former records are checked
+        again, which has to be committed.
+        """
         await store.lock_base(tx, hostname.base)
-        held, sibling = await find_conflicts(tx, hostname, wanted.tenant, policy=self._policy)
+        tenant = wanted.tenant
+        await release_stale_names(tx, hostname.base, besides_tenant=tenant, policy=self._policy)
+        held, sibling = await find_conflicts(tx, hostname, tenant, policy=self._policy)
         if held is not None:
             return held, False
-        chosen = self._first_options(hostname, wanted, zone, sibling, ground)
+        chosen = self._validator.first(
+            hostname,
+            wanted.plan,
+            wanted.options,
+            zone=zone,
+            sibling=sibling,
+            default=self._validator.default_plan(hostname, ground, zone),
+        )
+        self._validator.refuse_apex(chosen.plan, ground, zone)
+        if await self._check_tombstones(tx, hostname, tenant):
+            return None, False
         now = await read_now(tx)
         record = CustomHostname(
             id=new_id(Prefix.CUSTOM_HOSTNAME),
             hostname=hostname,
-            tenant=wanted.tenant,
+            tenant=tenant,
             zone=targets_of(zone),
             plan=chosen.plan,
             options=chosen.options,
@@ -376,20 +372,12 @@ class CustomHostnames:
             await leases.wake(tx, record.id)
         return record, True
 
-    async def _refuse_tombstones(self, hostname: Hostname, tenant: str) -> None:
-        async def check_again(tx: Connection) -> list[str]:
-            await store.lock_base(tx, hostname.base)
-            await release_stale_names(tx, hostname.base, besides_tenant=tenant, policy=self._policy)
-            found = await store.tombstones(tx, hostname.base, besides_tenant=tenant)
-            for record_id in found:
-                await leases.wake(tx, record_id)
-            return found
-
-        if await self._database.run(check_again):
-            raise ProofRequired(
-                "This name was in use here before and its DNS may still point at the CNAME target. "
-                "Remove that record; the name is looked at again now, so try again in a minute."
-            )
+    async def _check_tombstones(self, tx: Connection, hostname: Hostname, tenant: str) -> bool:
+        """Have former records of other tenants checked again; False where there are none."""
+        found = await store.tombstones(tx, hostname.base, besides_tenant=tenant)
+        for record_id in found:
+            await leases.wake(tx, record_id)
+        return bool(found)
 
     async def _update_desired(
         self, tx: Connection, before: CustomHostname, updated: CustomHostname, slot: Slot
