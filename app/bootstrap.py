@@ -69,7 +69,7 @@ class Services:
     api_keys: ApiKeys
     deliveries: Deliveries
     reconciler: Reconciler
-    budgets: RateLimiter
+    rate_limiter: RateLimiter
     pauses: Pauses
     claims: Dispatcher
     resync: Resync
@@ -116,7 +116,7 @@ async def open_services(
         # Before anything is written: a process with a wrong key must leave the others theirs.
         await StoredSecrets(database, cipher).require_readable()
         await _write_settings(database, settings, cipher, target, fallback)
-        budgets = RateLimiter(database, limits_of(settings))
+        rate_limiter = RateLimiter(database, limits_of(settings))
         http = await stack.enter_async_context(_http_client(cloudflare_transport))
         # As many connections as deliveries are under way, which are bounded there.
         hooks = await stack.enter_async_context(_http_client(max_connections=None))
@@ -124,8 +124,8 @@ async def open_services(
             settings,
             database,
             cipher,
-            budgets,
-            CloudflareClient(http, settings.cloudflare_base_url, budgets.heard),
+            rate_limiter,
+            CloudflareClient(http, settings.cloudflare_base_url, rate_limiter.record_answer),
             dns_checker or DnsChecker(servers, authoritative=settings.dns_authoritative),
             WebhookSender(
                 hooks,
@@ -140,22 +140,22 @@ def _assemble(
     settings: Settings,
     database: Database,
     cipher: ports.Cipher,
-    budgets: RateLimiter,
+    rate_limiter: RateLimiter,
     cloudflare: CloudflareClient,
     dns_checker: ports.Dns,
     webhooks: ports.WebhookTransport,
     checkpoint: Checkpoint,
 ) -> Services:
-    pauses, queue = Pauses(database), CallQueue(database, budgets)
-    policy, executor = Policy(), ActionExecutor(cloudflare, budgets)
-    corroborator = Corroborator(database, cloudflare, cloudflare, budgets, pauses)
+    pauses, queue = Pauses(database), CallQueue(database, rate_limiter)
+    policy, executor = Policy(), ActionExecutor(cloudflare, rate_limiter)
+    corroborator = Corroborator(database, cloudflare, cloudflare, rate_limiter, pauses)
     reconciler = Reconciler(
         database,
-        Observer(database, cloudflare, dns_checker, budgets, executor, policy=policy),
+        Observer(database, cloudflare, dns_checker, rate_limiter, executor, policy=policy),
         executor,
         cipher,
         queue,
-        budgets,
+        rate_limiter,
         corroborator,
         policy=policy,
         checkpoint=checkpoint,
@@ -178,16 +178,16 @@ def _assemble(
         custom_hostnames=custom_hostnames,
         operator_actions=OperatorActions(database),
         webhook_endpoints=WebhookEndpoints(database, webhooks, cipher, new_secret=new_secret),
-        zones=Zones(database, cloudflare, cipher, budgets),
+        zones=Zones(database, cloudflare, cipher, rate_limiter),
         api_keys=ApiKeys(database),
         deliveries=Deliveries(database, webhooks, cipher, places=settings.worker_concurrency),
         reconciler=reconciler,
-        budgets=budgets,
+        rate_limiter=rate_limiter,
         pauses=pauses,
-        claims=Dispatcher(database, budgets, queue),
-        resync=Resync(database, cloudflare, cipher, budgets, corroborator, reconciler),
-        zone_monitor=ZoneMonitor(database, cloudflare, dns_checker, cipher, budgets, pauses),
-        measuring=Measuring(database, budgets),
+        claims=Dispatcher(database, rate_limiter, queue),
+        resync=Resync(database, cloudflare, cipher, rate_limiter, corroborator, reconciler),
+        zone_monitor=ZoneMonitor(database, cloudflare, dns_checker, cipher, rate_limiter, pauses),
+        measuring=Measuring(database, rate_limiter),
         pruning=_pruning(settings, database),
     )
 

@@ -66,7 +66,7 @@ class Task:
 class NoDns:
     """The services' `Dns`: the target is there, and of the tenants nothing can be learnt."""
 
-    async def look(self, record: CustomHostname, *, thorough: bool) -> DnsView:  # noqa: ARG002
+    async def check(self, record: CustomHostname, *, thorough: bool) -> DnsView:  # noqa: ARG002
         """Learn nothing."""
         return DnsView(Unknown("left_out"))
 

@@ -89,22 +89,22 @@ async def total_of(tx: Connection, zone_id: str) -> int | None:
     return await tx.scalar(select(c.total).where(c.zone_id == zone_id, c.list == WHOLE))
 
 
-async def put_off(tx: Connection, sweep: ListScan, wait: timedelta) -> None:
+async def put_off(tx: Connection, scan: ListScan, wait: timedelta) -> None:
     """Give the lease up and leave the list as far as it was."""
     c = list_scans.c
     await tx.execute(
         update(list_scans)
-        .where(c.zone_id == sweep.zone_id, c.list == sweep.list, c.lease_token == sweep.token)
+        .where(c.zone_id == scan.zone_id, c.list == scan.list, c.lease_token == scan.token)
         .values(due_at=NOW + in_seconds(wait.total_seconds()), leased_until=None)
     )
 
 
-async def end_round(tx: Connection, sweep: ListScan, wait: timedelta, *, number: int) -> None:
+async def end_round(tx: Connection, scan: ListScan, wait: timedelta, *, number: int) -> None:
     """Give the lease up and forget how far the list was: the round after `number` begins anew."""
     c = list_scans.c
     await tx.execute(
         update(list_scans)
-        .where(c.zone_id == sweep.zone_id, c.list == sweep.list, c.lease_token == sweep.token)
+        .where(c.zone_id == scan.zone_id, c.list == scan.list, c.lease_token == scan.token)
         .values(
             number=number,
             page=None,
@@ -117,7 +117,7 @@ async def end_round(tx: Connection, sweep: ListScan, wait: timedelta, *, number:
 
 async def save_progress(
     tx: Connection,
-    sweep: ListScan,
+    scan: ListScan,
     *,
     due_in: timedelta,
     page: int | None,
@@ -136,12 +136,12 @@ async def save_progress(
         "leased_until": None,
     }
     if begun is not None:
-        values |= {"started_at": begun, "number": sweep.number + 1}
+        values |= {"started_at": begun, "number": scan.number + 1}
     if finished:
         values["finished_at"] = NOW
     await tx.execute(
         update(list_scans)
-        .where(c.zone_id == sweep.zone_id, c.list == sweep.list, c.lease_token == sweep.token)
+        .where(c.zone_id == scan.zone_id, c.list == scan.list, c.lease_token == scan.token)
         .values(values)
     )
 

@@ -52,7 +52,7 @@ class Dispatcher:
             log.exception("claim_cut_short", claimed=len(claims))
         return claims
 
-    async def give_back(self, claims: Sequence[Claim]) -> None:
+    async def release_claims(self, claims: Sequence[Claim]) -> None:
         """Give up what was claimed and will not be worked on: another may take it at once."""
 
         async def let_go(tx: Connection) -> None:
@@ -70,14 +70,14 @@ class Dispatcher:
 
     async def _share(self, zones: list[OpenZone], limit: int, claims: list[Claim]) -> None:
         """Give each zone its part of what is left, then the rest to those that used theirs up."""
-        hungry: list[OpenZone] = []
+        unsatisfied: list[OpenZone] = []
         for number, zone in enumerate(zones):
             part = -(-(limit - len(claims)) // (len(zones) - number))
             before = len(claims)
             await self._claim(zone, part, claims)
             if 0 < part <= len(claims) - before:
-                hungry.append(zone)
-        for zone in hungry:
+                unsatisfied.append(zone)
+        for zone in unsatisfied:
             await self._claim(zone, limit - len(claims), claims)
 
     async def _claim(self, zone: OpenZone, limit: int, claims: list[Claim]) -> None:

@@ -17,12 +17,12 @@ class Slot:
     def hand_over(self) -> Callable[[object], None]:
         """Keep the slot beyond its block; what comes back gives it up."""
         self._handed_over = True
-        return lambda _: self._slots.give_back()
+        return lambda _: self._slots.release()
 
     def close(self) -> None:
         """Give the slot up, unless it was handed over."""
         if self.is_taken and not self._handed_over:
-            self._slots.give_back()
+            self._slots.release()
 
 
 class InlineSlots:
@@ -46,6 +46,6 @@ class InlineSlots:
         finally:
             slot.close()
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Let the next request have it."""
         self._free += 1

@@ -83,7 +83,7 @@ class ZoneGateway(Protocol):
 class Dns(Protocol):
     """The tenants' DNS."""
 
-    async def look(self, record: CustomHostname, *, thorough: bool) -> DnsView:
+    async def check(self, record: CustomHostname, *, thorough: bool) -> DnsView:
         """See what it says; never raises."""
 
     async def addresses(self, name: str) -> Values:

@@ -60,9 +60,9 @@ class RateLimiter:
     def __init__(self, database: Database, limits: Limits) -> None:
         self._database = database
         self.limits = limits
-        self._heard_at: dict[str, float] = {}
+        self._recorded_at: dict[str, float] = {}
 
-    async def draw(self, name: str, lane: Lane, want: int = 1) -> Grant:
+    async def acquire(self, name: str, lane: Lane, want: int = 1) -> Grant:
         """Take up to `want` calls; the draw says how many, and how long to wait for more."""
         if lane is Lane.RESYNC:
             async with self._database.transaction() as tx:
@@ -110,7 +110,7 @@ class RateLimiter:
         await save_bucket(tx, name, grant.bucket)
         return grant.granted
 
-    async def require(self, name: str, lane: Lane, calls: int) -> None:
+    async def acquire_or_raise(self, name: str, lane: Lane, calls: int) -> None:
         """Take all of `calls`.
 
         Raises:
@@ -125,7 +125,7 @@ class RateLimiter:
                 retry_after=grant.wait,
             )
 
-    async def owe(self, name: str, lane: Lane, calls: int = 1) -> None:
+    async def debit(self, name: str, lane: Lane, calls: int = 1) -> None:
         """Count calls that an act already begun cannot do without."""
 
         def owing(bucket: Bucket, now: float) -> Grant:
@@ -133,7 +133,7 @@ class RateLimiter:
 
         await self._change(name, owing)
 
-    async def heard(
+    async def record_answer(
         self,
         access: ZoneAccess,
         headers: RateHeaders | None,
@@ -200,9 +200,9 @@ class RateLimiter:
     def _is_news(self, name: str, headers: RateHeaders) -> bool:
         alarming = headers.remaining < headers.limit * (1 - self.limits.spend)
         now = time.monotonic()
-        if not alarming and now - self._heard_at.get(name, -HEADERS_SECONDS) < HEADERS_SECONDS:
+        if not alarming and now - self._recorded_at.get(name, -HEADERS_SECONDS) < HEADERS_SECONDS:
             return False
-        self._heard_at[name] = now
+        self._recorded_at[name] = now
         return True
 
     async def _block(self, name: str, seconds: float, *, creations_alone: bool) -> None:
@@ -215,13 +215,13 @@ class RateLimiter:
         await asyncio.shield(self._change(name, blocked))
 
     async def _change(self, name: str, change: Callable[[Bucket, float], Grant]) -> Grant:
-        async def draw(tx: Connection) -> Grant:
+        async def change_bucket(tx: Connection) -> Grant:
             bucket, now = await lock_bucket(tx, name, self.limits)
             grant = change(bucket, now)
             await save_bucket(tx, name, grant.bucket)
             return grant
 
-        return await self._database.run(draw)
+        return await self._database.run(change_bucket)
 
 
 def _instant(epoch: float) -> datetime:

@@ -93,7 +93,7 @@ class Resync:
             if zone is None or zone.pause or not rules.is_read(scan.list, total, followed=followed):
                 await store.put_off(tx, scan, rules.EVERY)
                 return
-        grant = await self._rate_limiter.draw(zone.budget, Lane.RESYNC)
+        grant = await self._rate_limiter.acquire(zone.budget, Lane.RESYNC)
         if not grant.granted:
             async with self._database.transaction() as tx:
                 await store.put_off(tx, scan, timedelta(seconds=grant.wait))

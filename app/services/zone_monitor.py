@@ -59,7 +59,7 @@ class ZoneMonitor:
         async with self._database.transaction() as tx:
             return await store.claim_due_zones(tx, every=TARGET_EVERY, limit=limit)
 
-    async def look(self, zone: Zone) -> None:
+    async def check(self, zone: Zone) -> None:
         """Look at one zone."""
         target_is_steady = await self._check_target(zone)
         async with self._database.transaction() as tx:
@@ -71,7 +71,9 @@ class ZoneMonitor:
             await self._pauses.continue_resume(zone.id, within=RESUME_STEP_SECONDS)
         elif pause is not None and pause.reason is PauseReason.CNAME_TARGET_MISSING:
             if target_is_steady:
-                await self._pauses.lift(zone, accept_regressions=False, within=RESUME_STEP_SECONDS)
+                await self._pauses.resume_zone(
+                    zone, accept_regressions=False, within=RESUME_STEP_SECONDS
+                )
         elif pause is not None and pause.retry_at is not None and pause.retry_at <= now:
             await self._try_again(zone, due=pause.retry_at)
         if zone.rerender_cursor is not None:
@@ -116,7 +118,7 @@ class ZoneMonitor:
         async with self._database.transaction() as tx:
             if not await store.put_off_retry(tx, zone.id, due=due, wait=RETRY):
                 return
-        grant = await self._rate_limiter.draw(zone.budget, Lane.RESYNC)
+        grant = await self._rate_limiter.acquire(zone.budget, Lane.RESYNC)
         works = False
         if grant.granted:
             access = zone.access(self._cipher.decrypt(zone.api_token))
@@ -126,4 +128,6 @@ class ZoneMonitor:
             except CloudflareError as error:
                 log.warning("zone_still_refused", zone=zone.id, code=error.code)
         if works:
-            await self._pauses.lift(zone, accept_regressions=False, within=RESUME_STEP_SECONDS)
+            await self._pauses.resume_zone(
+                zone, accept_regressions=False, within=RESUME_STEP_SECONDS
+            )

@@ -87,12 +87,14 @@ class Pauses:
         """
         async with self._database.transaction() as tx:
             zone = await _named(tx, zone_id)
-        if not await self.lift(zone, accept_regressions=accept_regressions, within=RESUME_SECONDS):
+        if not await self.resume_zone(
+            zone, accept_regressions=accept_regressions, within=RESUME_SECONDS
+        ):
             raise Conflict("The zone is not paused.", code="zone_not_paused")
         async with self._database.transaction() as tx:
             return await _named(tx, zone.id)
 
-    async def lift(self, zone: Zone, *, accept_regressions: bool, within: float) -> bool:
+    async def resume_zone(self, zone: Zone, *, accept_regressions: bool, within: float) -> bool:
         """Begin to end the very pause that `zone` was read with; False when it is another by now.
 
         It goes on for so many seconds; what is left then is the zone watch's. Who asks twice, or is

@@ -144,7 +144,9 @@ class Zones:
             if kept is not None:
                 return kept
             try:
-                await self._rate_limiter.require(zone.budget, Lane.INTERACTIVE, REPORT_CALLS)
+                await self._rate_limiter.acquire_or_raise(
+                    zone.budget, Lane.INTERACTIVE, REPORT_CALLS
+                )
             except BudgetSpent as spent:
                 return _not_asked(zone, spent)
             before = self._kept.get(zone.id)
@@ -170,7 +172,7 @@ class Zones:
         """
         wanted = parse_origin(origin) if origin is not None else None
         zone, access = await self._open(zone_id)
-        await self._rate_limiter.require(zone.budget, Lane.INTERACTIVE, SET_UP_CALLS)
+        await self._rate_limiter.acquire_or_raise(zone.budget, Lane.INTERACTIVE, SET_UP_CALLS)
         try:
             report = await self._make(zone, access, wanted)
         finally:

@@ -24,7 +24,7 @@ ROUND_SECONDS = 0.25
 """Between the beginnings of two rounds: each costs Postgres some questions, whatever is due."""
 LAST_CLAIM_SECONDS = 1.0
 """A claim that a stop finds under way may end: what it leased would be nobody's for a minute."""
-GIVE_BACK_SECONDS = 0.5
+RELEASE_SECONDS = 0.5
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +38,7 @@ class Work(Generic[T]):
     perform: Callable[[T], Awaitable[None]]
     round_seconds: float = ROUND_SECONDS
     """Between the beginnings of two rounds of claims."""
-    give_back: Callable[[Sequence[T]], Awaitable[None]] | None = None
+    release_claims: Callable[[Sequence[T]], Awaitable[None]] | None = None
 
 
 class Loop(Generic[T]):
@@ -125,9 +125,9 @@ class Loop(Generic[T]):
             claiming.cancel()
             return
         items = claiming.result()
-        if items and self._work.give_back is not None:
-            async with asyncio.timeout(GIVE_BACK_SECONDS):
-                await self._work.give_back(items)
+        if items and self._work.release_claims is not None:
+            async with asyncio.timeout(RELEASE_SECONDS):
+                await self._work.release_claims(items)
         else:
             self._start(items)
 

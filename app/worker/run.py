@@ -75,7 +75,7 @@ def reconcile_work(services: Services) -> Work[Claim]:
         name="reconcile",
         claim=services.claims.due,
         perform=services.reconciler.reconcile,
-        give_back=services.claims.give_back,
+        release_claims=services.claims.release_claims,
     )
 
 
@@ -93,7 +93,7 @@ def zone_work(services: Services) -> Work[Zone]:
     return Work(
         name="zone",
         claim=services.zone_monitor.claim,
-        perform=services.zone_monitor.look,
+        perform=services.zone_monitor.check,
     )
 
 

@@ -111,7 +111,7 @@ class SandboxDns:
         self._sandbox = sandbox
         self.looks = 0
 
-    async def look(self, record: CustomHostname, *, thorough: bool) -> DnsView:
+    async def check(self, record: CustomHostname, *, thorough: bool) -> DnsView:
         """See what DNS says; all servers of the sandbox agree, so that one look is thorough."""
         self.looks += not thorough
         keys: set[RRsetKey] = {

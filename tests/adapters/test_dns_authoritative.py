@@ -81,7 +81,7 @@ async def servers_of(
 
 async def test_the_authoritative_server_is_preferred_over_a_stale_no() -> None:
     async with a_zone(authoritative=POINTING) as (resolver, theirs):
-        view = await a_look(resolver, port=theirs.port).look(a_record(), thorough=False)
+        view = await a_look(resolver, port=theirs.port).check(a_record(), thorough=False)
     assert view.routing == CNAME
     assert theirs.asked == [Asked("www.shop.com", "A", recursion_desired=False, tcp=False)]
     assert not resolver.names_asked("A") or resolver.names_asked("A") == ["ns1.host.net"]
@@ -89,14 +89,14 @@ async def test_the_authoritative_server_is_preferred_over_a_stale_no() -> None:
 
 async def test_a_resolver_that_still_says_yes_is_not_asked_either() -> None:
     async with a_zone(authoritative="shop.com A 198.51.100.7", resolver=POINTING) as (ours, theirs):
-        view = await a_look(ours, port=theirs.port).look(a_record(), thorough=False)
+        view = await a_look(ours, port=theirs.port).check(a_record(), thorough=False)
     assert view.routing == Found(Routing(RoutingKind.ABSENT))
 
 
 async def test_txt_is_asked_of_the_authoritative_server_first() -> None:
     async with a_zone(authoritative=f"{OWNERSHIP} TXT wanted") as (resolver, theirs):
         look = a_look(resolver, port=theirs.port)
-        view = await look.look(a_record(ownership=OWNERSHIP), thorough=False)
+        view = await look.check(a_record(ownership=OWNERSHIP), thorough=False)
     assert view.records == {("TXT", OWNERSHIP): Found(("wanted",))}
     assert theirs.names_asked("TXT") == [OWNERSHIP]
     assert not resolver.names_asked("TXT")
@@ -106,7 +106,7 @@ async def test_txt_is_asked_of_the_authoritative_server_first() -> None:
 async def test_an_authoritative_no_is_absent(zone_file: str) -> None:
     async with a_zone(authoritative=zone_file, resolver=f"{OWNERSHIP} TXT old") as (ours, theirs):
         look = a_look(ours, port=theirs.port)
-        view = await look.look(a_record(ownership=OWNERSHIP), thorough=False)
+        view = await look.check(a_record(ownership=OWNERSHIP), thorough=False)
     assert view.routing == Found(Routing(RoutingKind.ABSENT))
     assert view.records == {("TXT", OWNERSHIP): Absent()}
 
@@ -116,7 +116,7 @@ async def test_the_resolver_is_asked_last_where_no_authoritative_server_answers(
     known = f"{POINTING}\n{OWNERSHIP} TXT wanted"
     async with a_zone(fault=fault, resolver=known) as (resolver, theirs):
         look = a_look(resolver, port=theirs.port, wait=0.5 if fault == "silence" else 5.0)
-        view = await look.look(a_record(ownership=OWNERSHIP), thorough=False)
+        view = await look.check(a_record(ownership=OWNERSHIP), thorough=False)
     assert view.routing == CNAME
     assert view.records == {("TXT", OWNERSHIP): Found(("wanted",))}
     assert theirs.asked
@@ -130,7 +130,7 @@ async def test_the_next_authoritative_server_is_asked_before_the_resolver(fault:
     ):
         look = a_look(resolver, port=1, wait=0.5 if fault == "silence" else 5.0)
         kept(look, bad.authoritative_for("shop.com"), good.authoritative_for("shop.com"))
-        view = await look.look(a_record(), thorough=False)
+        view = await look.check(a_record(), thorough=False)
     assert view.routing == CNAME
     assert (len(bad.asked), len(good.asked), len(resolver.asked)) == (1, 1, 0)
 
@@ -142,7 +142,7 @@ async def test_a_routine_look_asks_one_authoritative_server() -> None:
     ):
         look = a_look(resolver, port=1)
         kept(look, first.authoritative_for("shop.com"), second.authoritative_for("shop.com"))
-        view = await look.look(a_record(), thorough=False)
+        view = await look.check(a_record(), thorough=False)
     assert view.routing == CNAME
     assert (len(first.asked), len(second.asked)) == (1, 0)
 
@@ -155,7 +155,7 @@ async def test_a_thorough_look_asks_all_and_a_resolver() -> None:
     ):
         look = a_look(resolver, port=1)
         kept(look, *(each.authoritative_for("shop.com") for each in (first, second, third)))
-        view = await look.look(a_record(), thorough=True)
+        view = await look.check(a_record(), thorough=True)
     assert view.routing == CNAME
     assert [len(each.asked) for each in (first, second, third)] == [1, 1, 1]
     assert resolver.names_asked("A") == ["www.shop.com"]
@@ -169,7 +169,7 @@ async def test_authoritative_servers_that_disagree_move_nothing(other: str) -> N
     ):
         look = a_look(resolver, port=1)
         kept(look, first.authoritative_for("shop.com"), second.authoritative_for("shop.com"))
-        view = await look.look(a_record(), thorough=True)
+        view = await look.check(a_record(), thorough=True)
     assert view.routing == Unknown("servers_disagree")
 
 
@@ -180,7 +180,7 @@ async def test_authoritative_servers_that_disagree_move_nothing(other: str) -> N
 )
 async def test_a_resolver_that_disagrees_moves_nothing(theirs_say: str, resolver_says: str) -> None:
     async with a_zone(authoritative=theirs_say, resolver=resolver_says) as (resolver, theirs):
-        view = await a_look(resolver, port=theirs.port).look(a_record(), thorough=True)
+        view = await a_look(resolver, port=theirs.port).check(a_record(), thorough=True)
     assert view.routing == Unknown("servers_disagree")
 
 
@@ -192,7 +192,7 @@ async def test_a_server_that_cannot_be_asked_does_not_disagree(fault: str) -> No
     ):
         look = a_look(resolver, port=1, wait=0.5 if fault == "silence" else 5.0)
         kept(look, bad.authoritative_for("shop.com"), good.authoritative_for("shop.com"))
-        view = await look.look(a_record(), thorough=True)
+        view = await look.check(a_record(), thorough=True)
     assert view.routing == CNAME
 
 
@@ -204,7 +204,7 @@ async def test_nobody_who_answers_is_unknown(*, thorough: bool) -> None:
     ):
         look = a_look(resolver, port=theirs.port)
         kept(look, theirs.authoritative_for("shop.com"))
-        view = await look.look(a_record(), thorough=thorough)
+        view = await look.check(a_record(), thorough=thorough)
     assert isinstance(view.routing, Unknown)
 
 
@@ -212,7 +212,7 @@ async def test_hops_that_leave_the_zone_are_followed_through_the_resolver() -> N
     theirs_say = "www.shop.com CNAME alias.shop.com\nalias.shop.com CNAME shop.cdn.net"
     known = f"shop.cdn.net CNAME {TARGET}"
     async with a_zone(authoritative=theirs_say, resolver=known) as (resolver, theirs):
-        view = await a_look(resolver, port=theirs.port).look(a_record(), thorough=False)
+        view = await a_look(resolver, port=theirs.port).check(a_record(), thorough=False)
     assert view.routing == Found(
         Routing(RoutingKind.CNAME, ("alias.shop.com", "shop.cdn.net", TARGET))
     )
@@ -229,7 +229,7 @@ async def test_what_several_servers_lead_to_is_asked_once() -> None:
         look = a_look(ours, port=1)
         kept(look, first.authoritative_for("shop.com"), second.authoritative_for("shop.com"))
         ours.records["www.shop.com", "CNAME"] = ["shop.cdn.net."]
-        view = await look.look(a_record(), thorough=True)
+        view = await look.check(a_record(), thorough=True)
     assert view.routing == Found(Routing(RoutingKind.CNAME, ("shop.cdn.net", TARGET)))
     assert sorted(ours.names_asked("A")) == ["shop.cdn.net", "www.shop.com"]
 
@@ -240,7 +240,7 @@ async def test_a_server_has_no_word_on_names_outside_its_zone() -> None:
         scripted_dns(claims, zones=("shop.com", "shop.cdn.net")) as theirs,
         scripted_dns(DELEGATION + "shop.cdn.net A 198.51.100.7") as resolver,
     ):
-        view = await a_look(resolver, port=theirs.port).look(a_record(), thorough=False)
+        view = await a_look(resolver, port=theirs.port).check(a_record(), thorough=False)
     assert view.routing == Found(
         Routing(RoutingKind.ELSEWHERE, ("shop.cdn.net",), ("198.51.100.7",))
     )
@@ -252,10 +252,10 @@ async def test_the_addresses_of_the_target_are_the_resolvers_word() -> None:
         scripted_dns(claims, zones=("shop.com", "provider.net")) as theirs,
         scripted_dns(DELEGATION + f"{TARGET} A 203.0.113.81") as resolver,
     ):
-        view = await a_look(resolver, port=theirs.port).look(a_record(), thorough=False)
+        view = await a_look(resolver, port=theirs.port).check(a_record(), thorough=False)
         assert view.routing == Found(Routing(RoutingKind.ELSEWHERE, (), ("198.51.100.7",)))
         theirs.records["www.shop.com", "A"] = ["203.0.113.81"]
-        view = await a_look(resolver, port=theirs.port).look(a_record(), thorough=False)
+        view = await a_look(resolver, port=theirs.port).check(a_record(), thorough=False)
     assert view.routing == Found(Routing(RoutingKind.FLATTENED, (), ("203.0.113.81",)))
 
 
@@ -269,14 +269,14 @@ async def test_hops_below_a_zone_cut_are_followed_through_the_resolver() -> None
         ) as theirs,
         scripted_dns(DELEGATION + f"web.eu.shop.com CNAME {TARGET}") as resolver,
     ):
-        view = await a_look(resolver, port=theirs.port).look(a_record(), thorough=False)
+        view = await a_look(resolver, port=theirs.port).check(a_record(), thorough=False)
     assert view.routing == Found(Routing(RoutingKind.CNAME, ("web.eu.shop.com", TARGET)))
 
 
 async def test_a_wildcard_is_asked_at_a_random_label_of_the_authoritative_server() -> None:
     async with a_zone(authoritative=f"*.shop.com CNAME {TARGET}") as (resolver, theirs):
         look = a_look(resolver, port=theirs.port)
-        view = await look.look(a_record("*.shop.com"), thorough=False)
+        view = await look.check(a_record("*.shop.com"), thorough=False)
     assert view.routing == CNAME
     (asked,) = theirs.names_asked("A")
     assert asked.startswith("nameplate-")
@@ -324,7 +324,7 @@ async def test_no_packet_goes_to_a_name_server_at_an_inner_address(*, thorough: 
         look = DnsChecker(
             [resolver.server], wait=5.0, authoritative=True, authoritative_port=theirs.port
         )
-        view = await look.look(a_record(ownership=OWNERSHIP), thorough=thorough)
+        view = await look.check(a_record(ownership=OWNERSHIP), thorough=thorough)
     assert theirs.asked == []
     # The resolver alone is asked instead, which goes to no inner address for us.
     assert view.routing == CNAME
@@ -389,7 +389,7 @@ async def test_a_found_server_set_is_kept_for_five_minutes() -> None:
         look = a_look(resolver, port=theirs.port, clock=clock)
         for now, questions in ((0.0, 4), (299.0, 4), (301.0, 8)):
             clock.now = now
-            view = await look.look(a_record(), thorough=False)
+            view = await look.check(a_record(), thorough=False)
             assert view.routing == CNAME
             assert len(resolver.asked) == questions
 
@@ -447,7 +447,7 @@ async def test_one_look_sends_forty_packets_at_most(fault: str) -> None:
         look = a_look(resolver, port=1, wait=0.1)
         kept(look, *(each.authoritative_for("shop.com") for each in (first, second, third)))
         record = a_record(deep, tokens=tuple(tokens))
-        view = await look.look(record, thorough=True)
+        view = await look.check(record, thorough=True)
     packets = sum(len(each.asked) for each in (resolver, first, second, third))
     assert packets <= MAX_PACKETS == 40
     assert isinstance(view.routing, Unknown)

@@ -41,7 +41,7 @@ async def look(
     wait: float = 5.0,
 ) -> DnsView:
     servers = [resolver.server for resolver in resolvers]
-    return await DnsChecker(servers, wait=wait).look(record or a_record(), thorough=thorough)
+    return await DnsChecker(servers, wait=wait).check(record or a_record(), thorough=thorough)
 
 
 def chain_of(hops: int, *, end: str = "") -> str:

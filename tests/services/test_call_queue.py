@@ -147,10 +147,10 @@ async def test_of_five_turns_four_are_the_first_names_and_one_is_the_rests(
     records = await filled(database, names)
     async with database.transaction() as tx:
         (zone,) = await open_zones(tx)
-    budgets = RateLimiter(database, LIMITS)
-    office = Office(database, CallQueue(database, budgets), zone.id)
+    rate_limiter = RateLimiter(database, LIMITS)
+    office = Office(database, CallQueue(database, rate_limiter), zone.id)
     # Nobody waits for these in person; the burst is gone.
-    await budgets.draw(BUDGET, Lane.INTERACTIVE, 100)
+    await rate_limiter.acquire(BUDGET, Lane.INTERACTIVE, 100)
     for record in records:
         await office.come(record, awaited=False)
     await office.pass_to(LIMITS.reserve / LIMITS.rate)

@@ -38,8 +38,8 @@ async def fill(database: Database, zones: Sequence[Zone], number: int, count: in
 
 
 def claims_of(database: Database, queue: CallQueue | None = None) -> Dispatcher:
-    budgets = RateLimiter(database, Limits())
-    return Dispatcher(database, budgets, queue or CallQueue(database, budgets))
+    rate_limiter = RateLimiter(database, Limits())
+    return Dispatcher(database, rate_limiter, queue or CallQueue(database, rate_limiter))
 
 
 def by_zone(claims: Sequence[Claim]) -> Counter[str]:
@@ -105,5 +105,5 @@ async def test_what_is_given_back_may_be_claimed_at_once(
     claims = claims_of(database)
     some = await claims.due(10)
     assert await claims.due(10) == []
-    await claims.give_back(some)
+    await claims.release_claims(some)
     assert len(await claims.due(10)) == len(some) == 3

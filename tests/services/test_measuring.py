@@ -40,9 +40,9 @@ async def test_the_gauges_say_what_is_in_the_database(database: Database) -> Non
     late = Schedule(dns_due_at=now - timedelta(seconds=90), cloudflare_due_at=now)
     await put_hostname(database, zone, "ch_1", "a.shop.com", late)
     await put_hostname(database, zone, "ch_2", "b.shop.com", Schedule(), state=State.ACTIVE)
-    budgets = RateLimiter(database, Limits())
-    await budgets.draw("default", Lane.RESYNC, 3)
-    await Measuring(database, budgets).measure()
+    rate_limiter = RateLimiter(database, Limits())
+    await rate_limiter.acquire("default", Lane.RESYNC, 3)
+    await Measuring(database, rate_limiter).measure()
     assert sample("nameplate_hostnames", state="pending") == 1
     assert sample("nameplate_hostnames", state="active") == 1
     assert sample("nameplate_hostnames", state="deleted") == 0

@@ -34,7 +34,7 @@ class NameServers:
             await asyncio.sleep(3600)
         return self.seen
 
-    async def look(self, record: CustomHostname, *, thorough: bool) -> DnsView:
+    async def check(self, record: CustomHostname, *, thorough: bool) -> DnsView:
         raise NotImplementedError
 
     async def addresses(self, name: str) -> Values:

@@ -44,9 +44,11 @@ async def test_two_who_end_a_pause_at_once_move_each_name_once(database: Databas
     before = await waits(database)
     paused = await present_zone(database)
     first, second = (Pauses(database, at_once=2) for _ in range(2))
-    assert await first.lift(paused, accept_regressions=False, within=0)
+    assert await first.resume_zone(paused, accept_regressions=False, within=0)
     assert (await present_zone(database)).pause is not None
-    lifts = (each.lift(paused, accept_regressions=False, within=9) for each in (first, second))
+    lifts = (
+        each.resume_zone(paused, accept_regressions=False, within=9) for each in (first, second)
+    )
     assert True in await asyncio.gather(*lifts)
     assert (await present_zone(database)).pause is None
     moved = [after - was for was, after in zip(before, await waits(database), strict=True)]
@@ -58,7 +60,7 @@ async def test_what_a_request_to_resume_leaves_undone_is_gone_on_with_as_it_was_
 ) -> None:
     pauses = Pauses(database, at_once=2)
     paused = await present_zone(database)
-    assert await pauses.lift(paused, accept_regressions=True, within=0)
+    assert await pauses.resume_zone(paused, accept_regressions=True, within=0)
     begun = await present_zone(database)
     assert (begun.resume_cursor, begun.resume_accepts) == ("", True)
     await pauses.continue_resume(paused.id, within=9)
@@ -72,7 +74,7 @@ async def test_the_end_of_another_pause_ends_none(database: Database) -> None:
     former = await present_zone(database)
     await pauses.resume("default")
     await pauses.pause_by_operator("default", detail=None)
-    assert not await pauses.lift(former, accept_regressions=False, within=9)
+    assert not await pauses.resume_zone(former, accept_regressions=False, within=9)
     assert (await present_zone(database)).pause is not None
 
 
@@ -89,14 +91,14 @@ async def test_an_operator_takes_a_pause_over_that_would_end_by_itself(database:
     zone = await pauses.pause_by_operator("default", detail="an incident")
     assert (zone.pause_reason, zone.pause_retry_at) == ("operator", None)
     assert (zone.paused_at, zone.sequence) == (refused.paused_at, refused.sequence + 1)
-    assert not await pauses.lift(refused, accept_regressions=False, within=9)
+    assert not await pauses.resume_zone(refused, accept_regressions=False, within=9)
     with pytest.raises(Conflict):
         await pauses.pause_by_operator("default", detail="again")
 
 
 async def test_an_operator_stops_the_end_of_a_pause_that_is_under_way(database: Database) -> None:
     pauses = Pauses(database)
-    await pauses.lift(await present_zone(database), accept_regressions=False, within=0)
+    await pauses.resume_zone(await present_zone(database), accept_regressions=False, within=0)
     await pauses.pause_by_operator("default", detail=None)
     await pauses.continue_resume((await present_zone(database)).id, within=9)
     assert (await present_zone(database)).pause_reason == "operator"

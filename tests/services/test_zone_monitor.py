@@ -41,6 +41,6 @@ async def test_a_cname_target_that_is_found_is_no_warning(
     budgets, pauses = RateLimiter(database, Limits()), Pauses(database)
     schedule = ZoneMonitor(database, nobody, cast("Any", Dns(answer)), nobody, budgets, pauses)
     with capture_logs() as entries:
-        await schedule.look(await present_zone(database))
+        await schedule.check(await present_zone(database))
     warnings = [entry for entry in entries if entry["log_level"] == "warning"]
     assert [entry["standing"] for entry in warnings] == warned

@@ -130,10 +130,10 @@ async def test_a_claim_that_a_stop_finds_under_way_ends_and_is_given_back() -> N
     async def perform(_: int) -> None:
         raise AssertionError("nothing is begun after a stop")
 
-    async def give_back(items: Sequence[int]) -> None:
+    async def release_claims(items: Sequence[int]) -> None:
         given_back.extend(items)
 
-    work = Work(name="late", claim=claim, perform=perform, give_back=give_back)
+    work = Work(name="late", claim=claim, perform=perform, release_claims=release_claims)
     running = asyncio.create_task(Loop(work, concurrency=2, woken=asyncio.Event(), stop=stop).run())
     await asyncio.sleep(0.05)
     stop.set()

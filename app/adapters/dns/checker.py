@@ -57,7 +57,7 @@ class DnsChecker:
             else None
         )
 
-    async def look(self, record: CustomHostname, *, thorough: bool) -> DnsView:
+    async def check(self, record: CustomHostname, *, thorough: bool) -> DnsView:
         """See what DNS says. Never raises: what could not be asked is `Unknown`."""
         questions = Questions(wait=self._wait, clock=self._clock)
         keys = sorted(

@@ -84,7 +84,7 @@ class ActionExecutor:
         base = record.hostname.base
         for number in range(1, MOST_PAGES + 1):
             if number > 1:
-                await self._rate_limiter.owe(access.budget, Lane.VALIDATION)
+                await self._rate_limiter.debit(access.budget, Lane.VALIDATION)
             page = await self._cloudflare.list_page(access, page=number, filters={"hostname": base})
             named = [v for v in page.hostnames if v.hostname.removeprefix("*.") == base]
             own = next((v for v in named if v.id == record.cloudflare.id), None)
@@ -105,7 +105,7 @@ class ActionExecutor:
         try:
             view = await self._cloudflare.create(access, record.hostname.base, wanted)
         except CloudflareDuplicate:
-            await self._rate_limiter.owe(access.budget, Lane.CREATION)
+            await self._rate_limiter.debit(access.budget, Lane.CREATION)
             view = await self.find(record, access)
             if is_being_removed(view):
                 raise CloudflareUnavailable("The former one of this name is still there.") from None
@@ -120,7 +120,7 @@ class ActionExecutor:
         self, error: CloudflareNotEnabled, access: ZoneAccess
     ) -> CloudflareError:
         """Tell a quota that allows no creation from a product that is not enabled: lists tell."""
-        await self._rate_limiter.owe(access.budget, Lane.CREATION)
+        await self._rate_limiter.debit(access.budget, Lane.CREATION)
         try:
             await self._cloudflare.list_page(access, page=1, filters=filters(WHOLE))
         except CloudflareNotEnabled:
@@ -165,7 +165,7 @@ class ActionExecutor:
         removed = await view_of(delete(record.cloudflare.id))
         if not isinstance(removed, Absent):
             return removed
-        await self._rate_limiter.owe(access.budget, Lane.VALIDATION)
+        await self._rate_limiter.debit(access.budget, Lane.VALIDATION)
         left = await self.confirm_absence(record, access)
         # What is surely gone is not held up by a list that cannot be read.
         return Absent() if was_gone and isinstance(left, Unknown) else left

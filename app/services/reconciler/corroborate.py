@@ -51,7 +51,7 @@ class Corroborator:
         self._asking.add(zone.id)
         try:
             for _ in range(VERIFY_CALLS if code == CloudflareUnauthorized.code else 1):
-                await self._rate_limiter.owe(access.budget, Lane.RESYNC)
+                await self._rate_limiter.debit(access.budget, Lane.RESYNC)
             refusal = await self._confirmed(access, code)
             if refusal is None:
                 log.warning("refusal_not_confirmed", zone=zone.id, code=code)
@@ -82,7 +82,7 @@ class Corroborator:
         Where the list lacks far more names, the zone is paused, and of none of them anything is
         concluded.
         """
-        await self._rate_limiter.owe(access.budget, Lane.RESYNC)
+        await self._rate_limiter.debit(access.budget, Lane.RESYNC)
         try:
             page = await self._cloudflare.list_page(access, page=1, filters=filters(WHOLE))
             total = page.total

@@ -85,7 +85,7 @@ class Observer:
         """Ask for the zone's delegation label where no answer about the hostname brought it."""
         if not needs_dcv_uuid(record) or not _may_ask_cloudflare(record, claim):
             return record
-        if not (await self._rate_limiter.draw(access.budget, Lane.VALIDATION)).granted:
+        if not (await self._rate_limiter.acquire(access.budget, Lane.VALIDATION)).granted:
             return record
         try:
             uuid = await self._cloudflare.dcv_delegation_uuid(access)
@@ -136,7 +136,7 @@ class Observer:
 
     async def _ask_dns(self, record: CustomHostname, *, thorough: bool) -> DnsView:
         with span("look at DNS", thorough=thorough):
-            seen = await self._dns.look(record, thorough=thorough)
+            seen = await self._dns.check(record, thorough=thorough)
         CHECKS.labels(str(Side.DNS), _outcome(seen.routing)).inc()
         return seen
 

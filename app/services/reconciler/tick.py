@@ -209,7 +209,7 @@ class Reconciler:
         """Ask the zone before an absence is believed: how many it lacks, and for the name."""
         if not await self._corroborator.on_absence(zone, access):
             return ABSENCE_UNCONFIRMED
-        await self._rate_limiter.owe(access.budget, Lane.VALIDATION)
+        await self._rate_limiter.debit(access.budget, Lane.VALIDATION)
         seen = await self._executor.confirm_absence(record, access)
         # The list still shows it under this very id: one of the two answers is old.
         return ABSENCE_UNCONFIRMED if isinstance(seen, Found) else seen
