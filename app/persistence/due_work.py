@@ -23,9 +23,9 @@ from app.persistence.tables import (
 
 
 async def claim_woken(tx: Connection, zone_id: str, *, limit: int) -> list[Claim]:
-    """Lease those that were woken since they were last claimed, before all that only fell due.
+    """Lease hostnames woken since their last claim, before those that only fell due.
 
-    Somebody may wait for them. What Cloudflare shows of one that is there comes with its act.
+    Somebody may wait for them. Those that exist at Cloudflare are read by their action's answer.
     """
     woken = and_(schedules.c.zone_id == zone_id, WOKEN, schedules.c.due_at <= NOW)
     ids = await _due(tx, woken, schedules.c.due_at, limit)
@@ -33,23 +33,23 @@ async def claim_woken(tx: Connection, zone_id: str, *, limit: int) -> list[Claim
 
 
 async def claim_free(tx: Connection, zone_id: str, *, limit: int) -> list[Claim]:
-    """Lease what is due and needs no call: looks at DNS, and hostnames not at Cloudflare yet.
+    """Lease what is due and needs no acquired call: DNS checks, and hostnames not created yet.
 
-    Read the wide rows in a second statement, or they are stale.
+    Read the wide rows in a second statement; in this one they may be stale.
     """
     waiting = await _due(tx, _uncreated_due(zone_id), schedules.c.cloudflare_due_at, limit)
-    looks = await _due(tx, _dns_due(zone_id), schedules.c.dns_due_at, limit)
-    # Half is kept for what is not created yet: looks at DNS could fill every round.
+    looks = await _due(tx, dns_due(zone_id), schedules.c.dns_due_at, limit)
+    # Half is reserved for what is not created yet: DNS checks could fill every round.
     room = limit - min(len(waiting), -(-limit // 2))
     ids = [*looks[:room], *waiting][:limit]
     return _without_checks(await claim_these(tx, list(dict.fromkeys(ids))))
 
 
 async def count_checks(tx: Connection, zone_id: str, *, limit: int, by_lists: bool) -> int:
-    """Count the hostnames that Cloudflare is due to be asked of one by one, `limit` at most.
+    """Count the hostnames due for a single Cloudflare check, up to `limit`.
 
-    With `by_lists` those that wait for issuance or deployment are left to their lists, but for
-    the ones that their list no longer shows.
+    With `by_lists`, names that wait for issuance or deployment are left to their lists, except
+    those that their list no longer shows.
     """
     which = and_(*_check_due(zone_id, by_lists=by_lists))
     due = select(schedules.c.custom_hostname_id).where(which).limit(limit)
@@ -57,25 +57,28 @@ async def count_checks(tx: Connection, zone_id: str, *, limit: int, by_lists: bo
 
 
 async def due_checks(tx: Connection, zone_id: str, *, limit: int, by_lists: bool) -> list[str]:
-    """Lock hostnames that Cloudflare is due to be asked of."""
+    """Lock hostnames due for a Cloudflare check."""
     which = and_(*_check_due(zone_id, by_lists=by_lists))
     return await _due(tx, which, schedules.c.cloudflare_due_at, limit)
 
 
 async def claim_checks(tx: Connection, ids: Sequence[str]) -> list[Claim]:
-    """Lease some of them; a call was drawn for each."""
+    """Lease some of them; a call was acquired for each."""
     return [replace(claim, paid=True) for claim in await claim_these(tx, ids)]
 
 
 async def lock_free(tx: Connection, ids: Sequence[str]) -> list[str]:
-    """Lock those of these that nobody holds or is about to."""
+    """Lock those that are not leased, nor locked by another transaction."""
     if not ids:
         return []
     return await _due(tx, schedules.c.custom_hostname_id.in_(ids), schedules.c.due_at, len(ids))
 
 
 async def claim_served(tx: Connection, ids: Sequence[str], lane: Lane) -> list[Claim]:
-    """Lease those whose turn it is, and make them due: who dies now has left the queue."""
+    """Lease queued hostnames that are served, and make them due.
+
+    They have left the queue: if this worker dies, the due time brings them back.
+    """
     if not ids:
         return []
     which = (schedules.c.custom_hostname_id.in_(ids), is_free())
@@ -84,7 +87,7 @@ async def claim_served(tx: Connection, ids: Sequence[str], lane: Lane) -> list[C
 
 
 def _without_checks(claims: Sequence[Claim]) -> list[Claim]:
-    """Leave the looks at Cloudflare, for which no call was drawn, to those that bring one."""
+    """Leave Cloudflare checks to claims that bring an acquired call."""
     return [replace(c, cloudflare_due=c.cloudflare_due and c.is_uncreated) for c in claims]
 
 
@@ -99,11 +102,13 @@ async def _due(tx: Connection, which: Any, by: Any, limit: int) -> list[str]:
     return list(rows.scalars())
 
 
-def _dns_due(zone_id: str) -> Any:
+def dns_due(zone_id: str) -> Any:
+    """Give the condition that a DNS check is due."""
     return and_(schedules.c.zone_id == zone_id, DNS_DUE, schedules.c.dns_due_at <= NOW)
 
 
-def _cloudflare_due(zone_id: str) -> Any:
+def cloudflare_due(zone_id: str) -> Any:
+    """Give the condition that a Cloudflare check is due."""
     return and_(
         schedules.c.zone_id == zone_id, CLOUDFLARE_DUE, schedules.c.cloudflare_due_at <= NOW
     )
@@ -115,11 +120,11 @@ def _uncreated_due(zone_id: str) -> Any:
 
 def _check_due(zone_id: str, *, by_lists: bool) -> list[Any]:
     c, listed = schedules.c, list_scans.c
-    due = [_cloudflare_due(zone_id), c.hostname_status.is_not(None), is_free()]
+    due = [cloudflare_due(zone_id), c.hostname_status.is_not(None), is_free()]
     if not by_lists:
         return due
     followed = and_(c.hostname_status == "active", c.ssl_status.in_(FOLLOWED_STATUSES))
-    # Not shown by the last whole round of its own list: only asking tells where it went.
+    # Not in the last complete scan of its list: only a single check shows where it went.
     left = (
         select(listed.list)
         .where(

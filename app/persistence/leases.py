@@ -1,4 +1,4 @@
-"""The right to work on one hostname: taken, held, given up; and wakes.
+"""Leases on hostnames and wakes: who works on which, and who asked for a check.
 
 Every write of a hostname first locks its row here, by id and lease token: lease before wide row.
 """
@@ -24,7 +24,7 @@ from app.persistence.tables import (
 from app.persistence.wakeups import Channel, notify
 
 LEASE_SECONDS = 60
-"""Never renewed; a tick is bounded well below it."""
+"""How long a lease lasts. It is never renewed: the work is bounded well below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ class Claim:
     is_uncreated: bool = False
     """It is not known to be at Cloudflare."""
     paid: bool = False
-    """A call was drawn for its look at Cloudflare already."""
+    """A call for its Cloudflare check was acquired already."""
     turn: Lane | None = None
-    """A call was drawn for its act: it waited for its turn in this lane."""
+    """It was queued in this lane, and a call for its action was acquired."""
     began: float = field(default_factory=time.monotonic, compare=False, repr=False)
 
     @property
@@ -53,7 +53,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a later page of a list is compared with: both statuses, and a digest of the view."""
+    """What a later list page is compared with: both statuses, and a digest of the view."""
 
     hostname_status: str | None = None
     ssl_status: str | None = None
@@ -61,19 +61,19 @@ class Snapshot:
 
 
 async def claim_these(tx: Connection, ids: Sequence[str]) -> list[Claim]:
-    """Lease those that nobody holds."""
+    """Lease those that are free."""
     if not ids:
         return []
     return await _lease(tx, schedules.c.custom_hostname_id.in_(ids), is_free())
 
 
 async def lock_all(tx: Connection, ids: Collection[str]) -> None:
-    """Lock these, for a transaction that changes them by more than one statement."""
+    """Lock these rows for a transaction that changes them in several statements."""
     await tx.execute(select(func.count()).select_from(locked_in_order(_ids(ids))))
 
 
 async def claim_one(tx: Connection, record_id: str) -> Claim | None:
-    """Lease one hostname, whether due or not; None when another holds it."""
+    """Lease one hostname, whether due or not; None if it is leased."""
     claims = await _lease(tx, schedules.c.custom_hostname_id == record_id, is_free())
     return claims[0] if claims else None
 
@@ -88,7 +88,7 @@ async def lock_schedule(tx: Connection, record_id: str) -> None:
 
 
 async def lock_lease(tx: Connection, claim: Claim) -> bool:
-    """Lock the row as the holder of `claim`; False when the lease is no longer ours."""
+    """Lock the row of `claim`; False if its lease was lost."""
     rows = await tx.execute(
         select(schedules.c.custom_hostname_id)
         .where(
@@ -102,16 +102,16 @@ async def lock_lease(tx: Connection, claim: Claim) -> bool:
 
 
 async def save_schedule(tx: Connection, claim: Claim, schedule: Schedule) -> None:
-    """Write the row and keep the lease: an act follows."""
+    """Write the row and keep the lease: an action follows."""
     await tx.execute(_of(claim).values(schedule_row(schedule)))
 
 
 async def save_and_release(
     tx: Connection, claim: Claim, schedule: Schedule, snapshot: Snapshot | None = None
 ) -> None:
-    """Write the row and give up the lease; a wake that came meanwhile makes it due at once.
+    """Write the row and release the lease. A wake since the claim makes the row due at once.
 
-    Without a `snapshot` the one that is kept stays.
+    Without a `snapshot` the stored one stays.
     """
     woken = schedules.c.wakes != schedules.c.claimed_wakes
     values: dict[str, Any] = schedule_row(schedule)
@@ -127,12 +127,12 @@ async def save_and_release(
 
 
 async def release_lease(tx: Connection, claim: Claim) -> None:
-    """Give up the lease and leave the row as it was."""
+    """Release the lease and leave the row unchanged."""
     await tx.execute(_of(claim).values(leased_until=None))
 
 
 async def wake(tx: Connection, record_id: str) -> None:
-    """Make a hostname due now, even if somebody holds it at this moment."""
+    """Make a hostname due now, even if it is leased."""
     await tx.execute(
         update(schedules)
         .where(schedules.c.custom_hostname_id == record_id)
@@ -165,10 +165,10 @@ async def _lease(tx: Connection, *which: Any, **more: Any) -> list[Claim]:
 
 
 def locked_in_order(*which: Any) -> CTE:
-    """Lock the rows that `which` names in the order of their ids, as every statement does.
+    """Lock the rows that match `which` in the order of their ids, as every statement does.
 
-    Two statements over the same rows in two orders would end in a deadlock. A bulk UPDATE alone
-    locks in the order of its plan, so it joins this.
+    Two statements that lock the same rows in different orders would deadlock. A bulk UPDATE locks
+    in its plan's order, so it joins this CTE.
     """
     return (
         select(schedules.c.custom_hostname_id)
@@ -184,7 +184,7 @@ def _ids(ids: Collection[str]) -> Any:
 
 
 def is_free() -> Any:
-    """Give the condition that nobody holds the row."""
+    """Give the condition that the row is not leased."""
     return or_(schedules.c.leased_until.is_(None), schedules.c.leased_until <= NOW)
 
 

@@ -1,4 +1,4 @@
-"""Spread what fell due while a zone was paused over the time after it."""
+"""Spread the checks that fell due while a zone was paused over the time after it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import DateTime, Select, and_, case, func, literal, or_, select,
 
 from app.domain.custom_hostname import Desired, State
 from app.persistence.database import NOW, Connection, in_seconds
-from app.persistence.due_work import _cloudflare_due, _dns_due
+from app.persistence.due_work import cloudflare_due, dns_due
 from app.persistence.tables import (
     EXCEPTIONAL,
     custom_hostnames,
@@ -19,7 +19,7 @@ from app.persistence.tables import (
 
 
 async def lock_for_resume(tx: Connection, zone_id: str, *, after: str, limit: int) -> list[str]:
-    """Lock the zone's next rows that the end of a pause concerns, and give their ids in order."""
+    """Lock the next rows of the zone that a resume changes, and give their ids in order."""
     c = schedules.c
     ids = await tx.execute(
         select(c.custom_hostname_id)
@@ -41,11 +41,12 @@ async def lock_for_resume(tx: Connection, zone_id: str, *, after: str, limit: in
 
 
 async def count_overdue(tx: Connection, zone_id: str, *, limit: int) -> int:
-    """Count the names of a zone of which a look is due, as far as `limit`.
+    """Count the names of a zone with an overdue check, up to `limit`.
 
-    Each kind of look by its own index, and the greater number: most are due on both sides.
+    Each kind of check is counted by its own index; the greater number is given, since most names
+    are due on both sides.
     """
-    kinds = (_dns_due(zone_id), _cloudflare_due(zone_id))
+    kinds = (dns_due(zone_id), cloudflare_due(zone_id))
     some = [select(schedules.c.custom_hostname_id).where(due).limit(limit) for due in kinds]
     counts = [select(func.count()).select_from(each.subquery()).scalar_subquery() for each in some]
     row: Sequence[int] = (await tx.execute(select(*counts))).one()
@@ -61,12 +62,12 @@ async def jitter_overdue(
     paused_since: datetime,
     anew: bool,
 ) -> None:
-    """Give what fell due during a pause a place within `over`; the pause counts for no timer.
+    """Give overdue checks a random time within `over`, and shift timers by the pause's length.
 
-    What is to be created or removed, or was acted on during the pause, stays due: somebody waits,
-    and its acts queue for their calls by themselves. What was contradicted or in doubt is looked at
-    within `suspects_over`, on both sides. With `anew` all of that is forgotten: what the next look
-    says against a name is a first contradiction, and counted as one.
+    Names to be created or removed, and those a caller changed during the pause, stay due: somebody
+    waits, and their actions queue for calls anyway. Suspected and mismatched names are checked
+    within `suspects_over`, on both sides. With `anew` their suspicion is dropped: the next mismatch
+    counts as a first one.
     """
     c = schedules.c
     somewhere = NOW + func.random() * in_seconds(over.total_seconds())
@@ -81,7 +82,7 @@ async def jitter_overdue(
         for each in (c.dns_due_at, c.cloudflare_due_at)
     }
     values |= {
-        # Never into the future: a pause whose end was stopped is counted anew for some.
+        # Never into the future: a resume that was interrupted may shift some rows twice.
         each.name: case((each + shift > NOW, NOW), else_=each + shift)
         for each in (c.waiting_since, c.followed_from)
     }

@@ -1,7 +1,7 @@
-"""What callers may do with custom hostnames: they change what is desired, and nothing else.
+"""The use cases of custom hostnames. Callers change what is desired, and nothing else.
 
-Each change is committed, then reconciled at once under a short deadline; when that passes, the
-caller gets what is committed so far and the reconcile goes on as a tracked task.
+Each change is committed and then reconciled inline under a short deadline. After the deadline the
+caller gets what is committed so far, and the reconcile goes on as a tracked task.
 """
 
 from __future__ import annotations
@@ -75,12 +75,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """What a caller asks for, as typed."""
+    """A caller's request for a new hostname, as sent."""
 
     hostname: str
     tenant: str
     plan: str | None = None
-    """None: the one that works and asks least of the tenant."""
+    """None: the plan that works and asks least of the tenant."""
     zone: str = "default"
     metadata: Mapping[str, Any]
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -116,14 +116,14 @@ class CustomHostnames:
         self._running: set[asyncio.Task[None]] = set()
 
     async def register(self, wanted: Registration) -> tuple[CustomHostname, bool]:
-        """Accept a hostname; the second value is False when this tenant had it already.
+        """Accept a hostname; the second value is False if this tenant had it already.
 
         Raises:
             InvalidInput: hostname, plan, an option or zone cannot be accepted.
             HostnameTaken: another tenant holds the name, or its wildcard.
             SiblingDiffers: the name shares its object, and asks for another one.
             ProofRequired: another tenant had it and its DNS may still point here.
-            StillDeleting: its former record is on its way out.
+            StillDeleting: its former record is still being removed.
         """
         hostname = parse_hostname(wanted.hostname, self._public_suffix)
         async with self._database.transaction() as tx:
@@ -164,7 +164,7 @@ class CustomHostnames:
             return await load(tx, record_id)
 
     async def position_of(self, record: CustomHostname) -> QueuePosition | None:
-        """Say when its creation may be expected, where it waits for its turn."""
+        """Give its position in the queue of creations; None if it does not wait."""
         if record.reason is not Reason.CREATION_QUEUED:
             return None
         async with self._database.transaction() as tx:
@@ -190,12 +190,12 @@ class CustomHostnames:
             return await list_events(tx, record_id, after=after, limit=limit)
 
     async def refresh(self, record_id: str, *, revision: int | None = None) -> CustomHostname:
-        """Look again now, and make Cloudflare look again; revives what failed.
+        """Check now, and make Cloudflare check; a failed hostname is tried again.
 
         Raises:
             NotFound, PreconditionFailed: as their names say.
             Conflict: the hostname is being removed.
-            HostnameTaken: it had given its name free, and another has it now.
+            HostnameTaken: it had released its name, and another hostname has it now.
         """
 
         async def change(tx: Connection, slot: Slot) -> tuple[CustomHostname, Claim | None]:
@@ -212,11 +212,13 @@ class CustomHostnames:
     async def edit(
         self, record_id: str, said: Mapping[str, Any], *, revision: int | None = None
     ) -> CustomHostname:
-        """Change plan, options or metadata: left out stays, None resets; revives what failed.
+        """Change plan, options or metadata. Omitted fields stay, and None resets a field.
+
+        A failed hostname is tried again.
 
         Raises:
             NotFound, PreconditionFailed: as their names say.
-            InvalidInput: the choice that would result cannot work; nothing was changed.
+            InvalidInput: the resulting plan and options cannot work; nothing was changed.
             Conflict: the hostname is being removed.
         """
         refuse_fixed(said)
@@ -263,11 +265,10 @@ class CustomHostnames:
         now = await read_now(tx)
         updated = await reclaim_name(tx, updated)
         for other in others:
-            # What is live is told by the one that edits: the two need not edit side by side.
-            # Should that one die, the other's own next look finds out.
+            # One of the two sends the edit. Should it fail, the other finds out at its next check.
             same = apply(other, choice)
             if same == other:
-                # What was changed belongs to the one alone.
+                # The change concerns this record alone.
                 continue
             same = replace(_desired_at(same, now), revision=other.revision + 1)
             await store.save_hostname(tx, same, before=other)
@@ -276,20 +277,20 @@ class CustomHostnames:
         return await self._update_desired(tx, record, _desired_at(updated, now), slot)
 
     async def remove(self, record_id: str, *, revision: int | None = None) -> CustomHostname:
-        """Wish the hostname gone; asking again changes nothing.
+        """Have the hostname removed; a repeated call changes nothing.
 
         Raises:
             NotFound, PreconditionFailed: as their names say.
         """
 
         async def change(tx: Connection, slot: Slot) -> tuple[CustomHostname, Claim | None]:
-            # Whoever adds the other name of the object meanwhile, sees it wished gone.
+            # Locked, so that a request for the other name sees that this one is leaving.
             await store.lock_base(tx, (await load(tx, record_id)).hostname.base)
             record = await load_for_update(tx, record_id, revision)
             if record.desired is Desired.ABSENT:
-                # Until it is told to leave, whoever asks again lends a hand.
-                told = record.state in GONE
-                return record, None if told else await self._claim(tx, record.id, slot)
+                # Until `deleting` is recorded, a repeated call helps.
+                is_recorded = record.state in GONE
+                return record, None if is_recorded else await self._claim(tx, record.id, slot)
             now = await read_now(tx)
             updated = replace(record, desired=Desired.ABSENT, wanted_at=now, updated_at=now)
             updated, claim = await self._update_desired(tx, record, updated, slot)
@@ -299,7 +300,7 @@ class CustomHostnames:
         return await self._run_inline(change)
 
     async def drain(self, seconds: float) -> None:
-        """Let what runs past its deadline end; what does not is taken up after its lease."""
+        """Let inline reconciles end. Workers take up the rest once the leases end."""
         if self._running:
             await asyncio.wait(self._running, timeout=seconds)
         left = list(self._running)
@@ -309,7 +310,7 @@ class CustomHostnames:
 
     def _refuse_own(self, hostname: Hostname, zone: Zone) -> None:
         own = (zone.cname_target, *zone.accepted_targets, zone.fallback_origin)
-        # Until the zone was asked for its name: nearly always its target's registrable domain.
+        # Before the zone's name is known: nearly always its target's registrable domain.
         name = zone.name or registrable_domain(zone.cname_target, self._public_suffix)
         refuse_own_names(hostname, zone_name=name, own=own)
 
@@ -382,7 +383,7 @@ class CustomHostnames:
     async def _update_desired(
         self, tx: Connection, before: CustomHostname, updated: CustomHostname, slot: Slot
     ) -> tuple[CustomHostname, Claim | None]:
-        """Write what is desired, and claim the hostname if nobody holds it and there is room."""
+        """Write what is desired; claim the hostname if it is free and the request has a slot."""
         updated = replace(updated, revision=before.revision + 1)
         updated = await store.save_hostname(tx, updated, before=before)
         await leases.wake(tx, before.id)
@@ -395,7 +396,7 @@ class CustomHostnames:
         self,
         change: Callable[[Connection, Slot], Awaitable[tuple[CustomHostname, Claim | None]]],
     ) -> CustomHostname:
-        """Make a change with a slot in hand, then reconcile what it claimed."""
+        """Take a slot, make the change, then reconcile what it claimed."""
         with self._slots.take() as slot:
             committed, claim = await self._database.run(lambda tx: change(tx, slot))
             return await self._inline(committed, claim, slot)
@@ -403,7 +404,7 @@ class CustomHostnames:
     async def _inline(
         self, committed: CustomHostname, claim: Claim | None, slot: Slot
     ) -> CustomHostname:
-        """Reconcile under the deadline, and give what is committed by then."""
+        """Reconcile under the deadline, then give what is committed."""
         if claim is None:
             return committed
         task = asyncio.create_task(
@@ -416,14 +417,14 @@ class CustomHostnames:
         try:
             return await self.get(committed.id)
         except DatabaseUnavailable:
-            # It is accepted all the same, and the caller must hear that.
+            # It is accepted all the same, and the caller has to know.
             return committed
 
     async def _reconcile(self, claim: Claim, committed: CustomHostname) -> None:
         try:
             await self._reconciler.reconcile(claim)
         except Exception:
-            # Accepted is accepted: the worker takes the hostname up when the lease has ended.
+            # It stays accepted: a worker takes the hostname up when the lease has ended.
             log.exception(
                 "inline_reconcile_failed",
                 custom_hostname=claim.custom_hostname_id,
@@ -432,6 +433,6 @@ class CustomHostnames:
 
 
 def _desired_at(record: CustomHostname, now: datetime) -> CustomHostname:
-    """Note a person's change; what failed is tried again."""
+    """Note a caller's change; a failed hostname is tried again."""
     asked = now if record.state is State.FAILED else record.refresh_requested_at
     return replace(record, acted_at=now, wanted_at=now, updated_at=now, refresh_requested_at=asked)

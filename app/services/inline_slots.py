@@ -1,4 +1,4 @@
-"""How many requests reconcile their hostname inline at a time."""
+"""Limit how many requests reconcile inline at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 class Slot:
-    """Room for one inline reconcile, if there was any."""
+    """Permission for one inline reconcile, if there was one left."""
 
     def __init__(self, slots: InlineSlots, *, is_taken: bool) -> None:
         self._slots = slots
@@ -15,12 +15,12 @@ class Slot:
         self.is_taken = is_taken
 
     def hand_over(self) -> Callable[[object], None]:
-        """Keep the slot beyond its block; what comes back gives it up."""
+        """Keep the slot beyond its block; the returned function releases it."""
         self._handed_over = True
         return lambda _: self._slots.release()
 
     def close(self) -> None:
-        """Give the slot up, unless it was handed over."""
+        """Release the slot, unless it was handed over."""
         if self.is_taken and not self._handed_over:
             self._slots.release()
 
@@ -47,5 +47,5 @@ class InlineSlots:
             slot.close()
 
     def release(self) -> None:
-        """Let the next request have it."""
+        """Return a slot."""
         self._free += 1

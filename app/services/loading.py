@@ -1,4 +1,4 @@
-"""Reading records for a change of what is desired: one, with its lock, with those beside it."""
+"""Load records for a change: one, with its lock, or with what is in its way."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def load_for_update(tx: Connection, record_id: str, revision: int | None) 
 async def load_with_sibling(
     tx: Connection, record_id: str, *, lock: bool = False
 ) -> tuple[CustomHostname, list[CustomHostname]]:
-    """Read the record, and the other one that is wanted of its object."""
+    """Read the record and its sibling, if that is desired; with `lock`, both locked in order."""
     record = await load(tx, record_id)
     sibling = wanted_sibling(record)
     ids = [record_id, *([sibling.id] if sibling else [])]
@@ -65,11 +65,11 @@ async def load_with_sibling(
 async def find_conflicts(
     tx: Connection, hostname: Hostname, tenant: str, *, policy: Policy
 ) -> tuple[CustomHostname | None, CustomHostname | None]:
-    """Give the record that answers a wish for the name already, and the one of the other name.
+    """Give the tenant's record of this name, and the one of the other name of its object.
 
     Raises:
         HostnameTaken: the object is another tenant's.
-        StillDeleting: the record, or the whole object, is on its way out.
+        StillDeleting: the record, or the whole object, is being removed.
     """
     now = await read_now(tx)
     there = [
@@ -95,7 +95,7 @@ async def find_conflicts(
 async def release_stale_names(
     tx: Connection, base: str, *, besides_tenant: str, policy: Policy
 ) -> None:
-    """Take the name from records of other tenants whose time to set it up is over.
+    """Release the name from records of other tenants whose time to set it up is over.
 
     The base must be locked by this transaction.
     """
@@ -112,12 +112,12 @@ async def release_stale_names(
 
 
 async def reclaim_name(tx: Connection, record: CustomHostname) -> CustomHostname:
-    """Give the record with the name that it had given free, which it needs to be worked on.
+    """Give the record with the name that it had released: it needs the name to be worked on.
 
     The base must be locked by this transaction.
 
     Raises:
-        HostnameTaken: another record has it by now.
+        HostnameTaken: another record has the name by now.
     """
     if record.name_released_at is None:
         return record
@@ -148,7 +148,7 @@ def targets_of(zone: Zone) -> ZoneTargets:
 
 
 def refuse_other_revision(record: CustomHostname, revision: int | None) -> None:
-    """Refuse a change that was decided on something else than what is there now."""
+    """Refuse a change that was based on another revision."""
     if revision is not None and revision != record.revision:
         raise PreconditionFailed(
             f"The hostname is at revision {record.revision} by now; read it again and decide anew."
@@ -156,7 +156,7 @@ def refuse_other_revision(record: CustomHostname, revision: int | None) -> None:
 
 
 def refuse_leaving(record: CustomHostname) -> None:
-    """Refuse to change what is removed, or is being removed."""
+    """Refuse to change a hostname that is removed or being removed."""
     if record.desired is Desired.ABSENT:
         gone = record.state is State.DELETED
         said = "The hostname is removed; add it anew." if gone else "It is being removed."

@@ -1,4 +1,7 @@
-"""What a caller chose, checked before anything is written: plan and options, alone and shared."""
+"""Check the plan and options that a caller chose, before anything is written.
+
+`domain/option_rules` has the rules; this adds what has to be asked of DNS or of the sibling.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +31,11 @@ from app.domain.zone import Zone
 from app.services.ports import Dns
 
 NAME_SERVERS_SECONDS = 2.0
-"""A request waits no longer than that to hear whose name servers an apex has."""
+"""How long a request waits for the name servers of an apex."""
 
 
 class OptionValidator:
-    """Knows what can be chosen; changes nothing."""
+    """Knows which plans and options are possible."""
 
     def __init__(
         self,
@@ -48,11 +51,11 @@ class OptionValidator:
         self._patience = patience
 
     async def ground(self, hostname: Hostname, plan: str | None, zone: Zone) -> Ground:
-        """Say where a new name stands, asking DNS only where the choice depends on it.
+        """Find out whether a new name is an apex; DNS is asked only if the plan depends on it.
 
-        A registrable domain is an apex. A name right below a private suffix may be one
-        (`acme.uk.com` is, `shop.github.io` is not): it is taken for one unless DNS surely has no
-        NS records there.
+        A registrable domain is an apex. A name directly below a private suffix may be one
+        (`acme.uk.com` is, `shop.github.io` is not): it counts as one unless DNS has no NS records
+        there for certain.
         """
         name = hostname.name
         is_apex = registrable_domain(name, self._public_suffix) == name
@@ -64,7 +67,7 @@ class OptionValidator:
         return Ground(is_apex or not isinstance(seen, Absent), _is_at_cloudflare(seen))
 
     async def ground_of(self, record: CustomHostname, said: Mapping[str, Any]) -> Ground:
-        """Say where a name that was accepted stands, for a change of its plan."""
+        """Find out the same for an accepted name whose plan is changed."""
         needed = record.is_apex and said.get("plan", "") in {None, Plan.SIMPLE}
         if not needed or record.zone.apex_prefixes:
             return Ground(record.is_apex)
@@ -73,7 +76,7 @@ class OptionValidator:
         )
 
     def default_plan(self, hostname: Hostname, ground: Ground, zone: Zone) -> Plan:
-        """Give the plan where none is named."""
+        """Give the plan for a request that names none."""
         works = takes_cname(ground, is_proxied=bool(zone.apex_prefixes))
         return default_plan(hostname, takes_cname=works)
 
@@ -87,11 +90,11 @@ class OptionValidator:
         sibling: CustomHostname | None,
         default: Plan,
     ) -> ChosenOptions:
-        """Give the choice for a new hostname; what its sibling has goes before `default`.
+        """Give plan and options of a new hostname. The sibling's values come before `default`.
 
         Raises:
             InvalidInput: it cannot work.
-            SiblingDiffers: both share an object, and this asks for another one.
+            SiblingDiffers: both share an object, and this asks for a different one.
         """
         if sibling is None:
             parsed = parse_plan(str(default) if plan is None else plan, hostname)
@@ -119,7 +122,7 @@ class OptionValidator:
         zone: Zone,
         default: Plan,
     ) -> ChosenOptions:
-        """Give the choice after a change of `records`, which share one object.
+        """Give plan and options after a change of `records`, which share one object.
 
         Raises:
             InvalidInput: it cannot work for one of them.
@@ -151,13 +154,13 @@ class OptionValidator:
             return Unknown("timeout")
 
     def _check(self, choice: ChosenOptions, zone: Zone) -> ChosenOptions:
-        # Until the zone was asked for its name: nearly always its target's registrable domain.
+        # Before the zone's name is known: nearly always its target's registrable domain.
         name = zone.name or registrable_domain(zone.cname_target, self._public_suffix)
         return validate_options(choice, zone_name=name, public_suffix=self._public_suffix)
 
 
 def apply(record: CustomHostname, choice: ChosenOptions) -> CustomHostname:
-    """Give the record as it is wished."""
+    """Give the record with the chosen plan and options."""
     return replace(record, plan=choice.plan, options=choice.options)
 
 
@@ -179,7 +182,7 @@ def _refuse_unshared_zone(zone: Zone, sibling: CustomHostname) -> None:
 
 
 def _refuse_difference(choice: ChosenOptions, sibling: CustomHostname) -> None:
-    """Name the first field in which the two would want different objects."""
+    """Refuse the first field in which the two would need different objects."""
     pairs = [("plan", choice.plan, sibling.plan)]
     pairs += [
         (each.name, getattr(choice.options, each.name), getattr(sibling.options, each.name))

@@ -1,4 +1,4 @@
-"""Zones stop and go on: pauses, and the spreading of what fell due during one."""
+"""Pause and resume zones. `breaker` decides when too many mismatches pause one."""
 
 from __future__ import annotations
 
@@ -37,35 +37,35 @@ from app.persistence.pause_spreading import count_overdue, jitter_overdue, lock_
 from app.persistence.wakeups import Channel, notify
 
 BREAKER_OFF_FOR = timedelta(hours=2)
-"""How long an operator's `accept_regressions` holds: longer than the due rows are spread over."""
+"""How long an operator's `accept_regressions` holds: longer than resumed checks are spread over."""
 SUSPECTS_OVER = BREAKER_WITHIN / 2
-"""After a pause what was in doubt is looked at within this time, so that the breaker sees it
-together if it is still so."""
+"""Suspected names are checked within this time after a pause, so that the breaker counts them
+together if they are still bad."""
 RESUME_AT_ONCE = 5000
-"""Names a transaction."""
+"""Names in one transaction."""
 RESUME_SECONDS = 5.0
-"""How long a request to resume works itself; what is left after it is the zone watch's."""
+"""How long a request to resume works itself. The zone monitor finishes the rest."""
 log = structlog.get_logger(__name__)
 
 
 class Pauses:
-    """What stops a zone, and what lets it go on."""
+    """Pauses zones and resumes them."""
 
     def __init__(self, database: Database, *, at_once: int = RESUME_AT_ONCE) -> None:
         self._database = database
         self._at_once = at_once
 
     async def pause(self, zone_id: str, reason: PauseReason, *, detail: str | None = None) -> bool:
-        """Stop work on the zone, tell of it, and say whether it was going on until now."""
+        """Pause the zone and emit an event; False if it was paused already."""
         async with self._database.transaction() as tx:
             return await pause_zone(tx, zone_id, reason, detail=detail)
 
     async def pause_by_operator(self, zone_id: str, *, detail: str | None) -> Zone:
-        """Stop it by hand, until it is resumed by hand: a pause that ends by itself gives way.
+        """Pause it until an operator resumes it. This replaces a pause that would end by itself.
 
         Raises:
             NotFound: there is no zone of this id.
-            Conflict: it is paused already, and waits for an operator.
+            Conflict: it already waits for an operator.
         """
         async with self._database.transaction() as tx:
             zone = await _named(tx, zone_id)
@@ -74,12 +74,12 @@ class Pauses:
             return await _named(tx, zone.id)
 
     async def resume(self, zone_id: str, *, accept_regressions: bool = False) -> Zone:
-        """Let work go on: at once where a person waits, all else that is due spread over a while.
+        """Resume work: at once for what callers wait for; the rest of what is due is spread out.
 
-        With `accept_regressions` the breaker stays off until every name was looked at again: what
-        it stopped is true. Without, every doubt is forgotten: what is still so is seen anew, a
-        first time, and within the time over which the breaker counts. A large zone may still be
-        paused when this returns, and goes on within a minute or so.
+        With `accept_regressions` the breaker stays off until every name was checked again, so that
+        true losses are recorded. Without it, suspicions are dropped: what is still bad is counted
+        as a first mismatch, within the time over which the breaker counts. A large zone may still
+        be paused when this returns; it is resumed within about a minute.
 
         Raises:
             NotFound: there is no zone of this id.
@@ -95,10 +95,10 @@ class Pauses:
             return await _named(tx, zone.id)
 
     async def resume_zone(self, zone: Zone, *, accept_regressions: bool, within: float) -> bool:
-        """Begin to end the very pause that `zone` was read with; False when it is another by now.
+        """Begin to resume from the pause that `zone` was read with; False if it has another by now.
 
-        It goes on for so many seconds; what is left then is the zone watch's. Who asks twice, or is
-        cut off and asks again, goes on where the first stopped.
+        Works for `within` seconds; the zone monitor does the rest. A second call goes on where the
+        first one stopped.
         """
         pause = zone.pause
         if pause is None:
@@ -110,9 +110,10 @@ class Pauses:
         return True
 
     async def continue_resume(self, zone_id: str, *, within: float) -> None:
-        """Go on with the end of a pause that somebody began, for so many seconds.
+        """Continue a resume that has begun, for `within` seconds.
 
-        What fell due is spread first, some thousand names a transaction: nobody works on them.
+        Overdue checks are spread first, some thousand names a transaction, while nothing works on
+        them.
         """
         until = time.monotonic() + within
         while time.monotonic() < until:
@@ -126,7 +127,7 @@ class Pauses:
 async def pause_zone(
     tx: Connection, zone_id: str, reason: PauseReason, *, detail: str | None = None
 ) -> bool:
-    """Stop work on the zone in this transaction; False when it is paused already."""
+    """Pause the zone in this transaction; False if it is paused already."""
     zone = await store.lock_zone(tx, zone_id)
     if zone is None or not _may_pause(zone, reason):
         return False
@@ -150,10 +151,10 @@ def _may_pause(zone: Zone, reason: PauseReason) -> bool:
 
 
 async def _resume_some(tx: Connection, zone_id: str, *, at_once: int) -> bool:
-    """Spread the next names of a paused zone, or open it after the last; False when that is all.
+    """Spread the next names of a paused zone, or open it after the last one; False at the end.
 
-    Each name is moved once, however many do this at a time: the names are locked first, and who
-    finds then that another came further leaves them as they are.
+    Each name is moved once, however many processes do this: the names are locked first, and a
+    process that finds the cursor moved meanwhile leaves them.
     """
     zone = await _named(tx, zone_id)
     pause, before = zone.pause, zone.resume_cursor

@@ -86,7 +86,7 @@ async def test_a_look_at_dns_is_a_span_of_the_workers_trace(
 ) -> None:
     await service.go_live("shop.blue-lantern.com")
     spans = exporter.get_finished_spans()
-    looks = [each for each in spans if each.name == "look at DNS"]
+    looks = [each for each in spans if each.name == "check DNS"]
     assert looks
     assert [each for each in looks if each.parent is None] == []
 

@@ -1,4 +1,4 @@
-"""Carry out one act at Cloudflare; how it ends is an observation, and decides nothing here."""
+"""Carry out one action at Cloudflare. Its result is an observation; nothing is decided here."""
 
 from __future__ import annotations
 
@@ -35,12 +35,15 @@ from app.services.ports import CustomHostnameGateway
 from app.services.rate_limiter import RateLimiter
 
 MOST_PAGES = 10
-"""Cloudflare's filter may match parts of names; past so many pages of them nobody knows."""
+"""Cloudflare's filter may match parts of names. After this many pages the answer is Unknown."""
 log = structlog.get_logger(__name__)
 
 
 class ActionExecutor:
-    """Does what `decide` asked for. Its first call was drawn; what it needs besides is owed."""
+    """Performs what `decide` asked for.
+
+    The caller acquired the first call. Further calls are debited: they are made in any case.
+    """
 
     def __init__(self, cloudflare: CustomHostnameGateway, rate_limiter: RateLimiter) -> None:
         self._cloudflare = cloudflare
@@ -49,7 +52,7 @@ class ActionExecutor:
     async def perform(
         self, action: Action, record: CustomHostname, access: ZoneAccess
     ) -> CloudflareView:
-        """Do it; a call without a clear answer is Unknown, never an exception."""
+        """Perform the action. A call without a clear answer is Unknown, never an exception."""
         match action:
             case Action.CREATE:
                 return await view_of(self._create(record, access))
@@ -61,10 +64,10 @@ class ActionExecutor:
                 return await self._delete(record, access)
 
     async def confirm_absence(self, record: CustomHostname, access: ZoneAccess) -> CloudflareView:
-        """Ask the zone for the name itself, before one under this id is taken for gone.
+        """Search the zone for the name before its id is believed to be gone.
 
-        `Absent` names the custom hostname that stands there under another id, if one does. One that
-        the zone still lists under this id is `Found`.
+        `Absent` carries the custom hostname that has the name under another id, if there is one.
+        `Found` means that the zone still lists this id.
         """
         seen = await view_of(self.find(record, access))
         if isinstance(seen, Found) and seen.value.id != record.cloudflare.id:
@@ -72,14 +75,14 @@ class ActionExecutor:
         return seen
 
     async def find(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
-        """Look the object up by its exact name, however Cloudflare spells its wildcard.
+        """Find the object by its exact name, however Cloudflare spells its wildcard.
 
-        One with the record's own id goes before another of the name. The first page's call is drawn
-        by the caller.
+        An object with the record's own id comes before others of the name. The caller acquired the
+        first page's call.
 
         Raises:
             CloudflareNotFound: the zone has no such name.
-            CloudflareUnavailable: too many names are like it to say so.
+            CloudflareUnavailable: too many similar names; the answer is not known.
         """
         base = record.hostname.base
         for number in range(1, MOST_PAGES + 1):
@@ -99,7 +102,7 @@ class ActionExecutor:
         raise CloudflareUnavailable(f"More than {MOST_PAGES} pages of names like {base}.")
 
     async def _create(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
-        # The shape that the beginning was noted with: what is wanted may have changed since.
+        # The spec noted when the creation began: the wanted one may have changed since.
         begun = record.cloudflare
         wanted = begun.in_flight or begun.applied or wanted_spec(record)
         try:
@@ -112,14 +115,14 @@ class ActionExecutor:
             return view
         except CloudflareNotEnabled as error:
             raise await self._for_want_of_quota(error, access) from None
-        # What this very call created is ours, whatever Cloudflare's clock says.
+        # This call created it: Cloudflare's clock does not matter.
         started = record.cloudflare.create_started_at
         return replace(view, created_at=started, wildcard=wanted.wildcard)
 
     async def _for_want_of_quota(
         self, error: CloudflareNotEnabled, access: ZoneAccess
     ) -> CloudflareError:
-        """Tell a quota that allows no creation from a product that is not enabled: lists tell."""
+        """Tell a used-up quota from a product that is not enabled: only then lists fail too."""
         await self._rate_limiter.debit(access.budget, Lane.CREATION)
         try:
             await self._cloudflare.list_page(access, page=1, filters=filters(WHOLE))
@@ -142,13 +145,13 @@ class ActionExecutor:
             raise CloudflareUnavailable("Nothing was seen yet that could be edited.")
         applied = known.applied
         if applied is not None and record.zone.takes_custom_metadata is False:
-            # The plan lacks them: to say that they go is refused as well.
+            # The Cloudflare plan has no custom metadata, and refuses its removal too.
             applied = replace(applied, custom_metadata={})
         wanted = spec_to_send(record)
         return await self._cloudflare.edit(access, known.seen, wanted, applied=applied)
 
     async def _delete(self, record: CustomHostname, access: ZoneAccess) -> CloudflareView:
-        """Remove it, and say what the zone has of the name afterwards."""
+        """Remove it, and give what the zone has under the name afterwards."""
         if record.cloudflare.id is None:
             return Absent()
         was_gone = False
@@ -167,12 +170,12 @@ class ActionExecutor:
             return removed
         await self._rate_limiter.debit(access.budget, Lane.VALIDATION)
         left = await self.confirm_absence(record, access)
-        # What is surely gone is not held up by a list that cannot be read.
+        # A 404 proves that it is gone, even if the list cannot be read.
         return Absent() if was_gone and isinstance(left, Unknown) else left
 
 
 async def view_of(call: Awaitable[CloudflareHostname]) -> CloudflareView:
-    """Turn how a call ended into an observation: whatever is not a clear answer is Unknown."""
+    """Turn a call's result into an observation: without a clear answer it is Unknown."""
     try:
         return Found(await call)
     except CloudflareNotFound:

@@ -1,4 +1,4 @@
-"""Ask a second time before one answer is believed of a name, or held against the whole zone."""
+"""Make a second call before one answer counts against a name or a whole zone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 
 class Corroborator:
-    """A second call tells a fault of the zone from what is true of one name, or one moment."""
+    """Tells a fault of the zone from a fact about one name, or a passing one, by a second call."""
 
     def __init__(
         self,
@@ -40,11 +40,11 @@ class Corroborator:
         self._asking: set[str] = set()
 
     async def on_refusal(self, zone: Zone, access: ZoneAccess, code: str) -> None:
-        """Pause the zone where a second call meets what stops all of its calls.
+        """Pause the zone if a second call fails for a cause that stops all of its calls.
 
-        `code` is that of the error which the first call ended with; one that says nothing of the
-        token or the zone is passed over. A 401 is confirmed by verifying the token, all else by
-        reading the zone's list. One process asks once at a time, however many calls were refused.
+        `code` is the error code of the first call; codes that do not concern the token or the zone
+        are ignored. A 401 is confirmed by verifying the token, any other code by reading the zone's
+        list. A process makes one such call at a time, however many calls were refused.
         """
         if code not in PAUSE_REASONS or zone.id in self._asking:
             return
@@ -64,7 +64,7 @@ class Corroborator:
             self._asking.discard(zone.id)
 
     async def _confirmed(self, access: ZoneAccess, code: str) -> CloudflareUnauthorized | None:
-        """Give what the second call was refused for; None where it was answered well."""
+        """Give the error that refused the second call; None if it succeeded."""
         try:
             if code != CloudflareUnauthorized.code:
                 await self._cloudflare.list_page(access, page=1, filters=filters(WHOLE))
@@ -77,10 +77,10 @@ class Corroborator:
         return CloudflareUnauthorized(f"Cloudflare says that the token is {status}.")
 
     async def on_absence(self, zone: Zone, access: ZoneAccess) -> bool:
-        """Say whether the absence of one name may be believed.
+        """Whether the absence of one name may be believed.
 
-        Where the list lacks far more names, the zone is paused, and of none of them anything is
-        concluded.
+        If the list lacks too many names, the zone is paused and nothing is concluded about any of
+        them.
         """
         await self._rate_limiter.debit(access.budget, Lane.RESYNC)
         try:
@@ -98,7 +98,7 @@ class Corroborator:
             before = await total_of(tx, zone.id)
             if before is None or not too_many_missing(before - total, before):
                 return False
-            # The list is shorter than it was: by our own removals, or by more than that?
+            # The list is shorter than before: does that exceed our own removals?
             held = await count_objects(tx, zone.id)
             off = zone.breaker_off_until
             if off is not None and off > await read_now(tx):

@@ -1,4 +1,4 @@
-"""See how one hostname stands: Cloudflare and DNS side by side, each where it is due."""
+"""Check one hostname: Cloudflare and DNS in parallel, each where it is due."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from app.services.reconciler.act import ActionExecutor, view_of
 from app.tracing.spans import span
 
 TARGET_FINE = frozenset({None, "found"})
-"""What DNS may say of the CNAME target; None before it was asked."""
+"""DNS results for the CNAME target with which checks go on; None before the first one."""
 log = structlog.get_logger(__name__)
 
 
 class Observer:
-    """Asks, and never concludes. Whatever could not be asked is Unknown."""
+    """Asks and draws no conclusions. What could not be asked is Unknown."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Observer:
         *,
         sent_at: datetime,
     ) -> Observation:
-        """Ask both sides; what DNS says anew is asked again of all its servers."""
+        """Ask both sides. If DNS has news, all its servers are asked before it counts."""
         cloudflare, dns = await asyncio.gather(
             self._check_cloudflare(record, claim, access),
             self._check_dns(record, claim, zone),
@@ -82,7 +82,7 @@ class Observer:
     async def with_dcv_uuid(
         self, record: CustomHostname, claim: Claim, access: ZoneAccess
     ) -> CustomHostname:
-        """Ask for the zone's delegation label where no answer about the hostname brought it."""
+        """Ask for the zone's delegation label if no answer about the hostname contained it."""
         if not needs_dcv_uuid(record) or not _may_ask_cloudflare(record, claim):
             return record
         if not (await self._rate_limiter.acquire(access.budget, Lane.VALIDATION)).granted:
@@ -103,28 +103,28 @@ class Observer:
             return NotAsked()
         known = record.cloudflare
         if record.desired is Desired.ABSENT:
-            # With an id the removal itself is the question; without one a POST that had no answer
-            # may have made the hostname all the same.
+            # With an id, the removal itself asks. Without one, a POST that had no answer may have
+            # created the hostname.
             if known.id is None and known.create_tried_at is not None:
-                return await self._look(
+                return await self._ask(
                     record, claim, access, lambda: self._executor.find(record, access)
                 )
             return NotAsked()
         known_id = known.id
         if known_id is None:
             return NotAsked()
-        return await self._look(
+        return await self._ask(
             record, claim, access, lambda: self._cloudflare.get(access, known_id)
         )
 
-    async def _look(
+    async def _ask(
         self,
         record: CustomHostname,
         claim: Claim,
         access: ZoneAccess,
         call: Callable[[], Awaitable[CloudflareHostname]],
     ) -> CloudflareView:
-        """Look with a call that was drawn for it, or with one that can be drawn now."""
+        """Ask with the call acquired at the claim, or acquire one now."""
         if not claim.paid:
             awaited = record.is_awaited(claim.now)
             grant = await self._rate_limiter.acquire_check(record, access.budget, awaited=awaited)
@@ -135,20 +135,20 @@ class Observer:
         return seen
 
     async def _ask_dns(self, record: CustomHostname, *, thorough: bool) -> DnsView:
-        with span("look at DNS", thorough=thorough):
+        with span("check DNS", thorough=thorough):
             seen = await self._dns.check(record, thorough=thorough)
         CHECKS.labels(str(Side.DNS), _outcome(seen.routing)).inc()
         return seen
 
     async def _check_dns(self, record: CustomHostname, claim: Claim, zone: Zone) -> DnsView:
         if zone.target_dns_status not in TARGET_FINE:
-            # What does not point at a target that is not there says nothing of the tenant.
+            # Without the target, no result says anything about the tenant's record.
             return (
                 DnsView(routing=Unknown("cname_target_not_found")) if claim.dns_due else DnsView()
             )
         at_cloudflare = record.cloudflare.id is not None
         leaving = record.desired is Desired.ABSENT and record.state is not State.DELETED
-        # Moved and then gone: seeing it point here again is what brings it back.
+        # Moved and then gone: it comes back once DNS points here again.
         lapsed = record.state is State.VALIDATING
         due = claim.dns_due and (at_cloudflare or record.tombstone or lapsed)
         if due or (leaving and at_cloudflare):
@@ -162,5 +162,5 @@ def _outcome(seen: object) -> str:
 
 def _may_ask_cloudflare(record: CustomHostname, claim: Claim) -> bool:
     waits_until = record.schedule.cloudflare_waits_until
-    told_to_wait = waits_until is not None and waits_until > claim.now
-    return claim.cloudflare_due and not told_to_wait
+    is_waiting = waits_until is not None and waits_until > claim.now
+    return claim.cloudflare_due and not is_waiting
