@@ -218,10 +218,10 @@ async def _answer(services: Services, record: CustomHostname, status: int) -> JS
 
 
 async def present(services: Services, record: CustomHostname) -> dict[str, Any]:
-    """Show a record with its place in the queue, if it waits in one."""
-    place = await services.custom_hostnames.position_of(record)
+    """Show a record with its position in the queue, if it waits in one."""
+    position = await services.custom_hostnames.position_of(record)
     return add_moment(
         represent(record),
         next_check_at=record.schedule.next_check_at,
-        queue=(place.place, place.estimated_at) if place else None,
+        queue=(position.position, position.estimated_at) if position else None,
     )

@@ -244,9 +244,9 @@ EXAMPLE_HOSTNAME: dict[str, Any] = {
 
 
 class QueueOut(_Strict):
-    """A place in the queue of creations."""
+    """A position in the queue of creations."""
 
-    place: int = Field(ge=1)
+    position: int = Field(ge=1)
     estimated_at: datetime = Field(description="When the creation may be expected to begin.")
 
 
@@ -291,7 +291,7 @@ class CustomHostnameOut(_Strict):
     activated_at: datetime | None = Field(description="First arrival in `active`.")
     verified_at: datetime | None = Field(description="First arrival in `cname_verified`.")
     queue: QueueOut | None = Field(
-        description="Where its creation waits for its turn: its place; in lists always null."
+        description="Its position while its creation is queued; always null in lists."
     )
     next_check_at: datetime | None
 

@@ -95,9 +95,9 @@ def add_moment(
     next_check_at: datetime | None,
     queue: tuple[int, datetime] | None = None,
 ) -> dict[str, Any]:
-    """Give the document with what is true of this moment: the next look, the place in a queue."""
-    place = {"place": queue[0], "estimated_at": queue[1].isoformat()} if queue else None
-    return {**document, "queue": place, "next_check_at": _instant(next_check_at)}
+    """Give the document with what changes by the moment: the next check and the position in a queue."""
+    position = {"position": queue[0], "estimated_at": queue[1].isoformat()} if queue else None
+    return {**document, "queue": position, "next_check_at": _instant(next_check_at)}
 
 
 def _cloudflare(record: CustomHostname) -> dict[str, Any]:

@@ -204,11 +204,11 @@ def creation_wait(bucket: Bucket, limits: Limits, now: float) -> float:
     return max(wait, 0.0)
 
 
-def expected_wait(bucket: Bucket, limits: Limits, place: int, now: float) -> float:
-    """Estimate the seconds until the creation in the `place`-th place of the queue begins."""
+def expected_wait(bucket: Bucket, limits: Limits, position: int, now: float) -> float:
+    """Estimate the seconds until the creation in the given position of the queue begins."""
     spacing = (limits.creation_window + CREATION_MARGIN) / limits.our_creations
-    rounds = (place - 1) // limits.our_creations
-    return creation_wait(bucket, limits, now) + (place - 1 - rounds) * spacing
+    rounds = (position - 1) // limits.our_creations
+    return creation_wait(bucket, limits, now) + (position - 1 - rounds) * spacing
 
 
 def debit(bucket: Bucket, limits: Limits, lane: Lane, calls: int, now: float) -> Bucket:

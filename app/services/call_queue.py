@@ -25,7 +25,7 @@ from app.services.rate_limiter import RateLimiter
 class QueuePosition:
     """A place in the queue of creations."""
 
-    place: int
+    position: int
     estimated_at: datetime
 
 
@@ -152,10 +152,10 @@ class CallQueue:
     async def position_of(self, name: str, record_id: str) -> QueuePosition:
         """Say when a creation that has to wait may be expected to begin."""
         async with self._database.transaction() as tx:
-            place = await call_queue.position_of(tx, record_id)
-            if place is None:
+            position = await call_queue.position_of(tx, record_id)
+            if position is None:
                 # Turned away by Cloudflare itself: it takes its turn once creations go on.
-                place = (await call_queue.lengths(tx, name, Lane.CREATION)).total + 1
+                position = (await call_queue.lengths(tx, name, Lane.CREATION)).total + 1
             bucket, now = await read_bucket(tx, name, self._limits)
         wait = rules.expected_wait(bucket, self._limits, place, now)
         return QueuePosition(place, datetime.fromtimestamp(now + wait, UTC))

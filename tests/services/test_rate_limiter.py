@@ -59,11 +59,11 @@ async def test_a_creation_beyond_the_minutes_few_waits_with_its_place_and_is_mad
         assert (await limited.create(f"shop.first-{number}.com"))["state"] == "validating"
     waiting = [await limited.create(f"shop.later-{number}.com") for number in range(3)]
     assert [each["reason"] for each in waiting] == ["creation_queued"] * 3
-    assert [each["queue"]["place"] for each in waiting] == [1, 2, 3]
+    assert [each["queue"]["position"] for each in waiting] == [1, 2, 3]
     estimates = [datetime.fromisoformat(each["queue"]["estimated_at"]) for each in waiting]
     assert estimates == sorted(estimates)
     shown = await limited.get(waiting[2]["id"])
-    assert shown["queue"]["place"] == 3
+    assert shown["queue"]["position"] == 3
     said = await budget(limited)
     assert said["queues"]["creation"]["waiting"] == 3
     assert (said["creations"]["spent"], said["creations"]["spendable"]) == (2, 2)
@@ -98,7 +98,7 @@ async def test_one_tenants_crowd_does_not_keep_another_tenant_waiting(limited: S
     crowd = [await limited.create(f"shop.crowd-{n}.com", "big") for n in range(12)]
     single = await limited.create("shop.single-shop.com", "small")
     assert single["reason"] == "creation_queued"
-    assert single["queue"]["place"] <= 4
+    assert single["queue"]["position"] <= 4
     while not await is_created(limited, single):
         await limited.advance(seconds=15)
         await asyncio.sleep(0.2)
@@ -162,7 +162,7 @@ async def test_a_refusal_of_creations_alone_stops_nothing_else(service: Service)
     first = await service.create("shop.front-door.com")
     second = await service.create("shop.side-door.com")
     assert second["reason"] == "creation_queued"
-    assert second["queue"]["place"] == 1
+    assert second["queue"]["position"] == 1
     said = await budget(service)
     assert said["blocked_until"] is None
     assert said["creations"]["blocked_until"] is not None
