@@ -157,8 +157,8 @@ class CallQueue:
                 # Turned away by Cloudflare itself: it takes its turn once creations go on.
                 position = (await call_queue.lengths(tx, name, Lane.CREATION)).total + 1
             bucket, now = await read_bucket(tx, name, self._limits)
-        wait = rules.expected_wait(bucket, self._limits, place, now)
-        return QueuePosition(place, datetime.fromtimestamp(now + wait, UTC))
+        wait = rules.expected_wait(bucket, self._limits, position, now)
+        return QueuePosition(position, datetime.fromtimestamp(now + wait, UTC))
 
     def _serve_lane(self, queue: _Queue, bucket: Bucket, now: float, room: int) -> Bucket:
         while len(queue.served) < room and (head := queue.head(bucket.served)) is not None:
