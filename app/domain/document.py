@@ -95,7 +95,7 @@ def add_moment(
     next_check_at: datetime | None,
     queue: tuple[int, datetime] | None = None,
 ) -> dict[str, Any]:
-    """Give the document with what changes by the moment: the next check and the position in a queue."""
+    """Give the document with what changes by the moment: next check and queue position."""
     position = {"position": queue[0], "estimated_at": queue[1].isoformat()} if queue else None
     return {**document, "queue": position, "next_check_at": _instant(next_check_at)}
 
