@@ -1,33 +1,33 @@
-"""Every condition Nameplate refuses or fails with, as one tree. Knows nothing of HTTP.
+"""Every error that Nameplate raises, as one tree. `web/errors` maps them to HTTP statuses.
 
 NameplateError
 ├── InvalidInput                 what was sent cannot be accepted as it is
 │   ├── InvalidHostname
 │   └── PlanNotAvailable / OptionNotAvailable
 ├── NotFound
-├── Conflict                     right in itself, but not now or not beside what exists
+├── Conflict                     valid, but it conflicts with what exists now
 │   └── HostnameTaken / SiblingDiffers / ProofRequired / StillDeleting
 ├── PreconditionFailed           If-Match names another revision
 ├── Unauthenticated / Forbidden
-├── WebhookRefused               the address may not be called
-├── NotReady                     a setting does not fit, or the schema is not there yet
+├── WebhookRefused               the URL may not be called
+├── NotReady                     a setting does not fit, or the schema is missing
 ├── DatabaseUnavailable          Postgres does not answer
 └── CloudflareError              what Cloudflare's API answered, or did not
-    ├── CloudflareUnavailable        transient: no answer, 5xx, nonsense
+    ├── CloudflareUnavailable        transient: no answer, 5xx, or an unreadable one
     │   ├── CloudflareRateLimited    429, with the wait it asks for
-    │   └── BudgetSpent              not asked: the budget has no call to spare
-    ├── CloudflareUnauthorized       the zone as a whole cannot be worked with, as it is
-    │   ├── CloudflareTokenMalformed     the token's text is not one
+    │   └── BudgetSpent              not asked: the call budget is spent
+    ├── CloudflareUnauthorized       the whole zone is unusable as it is set up
+    │   ├── CloudflareTokenMalformed     the token is not well-formed
     │   ├── CloudflareTokenRestricted    expired, revoked, or not for calls from this address
-    │   ├── CloudflarePermissionMissing  the token may not do this
-    │   ├── CloudflareZoneUnknown        the zone's id is not one
+    │   ├── CloudflarePermissionMissing  the token lacks the permission
+    │   ├── CloudflareZoneUnknown        the zone's id is unknown
     │   ├── CloudflareNotEnabled         Cloudflare for SaaS is not enabled on the zone
     │   └── CloudflareForbidden          403 without a known code: it may be about one call
-    ├── CloudflareNotFound           404 with code 1436, the only "not there"
+    ├── CloudflareNotFound           404 with code 1436, the only "not found"
     ├── CloudflareDuplicate          409 with code 1406
-    └── CloudflareRefused            a permanent no, with Cloudflare's code
+    └── CloudflareRefused            a permanent refusal, with Cloudflare's code
 
-`code` is stable and part of the API; the text is for people and says the way out.
+`code` is stable and part of the API. The text is for people and says how to resolve the error.
 """
 
 from __future__ import annotations
