@@ -1,4 +1,4 @@
-"""Between a `CustomHostname` and its rows in three tables."""
+"""Converts a `CustomHostname` to its rows in three tables, and back."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ ARRIVALS = {
 
 
 def wide_row(record: CustomHostname) -> dict[str, Any]:
-    """Give the columns of `custom_hostnames`."""
+    """Return the columns of `custom_hostnames`."""
     return {
         "id": record.id,
         "hostname": record.hostname.name,
@@ -78,7 +78,7 @@ def wide_row(record: CustomHostname) -> dict[str, Any]:
 
 
 def object_row(record: CustomHostname) -> dict[str, Any]:
-    """Give the columns of `cloudflare_objects`."""
+    """Return the columns of `cloudflare_objects`."""
     known = record.cloudflare
     return {
         "custom_hostname_id": record.id,
@@ -100,7 +100,7 @@ def object_row(record: CustomHostname) -> dict[str, Any]:
 
 
 def schedule_row(schedule: Schedule) -> dict[str, Any]:
-    """Give the columns of `schedules` that looking changes."""
+    """Return the columns of `schedules` that a check changes."""
     return {
         "dns_due_at": schedule.dns_due_at,
         "cloudflare_due_at": schedule.cloudflare_due_at,

@@ -1,4 +1,4 @@
-"""How many requests reconcile their hostname inline at a time."""
+"""Limits how many requests reconcile their hostname inline at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 class Slot:
-    """Room for one inline reconcile, if there was any."""
+    """A slot for one inline reconcile, if there was one."""
 
     def __init__(self, slots: InlineSlots, *, is_taken: bool) -> None:
         self._slots = slots
@@ -15,20 +15,20 @@ class Slot:
         self.is_taken = is_taken
 
     def hand_over(self) -> Callable[[object], None]:
-        """Keep the slot beyond its block; what comes back gives it up."""
+        """Keep the slot beyond its block. The returned function releases it."""
         self._handed_over = True
         return lambda _: self._slots.give_back()
 
     def close(self) -> None:
-        """Give the slot up, unless it was handed over."""
+        """Release the slot, unless it was handed over."""
         if self.is_taken and not self._handed_over:
             self._slots.give_back()
 
 
 class InlineSlots:
-    """How many requests reconcile inline at a time.
+    """The slots for inline reconciles.
 
-    A slot is taken before a lease, never after it: a leased hostname that waited for a slot would
+    A slot is taken before a lease, never after it. A leased hostname that waited for a slot would
     keep idle workers away from it.
     """
 
@@ -47,5 +47,5 @@ class InlineSlots:
             slot.close()
 
     def give_back(self) -> None:
-        """Let the next request have it."""
+        """Release a slot to the next request."""
         self._free += 1
