@@ -1,4 +1,4 @@
-"""P1: `GET /v1/custom-hostnames/{id}`, authentication included, beside two baselines."""
+"""P1: `GET /v1/custom-hostnames/{id}`, authentication included, against two baselines."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ SELECT id, zone_id, now() + interval '1 day' FROM custom_hostnames
 
 
 async def measure() -> list[Row]:
-    """Run the three servers side by side and load them in turn, five rounds."""
+    """Run the three servers side by side, and load one after the other, in five rounds."""
     with tempfile.TemporaryDirectory(prefix="nameplate-bench-") as folder, ExitStack() as stack:
         url = await asyncio.to_thread(stack.enter_context, local_database(Path(folder), keep=False))
         await asyncio.to_thread(migrate, url)

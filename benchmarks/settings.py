@@ -1,4 +1,4 @@
-"""The settings of a service over the emulator's zone."""
+"""The settings of a service that uses the emulator's zone."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from app.settings import Settings
 from sandbox import constants
 
 IN_PROCESS = "http://cloudflare.sandbox/client/v4"
-"""Where an emulator in the same process is reached."""
+"""The URL of an emulator in the same process."""
 
 
 def settings_for(database_url: str, **others: object) -> Settings:
-    """The settings of a service over the emulator's zone."""
+    """Return the settings of a service that uses the emulator's zone."""
     given: dict[str, object] = {
         "database_url": database_url,
         "cloudflare_base_url": IN_PROCESS,
@@ -22,7 +22,7 @@ def settings_for(database_url: str, **others: object) -> Settings:
         "fallback_origin": constants.FALLBACK_ORIGIN,
         "secret_keys": Fernet.generate_key().decode(),
         "dns_resolvers": "127.0.0.1:53",
-        # Steps do not hurry: a request waits for all of its reconcile.
+        # Steps are not hurried: a request waits for all of its reconcile.
         "inline_deadline": 60,
     }
     return Settings.model_validate(given | others)

@@ -31,7 +31,7 @@ class StoredSecrets:
         alone, so an interrupted run can be repeated.
 
         Raises:
-            NotReady: some fit no key; those that do are encrypted anew all the same.
+            NotReady: some fit no key; the others are encrypted again all the same.
         """
         rotated, kept, unreadable = 0, 0, list[str]()
         for kind in store.KINDS:

@@ -94,7 +94,7 @@ def _apply_cloudflare(
             return _apply_found(record, observation, view, now=now, policy=policy)
         case Absent():
             forgotten = _forget(record.cloudflare, now, policy)
-            # After a creation this contradicts itself, so it is not repeated at once.
+            # Cloudflare said "it exists" to the creation, and then "not found": back off.
             odd = observation.performed is Action.CREATE
             failures = schedule.cloudflare_failures + 1 if odd else 0
             schedule = replace(answered(schedule), cloudflare_failures=failures)
