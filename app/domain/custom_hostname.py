@@ -53,7 +53,7 @@ class Removal(StrEnum):
     REMAKE = "remake"
     """Its certificate timed out and cannot be refreshed, so the object is created again."""
     GIVE_UP = "give_up"
-    """It was left without its records for so long that it only takes up quota."""
+    """It was not set up for so long that it only takes up room."""
 
 
 LIVE = frozenset({State.ACTIVE, State.CNAME_VERIFIED})
@@ -224,7 +224,7 @@ class Schedule:
     suspected_at: datetime | None = None
     """When Cloudflare first reported against the hostname. A second check has to confirm it."""
     followed_from: datetime | None = None
-    """When the close checks of Cloudflare began: at a creation, a refresh, or news of progress."""
+    """From when Cloudflare is checked closely: a creation, a refresh, or news of progress."""
     refreshes_on: datetime | None = None
     """When the day began in which `refreshes_today` are counted."""
     refreshes_today: int = 0

@@ -43,7 +43,7 @@ CREATION_MARGIN = 5.0
 """Seconds by which a creation may reach Cloudflare later than the one acquired before it."""
 SLOTS = 30
 BEYOND_SHARE_EVERY = 5
-"""One slot in five goes to tenants that have used their per-tenant share."""
+"""One slot in five goes to a queue position beyond its tenant's share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +124,7 @@ class Bucket:
     ranks_served: Mapping[Lane, int] = field(default_factory=dict)
     """The call queue's rank served last, by lane."""
     served: int = 0
-    """How many queue positions were served. Every fifth goes to those beyond their share."""
+    """How many queue positions were served. Every fifth is one beyond its tenant's share."""
     people_since: float = 0.0
     people: Mapping[str, int] = field(default_factory=dict)
     """Interactive calls by tenant, in the minute that began at `people_since`."""
@@ -270,7 +270,7 @@ def left(bucket: Bucket, limits: Limits, now: float) -> dict[Lane, int]:
 
 
 def is_slot_beyond_share(served: int) -> bool:
-    """Whether the next slot belongs to tenants that have used their per-tenant share."""
+    """Whether the next slot goes to a queue position beyond its tenant's share."""
     return served % BEYOND_SHARE_EVERY == BEYOND_SHARE_EVERY - 1
 
 

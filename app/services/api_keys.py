@@ -96,7 +96,7 @@ class ApiKeys:
             return await store.list_keys(tx)
 
     async def revoke(self, key_id: str) -> ListedKey:
-        """Revoke a key, within five seconds.
+        """Revoke a key. It stops working within five seconds.
 
         Raises:
             NotFound: no key has this id.

@@ -37,7 +37,7 @@ class OperatorActions:
         """Return the id of the hostname with this name or id; the newest if several had the name.
 
         Raises:
-            NotFound: there is none.
+            NotFound: no hostname has this name or id.
         """
         async with self._database.transaction() as tx:
             found = await store.find_id(tx, text.strip().lower().removesuffix("."))
