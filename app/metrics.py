@@ -1,4 +1,4 @@
-"""Every metric that this code exports; `docs/operations.md` lists them by name.
+"""Every metric that the service exports. `docs/operations.md` lists them by name.
 
 Names follow Prometheus's practice: the prefix `nameplate_`, base units, `_total` for counters.
 Labels have few values: never a hostname, a tenant or an id. What is measured in the database is
@@ -155,7 +155,7 @@ MEASURED_AT = Gauge(
 
 @lru_cache(maxsize=4096)
 def _request_metrics(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
-    """Look the children up once: that costs more than counting, and this is the hot path."""
+    """Cache the labelled metrics: a lookup costs more than the count, on the hot path."""
     return (
         _http_requests.labels(method, route, str(status or "none")),
         _http_duration.labels(method, route),
@@ -163,21 +163,21 @@ def _request_metrics(method: str, route: str, status: int) -> tuple[Counter, His
 
 
 def count_request(method: str, route: str, status: int, seconds: float) -> None:
-    """Count one request; `route` is a template, never a path, and status 0 is no answer."""
+    """Count one request. `route` is a template, never a path; status 0 means no answer."""
     requests, duration = _request_metrics(method, route, status)
     requests.inc()
     duration.observe(seconds)
 
 
 def exposition(accept: str) -> tuple[bytes, str]:
-    """Give all metrics in the format that `accept` asks for, and its content type."""
+    """Return all metrics in the format that `accept` asks for, and its content type."""
     encode, content_type = choose_encoder(accept)
     return encode(REGISTRY), content_type
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """One pool of connections, asked for its numbers at each scrape."""
+    """One pool of connections, whose numbers are read at each scrape."""
 
     name: str
     in_use: Callable[[], int]
@@ -186,7 +186,7 @@ class Pool:
 
 
 class _Pools(Collector):
-    """The pools that are open in this process; those of one name are added up."""
+    """The pools that are open in this process. Pools of one name are added up."""
 
     def __init__(self) -> None:
         self._open: list[Pool] = []

@@ -1,1 +1,1 @@
-"""Speed, measured side by side: each figure beside its baseline, in one run."""
+"""Benchmarks of speed: each figure beside its baseline, measured in one run."""

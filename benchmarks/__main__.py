@@ -27,13 +27,16 @@ LATEST = Path(__file__).parent / "latest.json"
 
 
 def main(names: list[str]) -> int:
-    """Measure the named rows, or all; 2 for a name that does not exist, 1 for an aim not met."""
+    """Measure the named rows, or all.
+
+    Return 2 for a name that does not exist, 1 for a target that was missed.
+    """
     unknown = [name for name in names if name not in ROWS]
     if unknown:
         print(f"no row {unknown[0]!r}; there are {', '.join(ROWS)}", file=sys.stderr)
         return 2
     wanted = names or list(ROWS)
-    # Rows that come of one run are measured by it once.
+    # Rows that come from one run are measured by it once.
     measures = dict.fromkeys(ROWS[name] for name in wanted)
     rows = [row for measure in measures for row in asyncio.run(_rows_of(measure))]
     rows = [row for row in rows if row.id in wanted]

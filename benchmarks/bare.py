@@ -1,4 +1,4 @@
-"""The baseline that does least: a bare Starlette route, the same query, a bare asyncpg pool."""
+"""The minimal baseline: a bare Starlette route, the same query, a bare asyncpg pool."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.persistence.hot_reads import CUSTOM_HOSTNAME
 
 
 async def leave_as_it_is(_: object) -> None:
-    """Give a connection back untouched, as the service does."""
+    """Return a connection to the pool untouched, as the service does."""
 
 
 @asynccontextmanager
@@ -30,7 +30,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
 
 
 async def get_one(request: Request) -> Response:
-    """Pass the document on."""
+    """Pass the document on unchanged."""
     row = await request.app.state.pool.fetchrow(CUSTOM_HOSTNAME, request.path_params["id"])
     if row is None:
         return Response(status_code=404)

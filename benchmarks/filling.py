@@ -1,4 +1,4 @@
-"""Rows of names as they stand after a long life, from what Cloudflare shows of them."""
+"""Rows of names as they are after a long life, made from what Cloudflare shows of them."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ _TABLES = ("custom_hostnames", "cloudflare_objects", "schedules")
 
 @dataclass(frozen=True, slots=True)
 class Filling:
-    """Where the rows go, and of what moment they are."""
+    """Where the rows go, and the moment that they describe."""
 
     sql: asyncpg.Connection
     zone: ZoneTargets
     now: datetime
 
     async def fill(self, views: Iterable[CloudflareHostname]) -> int:
-        """Write the rows of these names by COPY; give how many there were."""
+        """Write the rows of these names by COPY. Return how many there were."""
         count, batch = 0, list[CloudflareHostname]()
         for view in views:
             batch.append(view)
@@ -83,7 +83,7 @@ class Filling:
         )
 
     def record(self, view: CloudflareHostname) -> CustomHostname:
-        """Build the record of a name: live where both statuses are active, else validating."""
+        """Build the record of a name: live if both statuses are active, else validating."""
         live = both_active(view, live=False)
         then = self.now - AGE
         ownership = (view.ownership_name, view.ownership_value)
@@ -127,13 +127,13 @@ class Filling:
 
 
 async def default_zone(sql: asyncpg.Connection) -> ZoneTargets:
-    """Read the one zone that the settings describe."""
+    """Return the one zone that the settings describe."""
     row = await sql.fetchrow("SELECT id, cname_target FROM zones WHERE is_default")
     return ZoneTargets(id=row["id"], cname_target=row["cname_target"])
 
 
 def _plain(table: Table, row: dict[str, Any]) -> dict[str, Any]:
-    """Give the row as COPY takes it: JSON as text."""
+    """Return the row in the form for COPY, with JSON as text."""
     return {
         name: json.dumps(value)
         if isinstance(table.c[name].type, JSON) and value is not None

@@ -1,6 +1,6 @@
-"""A small HTTP/1.1 load generator: keep-alive connections that each ask again when answered.
+"""A small HTTP/1.1 load generator: keep-alive connections that ask again after each answer.
 
-It parses no more than it must, so that the server is what is measured.
+It parses as little as possible, so that the server is what is measured.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _length(head: bytes) -> int:
 async def requests_per_second(
     port: int, paths: Sequence[str], *, key: str, seconds: float, connections: int
 ) -> float:
-    """Ask for `paths` in turn for so many seconds; every answer must be a 200."""
+    """Request `paths` in turn for so many seconds. Every answer must be a 200."""
     wire = [
         f"GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
         for path in paths

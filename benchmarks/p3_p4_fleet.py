@@ -1,4 +1,4 @@
-"""P3 and P4: a fleet in virtual time, beside polling each minute and Cloudflare's own schedule."""
+"""P3 and P4: a fleet in virtual time, against polling each minute and Cloudflare's own schedule."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""P5: a large zone within the budget: bad names are seen, missing ones found, memory is flat.
+"""P5: a large zone within the budget. Bad names are seen, missing ones found, memory is flat.
 
-Three processes: this one fills the tables and plays Cloudflare's hand; the emulator; and the
-watched one (`benchmarks.p5_watched`), which runs the service's sweeps, zone watch and reconciler in
-virtual time and whose memory is measured. Ten per cent of the names are `pending` at Cloudflare,
-so that their list is long. Free looks at tenants' DNS are left out: no row is due for one, and what
-looks at DNS all the same learns nothing. They draw on no budget; P7 measures them.
+There are three processes: this one, which fills the tables and controls Cloudflare's side; the
+emulator; and the watched process (`benchmarks.p5_watched`). The watched process runs the service's
+list scans, zone monitor and reconciler in virtual time, and its memory is measured. Ten per cent of
+the names are `pending` at Cloudflare, so that their list is long. Free checks of tenants' DNS are
+left out: no row is due for one, and a check that happens nevertheless learns nothing. They use no
+budget; P7 measures them.
 """
 
 from __future__ import annotations
@@ -38,12 +39,12 @@ from sandbox import constants
 ROOT = Path(__file__).resolve().parents[1]
 PER_PAGE = 50
 CALLS_A_SECOND = 4.0
-"""Cloudflare's 1,200 in five minutes: what the floor is reckoned with."""
+"""Cloudflare's 1,200 in five minutes, from which the floor is calculated."""
 NOTICED_WITHIN = 600.0
 FLOORS = 4.0
 MOST_MEMORY = 300.0
 FLAT = 1.1
-"""The last figure is at most so many times the one after the first tenth."""
+"""The last figure is at most so many times the figure after the first tenth."""
 
 _PATH = f"/client/v4/zones/{constants.ZONE_ID}/custom_hostnames"
 _NO_LIMITS = {
@@ -64,17 +65,17 @@ class Size:
 
     @property
     def names(self) -> int:
-        """All of them."""
+        """All names of the zone."""
         return self.live + self.validating
 
     def floor(self, calls: int) -> float:
-        """Seconds to read the whole once, were nothing else to be read, at `calls` a window."""
+        """Seconds to read the whole zone once, if nothing else were read, at `calls` a window."""
         return self.names / PER_PAGE / (calls / 300.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What the watched process tells: seconds of virtual time, megabytes."""
+    """What the watched process reports: seconds of virtual time, megabytes."""
 
     noticed: list[float]
     told: list[float]
@@ -91,14 +92,14 @@ BENCH = Size(live=90_000, validating=10_000)
 
 
 async def measure() -> list[Row]:
-    """Watch a zone of a hundred thousand names, within Cloudflare's default limits."""
+    """Measure a zone of a hundred thousand names, within Cloudflare's default limits."""
     async with large_zone(BENCH) as zone:
         report = await zone.watch(Task(bad=30, removed=30, calls=1200))
     return rows(BENCH, report, calls=1200)
 
 
 def rows(size: Size, report: Report, *, calls: int) -> list[Row]:
-    """Give the rows of the table."""
+    """Return the rows of the table."""
     floor = size.floor(calls)
     noticed, found = max(report.noticed, default=0.0), max(report.found, default=0.0)
     told = max(report.told, default=0.0)
@@ -149,13 +150,13 @@ def rows(size: Size, report: Report, *, calls: int) -> list[Row]:
 
 @dataclass(frozen=True, slots=True)
 class LargeZone:
-    """A filled database beside a seeded emulator whose clock stands."""
+    """A filled database and a seeded emulator whose clock stands still."""
 
     database_url: str
     sandbox: str
 
     async def watch(self, task: Task) -> Report:
-        """Let the service watch it in a process of its own."""
+        """Run the service over it in a process of its own."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -179,7 +180,7 @@ class LargeZone:
 
 @asynccontextmanager
 async def large_zone(size: Size) -> AsyncIterator[LargeZone]:
-    """Start Postgres and emulator, seed the one and fill the other to agree with it."""
+    """Start Postgres and the emulator, seed the emulator, and fill the database to match."""
     with tempfile.TemporaryDirectory(prefix="nameplate-bench-") as folder, ExitStack() as stack:
         url = await asyncio.to_thread(stack.enter_context, local_database(Path(folder), keep=False))
         await asyncio.to_thread(migrate, url)
@@ -212,7 +213,7 @@ async def _seed(http: httpx.AsyncClient, size: Size) -> None:
 
 
 async def _fill(url: str, sandbox: str, http: httpx.AsyncClient) -> None:
-    """Write the rows, from what the emulator's own list shows of the names."""
+    """Write the rows from what the emulator's own list shows of the names."""
     clock = await _control(http, "GET", "/clock")
     settings = settings_for(url, cloudflare_base_url=f"{sandbox}/client/v4")
     async with open_services(settings):
@@ -273,7 +274,7 @@ async def _emulator() -> AsyncIterator[str]:
     )
     try:
         async with asyncio.timeout(30):
-            # It says one line when all of it answers.
+            # The process prints one line when everything answers.
             if process.stdout is None or not await process.stdout.readline():
                 raise RuntimeError("the emulator did not start")
         yield f"http://127.0.0.1:{ports[0]}"

@@ -1,7 +1,7 @@
-"""The process that P5 watches: the service's background work over a large zone, in virtual time.
+"""The process that P5 measures: the service's background work over a large zone in virtual time.
 
 `python -m benchmarks.p5_watched DATABASE_URL SANDBOX_URL TASK` prints one line of JSON. It breaks
-and removes names itself, a few minutes after it began, in three lots a hundred seconds apart: the
+and removes names itself, a few minutes after the start, in three lots a hundred seconds apart. The
 rounds of the lists are then at different places.
 """
 
@@ -31,11 +31,11 @@ from benchmarks.virtual_time import VirtualTime
 
 LIVE, VALIDATING, DOMAIN = "live", "waiting", "large-zone.com"
 SETTLES = 360.0
-"""Virtual seconds before anything is broken: all lists were begun by then."""
+"""Virtual seconds before anything is broken. By then, all lists have been begun."""
 LOTS = 3
 BETWEEN_LOTS = 100.0
 MEMORY_EVERY = 10.0
-"""Virtual seconds from one look at our own memory to the next."""
+"""Virtual seconds between two measurements of the process's memory."""
 AT_ONCE = 32
 _BAD = (
     {"hostname_status": "moved"},
@@ -64,7 +64,7 @@ class Task:
 
 
 class NoDns:
-    """The services' `Dns`: the target is there, and of the tenants nothing can be learnt."""
+    """The services' `Dns`. The target resolves; nothing can be learnt about the tenants' names."""
 
     async def check(self, record: CustomHostname, *, thorough: bool) -> DnsView:  # noqa: ARG002
         """Learn nothing."""
@@ -75,7 +75,7 @@ class NoDns:
         return Found(_TARGET)
 
     async def name_servers(self, domain: str) -> Values:  # noqa: ARG002
-        """Nobody is registered here."""
+        """Find no name servers."""
         return Absent()
 
 
@@ -103,7 +103,7 @@ class Watching:
         self._memory: list[float] = []
 
     async def run(self) -> dict[str, Any]:
-        """Go on until everything was seen, or it takes too long."""
+        """Run until everything was seen, or until it takes too long."""
         began, start = time.perf_counter(), self._clock.now
         lots = self._lots(start)
         remembered = -MEMORY_EVERY
@@ -191,7 +191,7 @@ class Watching:
         return len(self._told) == task.bad and len(self._found) == task.removed
 
     def _waits(self, seen: dict[str, float], since: dict[str, float]) -> list[float]:
-        """Give how long each took; what was never seen counts until now."""
+        """Return how long each took. What was never seen counts until now."""
         return sorted(seen.get(each, self._clock.now) - at for each, at in since.items())
 
 

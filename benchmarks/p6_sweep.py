@@ -1,9 +1,10 @@
-"""P6: hostnames reconciled a second a core on the sweep path, beside one job per hostname.
+"""P6: hostnames reconciled per second and core by list scans, against one job per hostname.
 
-Included on both sides: httpx, the parsing of Cloudflare's JSON, the budget where it is drawn, all
-SQL over a real Postgres. Not included: Cloudflare. Its answers are the emulator's own bodies,
-recorded beforehand and handed out by the transport. In each round one name in a hundred is shown
-with another certificate status; it is claimed, decided on and recorded as after any other look.
+Both sides include httpx, the parsing of Cloudflare's JSON, the budget where calls are acquired, and
+all SQL over a real Postgres. Cloudflare itself is not included: its answers are the emulator's own
+bodies, recorded beforehand and returned by the transport. In each round, one name in a hundred is
+shown with another certificate status. It is claimed, decided on and recorded as after any other
+check.
 
 The baseline is the smallest honest queue with a job per hostname, on the bare driver: take one job
 (`FOR UPDATE SKIP LOCKED`), GET the hostname and parse it, read its record, write its narrow row,
@@ -62,7 +63,7 @@ _PATH = f"/zones/{constants.ZONE_ID}/custom_hostnames"
 
 @dataclass(slots=True)
 class Speed:
-    """How long something took, in wall and in CPU seconds of this process."""
+    """How long something took, in wall seconds and in CPU seconds of this process."""
 
     names: int
     wall: float
@@ -70,7 +71,7 @@ class Speed:
 
     @property
     def a_core(self) -> float:
-        """Names a CPU second."""
+        """Names per CPU second."""
         return self.names / self.cpu
 
 
@@ -90,7 +91,7 @@ class Replay(httpx.AsyncBaseTransport):
         return _json(self.singles[request.url.path.rpartition("/")[2]])
 
     def views(self) -> list[CloudflareHostname]:
-        """Give all that the pages show."""
+        """Return all custom hostnames that the pages show."""
         return [
             WireHostname.model_validate(row).to_domain()
             for page in self.pages
@@ -111,14 +112,14 @@ class Replay(httpx.AsyncBaseTransport):
 
 
 async def measure() -> list[Row]:
-    """Sweep some rounds and work through some jobs, each timed."""
+    """Run some rounds of list scans and some jobs, each timed."""
     set_up_logging("console", logging.ERROR)
     replay = Replay()
     await _record(replay)
     with tempfile.TemporaryDirectory(prefix="nameplate-bench-") as folder, ExitStack() as stack:
         url = await asyncio.to_thread(stack.enter_context, local_database(Path(folder), keep=False))
         await asyncio.to_thread(migrate, url)
-        # More than Cloudflare lets anybody call: speed is what is measured.
+        # More than Cloudflare allows: speed is what is measured.
         settings = settings_for(url, cloudflare_calls=10_000_000)
         async with open_services(settings, cloudflare_transport=replay) as services, _sql(url) as s:
             await _fill(services, s, replay)

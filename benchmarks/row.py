@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A figure beside its baseline; `ratio` is ours over the baseline's."""
+    """A figure and its baseline. `ratio` is our figure over the baseline's."""
 
     id: str
     figure: str

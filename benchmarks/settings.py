@@ -1,4 +1,4 @@
-"""The settings of a service over the emulator's zone."""
+"""The settings of a service that uses the emulator's zone."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from app.settings import Settings
 from sandbox import constants
 
 IN_PROCESS = "http://cloudflare.sandbox/client/v4"
-"""Where an emulator in the same process is reached."""
+"""The URL of an emulator in the same process."""
 
 SECRET_KEY = "bmFtZXBsYXRlIGJlbmNobWFya3MsIG5vdCBzZWNyZXQ="  # noqa: S105 - encrypts nothing of worth
 """The same in every process: one that cannot read what another encrypted does not start."""
 
 
 def settings_for(database_url: str, **others: object) -> Settings:
-    """The settings of a service over the emulator's zone."""
+    """Return the settings of a service that uses the emulator's zone."""
     given: dict[str, object] = {
         "database_url": database_url,
         "cloudflare_base_url": IN_PROCESS,
@@ -23,7 +23,7 @@ def settings_for(database_url: str, **others: object) -> Settings:
         "fallback_origin": constants.FALLBACK_ORIGIN,
         "secret_keys": SECRET_KEY,
         "dns_resolvers": "127.0.0.1:53",
-        # Steps do not hurry: a request waits for all of its reconcile.
+        # Steps are not hurried: a request waits for all of its reconcile.
         "inline_deadline": 60,
     }
     return Settings.model_validate(given | others)

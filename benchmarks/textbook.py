@@ -1,4 +1,4 @@
-"""The baseline most would write: FastAPI, `Depends`, an ORM session, a `response_model`."""
+"""The baseline that most would write: FastAPI, `Depends`, an ORM session, a `response_model`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Base(DeclarativeBase):
 
 
 class WatchRow(Base):
-    """When to look next."""
+    """When to check next."""
 
     __tablename__ = "schedules"
     custom_hostname_id: Mapped[str] = mapped_column(

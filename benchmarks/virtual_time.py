@@ -1,9 +1,9 @@
-"""Virtual time: Postgres's clock and the emulator's, moved together and by nothing else.
+"""Virtual time: the clocks of Postgres and of the emulator, which only this module moves.
 
-The benchmark's own database gets a `nameplate_now()` that is the offset alone, without real time:
-no real second gets in, however long a step computes. What is left of it: within one tick the
-service counts on from its claim by its own clock, so that what it writes is late by the real
-milliseconds the tick took.
+The benchmark's own database gets a `nameplate_now()` that is only the offset, without real time.
+However long a step computes, no real second gets in. One thing remains: within a tick, the service
+counts from its claim by its own clock, so what it writes is late by the real milliseconds that the
+tick took.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 MOST_ROUNDS = 1000
 GRID = 1.0
-"""Seconds: instants are rounded up to it, as the worker's loop looks every second."""
+"""Seconds. Instants are rounded up to it, because the worker's loop polls every second."""
 
 _FREEZE = """
 CREATE OR REPLACE FUNCTION public.nameplate_now() RETURNS timestamptz
@@ -31,7 +31,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 AS $$ SELECT timestamptz 'epoch' + (SELECT c."offset" FROM public.clock_offset c) $$
 """
 _SET = 'UPDATE clock_offset SET "offset" = $1'
-# No lease is held between steps, and no zone is paused: what is due is free.
+# No lease is held between steps, and no zone is paused, so whatever is due is free.
 _DUE = """
 SELECT
   LEAST(
@@ -46,7 +46,7 @@ SELECT
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """When the service has something to do next, by kind; seconds since the epoch."""
+    """When the service has something to do next, by kind, in seconds since the epoch."""
 
     hostnames: float
     sweeps: float
@@ -59,7 +59,7 @@ class Due:
 
 
 class VirtualTime:
-    """Stands until it is moved; seconds since the epoch."""
+    """Stands still until it is moved. In seconds since the epoch."""
 
     def __init__(
         self,
@@ -74,16 +74,16 @@ class VirtualTime:
 
     @property
     def instant(self) -> datetime:
-        """Now, as Postgres says it."""
+        """Return the current time, as Postgres has it."""
         return datetime.fromtimestamp(self.now, UTC)
 
     async def begin(self) -> None:
-        """Take the database's clock over."""
+        """Take control of the database's clock."""
         await self._sql.execute(_FREEZE)
         await self._sql.execute(_SET, timedelta(seconds=self.now))
 
     async def due(self) -> Due:
-        """When the service has something to do next."""
+        """Return when the service has something to do next."""
         row = await self._sql.fetchrow(_DUE)
         return Due(*(at.timestamp() if at else math.inf for at in row))
 
@@ -94,14 +94,14 @@ class VirtualTime:
         return max(math.ceil(at / GRID) * GRID, self.now + GRID)
 
     async def go_to(self, at: float) -> None:
-        """Move both clocks; the emulator does what falls due on the way."""
+        """Move both clocks. The emulator does what falls due on the way."""
         by, self.now = at - self.now, at
         self.steps += 1
         await self._advance_cloudflare(by)
         await self._sql.execute(_SET, timedelta(seconds=at))
 
     async def do_all(self, kind: str, work: Work[T], at_once: int) -> int:
-        """Claim and do what is due of a kind until nothing is left; give how much it was."""
+        """Claim and do what is due of a kind until nothing is left. Return how much it was."""
         done = 0
         for _ in range(MOST_ROUNDS):
             if getattr(await self.due(), kind) > self.now:

@@ -1,7 +1,7 @@
-"""How migrations run: one at a time over all machines, and never behind a long lock.
+"""Runs migrations: one run at a time over all machines, and never behind a long lock.
 
-An advisory lock keeps two runs apart; `lock_timeout` and `statement_timeout` let a migration fail
-rather than hold up the service that is running beside it.
+An advisory lock keeps two runs apart. `lock_timeout` and `statement_timeout` make a migration fail
+before it blocks the service that runs beside it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WAIT_SECONDS = 0.2
 
 
 def run(connection: Connection) -> None:
-    """Run what was asked for in one transaction a migration."""
+    """Run the requested migrations, each in one transaction."""
     wait_for_others(connection)
     connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
     connection.execute(text(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'"))
@@ -43,10 +43,10 @@ def run(connection: Connection) -> None:
 
 
 def wait_for_others(connection: Connection) -> None:
-    """Take the lock when no other run has it: waiting for its end is no failure.
+    """Take the lock once no other run has it. To wait for another run is not a failure.
 
-    Asked for again and again, because a statement that waits holds a snapshot, and an index that is
-    built concurrently waits for every older snapshot to end.
+    It polls, because a waiting statement holds a snapshot, and a concurrent index build waits for
+    every older snapshot to end.
     """
     while True:
         taken = connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": ADVISORY_LOCK})

@@ -1,1 +1,1 @@
-"""One foreign system each: wire shapes in, domain values and `domain/errors.py` out."""
+"""One external system per module: its formats in, domain values and `domain/errors` out."""

@@ -1,7 +1,7 @@
-"""Encryption at rest of webhook secrets and zone tokens, with rotation (Fernet, newest key first).
+"""Encryption of webhook secrets and zone tokens at rest, with key rotation (Fernet).
 
-Rivals of `cryptography`'s MultiFernet were a KMS (a service more to run) and libsodium bindings
-(no rotation of their own).
+The newest key comes first. The alternatives to `cryptography`'s MultiFernet were a KMS (one more
+service to run) and libsodium bindings (without rotation).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Cipher:
         """Take Fernet keys, newest first.
 
         Raises:
-            NotReady: when one is no Fernet key.
+            NotReady: one of them is not a Fernet key.
         """
         try:
             fernets = [Fernet(key) for key in keys]
@@ -33,14 +33,14 @@ class Cipher:
         self._newest = fernets[0]
 
     def encrypt(self, text: str) -> bytes:
-        """Encrypt."""
+        """Encrypt with the newest key."""
         return self._fernet.encrypt(text.encode())
 
     def rotate(self, token: bytes) -> bytes | None:
-        """Encrypt with the newest key what another encrypted; None where it is so already.
+        """Encrypt a token again with the newest key. None if that key encrypted it already.
 
         Raises:
-            NotReady: when no key fits.
+            NotReady: no key fits.
         """
         try:
             self._newest.decrypt(token)
@@ -49,10 +49,10 @@ class Cipher:
         return None
 
     def decrypt(self, token: bytes) -> str:
-        """Decrypt.
+        """Decrypt with whichever key fits.
 
         Raises:
-            NotReady: when no key fits, because the one that did was taken out of the settings.
+            NotReady: no key fits, because the one that did was removed from the settings.
         """
         try:
             return self._fernet.decrypt(token).decode()

@@ -1,7 +1,7 @@
-"""Which addresses a webhook may go to: public ones, nothing inside (request forgery).
+"""Which addresses a webhook may go to: public ones only, against request forgery.
 
-The name is resolved here and the connection goes to the very address that was checked, so that a
-name which answers differently the second time (rebinding) gains nothing.
+The name is resolved here, and the connection goes to the very address that was checked. A name that
+answers differently the second time (rebinding) gains nothing.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ MOST_ADDRESSES = 6
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-# Written out, because what `ipaddress` calls global differs between versions of Python. Prefixes of
-# translation lead to an IPv4 address of any kind (RFC 6052, RFC 8215, RFC 3056, RFC 4380); the rest
-# is site-local (RFC 3879), documentation (RFC 9637), and protocol assignments (RFC 6890, RFC 7526).
+# Written out, because what `ipaddress` calls global differs between versions of Python. Translation
+# prefixes lead to an IPv4 address of any kind (RFC 6052, RFC 8215, RFC 3056, RFC 4380). The rest is
+# site-local (RFC 3879), documentation (RFC 9637), and protocol assignments (RFC 6890, RFC 7526).
 _NEVER = tuple(
     ipaddress.ip_network(network)
     for network in (
@@ -51,7 +51,7 @@ _EXAMPLE = "Give an address such as `https://hooks.provider.com/nameplate`."
 
 
 def is_public(address: Address) -> bool:
-    """Whether the address is somebody's on the public internet."""
+    """Whether the address is on the public internet."""
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         return is_public(address.ipv4_mapped)
     if any(address.version == network.version and address in network for network in _NEVER):
@@ -60,10 +60,11 @@ def is_public(address: Address) -> bool:
 
 
 def check_url(url: str, *, allow_loopback: bool) -> None:
-    """Refuse what can be refused before anything is resolved.
+    """Refuse what can be refused before the name is resolved.
 
     Raises:
-        WebhookRefused: no URL, not https, credentials or port 0 in it, or an inner address or name.
+        WebhookRefused: not a URL, not https, with credentials or port 0, or an inner address
+            or name.
     """
     try:
         parts = urlsplit(url)
@@ -93,7 +94,7 @@ def _invalid(detail: str) -> WebhookRefused:
 
 
 def resolver_of(servers: Sequence[tuple[str, int]]) -> dns.asyncresolver.Resolver:
-    """Give a resolver that asks these addresses and ports; without any, the machine's own."""
+    """Return a resolver that asks these addresses and ports. Without any, the machine's own."""
     if not servers:
         return dns.asyncresolver.Resolver()
     resolver = dns.asyncresolver.Resolver(configure=False)
@@ -106,10 +107,10 @@ def resolver_of(servers: Sequence[tuple[str, int]]) -> dns.asyncresolver.Resolve
 async def resolve(
     host: str, resolver: dns.asyncresolver.Resolver, *, allow_loopback: bool
 ) -> list[str]:
-    """Give the addresses of `host` to connect to, in turn: both families, one after the other.
+    """Return the addresses of `host` to connect to, in order, alternating between both families.
 
     Raises:
-        WebhookRefused: when any of its addresses is an inner one, or it has none.
+        WebhookRefused: one of its addresses is an inner one, or it has none.
     """
     addresses = await _addresses(host, resolver)
     _refuse_inner(addresses, allow_loopback=allow_loopback)
@@ -127,7 +128,7 @@ async def _addresses(host: str, resolver: dns.asyncresolver.Resolver) -> list[Ad
     if host.lower() == "localhost":
         return [ipaddress.IPv4Address("127.0.0.1")]
     try:
-        # Not `getaddrinfo`: its threads are few, and one that waits cannot be called back.
+        # `getaddrinfo` has few threads, and one that waits cannot be cancelled.
         found = await resolver.resolve_name(host, lifetime=RESOLVE_SECONDS)
     except (OSError, dns.exception.DNSException):
         raise WebhookRefused(f"{host} does not resolve.", code="host_unresolved") from None
@@ -149,14 +150,14 @@ def _is_loopback(host: str) -> bool:
 
 
 def _literal(host: str) -> Address | None:
-    # Full-width digits are digits to whoever resolves a name.
+    # Resolvers read full-width digits as digits.
     host = unicodedata.normalize("NFKC", host)
     try:
         return ipaddress.ip_address(host)
     except ValueError:
         pass
     try:
-        # inet_aton takes the notations that ipaddress refuses: 0x7f.1, 2130706433, 017700000001.
+        # inet_aton takes notations that ipaddress refuses: 0x7f.1, 2130706433, 017700000001.
         return ipaddress.IPv4Address(socket.inet_aton(host))
     except (OSError, ValueError):
         return None

@@ -1,4 +1,4 @@
-"""The public suffix list, from the list the `publicsuffixlist` package carries: no download."""
+"""The public suffix list, from the copy in the `publicsuffixlist` package, without a download."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from publicsuffixlist import PublicSuffixList
 
 @cache
 def _icann_suffixes() -> PublicSuffixList:
-    # Private suffixes (github.io, ...) are names whose owners may well serve them here.
+    # The owners of names under private suffixes (github.io, ...) may well serve them here.
     return PublicSuffixList(accept_unknown=False, only_icann=True)
 
 
 def public_suffix(name: str) -> str | None:
-    """Give the ICANN suffix of a name in A-labels; None when no known suffix ends it."""
+    """Return the ICANN suffix of a name in A-labels. None if no known suffix ends it."""
     suffix = _icann_suffixes().publicsuffix(name)
     return None if suffix is None else str(suffix)
 
@@ -25,6 +25,6 @@ def _all_suffixes() -> PublicSuffixList:
 
 
 def any_suffix(name: str) -> str | None:
-    """Give the suffix with the private ones (`uk.com`, `github.io`); None when none ends it."""
+    """Return the suffix, including private ones (`uk.com`, `github.io`). None if none fits."""
     suffix = _all_suffixes().publicsuffix(name)
     return None if suffix is None else str(suffix)

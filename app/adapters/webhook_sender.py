@@ -1,4 +1,7 @@
-"""One attempt of one delivery: signed, sent once, never redirected, answered or not."""
+"""One attempt of one delivery: signed, sent once, redirects not followed.
+
+`services/deliveries` decides what to send and when.
+"""
 
 from __future__ import annotations
 
@@ -18,21 +21,21 @@ from app.domain.errors import WebhookRefused
 
 ANSWER_SECONDS = 15.0
 CONNECT_SECONDS = 5.0
-"""For all addresses of a name together: each has its part of what is left."""
+"""For all addresses of a name together; each gets a part of the time that is left."""
 LEAST_CONNECT_SECONDS = 1.5
-"""For each address all the same: one that is far away needs as long."""
+"""For each address at least, because a distant one needs this long."""
 ATTEMPT_SECONDS = 20.0
-"""Over the whole attempt: a receiver may answer one byte at a time."""
+"""For the whole attempt, because a receiver may answer one byte at a time."""
 SECRET_BYTES = 24
 
 
 def new_secret() -> str:
-    """Make a signing secret in the form the Standard Webhooks specification gives it."""
+    """Make a signing secret in the form of the Standard Webhooks specification."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
 class WebhookSender:
-    """Sends; knows nothing of schedules."""
+    """Sends one attempt. When to retry is decided elsewhere."""
 
     def __init__(
         self,
@@ -41,13 +44,13 @@ class WebhookSender:
         resolvers: Sequence[tuple[str, int]] = (),
         allow_loopback: bool,
     ) -> None:
-        """Take the addresses and ports of DNS resolvers; without any, the machine's own."""
+        """Take the addresses and ports of DNS resolvers. Without any, use the machine's own."""
         self._http = http
         self._resolver = resolver_of(resolvers)
         self._allow_loopback = allow_loopback
 
     def check(self, url: str) -> None:
-        """Refuse an address that could never be called.
+        """Refuse a URL that may never be called.
 
         Raises:
             WebhookRefused: with the reason.
@@ -55,7 +58,7 @@ class WebhookSender:
         check_url(url, allow_loopback=self._allow_loopback)
 
     async def send(self, url: str, *, message_id: str, body: str, secret: str) -> Attempt:
-        """POST once. Never raises: whatever happens is the attempt's outcome."""
+        """POST once. Never raises: every failure is the attempt's outcome."""
         began = time.monotonic()
         try:
             async with asyncio.timeout(ATTEMPT_SECONDS):
@@ -81,18 +84,18 @@ class WebhookSender:
                 content=body.encode(),
                 headers=headers,
                 timeout=httpx.Timeout(ANSWER_SECONDS, connect=wait),
-                # The certificate must be the name's, though the connection goes to a checked
-                # address.
+                # The certificate must be valid for the name, although the connection goes to a
+                # checked address.
                 extensions={"sni_hostname": host},
             )
             try:
                 response = await self._http.send(request, follow_redirects=False, stream=True)
             except (httpx.ConnectError, httpx.ConnectTimeout):
-                # Nothing was sent yet: a worker without IPv6, or an address that is down.
+                # Nothing was sent yet: the worker may lack IPv6, or the address may be down.
                 if left == 1:
                     raise
             else:
-                # The answer's body is nobody's business, and may have no end.
+                # Leave the answer's body unread: it is not needed, and may be endless.
                 await response.aclose()
                 return response.status_code
         raise httpx.ConnectError("There is no address to connect to.")

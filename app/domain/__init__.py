@@ -1,1 +1,1 @@
-"""The rules, pure: frozen values in, new values out; no clock, no input or output."""
+"""The domain rules, all pure: frozen values in, new values out; no clock, no input or output."""

@@ -1,4 +1,7 @@
-"""When so many live names go bad at once that the zone is to be paused. Pure."""
+"""When so many live names show mismatches at once that the zone has to be paused. Pure.
+
+`services/breaker` applies the rule; `persistence/breaker_counts` stores the counts.
+"""
 
 from __future__ import annotations
 
@@ -9,31 +12,33 @@ BREAKER_WITHIN = timedelta(minutes=10)
 BREAKER_AT_LEAST = 20
 BREAKER_SHARE = 0.05
 BREAKER_ENOUGH = 200
-"""So many contradict by themselves within ten minutes in no zone, however large."""
+"""However large a zone is, so many names do not show a mismatch within ten minutes by
+themselves."""
 BREAKER_ALL = 3
-"""Where a zone has at least so many live names, all of them never go at once by themselves."""
+"""In a zone with at least so many live names, all of them never go at once by themselves."""
 BREAKER_OTHERS = 5
-"""Names of other tenants that have to be well before what one tenant does is its own affair."""
+"""How many names of other tenants have to be well before one tenant's mismatches count as its
+own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Live names looked at within ten minutes, and those that contradicted for the first time."""
+    """Live names checked within ten minutes, and those with a first mismatch."""
 
     checked: int
     mismatched: int
 
 
 def may_trip(mismatched: int) -> bool:
-    """Whether it is worth counting anything else."""
+    """Whether there are enough mismatches to make the other counts worthwhile."""
     return mismatched >= BREAKER_ALL
 
 
 def trips(seen: Counts, others: Counts, *, of_all: bool) -> bool:
-    """Whether so many first contradictions mean something else than what they say.
+    """Whether so many first mismatches point to another cause than the names themselves.
 
-    `others` is without the tenant that contradicts most: whoever takes all of its own names away
-    stops nobody else's. `of_all` says that the names looked at are all that the zone has.
+    `others` leaves out the tenant with the most mismatches: a tenant that takes away all of its own
+    names must not stop the others. `of_all` says that the checked names are all that the zone has.
     """
     if not _is_too_much(seen, of_all=of_all):
         return False

@@ -1,4 +1,4 @@
-"""Cloudflare's own words: what its statuses and error texts mean to a hostname. Pure."""
+"""What Cloudflare's statuses and error texts mean for a hostname. Pure."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from app.domain.reason import Reason
 
 
 class HostnameMeaning(Enum):
-    """What `status` says."""
+    """What the field `status` means."""
 
     ACTIVE = auto()
     GOING = auto()
     MOVED = auto()
     BLOCKED = auto()
     LEAVING = auto()
-    """Being removed, by whomever: what it was before says what that means."""
+    """Being removed, by us or by another. The state before it says what that means."""
 
 
 class CertificateMeaning(Enum):
-    """What `ssl.status` says."""
+    """What the field `ssl.status` means."""
 
     ACTIVE = auto()
     CHECKING = auto()
-    """Waits for its proof: a refresh makes Cloudflare look again."""
+    """Waits for its proof. A refresh makes Cloudflare check again."""
     ISSUING = auto()
     DEPLOYING = auto()
     TIMED_OUT = auto()
     ENDED = auto()
-    """Does not serve any more."""
+    """No longer serves."""
     GOING = auto()
 
 
@@ -67,7 +67,7 @@ _CERTIFICATE = {
 }
 
 
-# Listed as well: under way, or nothing that changes what a name is to us.
+# Also in Cloudflare's list: in progress, or without effect on what we make of the name.
 _HOSTNAME_GOING = frozenset(
     {
         *("pending", "pending_blocked", "pending_migration", "pending_provisioned", "provisioned"),
@@ -85,24 +85,25 @@ CERTIFICATE_STATUSES = (*_CERTIFICATE, *sorted(_SSL_GOING))
 """All that it lists under "Certificate statuses"."""
 
 
-# For a live name these say that validation begins anew; any other unlisted text leaves it live.
+# For a live name these mean that validation starts again. Any other unlisted text leaves it live.
 _BEGUN_ANEW = frozenset({"pending", "test_pending", "test_failed"})
 
 
 def hostname_meaning(view: CloudflareHostname) -> HostnameMeaning:
-    """Read `status`."""
+    """Return what `status` means."""
     return _HOSTNAME.get(view.status, HostnameMeaning.GOING)
 
 
 def certificate_meaning(view: CloudflareHostname) -> CertificateMeaning:
-    """Read `ssl.status`."""
+    """Return what `ssl.status` means."""
     return _CERTIFICATE.get(view.ssl_status or "", CertificateMeaning.GOING)
 
 
 def both_active(view: CloudflareHostname | None, *, live: bool) -> bool:
     """Whether the hostname serves.
 
-    A `live` name stays so while its certificate is renewed: the old one serves until it ends.
+    A `live` name keeps serving while its certificate is renewed: the old certificate is valid until
+    it ends.
     """
     if view is None:
         return False
@@ -115,13 +116,13 @@ def both_active(view: CloudflareHostname | None, *, live: bool) -> bool:
 
 
 def is_being_removed(view: CloudflareHostname) -> bool:
-    """Whether Cloudflare is at its removal, and not stuck with it."""
+    """Whether Cloudflare is removing it, and the removal is not stuck."""
     stuck = view.ssl_status == "deletion_timed_out"
     return hostname_meaning(view) is HostnameMeaning.LEAVING and not stuck
 
 
 def unknown_statuses(view: CloudflareHostname) -> tuple[str, ...]:
-    """The texts that stand in neither of Cloudflare's lists."""
+    """Return the status texts that are in neither of Cloudflare's lists."""
     unknown = []
     if view.status and view.status not in HOSTNAME_STATUSES:
         unknown.append(view.status)
@@ -131,7 +132,7 @@ def unknown_statuses(view: CloudflareHostname) -> tuple[str, ...]:
 
 
 def waits_for_renewal(view: CloudflareHostname) -> bool:
-    """Whether a live name's certificate waits for its proof anew, or timed out for want of it."""
+    """Whether a live name's renewal waits for its proof, or timed out without it."""
     waiting = {CertificateMeaning.CHECKING, CertificateMeaning.TIMED_OUT}
     return view.ssl_status == "pending_expiration" or certificate_meaning(view) in waiting
 
@@ -145,7 +146,7 @@ _COURSE = (
 
 
 def has_progressed(before: CloudflareHostname, after: CloudflareHostname) -> bool:
-    """Whether either part came further on its way to active."""
+    """Whether the hostname or the certificate moved closer to active."""
     return any(b < a for b, a in zip(_progress(before), _progress(after), strict=True))
 
 
@@ -159,7 +160,7 @@ def _progress(view: CloudflareHostname) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class KnownText:
-    """A text of Cloudflare's; without a reason it says no more than that validation goes on."""
+    """A text that Cloudflare uses. Without a reason, it only says that validation goes on."""
 
     pattern: re.Pattern[str]
     reason: Reason | None
@@ -190,7 +191,7 @@ IN_THE_WAY = (
     ),
     _known(r"dnssec", Reason.DNSSEC_BROKEN, "Troubleshoot DCV"),
 )
-"""What no record of the tenant's mends, in the order in which it is told."""
+"""Problems that none of the tenant's records can fix, in the order in which they are reported."""
 
 BEHIND = (
     _known(r"rate.?limited", Reason.AUTHORITY_RATE_LIMITED, "Troubleshoot DCV: rate limiting"),
@@ -200,20 +201,20 @@ BEHIND = (
         "Troubleshoot DCV: DNS settings and records",
     ),
 )
-"""What is told once the tenant's records are there; before that they are the reason."""
+"""Reported once the tenant's records are present; until then the records are the reason."""
 
 EXPECTED = (
     _known(r"does not `?CNAME`? to this zone", None, "Error codes"),
     _known(r"ownership (verification|validation) token was not found", None, "Error codes"),
     _known(r"internal error with certificate authority", None, "Troubleshoot DCV"),
 )
-"""What our own look at DNS says better, or what passes by itself."""
+"""Covered better by our own DNS check, or resolved without any action."""
 
 
-# Some answers about the certificate authority have had another code; the text says so.
+# Some answers about the certificate authority came under another code; the text identifies them.
 _AUTHORITY = re.compile(r"certificate[ _]authority", re.IGNORECASE)
 NO_QUOTA = 1404
-"""No quota is allocated. Where lists are answered so as well, the product is not enabled."""
+"""No quota is allocated. If lists get this answer too, the product is not enabled."""
 
 REFUSALS: Mapping[int, Reason] = {
     NO_QUOTA: Reason.QUOTA_EXCEEDED,
@@ -225,9 +226,9 @@ REFUSALS: Mapping[int, Reason] = {
     1459: Reason.CERTIFICATE_AUTHORITY_UNAVAILABLE,
     1469: Reason.HOSTNAME_TOO_LONG,
 }
-"""Why a creation or a PATCH is refused for good, by Cloudflare's code."""
+"""Why a creation or a PATCH is refused permanently, by Cloudflare's code."""
 ENTITLEMENTS = frozenset({NO_QUOTA, 1405, 1413, 1414, 1448, 1456, 1459})
-"""Codes of what the Cloudflare plan does not allow: nothing at the custom hostname is at fault."""
+"""Codes for what the Cloudflare plan does not allow. The custom hostname itself is not at fault."""
 
 _UNDER_WAY = frozenset(
     {CertificateMeaning.ISSUING, CertificateMeaning.DEPLOYING, CertificateMeaning.ACTIVE}
@@ -235,29 +236,29 @@ _UNDER_WAY = frozenset(
 
 
 def speaks_of_authority(message: str) -> bool:
-    """Whether a refusal is of the certificate authority."""
+    """Whether a refusal is about the certificate authority."""
     return _AUTHORITY.search(message) is not None
 
 
 def reason_in_the_way(view: CloudflareHostname) -> Reason | None:
-    """Name what keeps the hostname from validating, whatever the tenant's records are."""
+    """Return what keeps the hostname from validating, whatever records the tenant added."""
     return _first(IN_THE_WAY, _telling(view))
 
 
 def reason_behind(view: CloudflareHostname) -> Reason | None:
-    """Name what the certificate authority stumbles over, though the tenant's records are there."""
+    """Return what stops the certificate authority although the tenant's records are present."""
     return _first(BEHIND, _telling(view))
 
 
 def is_held(view: CloudflareHostname) -> bool:
-    """Whether it is the hold of the hostname's own zone that blocks it."""
+    """Whether a hold on the hostname's own zone is what blocks it."""
     texts = (*view.verification_errors, *view.validation_errors)
     held = (known for known in IN_THE_WAY if known.reason is Reason.ZONE_HELD)
     return _first(held, texts) is not None
 
 
 def unknown_texts(view: CloudflareHostname) -> Iterator[str]:
-    """The errors that match nothing here."""
+    """Return the errors that match none of the known texts."""
     tables = (*IN_THE_WAY, *BEHIND, *EXPECTED)
     for text in (*view.verification_errors, *view.validation_errors):
         if not any(known.pattern.search(text) for known in tables):
@@ -265,7 +266,7 @@ def unknown_texts(view: CloudflareHostname) -> Iterator[str]:
 
 
 def _telling(view: CloudflareHostname) -> tuple[str, ...]:
-    """The errors of the parts that are not validated: those of the others are old."""
+    """Return the errors of the parts that are not validated. Errors of validated parts are old."""
     hostname = hostname_meaning(view) is not HostnameMeaning.ACTIVE
     certificate = certificate_meaning(view) not in _UNDER_WAY
     return (

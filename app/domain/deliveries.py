@@ -1,4 +1,7 @@
-"""Which webhook deliveries may begin, and what an attempt said. Pure."""
+"""Which webhook deliveries may begin, and what counts as success. Pure.
+
+`services/deliveries` sends them; `persistence/deliveries` stores them.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,18 @@ from dataclasses import dataclass
 
 SOON_SECONDS = 1.0
 AFTER_SOON = 10
-"""Deliveries to an endpoint that answered within that time."""
+"""How many deliveries an endpoint may have under way after it answered within `SOON_SECONDS`."""
 AFTER_LATE = 4
-"""Deliveries to an endpoint that answered later."""
+"""The same for an endpoint that answered later."""
 AT_FIRST = 1
-"""Deliveries to any other endpoint."""
+"""The same for any other endpoint."""
 HANGING_TIMES = 8
-"""So many deliveries may hang for each place; beyond that only sure endpoints are begun."""
+"""How many deliveries may hang per place. Beyond that, only endpoints that answer soon get new
+ones."""
 
 
 def allowance(duration_seconds: float, *, answered: bool) -> int:
-    """Give how many deliveries an endpoint may have under way after such an attempt."""
+    """Return how many deliveries an endpoint may have under way after such an attempt."""
     if not answered:
         return AT_FIRST
     return AFTER_SOON if duration_seconds <= SOON_SECONDS else AFTER_LATE
@@ -32,11 +36,11 @@ def pick(
     allowed: Mapping[str, int],
     places: int,
 ) -> list[str]:
-    """Give the deliveries to begin, of those `due`: pairs of delivery and endpoint, in order.
+    """Choose the deliveries to begin from `due`: pairs of delivery and endpoint, in order.
 
-    `fresh` and `hanging` count the deliveries under way by endpoint, those that hold one of all
-    `places` and those that no longer do. An endpoint that is not in `allowed` may have `AT_FIRST`.
-    At most half of the places go to endpoints that did not answer soon.
+    `fresh` and `hanging` count the deliveries under way by endpoint: `fresh` those that hold one of
+    the `places`, `hanging` those that no longer do. An endpoint that is not in `allowed` may have
+    `AT_FIRST`. At most half of the places go to endpoints that did not answer soon.
     """
     under_way = Counter(fresh) + Counter(hanging)
     free = places - sum(fresh.values())
@@ -63,7 +67,7 @@ def _is_sure(endpoint: str, allowed: Mapping[str, int]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A status, or one line that says why there is none."""
+    """The result of one attempt: a status code, or one line that says why there is none."""
 
     duration_ms: int
     status_code: int | None = None
@@ -71,5 +75,5 @@ class Attempt:
 
     @property
     def succeeded(self) -> bool:
-        """2xx alone is success; a redirect is not followed and is none (Standard Webhooks)."""
+        """Only 2xx is success. Redirects are not followed and do not count (Standard Webhooks)."""
         return self.status_code is not None and self.status_code // 100 == 2  # noqa: PLR2004

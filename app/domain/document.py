@@ -1,7 +1,7 @@
-"""A custom hostname as the API and the webhooks show it: plain JSON values.
+"""The JSON document of a custom hostname, as the API and the webhooks show it.
 
-`next_check_at` is not in it: it changes with every look, and an unchanged look must leave the
-document as it was. `add_moment` puts it in where the document is shown.
+`next_check_at` is left out. It changes with every check, and a check that finds nothing new must
+leave the document unchanged. `add_moment` adds it when the document is shown.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def represent(record: CustomHostname) -> dict[str, Any]:
         "reason": str(record.reason),
         "message": guidance.message,
         "waiting_on": str(guidance.waiting_on),
-        # Here for the order of the fields.
+        # Repeated in `_records`; set here to fix the order of the fields.
         "switch_safe": guidance.switch_safe,
         "serving": record.state is State.CNAME_VERIFIED,
         **_records(record, guidance),
@@ -46,7 +46,10 @@ def represent(record: CustomHostname) -> dict[str, Any]:
 
 
 def represent_records(record: CustomHostname) -> dict[str, Any]:
-    """What to add now; unlike the document, it knows whether the target is there this minute."""
+    """Build the list of records to add now.
+
+    Unlike the document, it takes into account whether the CNAME target resolves at this moment.
+    """
     return _records(record, guide(record, heed_target=True))
 
 
@@ -74,7 +77,7 @@ def represent_record(record: DnsRecord) -> dict[str, Any]:
 
 
 def _options(record: CustomHostname) -> dict[str, Any]:
-    """What was chosen; the methods are shown as they are, also where the plan chose them."""
+    """The chosen options. The methods shown are those in use, also where the plan chose them."""
     used, options = methods(record), record.options
     authority = options.certificate_authority
     tls = dict.fromkeys(("min_tls_version", "tls_1_3", "http2", "early_hints", "ciphers"))
@@ -120,7 +123,7 @@ def _cloudflare(record: CustomHostname) -> dict[str, Any]:
 
 
 def _custom_metadata(record: CustomHostname) -> str:
-    """Whether Cloudflare has the custom metadata: a plan may lack the option (1413)."""
+    """Whether Cloudflare has the custom metadata. A Cloudflare plan may lack the option (1413)."""
     wanted, applied = record.options.custom_metadata, record.cloudflare.applied
     if not wanted:
         return "none"

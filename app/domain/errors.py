@@ -1,33 +1,33 @@
-"""Every condition Nameplate refuses or fails with, as one tree. Knows nothing of HTTP.
+"""Every error that Nameplate raises, as one tree. `web/errors` maps them to HTTP statuses.
 
 NameplateError
 ├── InvalidInput                 what was sent cannot be accepted as it is
 │   ├── InvalidHostname
 │   └── PlanNotAvailable / OptionNotAvailable
 ├── NotFound
-├── Conflict                     right in itself, but not now or not beside what exists
+├── Conflict                     valid, but it conflicts with what exists now
 │   └── HostnameTaken / SiblingDiffers / ProofRequired / StillDeleting
 ├── PreconditionFailed           If-Match names another revision
 ├── Unauthenticated / Forbidden
-├── WebhookRefused               the address may not be called
-├── NotReady                     a setting does not fit, or the schema is not there yet
+├── WebhookRefused               the URL may not be called
+├── NotReady                     a setting does not fit, or the schema is missing
 ├── DatabaseUnavailable          Postgres does not answer
 └── CloudflareError              what Cloudflare's API answered, or did not
-    ├── CloudflareUnavailable        transient: no answer, 5xx, nonsense
+    ├── CloudflareUnavailable        transient: no answer, 5xx, or an unreadable one
     │   ├── CloudflareRateLimited    429, with the wait it asks for
-    │   └── BudgetSpent              not asked: the budget has no call to spare
-    ├── CloudflareUnauthorized       the zone as a whole cannot be worked with, as it is
-    │   ├── CloudflareTokenMalformed     the token's text is not one
+    │   └── BudgetSpent              not asked: the call budget is spent
+    ├── CloudflareUnauthorized       the whole zone is unusable as it is set up
+    │   ├── CloudflareTokenMalformed     the token is not well-formed
     │   ├── CloudflareTokenRestricted    expired, revoked, or not for calls from this address
-    │   ├── CloudflarePermissionMissing  the token may not do this
-    │   ├── CloudflareZoneUnknown        the zone's id is not one
+    │   ├── CloudflarePermissionMissing  the token lacks the permission
+    │   ├── CloudflareZoneUnknown        the zone's id is unknown
     │   ├── CloudflareNotEnabled         Cloudflare for SaaS is not enabled on the zone
     │   └── CloudflareForbidden          403 without a known code: it may be about one call
-    ├── CloudflareNotFound           404 with code 1436, the only "not there"
+    ├── CloudflareNotFound           404 with code 1436, the only "not found"
     ├── CloudflareDuplicate          409 with code 1406
-    └── CloudflareRefused            a permanent no, with Cloudflare's code
+    └── CloudflareRefused            a permanent refusal, with Cloudflare's code
 
-`code` is stable and part of the API; the text is for people and says the way out.
+`code` is stable and part of the API. The text is for people and says how to resolve the error.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class NameplateError(Exception):
 
 
 class InvalidInput(NameplateError):
-    """Something sent cannot be accepted: `field` of the body, a JSON pointer, or a `parameter`."""
+    """The input is invalid. `field` is a JSON pointer into the body, `parameter` a name."""
 
     code = "invalid_input"
 
@@ -66,7 +66,7 @@ class InvalidInput(NameplateError):
 
 
 class InvalidHostname(InvalidInput):
-    """The text is no hostname that could be served."""
+    """The text is not a hostname that can be served."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail, code=code, field="/hostname")
@@ -82,7 +82,7 @@ class PlanNotAvailable(InvalidInput):
 
 
 class OptionNotAvailable(InvalidInput):
-    """An option does not exist with this plan, hostname or zone."""
+    """An option is not available with this plan, hostname or zone."""
 
     code = "option_not_available"
 
@@ -91,19 +91,19 @@ class OptionNotAvailable(InvalidInput):
 
 
 class NotFound(NameplateError):
-    """No such thing, or none the caller may know of."""
+    """Not found, or not visible to the caller."""
 
     code = "not_found"
 
 
 class Conflict(NameplateError):
-    """Right in itself, but not beside what exists."""
+    """Valid in itself, but in conflict with what exists."""
 
     code = "conflict"
 
 
 class HostnameTaken(Conflict):
-    """Another tenant has the name, or the other one of its object; whose it is is not said."""
+    """Another tenant has the name or its sibling. The error does not say which tenant."""
 
     code = "hostname_taken"
     field = "/hostname"
@@ -119,7 +119,7 @@ class HostnameTaken(Conflict):
 
 
 class SiblingDiffers(Conflict):
-    """The name shares its object with another, and asks for something else of it."""
+    """The name shares its object with another name, and asks for different settings of it."""
 
     code = "shared_object_differs"
 
@@ -129,44 +129,44 @@ class SiblingDiffers(Conflict):
 
 
 class ProofRequired(Conflict):
-    """The name was another tenant's and its DNS still points here."""
+    """The name belonged to another tenant and its DNS still points here."""
 
     code = "proof_required"
 
 
 class StillDeleting(Conflict):
-    """The name's former record is on its way out; `retry_after` in seconds."""
+    """The name's former record is being deleted. `retry_after` is in seconds."""
 
     code = "still_deleting"
     retry_after: ClassVar[int] = 10
 
 
 class PreconditionFailed(NameplateError):
-    """If-Match names a revision that is no longer the present one."""
+    """If-Match names a revision that is no longer the current one."""
 
     code = "precondition_failed"
 
 
 class Unauthenticated(NameplateError):
-    """No API key, or one that is unknown or revoked."""
+    """The API key is missing, unknown or revoked."""
 
     code = "unauthenticated"
 
 
 class Forbidden(NameplateError):
-    """The key is known, but its scope does not reach this far."""
+    """The key is valid, but its scope does not reach this far."""
 
     code = "forbidden"
 
 
 class WebhookRefused(NameplateError):
-    """The address of a webhook endpoint may not be called."""
+    """The URL of a webhook endpoint may not be called."""
 
     code = "address_not_allowed"
 
 
 class NotReady(NameplateError):
-    """A part this process cannot work without is not there."""
+    """Something that this process cannot work without is missing."""
 
     code = "not_ready"
 
@@ -179,7 +179,7 @@ class DatabaseUnavailable(NameplateError):
 
 
 class CloudflareError(NameplateError):
-    """Base of what a call to Cloudflare can end with other than its result."""
+    """Base of the errors that a call to Cloudflare can end with."""
 
     code = "cloudflare_error"
 
@@ -192,7 +192,7 @@ class CloudflareUnavailable(CloudflareError):
 
 
 class CloudflareRateLimited(CloudflareUnavailable):
-    """429; `retry_after` is the wait in seconds that the answer asks for."""
+    """429. `retry_after` is the wait in seconds that the answer asks for."""
 
     code = "cloudflare_rate_limited"
 
@@ -202,7 +202,7 @@ class CloudflareRateLimited(CloudflareUnavailable):
 
 
 class BudgetSpent(CloudflareUnavailable):
-    """Not asked at all: `retry_after` seconds from now there may be a call to spare."""
+    """The call was not made. There may be a call to spare in `retry_after` seconds."""
 
     code = "budget_spent"
 
@@ -212,13 +212,13 @@ class BudgetSpent(CloudflareUnavailable):
 
 
 class CloudflareUnauthorized(CloudflareError):
-    """The token or the zone is at fault, which says nothing about any hostname; 401 by itself."""
+    """The token or the zone is at fault, not any hostname. A 401 raises this class itself."""
 
     code = "cloudflare_unauthorized"
 
 
 class CloudflareTokenMalformed(CloudflareUnauthorized):
-    """400 with 6003, or 1001: what was sent as a token is not one."""
+    """400 with 6003 or 1001: what was sent as a token is not well-formed."""
 
     code = "cloudflare_token_malformed"
 
@@ -230,7 +230,7 @@ class CloudflareTokenRestricted(CloudflareUnauthorized):
 
 
 class CloudflarePermissionMissing(CloudflareUnauthorized):
-    """403 with 10000: a good token that lacks the permission for this call."""
+    """403 with 10000: a valid token that lacks the permission for this call."""
 
     code = "cloudflare_permission_missing"
 
@@ -248,7 +248,7 @@ class CloudflareNotEnabled(CloudflareUnauthorized):
 
 
 class CloudflareForbidden(CloudflareUnauthorized):
-    """403 without a code that is known: it may be about this one call."""
+    """403 without a known code. It may be about this one call."""
 
     code = "cloudflare_forbidden"
 
@@ -266,7 +266,7 @@ class CloudflareDuplicate(CloudflareError):
 
 
 class CloudflareRefused(CloudflareError):
-    """A permanent no; `cloudflare_code` is Cloudflare's own number."""
+    """A permanent refusal. `cloudflare_code` is Cloudflare's own number."""
 
     code = "cloudflare_refused"
 

@@ -1,4 +1,7 @@
-"""What is told of a hostname: event types, and the body of a webhook."""
+"""The events of hostnames and zones: their types, when to emit them, and the webhook body. Pure.
+
+`services/events` records them; `persistence/events` stores them.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from app.domain.zone import PauseReason
 
 
 class EventType(StrEnum):
-    """Noun, then what became of it."""
+    """The subject, then what happened to it."""
 
     CREATED = "custom_hostname.created"
     VALIDATING = "custom_hostname.validating"
@@ -31,7 +34,7 @@ class EventType(StrEnum):
 
 
 class ZoneEventType(StrEnum):
-    """What becomes of a whole zone; told to endpoints that belong to no tenant."""
+    """What happens to a whole zone. Emitted to endpoints that belong to no tenant."""
 
     PAUSED = "zone.paused"
     RESUMED = "zone.resumed"
@@ -49,7 +52,7 @@ _ARRIVALS = {
 
 
 def event_type(before: State | None, after: State) -> EventType:
-    """Name the step. Leaving `cname_verified` downwards is told as the loss alone."""
+    """Return the event type of a step. Leaving `cname_verified` downwards emits only the loss."""
     if before is State.CNAME_VERIFIED and after in {State.ACTIVE, State.VALIDATING}:
         return EventType.CNAME_LOST
     return _ARRIVALS[after]
@@ -57,7 +60,7 @@ def event_type(before: State | None, after: State) -> EventType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One step or notice, once and for ever; `sequence` has no gaps within the hostname."""
+    """One step or notification. It is written once; `sequence` has no gaps within the hostname."""
 
     id: str
     custom_hostname_id: str
@@ -72,7 +75,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZoneEvent:
-    """One change of a zone's standing; `sequence` has no gaps within the zone."""
+    """One change of a zone's state. `sequence` has no gaps within the zone."""
 
     id: str
     zone_id: str
@@ -84,7 +87,7 @@ class ZoneEvent:
 
 
 def zone_webhook_body(event: ZoneEvent, *, name: str | None) -> dict[str, Any]:
-    """Build what an endpoint receives of a zone's event."""
+    """Build what an endpoint receives for a zone's event."""
     is_pause = event.type is ZoneEventType.PAUSED
     return {
         "type": str(event.type),
@@ -110,7 +113,7 @@ def zone_webhook_body(event: ZoneEvent, *, name: str | None) -> dict[str, Any]:
 
 
 def webhook_body(event: Event, custom_hostname: Mapping[str, Any]) -> dict[str, Any]:
-    """Build what an endpoint receives, in the outer form of the Standard Webhooks specification."""
+    """Build what an endpoint receives, in the envelope of the Standard Webhooks specification."""
     return {
         "type": str(event.type),
         "timestamp": event.created_at.isoformat(),
@@ -122,7 +125,7 @@ def webhook_body(event: Event, custom_hostname: Mapping[str, Any]) -> dict[str, 
 
 
 def event_document(event: Event) -> dict[str, Any]:
-    """The event as the API shows it."""
+    """Return the event as the API shows it."""
     return {
         "id": event.id,
         "type": str(event.type),
@@ -134,21 +137,21 @@ def event_document(event: Event) -> dict[str, Any]:
     }
 
 
-# It is looked at again before anything is concluded: no action is asked for yet.
+# It is checked again before anything is concluded, so no action is asked for yet.
 _NOT_YET = frozenset({Reason.CNAME_MISMATCH})
 
 
 def find_notifications(
     before: CustomHostname, after: CustomHostname, *, stepped: bool
 ) -> tuple[EventType, ...]:
-    """Name the notices, in the order in which they are told after the steps."""
+    """Return the notifications, in the order in which they are emitted after the steps."""
     return tuple(_notifications(before, after, stepped=stepped))
 
 
 def note_emitted(
     after: CustomHostname, notifications: tuple[EventType, ...], *, stepped: bool
 ) -> CustomHostname:
-    """Keep what the tenant was told, by a notice or by the step that brought the reason."""
+    """Note the reason that was emitted to the tenant, by a notification or by a step."""
     told = after.schedule.emitted_reasons
     if after.reason.waiting_on is WaitingOn.NOBODY:
         told = frozenset()
@@ -172,10 +175,10 @@ def _notifications(
 
 
 def _has_new_records(before: CustomHostname, after: CustomHostname) -> bool:
-    """Whether the list became complete, or was and is another now.
+    """Whether the list of records became complete, or a complete list changed.
 
-    Tokens that served stay in the list; what vanishes from it was replaced. A live name that is
-    renewed over HTTP by itself gets new tokens, too, and needs none of them.
+    Tokens that served stay in the list; what disappears from it was replaced. A live name that
+    renews over HTTP gets new tokens too, but needs none of them.
     """
     if not records_complete(after) or after.state is State.FAILED or renews_itself(after):
         return False
@@ -189,7 +192,7 @@ def _asks_the_tenant(before: CustomHostname, after: CustomHostname, *, renewed: 
     if reason in _NOT_YET or not waits_on_tenant(after):
         return False
     if renewed:
-        # What it was told before was to add other values.
+        # The tenant was asked to add other values before.
         return True
     is_news = reason is not before.reason or not waits_on_tenant(before)
     return is_news and reason not in after.schedule.emitted_reasons

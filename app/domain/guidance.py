@@ -1,7 +1,7 @@
-"""What the tenant should do now: the next record, whether a switch is safe, whose turn it is. Pure.
+"""What the tenant should do now: the next record, whether a switch is safe, who has to act. Pure.
 
-All of it is worked out together, from the stored reason and the record, so that no part of what a
-caller reads contradicts another one.
+All of it is derived together from the stored reason and the record, so the parts that a caller
+reads always agree.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ _ASKED_FOR: dict[Reason, frozenset[Purpose]] = {
     ),
     **dict.fromkeys((Reason.VALIDATION_LAPSED, Reason.MOVED_AWAY), frozenset(Purpose)),
 }
-"""The reasons that ask the tenant for a record, and for which one first."""
+"""The reasons that ask the tenant for a record, each with the purposes to show first."""
 
-# From then on the certificate authority has seen its proof.
+# In these meanings the certificate authority has accepted its proof.
 _CERTIFIED = frozenset(
     {CertificateMeaning.ISSUING, CertificateMeaning.DEPLOYING, CertificateMeaning.ACTIVE}
 )
@@ -81,14 +81,14 @@ _CERTIFIED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Guidance:
-    """What follows from a reason for the tenant."""
+    """What a reason means for the tenant."""
 
     next: int | None
-    """The place in `wanted_records` of the record to add now; None: nothing to add now."""
+    """The index in `wanted_records` of the record to add now. None: there is nothing to add now."""
     switch_safe: bool
     """The tenant may point the hostname here now."""
     warning: str | None
-    """What stands against a switch now; always None where one is safe."""
+    """Why not to switch now. Always None where a switch is safe."""
     waiting_on: WaitingOn
     message: str
 
@@ -96,8 +96,9 @@ class Guidance:
 def guide(record: CustomHostname, *, heed_target: bool = False) -> Guidance:
     """Work out what the tenant should do now.
 
-    `heed_target` takes in whether the zone's CNAME target has an address at this moment. The stored
-    document leaves that out: it is not written anew with each look at the target.
+    With `heed_target`, the result depends on whether the zone's CNAME target has an address at this
+    moment. The stored document leaves that out, because it is not rewritten at each check of the
+    target.
     """
     target_is_missing = heed_target and record.zone.target_is_missing
     wanted = wanted_records(record)
@@ -144,7 +145,8 @@ def _has_come(when: When, *, safe: bool) -> bool:
 def _is_switch_safe(record: CustomHostname, wanted: Sequence[DnsRecord]) -> bool:
     """Whether the tenant may point the hostname here now.
 
-    Where the switch itself proves the hostname, whatever is to be there before it has to be there.
+    Where the switch itself proves the hostname, every record that comes before it has to be
+    present.
     """
     if not _takes_records(record) or record.state is State.PENDING:
         return False
@@ -158,14 +160,14 @@ def _is_switch_safe(record: CustomHostname, wanted: Sequence[DnsRecord]) -> bool
 def _proves_by_switch(record: CustomHostname) -> bool:
     """Whether the routing record is what proves the hostname.
 
-    A name that another Cloudflare zone proxies is activated by no token, whatever its plan.
+    A name that another Cloudflare zone proxies cannot be activated by a token, whatever its plan.
     Source: Cloudflare's documentation, issue 29675.
     """
     return is_real_time(record) or record.reason is Reason.PROXIED_ELSEWHERE
 
 
 def _lacks_proof(record: CustomHostname, wanted: Sequence[DnsRecord]) -> bool:
-    """Whether something that comes before the switch is neither seen nor confirmed."""
+    """Whether a proof that comes before the switch is neither seen in DNS nor confirmed."""
     done = _proved(record)
     if Purpose.CERTIFICATE in done:
         return False
@@ -174,7 +176,7 @@ def _lacks_proof(record: CustomHostname, wanted: Sequence[DnsRecord]) -> bool:
 
 
 def _proved(record: CustomHostname) -> frozenset[Purpose]:
-    """What needs no record any more: Cloudflare confirmed it, or no record can prove it."""
+    """The purposes that need no record: Cloudflare confirmed them, or no record can prove them."""
     view = record.cloudflare.seen
     done: set[Purpose] = set()
     if view is not None and hostname_meaning(view) is HostnameMeaning.ACTIVE:
@@ -190,7 +192,7 @@ def _proved(record: CustomHostname) -> frozenset[Purpose]:
 
 
 def _stays(record: CustomHostname) -> bool:
-    """Whether Cloudflare will serve the name for longer than it takes to switch to it."""
+    """Whether Cloudflare will serve the name for longer than a switch to it takes."""
     view = record.cloudflare.seen
     return view is None or hostname_meaning(view) is HostnameMeaning.ACTIVE
 

@@ -1,7 +1,7 @@
-"""A hostname as it may stand in a custom hostname: parsed once, refused early, always A-labels.
+"""A hostname that may be a custom hostname: parsed once, refused early, always in A-labels.
 
-Rules: RFC 1035 lengths, RFC 5891 (IDNA 2008) for what is not ASCII, one leading ``*.``, and what
-Cloudflare refuses anyway (its error codes 1407 to 1411).
+The rules are the lengths of RFC 1035, RFC 5891 (IDNA 2008) for names that are not ASCII, one
+leading ``*.``, and what Cloudflare refuses anyway (its error codes 1407 to 1411).
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ RESERVED_TOP_LEVEL = frozenset(
 RESERVED_DOMAINS = ("example.com", "example.net", "example.org")
 
 PublicSuffix = Callable[[str], str | None]
-"""Give the public suffix of a name in A-labels, or None when no known suffix ends it."""
+"""Returns the public suffix of a name in A-labels, or None if the name ends in no known suffix."""
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _IPV4_PART = re.compile(r"(0x[0-9a-f]*|[0-9]+)")
-# All of Unicode's white space, and what is pasted unseen: the byte order mark, spaces and joiners
-# without width, the marks of direction.
+# All of Unicode's white space, and invisible characters that come with a paste: the byte order
+# mark, zero-width spaces and joiners, direction marks.
 _OUTER = (
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
     "\u200a\u2028\u2029\u202f\u205f\u3000\ufeff\u180e\u200b\u200c\u200d\u200e\u200f\u2060"
 )
 _FULL_STOPS = re.compile("[\u3002\uff0e\uff61]")
-# Scripts that are written together (UTS 39, "highly restrictive"); any other mixture in one label
-# is how look-alike names are made.
+# Scripts that are written together (UTS 39, "highly restrictive"). Any other mixture within one
+# label can make look-alike names.
 _WRITTEN_TOGETHER = (
     frozenset({"LATIN", "CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "IDEOGRAPHIC"}),
     frozenset({"LATIN", "CJK", "BOPOMOFO", "IDEOGRAPHIC"}),
@@ -62,7 +62,7 @@ class Hostname:
 
     @property
     def base(self) -> str:
-        """The name Cloudflare's object has: the one without ``*.``."""
+        """The name that Cloudflare's object has: the name without ``*.``."""
         return self.name.removeprefix("*.")
 
 
@@ -70,7 +70,7 @@ def parse_hostname(text: str, public_suffix: PublicSuffix) -> Hostname:
     """Parse what a caller typed.
 
     Raises:
-        InvalidHostname: with a stable code and the way out.
+        InvalidHostname: with a stable code and how to correct the name.
     """
     name = spell_hostname(text)
     base = name.removeprefix("*.")
@@ -80,9 +80,10 @@ def parse_hostname(text: str, public_suffix: PublicSuffix) -> Hostname:
 
 
 def spell_hostname(text: str) -> str:
-    """Give the one spelling of a name, of whatever domain; `*.` may stand in front.
+    """Normalize the spelling of a name in any domain. It may start with `*.`.
 
-    Outer white space and one final dot are taken off, letters are folded, U-labels become A-labels.
+    Outer white space and one final dot are removed, letters become lower-case, and U-labels become
+    A-labels.
 
     Raises:
         InvalidHostname: with a stable code, and the character at fault with its place.
@@ -103,12 +104,12 @@ def spell_hostname(text: str) -> str:
 
 
 def trim(text: str) -> str:
-    """Take off what a paste brings along at both ends: white space, and what has no width."""
+    """Remove what a paste adds at both ends: white space and zero-width characters."""
     return text.strip(_OUTER)
 
 
 def registrable_domain(name: str, public_suffix: PublicSuffix) -> str | None:
-    """Give the label below the public suffix, with it; None for a suffix or an unknown one."""
+    """Return the public suffix with the label before it; None for a suffix or an unknown one."""
     suffix = public_suffix(name)
     if suffix is None or suffix == name:
         return None
@@ -116,7 +117,7 @@ def registrable_domain(name: str, public_suffix: PublicSuffix) -> str | None:
 
 
 def refuse_own_names(hostname: Hostname, *, zone_name: str | None, own: tuple[str, ...]) -> None:
-    """Refuse the names the provider itself uses; names below its zone are fine.
+    """Refuse the names that the provider itself uses. Names below its zone are allowed.
 
     Raises:
         InvalidHostname: `hostname_is_ours`.
@@ -130,7 +131,7 @@ def refuse_own_names(hostname: Hostname, *, zone_name: str | None, own: tuple[st
 
 
 def _trimmed(text: str) -> str:
-    # An A-label is never shorter than its U-label, so nothing this long can still become valid.
+    # An A-label is never shorter than its U-label, so a longer text cannot become valid.
     if len(text) > 4 * MAX_LENGTH:
         raise InvalidHostname(
             "hostname_too_long", f"A hostname has at most {MAX_LENGTH} characters."
@@ -147,7 +148,7 @@ def _trimmed(text: str) -> str:
 
 
 def _refuse_characters(typed: str) -> None:
-    """Name the first character that no name of ASCII letters has; `*.` was looked at before."""
+    """Report the first character that no ASCII hostname has. `*.` was checked before."""
     for place, character in enumerate(typed, 1):
         is_star = character == "*" and place == 1
         if not (is_star or (character.isascii() and character.isalnum()) or character in "-."):
@@ -169,7 +170,7 @@ def _refuse_characters(typed: str) -> None:
 
 
 def _called(character: str) -> str:
-    """Name a character for people: as it is where that can be seen, else by its number."""
+    """Describe a character for an error message: as it is if it is visible, else by its number."""
     if character.isprintable() and not character.isspace():
         return f"'{character}'"
     name = unicodedata.name(character, "")
@@ -177,7 +178,7 @@ def _called(character: str) -> str:
 
 
 def _first_not_idna(typed: str) -> tuple[int, str] | None:
-    """Find the first character that IDNA 2008 allows in no name; else one that needs a context."""
+    """Find the first character that IDNA 2008 never allows, else one allowed only in a context."""
     for allowed in (("PVALID", "CONTEXTJ", "CONTEXTO"), ("PVALID",)):
         for place, character in enumerate(typed, 1):
             if character not in "*." and not _is_allowed(character, allowed):
@@ -187,7 +188,7 @@ def _first_not_idna(typed: str) -> tuple[int, str] | None:
 
 def _is_allowed(character: str, classes: tuple[str, ...]) -> bool:
     try:
-        # Unicode's own mapping comes first: capitals, full-width letters.
+        # Apply Unicode's own mapping first, as for capitals and full-width letters.
         mapped = idna.uts46_remap(character, std3_rules=True)
     except (idna.IDNAError, UnicodeError):
         return False
@@ -223,7 +224,7 @@ def _refuse_addresses(base: str) -> None:
         raise InvalidHostname("hostname_is_ip", "An IP address is no hostname; give a name.")
     if ":" in base:
         raise InvalidHostname("hostname_has_port", "Give the hostname without a port.")
-    # Every notation inet_aton takes ends in a number (WHATWG URL, "ends in a number").
+    # Every notation that inet_aton accepts ends in a number (WHATWG URL, "ends in a number").
     if _IPV4_PART.fullmatch(base.rsplit(".", 1)[-1]):
         raise InvalidHostname("hostname_is_ip", "An IP address is no hostname; give a name.")
 

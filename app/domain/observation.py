@@ -1,7 +1,7 @@
-"""What one look brought: Found, Absent, Unknown or NotAsked, and never a guess between them.
+"""What a check observed: Found, Absent, Unknown or NotAsked, and never a guess between them.
 
-"Could not ask" is not "no": only a success is `Found`, only Cloudflare's own "not found" or an
-NXDOMAIN or no-data answer is `Absent`; everything else is `Unknown` and moves nothing.
+"Could not ask" is not "no". Only a success is `Found`. Only Cloudflare's own "not found" and an
+NXDOMAIN or no-data answer are `Absent`. Everything else is `Unknown` and changes no state.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Found(Generic[T]):
-    """Asked, and this was the answer."""
+    """Asked, and answered with `value`."""
 
     value: T
 
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """Asked, and surely not there."""
+    """Asked, and certainly not there."""
 
     namesake: CloudflareHostname | None = None
-    """Another custom hostname of the same name that the zone has, under an id of its own."""
+    """Another custom hostname of the same name in the zone, under an id of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Asked without a usable answer; `retry_after` in seconds where the other side named it."""
+    """Asked without a usable answer. `retry_after` is in seconds, if the other side named it."""
 
     why: str
     retry_after: float | None = None
     detail: str | None = field(default=None, compare=False)
-    """In words, for people."""
+    """A description for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class NotAsked:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An act was answered with a permanent no; `code` is Cloudflare's number."""
+    """An action was refused permanently. `code` is Cloudflare's number."""
 
     code: int
     message: str
@@ -66,12 +66,12 @@ class ValidationRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloudflareHostname:
-    """A custom hostname as Cloudflare shows it; statuses are its raw texts."""
+    """A custom hostname as Cloudflare shows it. The statuses are Cloudflare's raw texts."""
 
     id: str
     hostname: str
     status: str
-    """Empty where Cloudflare did not say."""
+    """Empty if Cloudflare did not say."""
     ssl_status: str | None = None
     ssl_method: str | None = None
     ssl_type: str | None = None
@@ -84,9 +84,9 @@ class CloudflareHostname:
     ownership_name: str | None = None
     ownership_value: str | None = None
     ownership_http: tuple[str, str] | None = None
-    """URL and body of the ownership token that is served by hand."""
+    """URL and body of the ownership token that the tenant serves over HTTP."""
     delegation: tuple[str, str] | None = None
-    """`_acme-challenge` of the name, and where its CNAME has to lead for delegated DCV."""
+    """For delegated DCV: the name at `_acme-challenge`, and the target of its CNAME."""
     custom_origin_server: str | None = None
     custom_origin_sni: str | None = None
     custom_metadata: Mapping[str, Any] | None = None
@@ -101,26 +101,27 @@ class HostnamePage:
     hostnames: tuple[CloudflareHostname, ...]
     total: int
     unreadable: tuple[str, ...] = ()
-    """The ids of entries whose fields could not be read; empty texts where there was no id."""
+    """The ids of entries whose fields could not be read; an empty text for an entry without an
+    id."""
 
 
 CloudflareView = Found[CloudflareHostname] | Absent | Unknown | NotAsked | Refused
-"""Cloudflare's view of one hostname; `Refused` only ever answers an act."""
+"""Cloudflare's view of one hostname. `Refused` is only ever the answer to an action."""
 
 
 class Side(StrEnum):
-    """Whom a look asks."""
+    """The system that a check asks."""
 
     DNS = "dns"
     CLOUDFLARE = "cloudflare"
 
 
 class RoutingKind(StrEnum):
-    """By what evidence the tenant's DNS does, or does not, point at us."""
+    """The evidence that the tenant's DNS does, or does not, point at us."""
 
     CNAME = "cname"
     APEX = "apex"
-    """All its addresses are those of our apex proxying."""
+    """All its addresses belong to our apex proxying."""
     FLATTENED = "flattened"
     ELSEWHERE = "points_elsewhere"
     ABSENT = "absent"
@@ -128,7 +129,7 @@ class RoutingKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """Where the name's DNS leads: the CNAME chain after the name itself, and its last addresses."""
+    """Where the name's DNS points: the CNAME chain after the name, and the last addresses."""
 
     kind: RoutingKind
     chain: tuple[str, ...] = ()
@@ -149,40 +150,40 @@ Values = Found[tuple[str, ...]] | Absent | Unknown
 
 @dataclass(frozen=True, slots=True)
 class DnsView:
-    """What DNS says of one hostname: where it leads, and each record that was asked for."""
+    """What DNS says of one hostname: where it points, and each record that was asked for."""
 
     routing: Found[Routing] | Unknown | NotAsked = NotAsked()
     records: Mapping[RRsetKey, Values] = field(default_factory=dict)
 
 
 class Action(StrEnum):
-    """What may be done at Cloudflare for one hostname."""
+    """What the service may do at Cloudflare for one hostname."""
 
     CREATE = "create"
     REFRESH = "refresh"
     EDIT = "edit"
-    """Send the wanted shape, which differs from the one last sent."""
+    """Send the wanted spec, which differs from the one last sent."""
     DELETE = "delete"
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """All that was seen in one check.
+    """Everything observed in one check.
 
-    After an action, `performed` names it and `cloudflare` is what answered it.
+    After an action, `performed` names it and `cloudflare` is its answer.
     """
 
     cloudflare: CloudflareView = NotAsked()
     dns: DnsView = DnsView()
     performed: Action | None = None
     sent_at: datetime | None = None
-    """When the question to Cloudflare was sent; None means now."""
+    """When the request to Cloudflare was sent. None means now."""
     held_back: datetime | None = None
-    """The budget of calls to Cloudflare has none to spare until then: nothing may be done there."""
+    """Until then the budget has no call to spare, so no action may be taken at Cloudflare."""
 
     @property
     def saw_nothing(self) -> bool:
-        """Whether neither side was asked."""
+        """Whether the check asked neither side."""
         dns = self.dns
         asked = (self.cloudflare, dns.routing, *dns.records.values())
         return all(isinstance(each, NotAsked) for each in asked)

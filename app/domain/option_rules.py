@@ -1,7 +1,8 @@
-"""Whether a choice of plan and options can work, found out before anything is called.
+"""Whether a choice of plan and options can work, decided before anything is called.
 
-Each rule names the field at fault and the way out. What only Cloudflare knows (whether an origin
-is a record of the zone, whether the plan has an option) is left to it.
+Each rule names the field at fault and how to correct it. What only Cloudflare knows is left to
+Cloudflare: whether an origin is a record of the zone, whether the Cloudflare plan has an option.
+`services/option_validation` applies the rules.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ REQUEST_HOST_HEADER = ":request_host_header:"
 LONGEST_PROVABLE = MAX_LENGTH - len("_cf-custom-hostname.")
 
 
-# The uuid has 16 characters; room is left for longer ones.
+# The uuid has 16 characters; this leaves room for longer ones.
 LONGEST_DELEGATED = MAX_LENGTH - len(f".{DCV_SUFFIX}") - 37
 
 FLATTENING = (
@@ -40,16 +41,16 @@ FLATTENING = (
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Where in DNS a name stands, as far as its routing record depends on that."""
+    """Where in DNS a name is, as far as its routing record depends on that."""
 
     is_apex: bool
-    """It is a zone of its own, or may be one: no CNAME stands there."""
+    """The name is, or may be, a zone of its own, where a CNAME is not possible."""
     is_at_cloudflare: bool = False
-    """Its name servers are Cloudflare's, which flatten a CNAME at an apex."""
+    """Cloudflare's name servers answer for it, and flatten a CNAME at an apex."""
 
 
 def takes_cname(ground: Ground, *, is_proxied: bool) -> bool:
-    """Whether plan `simple` works there; `is_proxied`: the zone has apex proxying.
+    """Whether plan `simple` works there. `is_proxied`: the zone has apex proxying.
 
     Source: Cloudflare DNS, "CNAME flattening"; Cloudflare for SaaS, "Apex proxying".
     """
@@ -57,7 +58,7 @@ def takes_cname(ground: Ground, *, is_proxied: bool) -> bool:
 
 
 def default_plan(hostname: Hostname, *, takes_cname: bool = True) -> Plan:
-    """Give the plan where none is named: the one that works and asks least of the tenant."""
+    """Return the plan if none is named: the one that works and asks the least of the tenant."""
     if hostname.is_wildcard:
         return Plan.DELEGATED
     return Plan.SIMPLE if takes_cname else Plan.ZERO_DOWNTIME
@@ -65,7 +66,7 @@ def default_plan(hostname: Hostname, *, takes_cname: bool = True) -> Plan:
 
 @dataclass(frozen=True, slots=True)
 class ChosenOptions:
-    """What was chosen for which hostname."""
+    """The chosen plan and options, with their hostname."""
 
     plan: Plan
     hostname: Hostname
@@ -73,10 +74,10 @@ class ChosenOptions:
 
 
 def parse_plan(text: str | None, hostname: Hostname) -> Plan:
-    """Read the caller's choice; None is the default for a name that takes a CNAME.
+    """Read the caller's plan. None gives the default for a name that takes a CNAME.
 
     Raises:
-        PlanNotAvailable: naming what to choose instead.
+        PlanNotAvailable: names what to choose instead.
     """
     if text is None:
         return default_plan(hostname)
@@ -107,10 +108,10 @@ _FIXED = {
 
 
 def refuse_fixed(said: Mapping[str, Any]) -> None:
-    """Refuse a change of what never changes.
+    """Refuse to change what never changes.
 
     Raises:
-        InvalidInput: with the way out.
+        InvalidInput: with what to do instead.
     """
     for field, way_out in _FIXED.items():
         if field in said:
@@ -118,14 +119,14 @@ def refuse_fixed(said: Mapping[str, Any]) -> None:
 
 
 def is_at_cloudflare(name_servers: tuple[str, ...]) -> bool:
-    """Whether a domain's name servers are Cloudflare's own, which flatten a CNAME at an apex."""
+    """Whether a domain uses Cloudflare's name servers, which flatten a CNAME at an apex."""
     return bool(name_servers) and all(
         server.endswith(".ns.cloudflare.com") for server in name_servers
     )
 
 
 def settle(choice: ChosenOptions) -> ChosenOptions:
-    """Leave out the methods where the plan has its own: they are said once, by the plan."""
+    """Drop the methods if the plan has its own; the plan alone then names them."""
     if choice.plan is Plan.CUSTOM:
         return choice
     options = replace(choice.options, dcv_method=None, ownership_method=None)
@@ -133,10 +134,10 @@ def settle(choice: ChosenOptions) -> ChosenOptions:
 
 
 def patched_options(before: ChosenOptions, said: Mapping[str, Any]) -> ChosenOptions:
-    """Give what is chosen after a change: left out stays, None resets to default.
+    """Return the choice after a change: a field left out stays, None resets to the default.
 
     Raises:
-        PlanNotAvailable: naming what to choose instead.
+        PlanNotAvailable: names what to choose instead.
     """
     plan, options = before.plan, before.options
     if "plan" in said:
@@ -150,10 +151,10 @@ def patched_options(before: ChosenOptions, said: Mapping[str, Any]) -> ChosenOpt
 def validate_options(
     choice: ChosenOptions, *, zone_name: str | None, public_suffix: PublicSuffix
 ) -> ChosenOptions:
-    """Refuse what cannot work, and give the rest as it is kept.
+    """Refuse what cannot work, and return the rest in the form that is stored.
 
     Raises:
-        OptionNotAvailable: with the field at fault and the way out.
+        OptionNotAvailable: with the field at fault and how to correct it.
     """
     choice = spell_names(choice, public_suffix)
     for rule in _RULES:
@@ -164,10 +165,10 @@ def validate_options(
 
 
 def spell_names(choice: ChosenOptions, public_suffix: PublicSuffix) -> ChosenOptions:
-    """Give the choice with the names among its options in their one spelling.
+    """Return the choice with the hostnames among its options in normalized spelling.
 
     Raises:
-        OptionNotAvailable: one of them is no name.
+        OptionNotAvailable: one of them is not a hostname.
     """
     origin, sni = choice.options.custom_origin_server, choice.options.custom_origin_sni
     if origin is not None:
@@ -189,7 +190,7 @@ def _methods_are_custom(choice: ChosenOptions) -> Iterator[FieldError]:
     said = choice.options
     if choice.plan is Plan.CUSTOM:
         return
-    # What the plan does anyway may be said: a document that is sent back is no fault.
+    # The plan's own methods are allowed, so that a document may be sent back unchanged.
     if said.dcv_method not in {None, own.dcv}:
         yield "/dcv_method", f"Plan `{choice.plan}` has its own; choose plan `custom` with it."
     if said.ownership_method not in {None, own.ownership}:
@@ -238,7 +239,7 @@ def _ciphers_need_older_tls(choice: ChosenOptions) -> Iterator[FieldError]:
 
 
 def _metadata_is_small(choice: ChosenOptions) -> Iterator[FieldError]:
-    # As it is sent: without a space between.
+    # Measure the compact form, which is the one that is sent.
     compact = json.dumps(choice.options.custom_metadata, ensure_ascii=False, separators=(",", ":"))
     size = len(compact.encode())
     if size > MAX_CUSTOM_METADATA:

@@ -1,6 +1,7 @@
-"""What a caller may choose besides the plan: how to prove, which authority, where to, which TLS.
+"""The options besides the plan: validation methods, certificate authority, origin, TLS, metadata.
 
-Names and values are Cloudflare's own (custom hostnames API); None always means its default.
+Names and values are Cloudflare's own (custom hostnames API). None always means Cloudflare's
+default. `option_rules` decides which of them work together.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 
 class DcvMethod(StrEnum):
-    """How the certificate authority is shown that the domain is the tenant's."""
+    """How the tenant proves control of the domain to the certificate authority."""
 
     HTTP = "http"
     TXT = "txt"
@@ -20,16 +21,16 @@ class DcvMethod(StrEnum):
 
 
 class OwnershipMethod(StrEnum):
-    """How Cloudflare is shown that the hostname is the tenant's."""
+    """How the tenant proves control of the hostname to Cloudflare."""
 
     REALTIME = "realtime"
-    """By the routing record itself."""
+    """The routing record itself is the proof."""
     TXT = "txt"
     HTTP = "http"
 
 
 class CertificateAuthority(StrEnum):
-    """Who issues; an Enterprise zone may choose."""
+    """Who issues the certificate. An Enterprise zone may choose."""
 
     GOOGLE = "google"
     LETS_ENCRYPT = "lets_encrypt"
@@ -38,7 +39,7 @@ class CertificateAuthority(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """The part of `ssl.settings` that is set here; None leaves a setting as it is."""
+    """The part of `ssl.settings` that Nameplate sets. None leaves a setting as it is."""
 
     min_tls_version: str | None = None
     tls_1_3: str | None = None
@@ -47,7 +48,7 @@ class Tls:
     ciphers: tuple[str, ...] | None = None
 
     def settings(self) -> dict[str, Any]:
-        """Give what is set, in Cloudflare's form."""
+        """Return the settings that are not None, in Cloudflare's form."""
         said = {each.name: getattr(self, each.name) for each in fields(self)}
         return {
             name: list(value) if isinstance(value, tuple) else value
@@ -58,25 +59,25 @@ class Tls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Everything a caller may choose for one hostname."""
+    """Everything that a caller may choose for one hostname."""
 
     dcv_method: DcvMethod | None = None
-    """Only plan `custom` chooses it; the others have their own."""
+    """Only plan `custom` takes it; every other plan has its own."""
     ownership_method: OwnershipMethod | None = None
-    """The same."""
+    """Only plan `custom` takes it; every other plan has its own."""
     certificate_authority: CertificateAuthority | None = None
     custom_origin_server: str | None = None
     custom_origin_sni: str | None = None
     tls: Tls = Tls()
     custom_metadata: Mapping[str, Any] = field(default_factory=dict)
-    """For Cloudflare's Workers and rules; our own `metadata` never leaves us."""
+    """For Cloudflare's Workers and rules. The field `metadata` is never sent to Cloudflare."""
 
 
 def merge_options(options: Options, said: Mapping[str, Any]) -> Options:
-    """Give the options as they are with what was said: left out stays, None resets to default.
+    """Apply a patch to the options: a field left out stays, None resets to the default.
 
-    `tls` is merged setting by setting, everything else is replaced as a whole. `said` may hold
-    other fields too; its values are of the kinds that the API lets through.
+    `tls` is merged setting by setting; everything else is replaced as a whole. `said` may hold
+    other fields too. Its values are of the types that the API accepts.
     """
     changes: dict[str, Any] = {
         name: None if said[name] is None else read(said[name])

@@ -1,4 +1,4 @@
-"""What each plan asks Cloudflare for, and which DNS records it asks of the tenant, in order."""
+"""What each plan asks of Cloudflare, and which DNS records it asks of the tenant, in order."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ APEX_NOTE = (
 
 @dataclass(frozen=True, slots=True)
 class Methods:
-    """The two proofs: for the certificate, and for the hostname."""
+    """The two proofs of a hostname: one for the certificate, one for its ownership."""
 
     dcv: DcvMethod
     ownership: OwnershipMethod
     is_delegated: bool = False
-    """The DCV tokens are Cloudflare's affair, found through a CNAME."""
+    """Cloudflare handles the DCV tokens, which a CNAME delegates to it."""
 
 
 _METHODS = {
@@ -52,8 +52,8 @@ _METHODS = {
     Plan.DELEGATED: Methods(DcvMethod.TXT, OwnershipMethod.REALTIME, is_delegated=True),
     Plan.CUSTOM: Methods(DcvMethod.HTTP, OwnershipMethod.REALTIME),
 }
-# Nothing can be fetched from a wildcard, and its own record says nothing of the name Cloudflare
-# checks, which is the base: there the ownership token is asked for.
+# A wildcard cannot be fetched over HTTP. Its own record says nothing about the name that Cloudflare
+# checks, which is the base; the ownership token is asked for there.
 _WILDCARD_METHODS = {
     Plan.DELEGATED: Methods(DcvMethod.TXT, OwnershipMethod.TXT, is_delegated=True),
     Plan.CUSTOM: Methods(DcvMethod.TXT, OwnershipMethod.TXT),
@@ -61,7 +61,7 @@ _WILDCARD_METHODS = {
 
 
 def methods_of(plan: Plan, hostname: Hostname, options: Options) -> Methods:
-    """Give the proofs that this choice leads to."""
+    """Return the methods that follow from a plan, a hostname and its options."""
     own = _METHODS[plan]
     if hostname.is_wildcard:
         own = _WILDCARD_METHODS.get(plan, own)
@@ -71,7 +71,7 @@ def methods_of(plan: Plan, hostname: Hostname, options: Options) -> Methods:
 
 
 def methods(record: CustomHostname) -> Methods:
-    """Give a record's proofs; the certificate is that of the object, which may be shared."""
+    """Return a record's methods. The DCV method is the object's, which a sibling may share."""
     own = methods_of(record.plan, record.hostname, record.options)
     if not covers_wildcard(record) or record.hostname.is_wildcard:
         return own
@@ -80,12 +80,12 @@ def methods(record: CustomHostname) -> Methods:
 
 
 def is_real_time(record: CustomHostname) -> bool:
-    """Whether the routing record itself proves the hostname, so that it may be switched at once."""
+    """Whether the routing record itself proves the hostname, so the tenant may switch at once."""
     return methods(record).ownership is OwnershipMethod.REALTIME
 
 
 def wanted_spec(record: CustomHostname) -> ObjectSpec:
-    """What the object at Cloudflare shall be."""
+    """The spec that the object at Cloudflare should have."""
     options = record.options
     authority = options.certificate_authority
     is_withheld = record.zone.takes_custom_metadata is False
@@ -102,14 +102,14 @@ def wanted_spec(record: CustomHostname) -> ObjectSpec:
 
 
 def has_drifted(record: CustomHostname) -> bool:
-    """Whether Cloudflare may hold another shape than the one wanted now."""
+    """Whether Cloudflare may hold another spec than the one wanted now."""
     known = record.cloudflare
     wanted = wanted_spec(record)
     return any(sent is not None and sent != wanted for sent in (known.applied, known.in_flight))
 
 
 def wanted_records(record: CustomHostname) -> tuple[DnsRecord, ...]:
-    """The records to add, in the order to add them, each with what DNS last said of it."""
+    """The records to add, in that order, each with its last DNS status."""
     wanted = (*_ownership(record), *_certificate(record), *_routing(record))
     return tuple(replace(r, status=record.dns.statuses.get(r.key, r.status)) for r in wanted)
 
@@ -120,11 +120,11 @@ def found_records(record: CustomHostname) -> frozenset[RecordKey]:
 
 
 def records_complete(record: CustomHostname) -> bool:
-    """Whether `wanted_records` is the whole list: Cloudflare prepares tokens some seconds late."""
+    """Whether `wanted_records` is complete: Cloudflare prepares tokens a few seconds late."""
     used = methods(record)
     proof = used.ownership is OwnershipMethod.REALTIME or bool([*_ownership(record)])
     view = record.cloudflare.seen
-    # Once the hostname is active Cloudflare shows no token: a name that joins it needs none.
+    # Cloudflare shows no token once the hostname is active, and a name that joins it needs none.
     proof = proof or (view is not None and hostname_meaning(view) is HostnameMeaning.ACTIVE)
     needs_token = used.dcv is not DcvMethod.HTTP or used.ownership is not OwnershipMethod.REALTIME
     needed = 0
@@ -135,15 +135,16 @@ def records_complete(record: CustomHostname) -> bool:
 
 
 def renews_itself(record: CustomHostname) -> bool:
-    """Whether the certificate is renewed over HTTP, whatever tokens are shown.
+    """Whether the certificate renews over HTTP, whatever tokens are shown.
 
-    Source: Cloudflare for SaaS, "Certificate renewal": all but wildcards, while traffic arrives.
+    Source: Cloudflare for SaaS, "Certificate renewal": all names but wildcards, while traffic
+    arrives.
     """
     return record.state is State.CNAME_VERIFIED and not wanted_spec(record).wildcard
 
 
 def needs_dcv_uuid(record: CustomHostname) -> bool:
-    """Whether the delegation's target is known neither from the object nor from the zone."""
+    """Whether neither the object nor the zone gives the delegation's target."""
     known = record.cloudflare
     unknown = known.delegation is None and record.zone.dcv_uuid is None
     return unknown and known.seen is not None and methods(record).is_delegated
@@ -176,7 +177,8 @@ def _certificate(record: CustomHostname) -> Iterator[DnsRecord]:
             case DcvMethod.EMAIL if token.emails:
                 mails = ", ".join(token.emails)
                 yield _before("EMAIL", record.hostname.base, mails, purpose, ANSWER_THE_MAIL)
-            # In real time Cloudflare serves this token itself, once the name leads there.
+            # With real-time validation Cloudflare serves this token itself once the name points
+            # there.
             case DcvMethod.HTTP if token.http_url and token.http_body and not is_real_time(record):
                 yield _before("HTTP", token.http_url, token.http_body, purpose, SERVED_BY_HAND)
             case _:
@@ -207,7 +209,7 @@ def _routing(record: CustomHostname) -> Iterator[DnsRecord]:
 
 
 def apex_addresses(prefixes: tuple[str, ...]) -> tuple[str, ...]:
-    """Give the addresses to show: those named one by one, or the first host of each prefix."""
+    """Return the addresses to show: single ones as they are, else the first host of each prefix."""
     networks = [ipaddress.ip_network(prefix) for prefix in prefixes]
     single = [n for n in networks if n.num_addresses == 1]
     return tuple(str(next(iter(n.hosts()))) for n in single or networks)

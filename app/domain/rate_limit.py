@@ -1,9 +1,11 @@
-"""Cloudflare calls as a budget: a token bucket for all calls, a log of creations, and lanes. Pure.
+"""Cloudflare's rate limits: a token bucket for all calls, a log of creations, and lanes. Pure.
 
-Cloudflare lets one user make 1,200 calls in five minutes and refuses **every** call for the next
-five when one more is made; of successful creations it takes 15 a minute. A `Bucket` never lets
-more out, whatever the number of replicas: it is one row in Postgres, changed under its lock. What
-was drawn is not given back. Instants are seconds since the epoch, of `nameplate_now()`.
+Cloudflare lets one user make 1,200 calls in five minutes. One call more, and it refuses **every**
+call for the next five minutes. It accepts 15 successful creations a minute. A `Bucket` never lets
+more out, whatever the number of replicas: it is one row in Postgres, changed under its lock. An
+acquired call is not given back. Instants are seconds since the epoch, of `nameplate_now()`.
+
+`services/rate_limiter` acquires the calls; `persistence/rate_limits` stores the row.
 """
 
 from __future__ import annotations
@@ -15,21 +17,21 @@ from enum import StrEnum
 
 
 class Lane(StrEnum):
-    """What a call is for; a lane cannot use up what belongs to another."""
+    """What a call is for. A lane cannot use up the calls of another lane."""
 
     INTERACTIVE = "interactive"
-    """Somebody waits for the answer."""
+    """A caller waits for the answer."""
     CREATION = "creation"
     VALIDATION = "validation"
     RESYNC = "resync"
 
 
 SHARES: Mapping[Lane, float] = {Lane.CREATION: 0.2, Lane.VALIDATION: 0.45, Lane.RESYNC: 0.35}
-"""How the lanes behind the interactive one divide the rate while more than one of them wants it."""
+"""How the other lanes divide the rate while more than one of them wants it."""
 INTERACTIVE_MOST = 0.75
 """The part of the rate that interactive calls may take while other lanes are refused."""
 BURST_PART = 1 / 16
-"""The part of a window's calls that may be made at once: sixty, of Cloudflare's default."""
+"""The part of a window's calls that may be made at once: sixty, with Cloudflare's default."""
 BURST_AT_LEAST = 60
 INTERACTIVE_PART = 2 / 3
 CONTENDED_SECONDS = 5.0
@@ -38,17 +40,17 @@ MINUTE = 60.0
 TENANT_PART = 0.1
 """One tenant's share of a minute's calls in the interactive lane."""
 CREATION_MARGIN = 5.0
-"""Seconds by which a creation may reach Cloudflare later than the one drawn before it."""
+"""Seconds by which a creation may reach Cloudflare later than the one acquired before it."""
 SLOTS = 30
 DEFAULT_RETRY_SECONDS = 30.0
 """How long to wait after a 429 that does not say how long."""
 BEYOND_SHARE_EVERY = 5
-"""One slot in five goes to those who have more than a tenant's first few waiting."""
+"""One slot in five goes to a queue position beyond its tenant's share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Cloudflare's limits, and how much of the first one is ours to spend.
+    """Cloudflare's limits, and how much of the limit of all calls the service may spend.
 
     The rest is left to the dashboard's users and to other programs of the same account.
     """
@@ -61,7 +63,7 @@ class Limits:
 
     @property
     def ours(self) -> float:
-        """How many calls of one window are ours."""
+        """How many calls of one window the service may make."""
         return self.calls * self.spend
 
     @property
@@ -76,23 +78,26 @@ class Limits:
 
     @property
     def rate(self) -> float:
-        """Calls a second: with the burst, one window never sees more than `ours`."""
+        """Calls per second. Together with the burst, a window never sees more than `ours`."""
         return (self.ours - self.burst) / self.window
 
     @property
     def a_tenants(self) -> int:
-        """Interactive calls that one tenant may cause within a minute; more wait for their turn."""
+        """How many interactive calls one tenant may cause within a minute. More have to wait."""
         return max(4, math.ceil(self.ours / self.window * MINUTE * TENANT_PART))
 
     @property
     def our_creations(self) -> int:
-        """One in fifteen less than allowed: latency may push one more into somebody's minute."""
+        """How many creations to make in a window: one in fifteen fewer than Cloudflare allows.
+
+        Latency may move one more creation into a minute.
+        """
         return max(1, self.creations * 14 // 15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateHeaders:
-    """What an answer's rate limit headers said: calls in all, calls left, seconds until reset."""
+    """An answer's rate limit headers: calls in all, calls left, seconds until the reset."""
 
     limit: int
     remaining: int
@@ -101,7 +106,7 @@ class RateHeaders:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """The state of one budget; `at` is when `tokens` and `credits` were last counted."""
+    """The state of one budget. `at` is when `tokens` and `credits` were last counted."""
 
     at: float
     tokens: float
@@ -109,27 +114,27 @@ class Bucket:
     refused_at: Mapping[Lane, float] = field(default_factory=dict)
     blocked_until: float = 0.0
     creations: tuple[float, ...] = ()
-    """When each creation of the last window was drawn, oldest first."""
+    """When each creation of the last window was acquired, oldest first."""
     creations_blocked_until: float = 0.0
     slow_until: float = 0.0
     slow_rate: float = 0.0
-    """The rate until then: others spend from the same limit."""
+    """The rate until `slow_until`, because others spend from the same limit."""
     spent: Mapping[Lane, Mapping[int, int]] = field(default_factory=dict)
-    """Calls by lane and thirtieth of a window."""
+    """Calls by lane and by thirtieth of a window."""
     others: int = 0
-    """Calls of others within the window, as last heard."""
+    """Calls of others within the window, as the last headers showed."""
     ranks_served: Mapping[Lane, int] = field(default_factory=dict)
-    """The turn that was served last, by lane."""
+    """The call queue's rank served last, by lane."""
     served: int = 0
-    """How many turns were served: every fifth goes to the rest."""
+    """How many queue positions were served. Every fifth is one beyond its tenant's share."""
     people_since: float = 0.0
     people: Mapping[str, int] = field(default_factory=dict)
-    """Interactive calls by tenant, of the minute that began then."""
+    """Interactive calls by tenant, in the minute that began at `people_since`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What was granted, and the seconds until there may be more where that was not all."""
+    """What was granted, and the seconds to wait for more if that was not all."""
 
     bucket: Bucket
     granted: int
@@ -137,12 +142,12 @@ class Grant:
 
 
 def full(limits: Limits, now: float) -> Bucket:
-    """A budget nothing was ever drawn from."""
+    """A budget from which no call was ever acquired."""
     return Bucket(at=now, tokens=limits.burst)
 
 
 def acquire(bucket: Bucket, limits: Limits, lane: Lane, want: int, now: float) -> Grant:
-    """Take up to `want` calls for `lane`."""
+    """Acquire up to `want` calls for `lane`."""
     bucket = _refilled(bucket, limits, now)
     granted = min(want, _affordable(bucket, limits, lane, now))
     if granted < want:
@@ -157,7 +162,7 @@ def acquire(bucket: Bucket, limits: Limits, lane: Lane, want: int, now: float) -
 
 
 def acquire_all(bucket: Bucket, limits: Limits, lane: Lane, calls: int, now: float) -> Grant:
-    """Take all of `calls`, or none: some of them would be of no use."""
+    """Acquire all of `calls` or none, because some of them would be of no use."""
     grant = acquire(bucket, limits, lane, calls, now)
     if grant.granted == calls:
         return grant
@@ -166,9 +171,9 @@ def acquire_all(bucket: Bucket, limits: Limits, lane: Lane, calls: int, now: flo
 
 
 def acquire_interactive(bucket: Bucket, limits: Limits, tenant: str, now: float) -> Grant:
-    """Take one interactive call for what somebody of `tenant` waits for.
+    """Acquire one interactive call that `tenant` waits for.
 
-    Nobody who asks again and again takes the lane from the other tenants.
+    A tenant that keeps asking cannot take the lane from the other tenants.
     """
     left = bucket.people_since + MINUTE - now
     people = bucket.people if left > 0 else {}
@@ -183,7 +188,7 @@ def acquire_interactive(bucket: Bucket, limits: Limits, tenant: str, now: float)
 
 
 def acquire_creation(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> Grant:
-    """Take one creation: a place in the minute's log, and a call of `lane`."""
+    """Acquire one creation: an entry in the minute's log, and a call of `lane`."""
     bucket = _forget_creations(bucket, limits, now)
     wait = creation_wait(bucket, limits, now)
     if wait > 0:
@@ -195,7 +200,7 @@ def acquire_creation(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> 
 
 
 def creation_wait(bucket: Bucket, limits: Limits, now: float) -> float:
-    """Seconds until the next creation may be drawn, calls aside."""
+    """Seconds until the next creation may be acquired, calls aside."""
     bucket = _forget_creations(bucket, limits, now)
     wait = max(bucket.creations_blocked_until, bucket.blocked_until) - now
     if len(bucket.creations) >= limits.our_creations:
@@ -205,21 +210,24 @@ def creation_wait(bucket: Bucket, limits: Limits, now: float) -> float:
 
 
 def expected_wait(bucket: Bucket, limits: Limits, position: int, now: float) -> float:
-    """Estimate the seconds until the creation in the given position of the queue begins."""
+    """Estimate the seconds until the creation at the given position of the queue begins."""
     spacing = (limits.creation_window + CREATION_MARGIN) / limits.our_creations
     rounds = (position - 1) // limits.our_creations
     return creation_wait(bucket, limits, now) + (position - 1 - rounds) * spacing
 
 
 def debit(bucket: Bucket, limits: Limits, lane: Lane, calls: int, now: float) -> Bucket:
-    """Count calls that an act already begun cannot do without, even below zero."""
+    """Count the calls that an action already begun needs, even below zero."""
     bucket = _refilled(bucket, limits, now)
     owing = replace(bucket, tokens=bucket.tokens - calls)
     return _count(owing, limits, lane, calls, now)
 
 
 def block(bucket: Bucket, limits: Limits, seconds: float, now: float) -> Bucket:
-    """Stop every lane: a call was refused for the limit of all calls. Begins empty afterwards."""
+    """Stop every lane after Cloudflare refused a call for the limit of all calls.
+
+    The bucket is empty when the block ends.
+    """
     bucket = _refilled(bucket, limits, now)
     return replace(
         bucket, tokens=0.0, credits={}, blocked_until=max(bucket.blocked_until, now + seconds)
@@ -227,20 +235,20 @@ def block(bucket: Bucket, limits: Limits, seconds: float, now: float) -> Bucket:
 
 
 def block_creations(bucket: Bucket, seconds: float, now: float) -> Bucket:
-    """Stop creations alone."""
+    """Stop only creations."""
     until = max(bucket.creations_blocked_until, now + seconds)
     return replace(bucket, creations_blocked_until=until)
 
 
 def record_headers(bucket: Bucket, limits: Limits, heard: RateHeaders, now: float) -> Bucket:
-    """Take in an answer's headers: they lower what is left, and never raise it."""
+    """Apply an answer's headers. They lower the number of calls left and never raise it."""
     bucket = _refilled(bucket, limits, now)
     ours = sum(spent(bucket, limits, now).values())
     bucket = replace(bucket, others=max(0, heard.limit - heard.remaining - ours))
     spare = heard.limit * (1 - limits.spend)
     if heard.remaining >= min(spare, limits.calls - limits.ours):
         return bucket
-    # Others have used more than was left to them: share what remains until the reset.
+    # Others used more than was left to them. Share what remains until the reset.
     left = max(0.0, heard.remaining - limits.burst / 4)
     reset = max(heard.reset, 1.0)
     tokens = min(bucket.tokens, left)
@@ -249,7 +257,7 @@ def record_headers(bucket: Bucket, limits: Limits, heard: RateHeaders, now: floa
 
 
 def spent(bucket: Bucket, limits: Limits, now: float) -> dict[Lane, int]:
-    """Calls of the last window by lane."""
+    """Return the calls of the last window by lane."""
     oldest = _slot(limits, now) - SLOTS
     return {
         lane: sum(n for slot, n in bucket.spent.get(lane, {}).items() if slot > oldest)
@@ -258,18 +266,18 @@ def spent(bucket: Bucket, limits: Limits, now: float) -> dict[Lane, int]:
 
 
 def left(bucket: Bucket, limits: Limits, now: float) -> dict[Lane, int]:
-    """Calls that each lane could draw at once; what one draws, the others may lack."""
+    """Return the calls each lane could acquire at once. One lane's calls may reduce another's."""
     refilled = _refilled(bucket, limits, now)
     return {lane: _affordable(refilled, limits, lane, now) for lane in Lane}
 
 
 def is_slot_beyond_share(served: int) -> bool:
-    """Whether the next turn belongs to those who are not among a tenant's first few."""
+    """Whether the next slot goes to a queue position beyond its tenant's share."""
     return served % BEYOND_SHARE_EVERY == BEYOND_SHARE_EVERY - 1
 
 
 def may_serve(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> bool:
-    """Whether it is worth locking the budget for those who wait in `lane`."""
+    """Whether to lock the budget for those who wait in `lane`."""
     bucket = _refilled(bucket, limits, now)
     if lane is not Lane.CREATION:
         return _affordable(bucket, limits, lane, now) > 0
@@ -279,7 +287,7 @@ def may_serve(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> bool:
 
 
 def is_to_be_noted(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> bool:
-    """Whether to write down that `lane` wants calls: the others then keep to their shares."""
+    """Whether to note that `lane` wants calls, which limits the other lanes to their shares."""
     if lane is Lane.CREATION and creation_wait(bucket, limits, now) > 0:
         return False
     return now - bucket.refused_at.get(lane, 0.0) > CONTENDED_SECONDS / 2
@@ -291,18 +299,18 @@ def note_wanted(bucket: Bucket, lanes: Iterable[Lane], now: float) -> Bucket:
 
 
 def is_surely_refused(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> bool:
-    """Whether a draw would get nothing, and it is written down lately that the lane wants more."""
+    """Whether `lane` would be refused, and was noted lately as wanting more."""
     wanted = now - bucket.refused_at.get(lane, 0.0) < CONTENDED_SECONDS / 2
     return wanted and not _affordable(_refilled(bucket, limits, now), limits, lane, now)
 
 
 def note_served(bucket: Bucket, ranks: Mapping[Lane, int]) -> Bucket:
-    """Count one served turn; `ranks` says how far each lane is by now."""
+    """Count one served queue position. `ranks` says how far each lane has come."""
     return replace(bucket, ranks_served=ranks, served=bucket.served + 1)
 
 
 def tokens_left(bucket: Bucket, limits: Limits, now: float) -> float:
-    """Calls that could be made at once."""
+    """Return how many calls could be made at once."""
     return 0.0 if bucket.blocked_until > now else _refilled(bucket, limits, now).tokens
 
 
@@ -312,7 +320,7 @@ def _refilled(bucket: Bucket, limits: Limits, now: float) -> Bucket:
         return bucket
     slow = max(0.0, min(now, bucket.slow_until) - began)
     gained = slow * bucket.slow_rate + (now - began - slow) * limits.rate
-    # No lane saves up more than the part of the burst that all of them share.
+    # A lane saves up at most the part of the burst that all lanes share.
     most = max(limits.burst - limits.reserve, 1.0)
     saved = {
         lane: min(bucket.credits.get(lane, 0.0) + gained * share, most)

@@ -1,4 +1,4 @@
-"""Why a hostname is in its state: one stable code, whose turn it is, and a sentence for people."""
+"""Why a hostname is in its state: a stable code, who has to act next, and a message."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Self
 
 
 class WaitingOn(StrEnum):
-    """Whose turn it is."""
+    """Who has to act next."""
 
     TENANT = "tenant"
     CLOUDFLARE = "cloudflare"
@@ -20,7 +20,8 @@ class Reason(StrEnum):
 
     waiting_on: WaitingOn
     message: str
-    """For people; no ids and no times in it, so that it does not change at each look."""
+    """For people to read. It holds no ids and no times, so it stays the same from check to
+    check."""
 
     def __new__(cls, code: str, waiting_on: WaitingOn, message: str) -> Self:
         """Make a member whose value is `code`."""
@@ -32,7 +33,7 @@ class Reason(StrEnum):
 
     @classmethod
     def of(cls, code: str) -> Reason:
-        """Give the reason with this code."""
+        """Return the reason with this code."""
         return cls.__members__[code.upper()]
 
     CREATING = (

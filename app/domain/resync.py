@@ -1,8 +1,9 @@
-"""Which lists of a zone's custom hostnames are read, how often, and what missing names mean. Pure.
+"""Which lists of custom hostnames to scan in a zone, how often, and what absence means. Pure.
 
-A page shows fifty names for the price of one call. A small zone is read whole. In a large one
-every status that a served name should not have is a list of its own, so that names that went bad
-are found without paging through those that are well; the whole is then read only to find absence.
+A page shows fifty names for the price of one call. A small zone is scanned whole. In a large zone,
+every status that a serving name should not have is a list of its own. These exception scans find
+names that went bad without paging through those that are well. The full scan is then only needed to
+find absent names. `services/resync` reads the lists; `persistence/resync` stores the progress.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ WHOLE = "all"
 EVERY = timedelta(minutes=5)
 FOLLOWED_EVERY = timedelta(seconds=20)
 FOLLOWED_AT_MOST = 20
-"""Beyond so many names waiting for issuance or deployment, lists are cheaper than single looks."""
+"""If more names wait for issuance or deployment, lists are cheaper than single checks."""
 
 
 _SERVING = {"active", "active_redeploying"}
@@ -36,21 +37,22 @@ EXCEPTIONS = (
 LISTS = (WHOLE, *EXCEPTIONS)
 MISSING_SHARE = 0.01
 MISSING_AT_LEAST = 20
-"""Fewer missing names than this are looked at one by one, whatever their share."""
+"""Fewer missing names than this are checked one by one, whatever their share."""
 ALL_OF_AT_LEAST = 3
 FEW_MISSING = 100
-"""So many are looked at after one round; more could be pages that shifted, and wait for another."""
+"""Up to so many are checked after one round. More could come from shifted pages, and wait for
+another round."""
 
 
 def filters(name: str) -> dict[str, str]:
-    """Give a list's query parameters."""
+    """Return a list's query parameters."""
     if name == WHOLE:
         return {}
     return dict(part.split("=", 1) for part in name.split("&"))
 
 
 def is_large(total: int | None) -> bool:
-    """Whether the lists of exceptions cost fewer calls than the whole."""
+    """Whether the exception lists cost fewer calls than the full list."""
     return total is not None and math.ceil(total / PER_PAGE) > len(EXCEPTIONS)
 
 
@@ -62,17 +64,18 @@ def is_read(name: str, total: int | None, *, followed: bool) -> bool:
 
 
 def next_round_in(name: str, took: timedelta, *, followed: bool) -> timedelta:
-    """How long after a round its next one begins, by what the round took."""
+    """How long after a round the next one begins, given how long the round took."""
     if followed and name in FOLLOWED:
         return FOLLOWED_EVERY
     return max(EVERY - took, timedelta(seconds=1))
 
 
 def next_page(page: int, pages: int, *, first: bool) -> int | None:
-    """Give the page to read after `page`; None at the end.
+    """Return the page to read after `page`; None at the end.
 
-    Pages are read last first: a name that leaves a list moves those behind it to earlier pages,
-    which are still to be read. A first page that turns out not to be the last begins there.
+    Pages are read last first. A name that leaves a list moves those behind it to earlier pages,
+    which are still to be read. If the first page read turns out not to be the last one, reading
+    starts again from there.
     """
     if first and pages > page:
         return pages
@@ -81,12 +84,12 @@ def next_page(page: int, pages: int, *, first: bool) -> int | None:
 
 
 def rounds_missed(missing: int) -> int:
-    """How many whole rounds a name has to be missing from before it is looked at by itself."""
+    """How many full rounds a name must be missing from before it is checked by itself."""
     return 1 if missing <= FEW_MISSING else 2
 
 
 def too_many_missing(missing: int, held: int) -> bool:
-    """Whether what a full round did not list is Cloudflare's fault rather than the names'."""
+    """Whether names missing from a full round point to a fault of Cloudflare's list."""
     if missing == held and held >= ALL_OF_AT_LEAST:
         return True
     return missing >= MISSING_AT_LEAST and missing > held * MISSING_SHARE

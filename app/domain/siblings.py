@@ -1,7 +1,7 @@
-"""A name and its wildcard, `x.com` and `*.x.com`, are one object at Cloudflare. Pure.
+"""How a name and its wildcard, `x.com` and `*.x.com`, share one object at Cloudflare. Pure.
 
-Two records of one tenant lead to it: whichever begins first creates it, the other joins, and it
-is removed with the last of them.
+Two records of one tenant then belong to one object. The record that begins first creates it, the
+other joins, and the object is removed with the last of them.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from app.domain.object_spec import ObjectSpec, RefusedEdit
 
 
 def wanted_sibling(record: CustomHostname) -> Sibling | None:
-    """Give the other name of the object, if it is wanted too."""
+    """Return the other name of the object, if it is desired too."""
     sibling = record.sibling
     return sibling if sibling is not None and sibling.desired is Desired.PRESENT else None
 
 
 def covers_wildcard(record: CustomHostname) -> bool:
-    """Whether the object has to cover `*.x.com`: one of those that are wanted is the wildcard."""
+    """Whether the object has to cover `*.x.com`: one of the desired names is the wildcard."""
     sibling = wanted_sibling(record)
     if record.desired is Desired.ABSENT and sibling is not None:
         return sibling.hostname.is_wildcard
@@ -35,7 +35,7 @@ def covers_wildcard(record: CustomHostname) -> bool:
 
 
 def join(record: CustomHostname) -> CustomHostname:
-    """Link a record to the object that its sibling has; a failed one joins when it is refreshed."""
+    """Link a record to its sibling's object. A failed record joins when it is refreshed."""
     sibling = record.sibling
     if sibling is None or sibling.cloudflare_id is None or record.cloudflare.id is not None:
         return record
@@ -52,7 +52,7 @@ def join(record: CustomHostname) -> CustomHostname:
 
 
 def waits_for_sibling(record: CustomHostname) -> bool:
-    """Whether the sibling is about to create the object, or to find the one it began."""
+    """Whether the sibling is about to create the object, or to find the one it began creating."""
     sibling = record.sibling
     if sibling is None or sibling.cloudflare_id is not None:
         return False
@@ -60,7 +60,7 @@ def waits_for_sibling(record: CustomHostname) -> bool:
         return True
     if sibling.state is not State.PENDING or sibling.desired is Desired.ABSENT:
         return False
-    # Whoever began goes on; where both did, or neither, the older one.
+    # The record that began continues. If both began, or neither did, the older one does.
     mine = (record.cloudflare.create_started_at is None, record.id)
     return (not sibling.has_begun, sibling.id) < mine
 
@@ -74,7 +74,7 @@ def is_needed_by_sibling(record: CustomHostname) -> bool:
 
 
 def is_sent_by_sibling(record: CustomHostname, wanted: ObjectSpec) -> bool:
-    """Whether the sibling is at this very edit; until it is answered it is the sibling's."""
+    """Whether the sibling is sending this very edit. Until it is answered, the edit is its own."""
     sibling = record.sibling
     return (
         sibling is not None
@@ -85,13 +85,13 @@ def is_sent_by_sibling(record: CustomHostname, wanted: ObjectSpec) -> bool:
 
 
 def may_let_go(record: CustomHostname) -> bool:
-    """Whether the sibling has taken the object over."""
+    """Whether the sibling has taken over the object."""
     sibling, known = wanted_sibling(record), record.cloudflare.id
     return sibling is not None and known is not None and sibling.cloudflare_id == known
 
 
 def has_confirmed(record: CustomHostname, before: CustomHostname) -> bool:
-    """Whether Cloudflare's answer to an edit or creation is in the record, news to the sibling."""
+    """Whether the record got Cloudflare's answer to an edit or creation, new to the sibling."""
     return _sent(record) != _sent(before) and record.cloudflare.in_flight is None
 
 
@@ -100,7 +100,7 @@ def with_current_spec(
 ) -> CustomHostname:
     """Take over what the sibling sent since `read`, from the row as it is at present.
 
-    Where both sent something meanwhile, nobody knows which came last: one more edit will tell.
+    If both sent something in the meantime, the order is unknown, and one more edit settles it.
     """
     known, theirs = record.cloudflare, present.cloudflare
     if known.id is None or known.id != theirs.id:
@@ -121,7 +121,7 @@ def _sent(
 
 
 def serves(record: CustomHostname) -> bool:
-    """Whether hostname and certificate are active, and cover this very name."""
+    """Whether hostname and certificate are active and cover this very name."""
     view, live = record.cloudflare.seen, record.state in LIVE
     covered = live or not record.hostname.is_wildcard or (view is not None and view.wildcard)
     return covered and both_active(view, live=live)

@@ -1,6 +1,6 @@
-"""A zone of the provider's: what is kept of it, its pause, its target, its fallback origin. Pure.
+"""The provider's zone: what is stored of it, its pause, CNAME target and fallback origin. Pure.
 
-When too many names speak against us at once, `breaker` pauses it.
+`domain/breaker` decides when too many mismatches pause a zone; `services/zones` changes zones.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from app.domain.hostname import parse_hostname, trim
 
 @dataclass(frozen=True, slots=True)
 class ZoneAccess:
-    """What a call needs: Cloudflare's id of the zone, the token, and whose budget it draws on."""
+    """What a call needs: Cloudflare's zone id, the token, and the budget that pays for the call."""
 
     cloudflare_zone_id: str
     api_token: str = field(repr=False)
     budget: str = "default"
     account_id: str | None = None
-    """Cloudflare's id of the account that the zone is in; None until it was asked for."""
+    """Cloudflare's id of the zone's account. None until Cloudflare was asked for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class FallbackOrigin:
 
 @dataclass(frozen=True, slots=True)
 class ZoneRecord:
-    """A record of the provider's own zone."""
+    """A DNS record of the provider's own zone."""
 
     id: str
     type: str
@@ -66,7 +66,7 @@ class ZoneRecord:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """How many custom hostnames the zone may have; None where Cloudflare does not say."""
+    """How many custom hostnames the zone may have. None where Cloudflare does not say."""
 
     allocated: int | None
     used: int | None
@@ -74,18 +74,18 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a provider's application answers, as the record that leads there."""
+    """Where the provider's application answers, as the DNS record that points there."""
 
     type: str
     content: str
 
     def is_that_of(self, record: ZoneRecord) -> bool:
-        """Whether the record leads there."""
+        """Whether `record` points there."""
         return (record.type, record.content.removesuffix(".").lower()) == (self.type, self.content)
 
 
 def parse_origin(text: str) -> Origin:
-    """Read an address or one hostname.
+    """Read an IP address or one hostname.
 
     Raises:
         InvalidInput: it is neither.
@@ -95,7 +95,7 @@ def parse_origin(text: str) -> Origin:
         address = ipaddress.ip_address(text)
     except ValueError:
         return Origin("CNAME", _origin_name(text))
-    # A scope says which network card of one machine is meant; no record can.
+    # A scope names a network interface of one machine, which a DNS record cannot express.
     if "%" in text:
         raise _no_origin("An address with a scope is one machine's own.")
     return Origin("A" if isinstance(address, ipaddress.IPv4Address) else "AAAA", str(address))
@@ -103,7 +103,7 @@ def parse_origin(text: str) -> Origin:
 
 def _origin_name(text: str) -> str:
     try:
-        # Only Cloudflare has to reach it, so that any name of two labels may be one.
+        # Only Cloudflare has to reach it, so any name of two or more labels will do.
         hostname = parse_hostname(text, lambda name: name.rsplit(".", 1)[-1])
     except InvalidHostname as error:
         raise _no_origin(error.detail) from error
@@ -127,7 +127,7 @@ class PauseReason(StrEnum):
 
     message: str
     ends_by_itself: bool
-    """Whether it ends once what stopped the zone is mended; else it waits for an operator."""
+    """Whether the pause ends when its cause is fixed; if not, it waits for an operator."""
 
     def __new__(cls, code: str, message: str, ends_by_itself: bool) -> Self:  # noqa: FBT001
         """Make a member whose value is `code`."""
@@ -139,7 +139,7 @@ class PauseReason(StrEnum):
 
     @classmethod
     def of(cls, code: str) -> PauseReason:
-        """Give the reason with this code."""
+        """Return the reason with this code."""
         return cls.__members__[code.upper()]
 
     TOKEN_REFUSED = (
@@ -209,20 +209,22 @@ class PauseReason(StrEnum):
 
 RETRY = timedelta(minutes=5)
 RESUME_OVER = timedelta(hours=1)
-"""After a pause what fell due is spread over this time at most."""
+"""Work that fell due during a pause is spread over at most this time."""
 RESUME_EACH = timedelta(seconds=1)
-"""And over no more than this for each of it: a few names need not wait an hour for nobody."""
+"""And over at most this time per item, so that a few names need not wait an hour."""
 TARGET_EVERY = timedelta(seconds=30)
-"""Twice while a doubt is open: a target that is gone is known before a loss is believed."""
+"""How often to check the target. Twice within a confirmation, so that a missing target is known
+before a loss is believed."""
 TARGET_MISSING_FOR = timedelta(minutes=3)
-"""How long looks find no target, and none finds it, before the zone is paused."""
+"""How long checks must find the target absent, without finding it once, before the zone is
+paused."""
 TARGET_STEADY_FOR = timedelta(minutes=2)
-"""How long looks find the target again, and none misses it, before that pause ends."""
+"""How long checks must find the target again, without missing it once, before that pause ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
-    """A zone's pause."""
+    """Why and since when a zone is paused."""
 
     reason: PauseReason
     since: datetime
@@ -232,9 +234,10 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class TargetHistory:
-    """What DNS says of a zone's CNAME target: `found`, `absent`, `unknown`; None before a look.
+    """What DNS said of a zone's CNAME target: `found`, `absent`, `unknown`; None before a check.
 
-    The instants are those of the first of looks that agree. A look without an answer ends neither.
+    Each instant is that of the first of the checks that agree. A check without an answer ends
+    neither.
     """
 
     status: str | None = None
@@ -242,7 +245,7 @@ class TargetHistory:
     found_since: datetime | None = None
 
     def then(self, status: str, now: datetime) -> TargetHistory:
-        """Give the history after one more look."""
+        """Return the history after one more check."""
         match status:
             case "found":
                 return TargetHistory(status, None, self.found_since or now)
@@ -252,12 +255,12 @@ class TargetHistory:
                 return TargetHistory(status, self.absent_since, self.found_since)
 
     def is_missing(self, now: datetime) -> bool:
-        """Whether the last look found no target, as those for some minutes before it."""
+        """Whether the last check found no target, and neither did those of the minutes before."""
         since = self.absent_since
         return self.status == "absent" and since is not None and now - since >= TARGET_MISSING_FOR
 
     def is_steady(self, now: datetime) -> bool:
-        """Whether the last look found the target, as those for some minutes before it."""
+        """Whether the last check found the target, and so did those of the minutes before."""
         since = self.found_since
         return self.status == "found" and since is not None and now - since >= TARGET_STEADY_FOR
 
@@ -271,17 +274,17 @@ PAUSE_REASONS = {
     CloudflareNotEnabled.code: PauseReason.SAAS_NOT_ENABLED,
     CloudflareForbidden.code: PauseReason.CALLS_FORBIDDEN,
 }
-"""Why a zone is paused, by the code of the error that a call to Cloudflare ends with."""
+"""Why a zone is paused, by the code of the error that a call to Cloudflare ended with."""
 
 
 def resume_over(overdue: int) -> timedelta:
-    """Over what time to spread so many names that fell due during a pause."""
+    """Return the time over which to spread `overdue` names that fell due during a pause."""
     return min(RESUME_OVER, RESUME_EACH * overdue)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Zone:
-    """One zone as it is kept; `api_token` is encrypted."""
+    """One zone as it is stored. `api_token` is encrypted."""
 
     id: str
     is_default: bool
@@ -293,22 +296,22 @@ class Zone:
     accepted_targets: tuple[str, ...]
     fallback_origin: str
     budget: str
-    """Whose limit its calls count towards; zones of one Cloudflare user share one."""
+    """The rate limit that its calls count towards. Zones of one Cloudflare user share one."""
     paused_at: datetime | None
     pause_reason: str | None
     pause_detail: str | None
     pause_retry_at: datetime | None
     breaker_off_until: datetime | None
     resume_cursor: str | None
-    """Up to which id the end of its pause has come; None when none is under way."""
+    """The last id that resuming has reached. None when the zone is not being resumed."""
     resume_accepts: bool
-    """Whether the end of its pause accepts regressions."""
+    """Whether resuming the zone accepts regressions."""
     rerender_cursor: str | None
-    """Up to which id the documents show what it says now; None when they all do."""
+    """The last id whose document was re-rendered. None when all documents are up to date."""
     sequence: int
     """The number of its last event."""
     target_dns_status: str | None
-    """What DNS last said of the CNAME target: `found`, `absent`, `unknown`; None before that."""
+    """What DNS last said of the CNAME target: `found`, `absent`, `unknown`; None before a check."""
     target_absent_since: datetime | None
     target_found_since: datetime | None
     check_due_at: datetime | None
@@ -319,19 +322,19 @@ class Zone:
     updated_at: datetime
 
     def access(self, api_token: str) -> ZoneAccess:
-        """Give what calls to Cloudflare need; `api_token` is the decrypted one."""
+        """Return what calls to Cloudflare need. `api_token` is the decrypted one."""
         return ZoneAccess(self.cloudflare_zone_id, api_token, self.budget, self.account_id)
 
     @property
     def target(self) -> TargetHistory:
-        """What DNS said of the CNAME target until now."""
+        """What DNS has said of the CNAME target so far."""
         return TargetHistory(
             self.target_dns_status, self.target_absent_since, self.target_found_since
         )
 
     @property
     def pause(self) -> Pause | None:
-        """Why it is paused, if it is."""
+        """The zone's pause, if it is paused."""
         if self.paused_at is None or self.pause_reason is None:
             return None
         return Pause(
@@ -344,7 +347,7 @@ class Zone:
 
 @dataclass(frozen=True, slots=True)
 class OpenZone:
-    """A zone that is not paused, as claims need it."""
+    """A zone that is not paused, with the fields that claims need."""
 
     id: str
     budget: str

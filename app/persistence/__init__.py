@@ -1,1 +1,1 @@
-"""Postgres: the tables, and one store per group of them. Alone in knowing SQL and the driver."""
+"""Postgres: the tables, and one store per group of tables. Only this package knows SQL."""

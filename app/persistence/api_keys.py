@@ -1,4 +1,7 @@
-"""API keys, as hashes: the key itself is shown once and never kept."""
+"""API keys, stored as hashes. A key itself is shown once and never stored.
+
+`services/api_keys` creates and looks up keys.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from app.persistence.tables import api_keys
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """Who calls."""
+    """An authenticated caller's key."""
 
     id: str
     name: str
@@ -31,7 +34,7 @@ class ListedKey(ApiKey):
 
 
 async def insert_key(tx: Connection, *, name: str, scope: str, digest: bytes) -> ApiKey:
-    """Write a new key."""
+    """Insert a new key."""
     key = ApiKey(new_id(Prefix.API_KEY), name, scope)
     await tx.execute(
         insert(api_keys).values(id=key.id, name=name, scope=scope, hash=digest, created_at=NOW)
@@ -40,13 +43,13 @@ async def insert_key(tx: Connection, *, name: str, scope: str, digest: bytes) ->
 
 
 async def list_keys(tx: Connection) -> list[ListedKey]:
-    """Give all keys, oldest first, those that were revoked too."""
+    """Return all keys, oldest first, revoked ones included."""
     rows = await tx.execute(select(*_LISTED).order_by(api_keys.c.created_at, api_keys.c.id))
     return [ListedKey(*row) for row in rows]
 
 
 async def revoke_key(tx: Connection, key_id: str) -> ListedKey | None:
-    """Let a key work no more; one that was revoked keeps its time. None where there is none."""
+    """Revoke a key. A revoked key keeps its time. None if there is no such key."""
     c = api_keys.c
     rows = await tx.execute(
         update(api_keys)
@@ -59,7 +62,7 @@ async def revoke_key(tx: Connection, key_id: str) -> ListedKey | None:
 
 
 async def put_bootstrap_key(tx: Connection, digest: bytes) -> None:
-    """Make sure the key from the settings exists; one that was revoked stays revoked."""
+    """Make sure that the key from the settings exists. A revoked one stays revoked."""
     await tx.execute(
         upsert(api_keys)
         .values(
@@ -74,7 +77,7 @@ async def put_bootstrap_key(tx: Connection, digest: bytes) -> None:
 
 
 async def find_key(database: Database, digest: bytes) -> ApiKey | None:
-    """Find the key that has this hash and is not revoked; on the driver's pool: a hot read."""
+    """Return the unrevoked key with this hash. A hot read, so it uses the driver's pool."""
     row = await database.fetch_row(_FIND, digest)
     return ApiKey(row["id"], row["name"], row["scope"]) if row else None
 

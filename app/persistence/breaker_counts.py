@@ -1,4 +1,7 @@
-"""How many live names were looked at, and how many contradicted, by minute and tenant."""
+"""Counts of checked live names and of their mismatches, by minute and tenant.
+
+`domain/breaker` has the rule; `services/breaker` applies it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ _MINUTE = func.date_trunc("minute", NOW)
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """All of one zone and side, and the part of the tenant that contradicts most."""
+    """The counts of one zone and side, and of the tenant with the most mismatches in it."""
 
     seen: Counts
     tenant: str
@@ -28,10 +31,10 @@ class Tally:
 async def count_check(
     tx: Connection, zone_id: str, side: str, tenant: str, *, is_mismatch: bool
 ) -> None:
-    """Add what was just seen of one live name.
+    """Count one check of a live name.
 
-    Those that contradict are counted one after the other: many at the same moment would each see
-    only themselves.
+    Mismatches are counted one after the other. Several at the same moment would each see only
+    themselves.
     """
     if is_mismatch:
         await lock_named(tx, f"breaker/{zone_id}/{side}")
@@ -56,7 +59,7 @@ async def count_check(
 
 
 async def tally_within(tx: Connection, zone_id: str, side: str, within: timedelta) -> Tally:
-    """Sum up the last minutes; the first of them is counted whole."""
+    """Sum up the last minutes. The first of them counts as a whole."""
     c = breaker_counts.c
     since = func.date_trunc("minute", NOW - in_seconds(within.total_seconds()))
     rows = await tx.execute(
@@ -74,7 +77,7 @@ async def tally_within(tx: Connection, zone_id: str, side: str, within: timedelt
 async def count_live(
     tx: Connection, zone_id: str, *, limit: int, besides: str | None = None
 ) -> int:
-    """Count the names that are taken for live, `limit` at most; those of one tenant left out."""
+    """Count the live names, at most `limit`, without those of the tenant `besides`."""
     c, wide = schedules.c, custom_hostnames.c
     live = (
         select(c.custom_hostname_id)
@@ -87,7 +90,7 @@ async def count_live(
 
 
 async def forget_counts(tx: Connection, zone_id: str, *, older_than: timedelta) -> None:
-    """Drop what no rule asks for any more."""
+    """Delete the counts that no rule reads any more."""
     c = breaker_counts.c
     await tx.execute(
         delete(breaker_counts).where(c.zone_id == zone_id, c.minute <= NOW - older_than)

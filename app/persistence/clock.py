@@ -1,4 +1,4 @@
-"""The one clock. `nameplate_now()` is real time plus an offset that is zero outside tests."""
+"""The one clock: `nameplate_now()` is real time plus an offset, which is zero outside tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def read_now(tx: Connection) -> datetime:
 
 
 async def advance(tx: Connection, by: timedelta) -> None:
-    """Move the clock on, and wake everybody who waits for an instant; for tests alone."""
+    """Move the clock forward and wake everything that waits for an instant. For tests only."""
     await tx.execute(update(clock_offset).values(offset=clock_offset.c.offset + by))
     await notify(tx, Channel.RECONCILE)
     await notify(tx, Channel.DELIVER)

@@ -1,4 +1,4 @@
-"""Between a `CustomHostname` and its rows in three tables."""
+"""Converts a `CustomHostname` to its rows in three tables, and back."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ ARRIVALS = {
 
 
 def wide_row(record: CustomHostname) -> dict[str, Any]:
-    """Give the columns of `custom_hostnames`."""
+    """Return the columns of `custom_hostnames`."""
     return {
         "id": record.id,
         "hostname": record.hostname.name,
@@ -81,7 +81,7 @@ def wide_row(record: CustomHostname) -> dict[str, Any]:
 
 
 def object_row(record: CustomHostname) -> dict[str, Any]:
-    """Give the columns of `cloudflare_objects`."""
+    """Return the columns of `cloudflare_objects`."""
     known = record.cloudflare
     return {
         "custom_hostname_id": record.id,

@@ -1,4 +1,7 @@
-"""Open a connection: the one place where the driver is told where to go and how."""
+"""Opens connections: the only place that tells the driver where to connect, and how.
+
+`persistence/database_url` reads the URL; `persistence/database` pools the connections.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ SESSION = {
     "lock_timeout": "8s",
     "tcp_keepalives_idle": "30",
 }
-"""What Postgres itself is to end: a process that froze, or is gone without a word, must not keep
-rows locked. A lock is given up before the statement that waits for it is."""
+"""Time-outs that Postgres itself enforces. A process that froze or vanished must not keep rows
+locked. Waiting for a lock ends before the waiting statement's own time-out."""
 
 
 async def connect(
@@ -25,9 +28,9 @@ async def connect(
     command_seconds: float | None = None,
     session: Mapping[str, str] = SESSION,
 ) -> asyncpg.Connection:
-    """Connect to the first host that will do, and set `session` there.
+    """Connect to the first host that works, and set `session` there.
 
-    It is set by statements: poolers refuse settings in the first message of a connection.
+    It is set by statements, because poolers refuse settings in the first message of a connection.
 
     Raises:
         OSError: no host answered within `arguments.connect_seconds` each.
@@ -62,7 +65,7 @@ async def _connect_to(
     try:
         return await _try(arguments, host, port, first, command_seconds)
     except (ConnectionError, asyncpg.InvalidAuthorizationSpecificationError) as error:
-        # As libpq does: `prefer` goes on without TLS, `allow` with it. A wrong password is wrong
+        # Like libpq: `prefer` continues without TLS, `allow` with it. A wrong password is wrong
         # either way, and is not sent again unprotected.
         if not others or isinstance(error, asyncpg.InvalidPasswordError):
             raise
@@ -88,7 +91,8 @@ async def _try(
     context: tls.SSLContext | None,
     command_seconds: float | None,
 ) -> asyncpg.Connection:
-    # Whatever is left out here, asyncpg takes from the environment or from files in a home.
+    # asyncpg takes whatever is left out here from the environment or from files in a home
+    # directory.
     return await asyncpg.connect(
         host=host,
         port=port,
@@ -101,7 +105,7 @@ async def _try(
         server_settings=dict(arguments.startup),
         krbsrvname="postgres",
         gsslib="gssapi",
-        # Bounded by the caller, for both tries together.
+        # The caller bounds the time of both tries together.
         timeout=None,
         command_timeout=command_seconds,
     )

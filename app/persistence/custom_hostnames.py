@@ -1,4 +1,7 @@
-"""The wide rows: custom hostnames and what belongs to them at Cloudflare."""
+"""The wide rows: custom hostnames, and what belongs to them at Cloudflare.
+
+`services/custom_hostnames` has the use cases.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +38,9 @@ from app.persistence.tables import (
 )
 
 SERVING = "serving"
-"""The role of a record's object; while a hostname moves between zones it has a second one."""
+"""The role of a record's object. A hostname that moves between zones has a second object."""
 
-# Written out for the planner, as in `tables`; with its table, as a join has two states.
+# Written out for the planner, as in `tables`, and with its table, because a join has two states.
 OWN_NOT_DELETED = text("custom_hostnames.state <> 'deleted'")
 OWN_HELD = text("custom_hostnames.state <> 'deleted' AND custom_hostnames.name_released_at IS NULL")
 
@@ -52,15 +55,15 @@ class HostnameFilter:
     """Which custom hostnames to list."""
 
     tenant: str | None = None
-    """None means any."""
+    """None means any tenant."""
     states: tuple[State, ...] = ()
-    """None named: all but `deleted`."""
+    """Empty means all states but `deleted`."""
 
 
 async def insert_hostname(
     tx: Connection, record: CustomHostname, *, lease_seconds: float
 ) -> CustomHostname | None:
-    """Insert a new record, already leased to its creator; None when its name is taken."""
+    """Insert a new record, leased to its creator. None if its name is taken."""
     inserted = await tx.execute(
         upsert(custom_hostnames)
         .values(wide_row(record))
@@ -82,25 +85,25 @@ async def insert_hostname(
 
 
 async def get_hostname(tx: Connection, record_id: str) -> CustomHostname | None:
-    """Read one by id."""
+    """Return one by id."""
     found = await read_hostnames(tx, [record_id])
     return found[0] if found else None
 
 
 async def read_hostnames(tx: Connection, ids: Sequence[str]) -> list[CustomHostname]:
-    """Read many by id, in no order."""
+    """Return many by id, in any order."""
     rows = await tx.execute(_records().where(custom_hostnames.c.id.in_(ids)))
     return [read_record(row) for row in rows.mappings()]
 
 
 async def find_by_base(tx: Connection, base: str) -> list[CustomHostname]:
-    """Read the records that hold the name now: as itself, as its wildcard, or both."""
+    """Return the records that hold the name now: as itself, as its wildcard, or both."""
     rows = await tx.execute(_records().where(custom_hostnames.c.base == base, OWN_HELD))
     return [read_record(row) for row in rows.mappings()]
 
 
 async def find_id(tx: Connection, text: str) -> str | None:
-    """Give the id of the record with this id or name: the one that holds it, or the newest."""
+    """Return the id of the record with this id or name: the name's holder, else the newest."""
     c = custom_hostnames.c
     named = select(c.id).where(c.hostname == text)
     for query in (
@@ -115,22 +118,22 @@ async def find_id(tx: Connection, text: str) -> str | None:
 
 
 async def lock_base(tx: Connection, base: str) -> None:
-    """Let nobody else add, change or remove a name of this base until the transaction ends.
+    """Lock the names of one base against changes until the transaction ends.
 
-    It comes before any lease row: base, lease, wide row.
+    It comes before any lease row. The order of locks is: base, lease, wide row.
     """
     await lock_named(tx, base)
 
 
 async def count_objects(tx: Connection, zone_id: str) -> int:
-    """Count the objects the zone should have at Cloudflare: a name and its wildcard are one."""
+    """Count the objects the zone should have at Cloudflare. A name and its wildcard share one."""
     c = cloudflare_objects.c
     ids = select(c.cloudflare_id).where(c.zone_id == zone_id, c.cloudflare_id.is_not(None))
     return await tx.scalar(select(func.count()).select_from(ids.distinct().subquery())) or 0
 
 
 async def is_being_removed(tx: Connection, base: str) -> bool:
-    """Whether a record that gave the name free may still have its object at Cloudflare."""
+    """Whether a record that released the name may still have its object at Cloudflare."""
     c, objects = custom_hostnames.c, cloudflare_objects.c
     found = await tx.execute(
         select(c.id)
@@ -146,7 +149,7 @@ async def is_being_removed(tx: Connection, base: str) -> bool:
 
 
 async def tombstones(tx: Connection, base: str, *, besides_tenant: str) -> list[str]:
-    """Give the ids of other tenants' deleted records whose name may still point here."""
+    """Return the ids of other tenants' deleted records whose name may still point here."""
     rows = await tx.execute(
         select(custom_hostnames.c.id)
         .where(
@@ -163,16 +166,16 @@ async def tombstones(tx: Connection, base: str, *, besides_tenant: str) -> list[
 async def list_documents(
     tx: Connection, wanted: HostnameFilter, *, after: str | None, limit: int
 ) -> list[dict[str, Any]]:
-    """Give documents, newest first, that come after the id `after`."""
+    """Return documents after the id `after`, newest first."""
     rows = await tx.execute(documents_page(wanted, after=after, limit=limit))
     return [dict(row) for row in rows.mappings()]
 
 
 def documents_page(wanted: HostnameFilter, *, after: str | None, limit: int) -> Select[Any]:
-    """Give the query of one page: each state is read by its own index, from `after` on.
+    """Return the query of one page. Each state is read by its own index, from `after` on.
 
-    An index of states gives the newest of one state, not of several: of each state so many ids are
-    read as the page is long, and the newest of them taken.
+    The index returns the newest ids of one state, not of several. So a page's length of ids is read
+    from each state, and the newest of them are taken.
     """
     c = custom_hostnames.c
     tenant = {} if wanted.tenant is None else {c.tenant: wanted.tenant}
@@ -189,11 +192,11 @@ def documents_page(wanted: HostnameFilter, *, after: str | None, limit: int) -> 
 
 
 def _ids_page(equal: Mapping[Column[Any], str], after: str | None, limit: int) -> Select[Any]:
-    """Give the ids of a page of the rows in which these columns have these values.
+    """Return the ids of a page of the rows in which these columns have these values.
 
-    The values are written as bounds, and the columns into the order: so only the index that begins
-    with them has the rows in order. By `=` the planner may read all rows by their id instead, which
-    never ends where the values are rare or lie deep.
+    The values are written as bounds, and the columns into the order. Only the index that begins
+    with these columns has the rows in that order. With `=`, the planner may read all rows by their
+    id instead, which takes far too long if the values are rare or far down.
     """
     c = custom_hostnames.c
     columns, values = list(equal), list(equal.values())
@@ -208,9 +211,9 @@ def _ids_page(equal: Mapping[Column[Any], str], after: str | None, limit: int) -
 async def save_hostname(
     tx: Connection, record: CustomHostname, *, before: CustomHostname
 ) -> CustomHostname:
-    """Write what differs from `before`; an unchanged look writes no wide row.
+    """Write what differs from `before`. A check that finds nothing new writes no wide row.
 
-    The lease row must be locked by this transaction: lease before wide row, always.
+    This transaction must have locked the lease row: the lease always comes before the wide row.
     """
     known = replace(before, schedule=Schedule(), sibling=None)
     wanted = replace(record, schedule=Schedule(), sibling=None)
@@ -229,7 +232,7 @@ async def save_hostname(
 
 
 async def rewrite_documents(tx: Connection, zone_id: str, *, after: str, limit: int) -> str | None:
-    """Write the documents of a zone's next hostnames anew; gives the last id, None at the end."""
+    """Re-render the documents of a zone's next hostnames. Return the last id, None at the end."""
     ids = await tx.execute(
         select(schedules.c.custom_hostname_id)
         .where(schedules.c.zone_id == zone_id, schedules.c.custom_hostname_id > after)
@@ -250,9 +253,9 @@ async def rewrite_documents(tx: Connection, zone_id: str, *, after: str, limit: 
 async def hand_on_spec(
     tx: Connection, record: CustomHostname, sibling_id: str, *, cloudflare_id: str
 ) -> None:
-    """Tell the sibling's row what was sent to the object that both have, or had until now.
+    """Copy to the sibling's row what was sent to the object that both share, or shared until now.
 
-    The sibling's lease row must be locked by this transaction.
+    This transaction must have locked the sibling's lease row.
     """
     columns = cloudflare_objects.c
     row = object_row(record)
@@ -287,7 +290,8 @@ def _records() -> Select[Any]:
             and_(objects.c.custom_hostname_id == custom_hostnames.c.id, objects.c.role == SERVING),
         )
     )
-    # A record that gave its name free has its sibling still: the object goes with the last of them.
+    # A record that released its name still has its sibling: the object is deleted with the last
+    # name.
     beside = and_(
         sibling.c.base == custom_hostnames.c.base,
         sibling.c.hostname != custom_hostnames.c.hostname,

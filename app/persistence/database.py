@@ -1,4 +1,4 @@
-"""The one way into Postgres: short transactions for the stores, a bare pool for the hot path."""
+"""The database connection: short transactions for the stores, a bare pool for the hot path."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from app.persistence.traced_statements import trace_statements
 from app.tracing.spans import is_tracing
 
 Connection = AsyncConnection
-"""A connection with a transaction open; the stores take one as their first argument."""
+"""A connection with an open transaction. The stores take one as their first argument."""
 
 STATEMENT_SECONDS = 10.0
-"""No statement of ours takes long; a connection that fell silent must not hold anybody."""
+"""Our statements are short; a connection that stopped answering must not block its caller."""
 
 UNAVAILABLE = (
     "The database does not answer. What was asked may or may not have been done: read before you "
@@ -53,7 +53,7 @@ _LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
-    # Among them a lock that was waited for too long.
+    # This includes a wait for a lock that took too long.
     asyncpg.ObjectNotInPrerequisiteStateError,
     asyncpg.InternalClientError,
     asyncpg.IdleInTransactionSessionTimeoutError,
@@ -74,13 +74,14 @@ _STORES_WAIT = POOL_WAIT.labels("stores")
 _HOT_WAIT = POOL_WAIT.labels("hot_reads")
 _hot_reads = itertools.count()
 ONE_OF = 16
-"""Of so many hot reads one has its wait measured, the first among them: each would cost speed."""
+"""The wait of one hot read in so many is measured, starting with the first. Each measurement costs
+speed."""
 
 T = TypeVar("T")
 
 
 class TransactionUndone(DatabaseUnavailable):
-    """Postgres ended the transaction in favour of another one; it may be run again as it was."""
+    """Postgres ended the transaction in favour of another one. It may be run again unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +92,17 @@ class Database:
     engine: AsyncEngine
     pool: asyncpg.Pool[asyncpg.Record]
     under_way: dict[Any, float] = field(default_factory=dict)
-    """The hot reads that are being answered, and since when."""
+    """The hot reads that wait for their answer, and since when."""
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """Open a transaction; it commits on leaving and is never held across a network call.
+        """Open a transaction, which commits on leaving. Never hold it across a network call.
 
-        Where several rows are locked, or many want the same one, `run` is the better choice.
+        Use `run` if several rows are locked, or many transactions want the same row.
 
         Raises:
-            TransactionUndone: a deadlock, or a serialization failure: nothing was done.
-            DatabaseUnavailable: Postgres went away; whether a commit still arrived is not known.
+            TransactionUndone: a deadlock or a serialization failure; nothing was done.
+            DatabaseUnavailable: Postgres went away; whether a commit still arrived is unknown.
         """
         with _losses():
             began = time.monotonic()
@@ -110,14 +111,14 @@ class Database:
                 yield connection
 
     async def run(self, body: Callable[[Connection], Awaitable[T]], *, within: float = 0.0) -> T:
-        """Run `body` in a transaction, and again where Postgres undid it for another one's sake.
+        """Run `body` in a transaction, and run it again if Postgres undid it for another one.
 
-        So `body` reads what it needs itself, and changes nothing but the database.
+        `body` must therefore read what it needs itself, and change only the database.
 
         Args:
             body: What to do in the transaction.
-            within: For so many seconds a Postgres that does not answer is tried again too. Its
-                last commit may have arrived: `body` must find that out, as by its lease.
+            within: For so many seconds, try again if Postgres does not answer either. The last
+                commit may have arrived, which `body` must detect, for instance by its lease.
 
         Raises:
             TransactionUndone: after `MOST_TRIES`.
@@ -133,24 +134,24 @@ class Database:
                 if not is_undone and time.monotonic() >= until:
                     raise
             pause = min(FIRST_PAUSE_SECONDS * 2**tried, LONGEST_PAUSE_SECONDS)
-            # Of random length: those who met once would meet again.
+            # Of random length, because transactions that collided once would collide again.
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
         raise AssertionError("it counts without end")
 
     async def fetch_row(self, query: str, *values: object) -> asyncpg.Record | None:
-        """Read one row on the driver's own pool: the hot path.
+        """Read one row on the driver's own pool, for the hot path.
 
         Raises:
             DatabaseUnavailable: Postgres went away, or no connection became free in time.
         """
-        # Spelt out, not `_losses`: this is the one place where microseconds count.
+        # Spelt out, without `_losses`: this is the one place where microseconds count.
         try:
             asked = time.monotonic()
             if self.pool.get_idle_size():
-                # One is free: there is no wait that would have to be bounded.
+                # A connection is free, so there is no wait to bound.
                 connection = await self.pool.acquire()
             else:
-                # Not `acquire(timeout=...)`, which makes a task of it: a tenth of the speed.
+                # Not `acquire(timeout=...)`, which makes a task of it, at a tenth of the speed.
                 async with asyncio.timeout(self.server.connect_seconds):
                     connection = await self.pool.acquire()
             self.under_way[connection] = began = time.monotonic()
@@ -167,18 +168,18 @@ class Database:
             raise DatabaseUnavailable(UNAVAILABLE) from error
 
     async def is_ready(self) -> bool:
-        """Whether the schema is at or past what this code needs."""
+        """Whether the schema is as new as this code needs, or newer."""
         async with self.transaction() as tx:
             version = await tx.scalar(select(schema_version.c.version))
         return version is not None and version >= SCHEMA_VERSION
 
 
 async def _leave_as_it_is(_: object) -> None:
-    """Give a connection back untouched."""
+    """Return a connection to the pool untouched."""
 
 
 async def _end_silent_reads(database: Database) -> None:
-    """End hot reads that get no answer: a timer each would cost a tenth of their speed."""
+    """End hot reads that get no answer. A timer for each would cost a tenth of their speed."""
     while True:
         await asyncio.sleep(STATEMENT_SECONDS / 5)
         late = time.monotonic() - STATEMENT_SECONDS
@@ -221,7 +222,7 @@ async def open_database(
         pool_pre_ping=True,
         pool_timeout=CONNECT_SECONDS,
         json_serializer=partial(json.dumps, ensure_ascii=False, separators=(",", ":")),
-        # An error's text goes to the logs; what a statement carried does not.
+        # An error's text goes to the logs, but a statement's parameters must not.
         hide_parameters=True,
     )
     if is_tracing():
@@ -234,7 +235,7 @@ async def open_database(
         connect=connect_for_pool,
         min_size=0,
         max_size=HOT_CONNECTIONS,
-        # Only single SELECTs run here: there is nothing to reset, which is a round trip of its own.
+        # Only single SELECTs run here, so there is nothing to reset. A reset costs a round trip.
         reset=_leave_as_it_is,
     )
     database = Database(server, engine, pool)
@@ -253,7 +254,7 @@ def _pools_of(database: Database, connections: int) -> tuple[Pool, Pool]:
     if not isinstance(stores, QueuePool):
         raise TypeError(type(stores).__name__)
     return (
-        # As many again at peaks.
+        # Up to twice as many at peaks.
         Pool("stores", stores.checkedout, stores.checkedin, 2 * connections),
         Pool(
             "hot_reads",
@@ -267,7 +268,7 @@ def _pools_of(database: Database, connections: int) -> tuple[Pool, Pool]:
 async def wait_until_reachable(
     database_url: str, *, attempts: int, wait_seconds: float, say: Callable[[str], None]
 ) -> None:
-    """Connect until it works, saying each failure.
+    """Try to connect until it works, and report each failure.
 
     Raises:
         InvalidDatabaseUrl: at once.
@@ -288,7 +289,7 @@ async def wait_until_reachable(
 
 
 def is_connection_lost(error: BaseException) -> bool:
-    """Whether a statement failed because Postgres went away: not for a fault of the statement."""
+    """Whether a statement failed because Postgres went away, not through its own fault."""
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or is_connection_lost(_driver_error(error))
     return isinstance(error, _LOST)
@@ -304,7 +305,7 @@ def _one_line(error: BaseException) -> str:
 
 
 async def require_schema(database_url: str) -> None:
-    """See that every migration ran that this code needs.
+    """Check that every migration that this code needs has run.
 
     Raises:
         NotReady: the schema is older.
@@ -315,7 +316,7 @@ async def require_schema(database_url: str) -> None:
 
 
 async def schema_version_of(database_url: str) -> int | None:
-    """Give the schema's number; None where no migration ever ran."""
+    """Return the schema's version. None if no migration has run."""
     connection = await connect(read_database_url(database_url), command_seconds=STATEMENT_SECONDS)
     try:
         table = await connection.fetchval("SELECT to_regclass('public.schema_version')")
@@ -327,14 +328,14 @@ async def schema_version_of(database_url: str) -> int | None:
 
 
 async def lock_named(tx: Connection, name: str) -> None:
-    """Let transactions that name the same go one after the other, until each has ended."""
+    """Make transactions that use the same name run one after the other, each to its end."""
     await tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
 
 def in_seconds(seconds: float) -> ColumnElement[Any]:
-    """Give an interval, for sums with `NOW`."""
+    """Return an interval, for sums with `NOW`."""
     return func.make_interval(0, 0, 0, 0, 0, 0, seconds)
 
 
 NOW = func.public.nameplate_now()
-"""The time of leases, schedules and events: Postgres's, so that all replicas agree."""
+"""The time of leases, schedules and events. It is Postgres's, so that all replicas agree."""

@@ -1,9 +1,9 @@
-"""Read a database URL the way libpq does, once, for every connection Nameplate opens.
+"""Reads a database URL as libpq does, once, for every connection that Nameplate opens.
 
-The URL alone decides. PGSSLMODE and the other PG variables, `~/.pgpass`, `~/.postgresql` and
-service files have no say: a connection must not change with the account or the shell that starts a
-process. What may stand in a URL: https://www.postgresql.org/docs/current/libpq-connect.html
-(34.1.1 and 34.1.2).
+Only the URL counts. PGSSLMODE and the other PG variables, `~/.pgpass`, `~/.postgresql` and service
+files are ignored: a connection must not change with the account or the shell that starts a process.
+What a URL may contain: https://www.postgresql.org/docs/current/libpq-connect.html (34.1.1 and
+34.1.2).
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _ESCAPES = "in user, password and database write @ as %40, / as %2F, ? as %3F, #
 
 
 class InvalidDatabaseUrl(NotReady):
-    """The URL cannot be used; the text says why in one line and holds nothing of the URL.
+    """The URL cannot be used. The text says why in one line and contains nothing of the URL.
 
-    Only the name of an unknown parameter is told.
+    The only exception is the name of an unknown parameter.
     """
 
     def __init__(self, fault: str) -> None:
@@ -40,7 +40,7 @@ class InvalidDatabaseUrl(NotReady):
 
 
 class SslMode(StrEnum):
-    """How much TLS protects a connection; libpq's six modes."""
+    """How much TLS protects a connection: libpq's six modes."""
 
     DISABLE = "disable"
     ALLOW = "allow"
@@ -52,7 +52,7 @@ class SslMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConnectArguments:
-    """Everything that a connection needs; `connect` in `app/persistence/connecting.py` takes it."""
+    """Everything that `connect` in `app/persistence/connecting.py` needs for a connection."""
 
     hosts: tuple[str, ...]
     """Names, addresses, or directories of sockets."""
@@ -70,7 +70,7 @@ class ConnectArguments:
 
 
 def read_database_url(url: str, *, application_name: str = APPLICATION_NAME) -> ConnectArguments:
-    """Read a URL; `application_name` is used where the URL names none.
+    """Read a URL. `application_name` is used if the URL gives none.
 
     Raises:
         InvalidDatabaseUrl: it is wrong, or a file that it names cannot be read.
@@ -120,7 +120,7 @@ _NOT_WRITABLE = "Nameplate writes, so a server that only reads is of no use"
 
 
 def _parts(url: str) -> tuple[str, str, str]:
-    """Split into authority, database and query, and find the characters that need an escape."""
+    """Split the URL into authority, database and query, and find characters that need an escape."""
     if re.search(r"\s", url):
         raise InvalidDatabaseUrl("holds a space or a line break: take it out, or write it as %20")
     if any(ord(character) < ord(" ") for character in url):
@@ -167,7 +167,7 @@ def _parameters(query: str) -> dict[str, str]:
 
 
 def _places(authority: str, hosts: str, ports: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Read hosts and ports; those of the query go before the authority's, as in libpq."""
+    """Read hosts and ports. Those in the query override those in the authority, as in libpq."""
     pairs = [_host_and_port(text) for text in authority.split(",")]
     names = hosts.split(",") if hosts else [_decoded(host) for host, _ in pairs]
     if not all(names):
@@ -220,7 +220,7 @@ def _connect_seconds(given: dict[str, str]) -> float:
 
 
 def _tls(given: dict[str, str]) -> tuple[SslMode, tls.SSLContext | None]:
-    """Build the TLS context as libpq would, except that no file is looked for in a home."""
+    """Build the TLS context as libpq would, but without looking for files in a home directory."""
     root, certificate = given.pop("sslrootcert", ""), given.pop("sslcert", "")
     key, password = given.pop("sslkey", ""), given.pop("sslpassword", "")
     default = SslMode.VERIFY_FULL if root == "system" else SslMode.PREFER
@@ -255,7 +255,7 @@ def _tls(given: dict[str, str]) -> tuple[SslMode, tls.SSLContext | None]:
     if certificate:
         _load(
             "sslcert or sslkey",
-            # A key with a passphrase would otherwise be asked for on the terminal.
+            # Otherwise, a key with a passphrase would ask for it on the terminal.
             lambda: context.load_cert_chain(certificate, key or None, lambda: password),
         )
     return mode, context

@@ -1,4 +1,7 @@
-"""Deliveries and their attempts: the outbox that the sender empties."""
+"""Deliveries and their attempts: the outbox that the sender works through.
+
+`domain/deliveries` has the rules; `services/deliveries` sends them.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ READ_TIMES = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One event owed to one endpoint, leased to this sender."""
+    """One event due to one endpoint, leased to this sender."""
 
     id: str
     token: int
@@ -31,22 +34,22 @@ class Delivery:
     secret: bytes
     """Encrypted."""
     attempts: int
-    """How many tries there were before this one."""
+    """How many attempts were made before this one."""
     now: datetime
 
 
 Choose = Callable[[Sequence[tuple[str, str]]], list[str]]
-"""Gives the ids to lease, of pairs of delivery and endpoint that are due, in order."""
+"""Takes pairs of delivery and endpoint that are due, in order, and returns the ids to lease."""
 
 
 async def claim_deliveries(
     tx: Connection, choose: Choose, *, limit: int, per_endpoint: int, besides: Sequence[str]
 ) -> list[Delivery]:
-    """Lease what `choose` takes of what is due and free, leaving out some endpoints."""
+    """Lease what `choose` selects from the due and unleased deliveries, without some endpoints."""
     chosen = choose(await _due(tx, limit, per_endpoint, besides, taken=()))
     ids = await _lease(tx, chosen)
     if chosen and not ids:
-        # Another sender is taking these very ones at this moment.
+        # Another sender is claiming these very ones at this moment.
         due = await _due(tx, limit, per_endpoint, besides, taken=chosen)
         ids = await _lease(tx, choose(due))
     return await _read(tx, ids) if ids else []
@@ -55,10 +58,10 @@ async def claim_deliveries(
 async def _due(
     tx: Connection, limit: int, per_endpoint: int, besides: Sequence[str], *, taken: Sequence[str]
 ) -> list[tuple[str, str]]:
-    """Give what may be leased, and lock nothing: some rows of each endpoint in arrears.
+    """Return what may be leased, without locks: some rows of each endpoint with due deliveries.
 
-    Those of endpoints that have their share already are many at times, so more are read than are
-    taken.
+    Many of them can belong to endpoints that have their share already, so it reads more rows than
+    are taken.
     """
     c, endpoint = deliveries.c, webhook_endpoints.c
     due = (
@@ -79,7 +82,7 @@ async def _due(
 
 
 async def _lease(tx: Connection, ids: Sequence[str]) -> list[str]:
-    """Lease those of them that nobody else has taken since, or is taking."""
+    """Lease those that no other sender has claimed since, or is claiming."""
     c = deliveries.c
     free = select(c.id).where(c.id.in_(ids), *_due_and_free()).with_for_update(skip_locked=True)
     locked = list((await tx.execute(free)).scalars())
@@ -107,7 +110,7 @@ def _due_and_free() -> list[Any]:
 async def record_attempt(
     tx: Connection, delivery: Delivery, attempt: Attempt, *, retry_after: timedelta | None
 ) -> bool:
-    """Write the attempt and what follows from it; False when the lease was no longer ours."""
+    """Write the attempt and what follows from it. False if the lease had been lost."""
     c = deliveries.c
     status = "succeeded" if attempt.succeeded else "pending" if retry_after else "exhausted"
     settled = await tx.execute(

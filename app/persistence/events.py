@@ -1,4 +1,7 @@
-"""Events, and with each the deliveries it owes: written in the transaction of the change itself."""
+"""Events and the deliveries they cause, written in the transaction of the change itself.
+
+`domain/events` defines them; `services/events` emits them.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from app.persistence.wakeups import Channel, notify
 
 
 async def insert_event(tx: Connection, event: Event, *, body: str) -> None:
-    """Write the event and one pending delivery for each endpoint that subscribed to it."""
+    """Write the event, and one pending delivery for each endpoint that subscribed to it."""
     await tx.execute(
         insert(events).values(
             id=event.id,
@@ -36,7 +39,7 @@ async def insert_event(tx: Connection, event: Event, *, body: str) -> None:
 
 
 async def insert_zone_event(tx: Connection, event: ZoneEvent, *, body: str) -> None:
-    """Write a zone's event; it is owed to the endpoints that belong to no tenant."""
+    """Write a zone's event, which goes to the endpoints that belong to no tenant."""
     before, after = ("open", "paused") if event.type is ZoneEventType.PAUSED else ("paused", "open")
     await tx.execute(
         insert(events).values(
@@ -80,7 +83,7 @@ async def _owe(
 async def list_events(
     tx: Connection, custom_hostname_id: str, *, after: int, limit: int
 ) -> list[Event]:
-    """Give a hostname's events in their order, from the one after sequence number `after`."""
+    """Return a hostname's events in order, from the one after sequence number `after`."""
     rows = await tx.execute(
         select(*(c for c in events.c if c.name not in {"body", "zone_id"}))
         .where(events.c.custom_hostname_id == custom_hostname_id, events.c.sequence > after)

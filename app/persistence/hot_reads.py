@@ -1,4 +1,4 @@
-"""The read a product backend makes on its own hot path: one row, straight from the driver.
+"""The read that a product backend makes on its own hot path: one row, straight from the driver.
 
 The document is passed through as Postgres's text; nothing is decoded on the way.
 """
@@ -18,7 +18,7 @@ WHERE h.id = $1
 
 
 async def read_document(database: Database, record_id: str) -> asyncpg.Record | None:
-    """Give `document` (JSON text), its versions, `due_at` and `reason`, or None."""
+    """Return `document` (JSON text), its versions, `due_at` and `reason`, or None."""
     end = open_span("SELECT", db__system__name="postgresql", db__query__text=CUSTOM_HOSTNAME)
     try:
         return await database.fetch_row(CUSTOM_HOSTNAME, record_id)

@@ -1,4 +1,4 @@
-"""Identifiers: a prefix that says what it names, and a ULID, so that they sort by age."""
+"""Identifiers: a prefix for the kind of thing, and a ULID, so that they sort by age."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ulid import ULID
 
 
 class Prefix(StrEnum):
-    """What an identifier names."""
+    """The kind of thing that an identifier names."""
 
     CUSTOM_HOSTNAME = "ch"
     ZONE = "zone"
@@ -19,5 +19,5 @@ class Prefix(StrEnum):
 
 
 def new_id(prefix: Prefix) -> str:
-    """Make one."""
+    """Make a new identifier."""
     return f"{prefix}_{ULID()}".lower()

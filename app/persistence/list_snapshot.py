@@ -1,4 +1,4 @@
-"""What Cloudflare's lists are compared with: the narrow rows' own columns."""
+"""The list snapshot: narrow columns that Cloudflare's lists are compared with."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.persistence.tables import EXCEPTIONAL, FOLLOWED, cloudflare_objects, sc
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRow:
-    """What is kept of a hostname that a page lists."""
+    """What is stored of a hostname that a page lists."""
 
     custom_hostname_id: str
     cloudflare_id: str
@@ -28,7 +28,7 @@ class SnapshotRow:
 async def read_snapshot(
     tx: Connection, zone_id: str, cloudflare_ids: Sequence[str]
 ) -> list[SnapshotRow]:
-    """Give what is kept of the hostnames with these ids at Cloudflare."""
+    """Return what is stored of the hostnames with these ids at Cloudflare."""
     objects, c = cloudflare_objects.c, schedules.c
     rows = await tx.execute(
         select(
@@ -55,7 +55,7 @@ async def confirm_snapshot(
     round_number: int | None,
     next_check_in: timedelta | None,
 ) -> None:
-    """Note that a page showed these unchanged; who is followed by lists is looked at later."""
+    """Note that a page showed these unchanged. Names that lists follow get a later check."""
     c = schedules.c
     values: dict[str, Any] = {"viewed_at": sent_at}
     if round_number is not None:
@@ -75,7 +75,7 @@ async def confirm_snapshot(
 
 
 async def note_in_scan(tx: Connection, ids: Sequence[str], round_number: int) -> None:
-    """Note that the round showed these, whatever came of it."""
+    """Note that the round showed these, whatever the result."""
     c = schedules.c
     locked = locked_in_order(c.custom_hostname_id.in_(ids))
     await tx.execute(
@@ -86,7 +86,7 @@ async def note_in_scan(tx: Connection, ids: Sequence[str], round_number: int) ->
 
 
 async def check_unreadable(tx: Connection, ids: Sequence[str]) -> None:
-    """Make those due whose entries could not be read, unless they are backed off from already."""
+    """Make due the names whose entries could not be read, unless they are in back-off."""
     c = schedules.c
     await tx.execute(
         update(schedules)
@@ -98,7 +98,7 @@ async def check_unreadable(tx: Connection, ids: Sequence[str]) -> None:
 async def check_unlisted(
     tx: Connection, zone_id: str, filters: Mapping[str, str], *, since: datetime
 ) -> int:
-    """Make those due that should have been on a filtered list and were not; give how many."""
+    """Make due the names that a filtered list should have shown and did not. Return how many."""
     c = schedules.c
     named = [c[name] == value for name, value in filters.items()]
     locked = locked_in_order(
@@ -120,7 +120,7 @@ async def check_unlisted(
 async def count_missing(
     tx: Connection, zone_id: str, round_number: int, *, since: datetime
 ) -> tuple[int, int]:
-    """Count the names that a whole round did not list, and all that it should have."""
+    """Count the names that a full round did not list, and all names that it should have."""
     c = schedules.c
     missing = and_(c.seen_in_scan < round_number, or_(c.viewed_at.is_(None), c.viewed_at < since))
     row = await tx.execute(
@@ -135,7 +135,7 @@ async def count_missing(
 async def check_missing(
     tx: Connection, zone_id: str, round_number: int, *, since: datetime, rounds: int
 ) -> int:
-    """Make those due that so many whole rounds did not list; give how many."""
+    """Make due the names that `rounds` full rounds did not list. Return how many."""
     c = schedules.c
     locked = locked_in_order(
         c.zone_id == zone_id,
@@ -153,7 +153,7 @@ async def check_missing(
 
 
 async def count_followed(tx: Connection, zone_id: str, *, limit: int) -> int:
-    """Count the names that wait for issuance or deployment and are looked at closely."""
+    """Count the names that wait for issuance or deployment and are checked closely."""
     c = schedules.c
     followed = (
         select(c.custom_hostname_id)

@@ -1,4 +1,7 @@
-"""What an operator's metrics say of the tables: each question has its index, and its bound."""
+"""Queries for an operator's metrics. Each has its index and its bound.
+
+`services/measuring` runs them.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from app.persistence.tables import (
 )
 
 MOST_SECONDS = 5
-"""A question that takes longer is given up: figures must not cost what they are about."""
+"""A query that takes longer is given up: metrics must not cause load of their own."""
 
 
 @asynccontextmanager
@@ -32,7 +35,7 @@ async def measuring(database: Database) -> AsyncIterator[Connection]:
     """
     async with database.transaction() as tx:
         await tx.execute(text(f"SET LOCAL statement_timeout = '{MOST_SECONDS}s'"))
-        # The wide rows would be read for the sake of one column that an index has.
+        # Otherwise, Postgres would read the wide rows for one column that an index has.
         for way in ("seqscan", "bitmapscan"):
             await tx.execute(text(f"SET LOCAL enable_{way} = off"))
         yield tx
@@ -51,24 +54,24 @@ async def count_pauses(tx: Connection) -> dict[str, int]:
 
 
 async def overdue_checks(tx: Connection) -> tuple[float, float]:
-    """Give the ages of the oldest overdue looks at DNS and at Cloudflare, in seconds."""
+    """Return the ages of the oldest overdue checks of DNS and of Cloudflare, in seconds."""
     dns, cloudflare = (await tx.execute(oldest_checks())).one()
     return float(dns), float(cloudflare)
 
 
 async def overdue_delivery(tx: Connection) -> float:
-    """Give the age of the oldest overdue delivery, in seconds."""
+    """Return the age of the oldest overdue delivery, in seconds."""
     return float(await tx.scalar(oldest_delivery()) or 0.0)
 
 
 def states_counted() -> Select[str, int]:
-    """Give the question for the hostnames of each state: by its index alone."""
+    """Return the query for the hostnames of each state, which uses only the index."""
     c = custom_hostnames.c
     return select(c.state, func.count()).group_by(c.state)
 
 
 def oldest_checks() -> Select[float, float]:
-    """Give the question for the oldest looks that are due in zones that are not paused."""
+    """Return the query for the oldest due checks in zones that are not paused."""
     c = schedules.c
     dns = (
         select(c.dns_due_at)
@@ -88,7 +91,7 @@ def oldest_checks() -> Select[float, float]:
 
 
 def oldest_delivery() -> Select[float]:
-    """Give the question for the oldest delivery that is due."""
+    """Return the query for the oldest due delivery."""
     c = deliveries.c
     first = (
         select(c.next_attempt_at)

@@ -1,4 +1,4 @@
-"""Bring a database's schema to what this code needs, or back."""
+"""Migrates a database's schema to what this code needs, or back."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def scripts() -> Path:
-    """Give the migrations' folder: within the package where it was installed, else beside it."""
+    """Return the migrations' folder: in the package if it is installed, else beside it."""
     packed = _PACKAGE / "migrations"
     return packed if packed.is_dir() else _PACKAGE.parent / "migrations"
 
 
 def alembic_config(database_url: str, folder: Path | None = None) -> Config:
-    """Give Alembic's configuration for one database, wherever the process was started."""
+    """Return Alembic's configuration for one database, wherever the process was started."""
     config = Config()
-    # A value is interpolated; the folder's name may hold a percent sign.
+    # Alembic interpolates the value, and the folder's name may contain a percent sign.
     config.set_main_option("script_location", str(folder or scripts()).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["url"] = database_url
@@ -33,14 +33,14 @@ def alembic_config(database_url: str, folder: Path | None = None) -> Config:
 
 
 def migrate(database_url: str, revision: str = "head", *, folder: Path | None = None) -> None:
-    """Upgrade. Blocking, with an event loop of its own: call it in a thread where one runs."""
+    """Upgrade the schema. It blocks, with an event loop of its own; within a loop, use a thread."""
     command.upgrade(alembic_config(database_url, folder), revision)
 
 
 def build_index(name: str, table: str, columns: Sequence[str], **options: Any) -> None:
-    """Build an index beside the service that runs: for a migration that does nothing else.
+    """Build an index while the service runs, in a migration that does nothing else.
 
-    What a build that failed left behind, an INVALID index, is dropped first.
+    It first drops what a failed build left behind, an INVALID index.
     """
     with _beside_the_service():
         op.execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{name}"')
@@ -48,7 +48,7 @@ def build_index(name: str, table: str, columns: Sequence[str], **options: Any) -
 
 
 def take_index_away(name: str) -> None:
-    """Drop an index beside the service that runs: for a migration that does nothing else."""
+    """Drop an index while the service runs, in a migration that does nothing else."""
     with _beside_the_service():
         op.execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{name}"')
 
@@ -56,7 +56,7 @@ def take_index_away(name: str) -> None:
 @contextmanager
 def _beside_the_service() -> Iterator[None]:
     with op.get_context().autocommit_block():
-        # It holds nobody up, and waits for every transaction that is older than itself.
+        # It blocks nothing, and waits for every transaction that is older than itself.
         op.execute("SET lock_timeout = 0")
         op.execute("SET statement_timeout = 0")
         yield

@@ -1,4 +1,7 @@
-"""Remove old rows, some at a time: any number of processes may do so side by side."""
+"""Removes old rows in batches. Any number of processes may do so side by side.
+
+`services/pruning` decides when.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +24,13 @@ from app.persistence.tables import (
 )
 
 Counts = dict[str, int]
-"""Rows that were removed, by table."""
+"""How many rows were removed, by table."""
 
 NO_SECRET = b""
 
 
 async def prune_events(tx: Connection, *, older_than: timedelta, limit: int) -> Counts:
-    """Remove the oldest events with what was delivered of them; what is still owed stays."""
+    """Remove the oldest events with their deliveries. Events with pending deliveries stay."""
     ids = list((await tx.execute(old_events(older_than, limit))).scalars())
     return await _remove_events(tx, events.c.id.in_(ids)) if ids else {}
 
@@ -38,14 +41,17 @@ async def prune_hostnames(tx: Connection, *, older_than: timedelta, limit: int) 
     if not ids:
         return {}
     counts = await _remove_events(tx, events.c.custom_hostname_id.in_(ids))
-    # Their schedule, their objects and their places in queues go with them.
+    # Their schedule, their objects and their queue positions go with them.
     gone = custom_hostnames.c.id.in_(ids)
     removed = await tx.execute(delete(custom_hostnames).where(gone, PRUNABLE))
     return {**counts, "custom_hostnames": removed.rowcount}
 
 
 async def prune_secrets(tx: Connection, *, older_than: timedelta, limit: int) -> Counts:
-    """Empty the secrets of endpoints that were removed long ago; their deliveries name them."""
+    """Empty the secrets of endpoints that were removed long ago.
+
+    The rows stay, because their deliveries refer to them.
+    """
     c = webhook_endpoints.c
     old = (
         select(c.id)
@@ -60,7 +66,7 @@ async def prune_secrets(tx: Connection, *, older_than: timedelta, limit: int) ->
 
 
 def old_events(older_than: timedelta, limit: int) -> Select[str]:
-    """Lock the oldest events, but for those that somebody else prunes or an endpoint waits for."""
+    """Lock the oldest events, except those that another process prunes or an endpoint waits for."""
     c = events.c
     owed = select(deliveries.c.id).where(deliveries.c.event_id == c.id, OWED).exists()
     return (
@@ -73,9 +79,9 @@ def old_events(older_than: timedelta, limit: int) -> Select[str]:
 
 
 def old_hostnames(older_than: timedelta, limit: int) -> Select[str]:
-    """Lock the lease rows of hostnames that were deleted long ago, and that nobody works on.
+    """Lock the lease rows of hostnames that were deleted long ago and that are not in work.
 
-    A tombstone's DNS may still point here: it stays, so that nobody else gets its name.
+    A tombstone's DNS may still point here. It stays, so that no other tenant gets its name.
     """
     c = custom_hostnames.c
     owed = (
@@ -90,13 +96,13 @@ def old_hostnames(older_than: timedelta, limit: int) -> Select[str]:
         .where(PRUNABLE, c.deleted_at < _before(older_than), is_free(), ~owed)
         .order_by(c.deleted_at)
         .limit(limit)
-        # The lease before the wide row, as everywhere.
+        # The lease comes before the wide row, as everywhere.
         .with_for_update(of=schedules, skip_locked=True)
     )
 
 
 async def _remove_events(tx: Connection, which: ColumnElement[bool]) -> Counts:
-    # By questions, not by lists of ids: with many endpoints an event has many deliveries.
+    # By subqueries, not by lists of ids: with many endpoints an event has many deliveries.
     ids = select(events.c.id).where(which)
     sent = select(deliveries.c.id).where(deliveries.c.event_id.in_(ids))
     removed: Counts = {}

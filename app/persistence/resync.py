@@ -1,4 +1,7 @@
-"""How far each list of each zone was read: kept, so that a restart goes on where it was."""
+"""The stored progress of list scans, so that a restart continues where it was.
+
+`domain/resync` has the rules; `services/resync` reads the lists.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ class ListScan:
     number: int
     """How many rounds were begun."""
     page: int | None
-    """The next page to read; None between rounds. Pages are read last first."""
+    """The next page to read. None between rounds. Pages are read last first."""
     pages: int | None
     total: int | None
     started_at: datetime | None
@@ -34,7 +37,7 @@ class ListScan:
 
 
 async def put_lists(tx: Connection, zone_id: str, lists: Sequence[str]) -> None:
-    """Have these lists read from now on."""
+    """Have these lists scanned from now on."""
     await tx.execute(
         upsert(list_scans)
         .values([{"zone_id": zone_id, "list": each, "due_at": NOW} for each in lists])
@@ -43,7 +46,7 @@ async def put_lists(tx: Connection, zone_id: str, lists: Sequence[str]) -> None:
 
 
 async def claim_page(tx: Connection, zones: Collection[str]) -> ListScan | None:
-    """Lease the list that is due the longest, of these zones."""
+    """Lease the list in these zones that has been due the longest."""
     c = list_scans.c
     due = (
         select(c.zone_id, c.list)
@@ -69,7 +72,7 @@ async def claim_page(tx: Connection, zones: Collection[str]) -> ListScan | None:
 
 
 async def hasten(tx: Connection, zone_id: str, lists: Sequence[str]) -> None:
-    """Begin the next round of these lists, unless one is under way or just ended."""
+    """Begin the next round of these lists, unless one is in progress or has just ended."""
     c = list_scans.c
     await tx.execute(
         update(list_scans)
@@ -84,13 +87,13 @@ async def hasten(tx: Connection, zone_id: str, lists: Sequence[str]) -> None:
 
 
 async def total_of(tx: Connection, zone_id: str) -> int | None:
-    """Give how many names the whole zone has, as its list last said."""
+    """Return how many names the whole zone has, as its list last said."""
     c = list_scans.c
     return await tx.scalar(select(c.total).where(c.zone_id == zone_id, c.list == WHOLE))
 
 
 async def put_off(tx: Connection, scan: ListScan, wait: timedelta) -> None:
-    """Give the lease up and leave the list as far as it was."""
+    """Release the lease, and leave the list's progress as it was."""
     c = list_scans.c
     await tx.execute(
         update(list_scans)
@@ -100,7 +103,7 @@ async def put_off(tx: Connection, scan: ListScan, wait: timedelta) -> None:
 
 
 async def end_round(tx: Connection, scan: ListScan, wait: timedelta, *, number: int) -> None:
-    """Give the lease up and forget how far the list was: the round after `number` begins anew."""
+    """Release the lease and reset the list's progress; the round after `number` starts afresh."""
     c = list_scans.c
     await tx.execute(
         update(list_scans)
@@ -126,7 +129,7 @@ async def save_progress(
     begun: datetime | None,
     finished: bool,
 ) -> None:
-    """Write how far the list is and give the lease up; `begun` where a round begins."""
+    """Save the list's progress and release the lease. `begun` is set when a round begins."""
     c = list_scans.c
     values: dict[str, object] = {
         "page": page,

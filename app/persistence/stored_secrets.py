@@ -1,4 +1,7 @@
-"""The columns that hold encrypted secrets, read and written page by page."""
+"""The columns that hold encrypted secrets, read page by page and written one by one.
+
+`services/stored_secrets` rotates them.
+"""
 
 from __future__ import annotations
 
@@ -45,19 +48,19 @@ class StoredSecret:
 async def read_secrets(
     tx: Connection, kind: Kind, *, after: str, limit: int
 ) -> Sequence[StoredSecret]:
-    """Give the next secrets in the order of their ids."""
+    """Return the next secrets in the order of their ids."""
     return await _read(tx, kind, after=after, limit=limit, lock=False)
 
 
 async def lock_secrets(
     tx: Connection, kind: Kind, *, after: str, limit: int
 ) -> Sequence[StoredSecret]:
-    """Give the next secrets, and keep others from changing them until the transaction ends."""
+    """Return the next secrets, and lock them until the transaction ends."""
     return await _read(tx, kind, after=after, limit=limit, lock=True)
 
 
 async def save_secret(tx: Connection, kind: Kind, row_id: str, encrypted: bytes) -> None:
-    """Write one."""
+    """Write one secret."""
     values: dict[str, Any] = {kind.column: encrypted}
     await tx.execute(update(kind.table).where(kind.table.c.id == row_id).values(values))
 

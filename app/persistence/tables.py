@@ -1,7 +1,7 @@
-"""The tables, as the migrations make them (`alembic check` holds both to each other).
+"""The tables, as the migrations make them. `alembic check` verifies that both agree.
 
-Wide and narrow are apart: `custom_hostnames` is written when something changed, `schedules` at
-every check. All instants are `nameplate_now()`'s.
+Wide and narrow tables are separate: `custom_hostnames` is written when something changed,
+`schedules` at every check. All instants are `nameplate_now()`'s.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP
 
 SCHEMA_VERSION = 14
-"""What this code needs of `schema_version`; every migration writes the number after its own."""
+"""The `schema_version` that this code needs. Every migration writes its own number."""
 
 metadata = MetaData(
     naming_convention={
@@ -40,19 +40,19 @@ metadata = MetaData(
 )
 
 
-# Written out, never as parameters: a prepared statement's generic plan could not know that a
-# parameter fits a partial index.
+# Written out, not as parameters: a prepared statement's generic plan cannot know that a parameter
+# fits a partial index.
 NOT_DELETED = text("state <> 'deleted'")
 HELD = text("state <> 'deleted' AND name_released_at IS NULL")
-"""Of a hostname that keeps its name from others."""
+"""A hostname that keeps its name from others."""
 RELEASED = text("state <> 'deleted' AND name_released_at IS NOT NULL")
 OWED = text("status = 'pending'")
 PRUNABLE = text("state = 'deleted' AND NOT tombstone")
-"""Of a deleted hostname whose name leads here no more."""
+"""A deleted hostname whose name no longer points here."""
 DNS_DUE = text("dns_due_at IS NOT NULL")
 CLOUDFLARE_DUE = text("cloudflare_due_at IS NOT NULL")
 UNCREATED_DUE = text("cloudflare_due_at IS NOT NULL AND hostname_status IS NULL")
-# Those of `FOLLOWED_STATUSES`.
+# The statuses in `FOLLOWED_STATUSES`.
 FOLLOWED = text(
     "hostname_status = 'active' AND ssl_status IN ('pending_issuance', 'pending_deployment')"
 )
@@ -105,14 +105,15 @@ zones = Table(
     Column("pause_detail", Text),
     _instant("pause_retry_at"),
     _instant("breaker_off_until"),
-    # How far the end of a pause has come; NULL when none is under way.
+    # How far resuming the zone has come. NULL when it is not being resumed.
     Column("resume_cursor", Text),
     Column("resume_accepts", Boolean, nullable=False, server_default=text("false")),
-    # How far the documents show what the zone's row says now; NULL when they all do.
+    # How far the documents are re-rendered after a change of the zone's row. NULL when all are.
     Column("rerender_cursor", Text),
     Column("sequence", Integer, nullable=False, server_default=text("0")),
     Column("target_dns_status", Text),
-    # Since when DNS has said so of the CNAME target, look after look; an unclear look ends neither.
+    # Since when every check of the CNAME target has said so. A check without an answer does not end
+    # it.
     _instant("target_absent_since"),
     _instant("target_found_since"),
     _instant("check_due_at"),
@@ -146,7 +147,7 @@ custom_hostnames = Table(
     Column("revision", Integer, nullable=False),
     Column("sequence", Integer, nullable=False),
     Column("view", Integer, nullable=False),
-    # Text that is passed through: JSONB would put its keys into an order of its own.
+    # Text that is passed through; JSONB would reorder its keys.
     Column("document", JSON, nullable=False),
     _instant("created_at", required=True),
     _instant("updated_at", required=True),
@@ -160,11 +161,11 @@ custom_hostnames = Table(
     _instant("deleting_at"),
     _instant("deleted_at"),
     Index("uq_custom_hostnames_held", "hostname", unique=True, postgresql_where=HELD),
-    # `x.com` and `*.x.com` are one object at Cloudflare: the one finds the other by their base.
+    # `x.com` and `*.x.com` are one object at Cloudflare; each finds the other by their base.
     Index("ix_custom_hostnames_held", "base", postgresql_where=HELD),
     Index("ix_custom_hostnames_released", "base", postgresql_where=RELEASED),
     Index("ix_custom_hostnames_tombstones", "base", postgresql_where=text("tombstone")),
-    # Lists leave out what is deleted, and a page costs the same however much of that there is.
+    # Lists leave out deleted rows; with this index a page costs the same however many there are.
     Index("ix_custom_hostnames_present", "id", postgresql_where=NOT_DELETED),
     Index("ix_custom_hostnames_tenant_present", "tenant", "id", postgresql_where=NOT_DELETED),
     Index("ix_custom_hostnames_state", "state", "id"),
@@ -196,7 +197,7 @@ cloudflare_objects = Table(
     Column("in_flight", JSONB(none_as_null=True)),
     Column("refused_edit", JSONB(none_as_null=True)),
     Column("refused_refresh", JSONB(none_as_null=True)),
-    # No constraint: a name and its wildcard are two rows that lead to one object.
+    # Not unique: a name and its wildcard are two rows with one object.
     Index("ix_cloudflare_objects_cloudflare_id", "zone_id", "cloudflare_id"),
 )
 
@@ -240,7 +241,7 @@ schedules = Table(
     Column("removal", Text),
     _instant("remade_at"),
     Column("emitted_reasons", JSONB, nullable=False, server_default=text("'[]'")),
-    # What a list of Cloudflare's is compared with, without opening the wide rows.
+    # Compared with Cloudflare's lists, without opening the wide rows.
     Column("hostname_status", Text),
     Column("ssl_status", Text),
     Column("view_digest", BigInteger),

@@ -1,4 +1,4 @@
-"""A span for each statement of an engine: OpenTelemetry's own package knows no SQLAlchemy 2.1."""
+"""A span for each statement of an engine. OpenTelemetry's own package lacks SQLAlchemy 2.1."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _END = "_nameplate_end_span"
 
 
 def trace_statements(engine: Engine) -> None:
-    """Make a span of each statement, with its text and without what it carried."""
+    """Open a span for each statement, with its text but without its parameters."""
 
     @event.listens_for(engine, "before_cursor_execute")
     def begin(

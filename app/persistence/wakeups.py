@@ -1,4 +1,4 @@
-"""LISTEN and NOTIFY: work that is due now is told at once, to every process that waits."""
+"""LISTEN and NOTIFY: tells every waiting process at once that work is due now."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ log = structlog.get_logger(__name__)
 
 
 class Channel(StrEnum):
-    """What there is to wake for."""
+    """The kinds of work to wake for."""
 
     RECONCILE = "nameplate_reconcile"
     DELIVER = "nameplate_deliver"
 
 
 async def notify(tx: Connection, channel: Channel) -> None:
-    """Wake the listeners when this transaction commits; Postgres folds repetitions into one."""
+    """Wake the listeners when this transaction commits. Postgres merges repetitions into one."""
     await tx.execute(select(func.pg_notify(str(channel), "")))
 
 
 @asynccontextmanager
 async def listening(server: ConnectArguments, channel: Channel) -> AsyncIterator[asyncio.Event]:
-    """Yield an event that is set by each NOTIFY.
+    """Yield an event that each NOTIFY sets.
 
-    It is set too whenever the connection was lost and found again: something may have been missed.
+    It is also set when a lost connection is back, because something may have been missed.
     """
     woken = asyncio.Event()
     task = asyncio.create_task(_listen(server, channel, woken), name=f"listen {channel}")
@@ -68,8 +68,8 @@ async def _listen_once(server: ConnectArguments, channel: Channel, woken: asynci
         while not lost.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(lost.wait(), HEARTBEAT_SECONDS)
-            # A connection may fall silent without an end; only asking tells.
+            # A connection may go dead without closing; only a query detects that.
             await connection.execute("SELECT 1")
     finally:
-        # Where it is lost already there is nothing to close, only to let go.
+        # A lost connection cannot be closed properly, so drop it.
         connection.terminate()

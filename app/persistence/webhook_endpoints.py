@@ -1,4 +1,7 @@
-"""Where events are sent. Deleted endpoints stay as rows, for the history of their deliveries."""
+"""Webhook endpoints. Deleted ones stay as rows, for the history of their deliveries.
+
+`services/webhook_endpoints` has the use cases.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from app.persistence.tables import OWED, deliveries, webhook_endpoints
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookEndpoint:
-    """One address that wants events; empty `event_types` means all, no `tenant` means all's."""
+    """A URL that receives events. Empty `event_types` means all types, no `tenant` all tenants."""
 
     id: str
     url: str
@@ -26,7 +29,7 @@ class WebhookEndpoint:
 
 
 async def insert_endpoint(tx: Connection, endpoint: WebhookEndpoint) -> None:
-    """Write a new one."""
+    """Insert a new endpoint."""
     await tx.execute(
         insert(webhook_endpoints).values(
             id=endpoint.id,
@@ -40,14 +43,14 @@ async def insert_endpoint(tx: Connection, endpoint: WebhookEndpoint) -> None:
 
 
 async def get_endpoint(tx: Connection, endpoint_id: str) -> WebhookEndpoint | None:
-    """Read one."""
+    """Return one by id."""
     rows = await tx.execute(_present().where(webhook_endpoints.c.id == endpoint_id))
     row = rows.mappings().first()
     return _read(dict(row)) if row else None
 
 
 async def list_endpoints(tx: Connection, *, after: str | None, limit: int) -> list[WebhookEndpoint]:
-    """Give endpoints, newest first, that come after the id `after`."""
+    """Return endpoints after the id `after`, newest first."""
     query = _present().order_by(webhook_endpoints.c.id.desc()).limit(limit)
     if after is not None:
         query = query.where(webhook_endpoints.c.id < after)
@@ -55,7 +58,7 @@ async def list_endpoints(tx: Connection, *, after: str | None, limit: int) -> li
 
 
 async def delete_endpoint(tx: Connection, endpoint_id: str) -> bool:
-    """Close one, and what it was still owed; False when there is none."""
+    """Close an endpoint and cancel its pending deliveries. False if there is no such endpoint."""
     c = webhook_endpoints.c
     closed = await tx.execute(
         update(webhook_endpoints)

@@ -1,4 +1,7 @@
-"""Zones: where custom hostnames live at Cloudflare, each with its own token."""
+"""Zones: where custom hostnames live at Cloudflare, each with its own token.
+
+`domain/zone` has the values and rules; `services/zones` the use cases.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +29,10 @@ async def put_default_zone(
     budget: str,
     apex_prefixes: tuple[str, ...] = (),
 ) -> None:
-    """Bring the default zone's row to what the settings say; processes that start at once queue.
+    """Update the default zone's row from the settings. Processes that start together take turns.
 
-    A former target stays accepted: tenants who point there are served as long as its record is
-    kept. When tenants are to point elsewhere than before, the zone's documents are to be redrawn.
+    A former target stays accepted: its tenants are served as long as its record is kept. If tenants
+    are to point elsewhere than before, the zone's documents are re-rendered.
     """
     await tx.execute(select(func.pg_advisory_xact_lock(SETTINGS_LOCK)))
     await tx.execute(
@@ -63,20 +66,20 @@ async def put_default_zone(
 
 
 async def list_zones(tx: Connection) -> list[Zone]:
-    """Give all of them, the default one first."""
+    """Return all zones, the default one first."""
     rows = await tx.execute(select(zones).order_by(zones.c.is_default.desc(), zones.c.id))
     return [_read(dict(row)) for row in rows.mappings()]
 
 
 async def get_zone(tx: Connection, zone_id: str) -> Zone | None:
-    """Read one by id, or the default one by the word `default`."""
+    """Return one by id, or the default one by the word `default`."""
     which = zones.c.is_default if zone_id == "default" else zones.c.id == zone_id
     row = (await tx.execute(select(zones).where(which))).mappings().first()
     return _read(dict(row)) if row else None
 
 
 async def open_zones(tx: Connection) -> list[OpenZone]:
-    """Give the zones that may be worked on."""
+    """Return the zones that may be worked on."""
     rows = await tx.execute(
         select(zones.c.id, zones.c.budget).where(zones.c.paused_at.is_(None)).order_by(zones.c.id)
     )
@@ -84,14 +87,14 @@ async def open_zones(tx: Connection) -> list[OpenZone]:
 
 
 async def pause_and_target_of(tx: Connection, zone_id: str) -> tuple[bool, str | None]:
-    """Whether work on the zone is stopped, and what DNS last said of its CNAME target."""
+    """Return whether work on the zone is paused, and what DNS last said of its CNAME target."""
     columns = select(zones.c.paused_at.is_not(None), zones.c.target_dns_status)
     paused, target = (await tx.execute(columns.where(zones.c.id == zone_id))).one()
     return bool(paused), target
 
 
 async def claim_due_zones(tx: Connection, *, every: timedelta, limit: int) -> list[Zone]:
-    """Give the zones whose own standing is due to be looked at, and make each due again."""
+    """Return the zones that are due for a check of their own, and schedule the next one of each."""
     due = (
         select(zones.c.id)
         .where(or_(zones.c.check_due_at.is_(None), zones.c.check_due_at <= NOW))
@@ -124,7 +127,7 @@ async def save_target(tx: Connection, zone_id: str, target: TargetHistory) -> No
 
 
 async def save_token(tx: Connection, zone_id: str, api_token: bytes) -> None:
-    """Write a zone's encrypted token, and have a pause that was its fault tried again soon."""
+    """Write a zone's encrypted token. If a pause is to be retried, retry it soon."""
     await tx.execute(
         update(zones)
         .where(zones.c.id == zone_id)
@@ -138,7 +141,7 @@ async def save_token(tx: Connection, zone_id: str, api_token: bytes) -> None:
 
 
 async def lock_zone(tx: Connection, zone_id: str) -> Zone | None:
-    """Read one and keep others from changing it."""
+    """Return one by id, locked against changes."""
     row = await tx.execute(
         select(zones).where(zones.c.id == zone_id).with_for_update(key_share=True)
     )
@@ -147,7 +150,7 @@ async def lock_zone(tx: Connection, zone_id: str) -> Zone | None:
 
 
 async def save_pause(tx: Connection, zone_id: str, pause: Pause) -> None:
-    """Stop work on the zone."""
+    """Pause the zone."""
     await tx.execute(
         update(zones)
         .where(zones.c.id == zone_id)
@@ -164,7 +167,7 @@ async def save_pause(tx: Connection, zone_id: str, pause: Pause) -> None:
 
 
 async def put_off_retry(tx: Connection, zone_id: str, *, due: datetime, wait: timedelta) -> bool:
-    """Take the try of a pause that is `due`, and put the next off; False when another took it."""
+    """Claim the retry that is `due` and schedule the next. False if another process claimed it."""
     rows = await tx.execute(
         update(zones)
         .where(zones.c.id == zone_id, zones.c.pause_retry_at == due)
@@ -175,7 +178,7 @@ async def put_off_retry(tx: Connection, zone_id: str, *, due: datetime, wait: ti
 
 
 async def begin_resume(tx: Connection, zone_id: str, pause: Pause, *, accepts: bool) -> bool:
-    """Begin to end this very pause, or join whoever began; False when it is another by now."""
+    """Begin to resume from this pause, or join in. False if the zone has another pause by now."""
     c = zones.c
     rows = await tx.execute(
         update(zones)
@@ -192,7 +195,7 @@ async def begin_resume(tx: Connection, zone_id: str, pause: Pause, *, accepts: b
 async def save_resume(
     tx: Connection, zone_id: str, pause: Pause, *, before: str, after: str
 ) -> bool:
-    """Note how far the end of a pause has come; False when another came further meanwhile."""
+    """Note how far resuming has come. False if another process has come further meanwhile."""
     rows = await tx.execute(
         update(zones)
         .where(*_is_paused_by(zone_id, pause), zones.c.resume_cursor == before)
@@ -203,9 +206,9 @@ async def save_resume(
 
 
 async def save_rerender(tx: Connection, zone: Zone, *, before: str, after: str | None) -> bool:
-    """Note how far the documents were redrawn; False when the zone has changed since it was read.
+    """Note how far re-rendering has come. False if the zone has changed since it was read.
 
-    What was written then may show what it said before.
+    Documents written then may show the zone's former values.
     """
     rows = await tx.execute(
         update(zones)
@@ -221,14 +224,14 @@ async def save_rerender(tx: Connection, zone: Zone, *, before: str, after: str |
 
 
 async def hasten_zone_check(tx: Connection, zone_id: str) -> None:
-    """Have the zone looked at now: there is work to go on with."""
+    """Check the zone now, because there is work to continue."""
     await tx.execute(update(zones).where(zones.c.id == zone_id).values(check_due_at=NOW))
 
 
 async def end_pause(
     tx: Connection, zone_id: str, *, breaker_off_for: timedelta | None = None
 ) -> None:
-    """Let work go on; with the breaker off for a while where an operator says so."""
+    """Resume the zone. An operator may turn the breaker off for a while."""
     off = NOW + in_seconds(breaker_off_for.total_seconds()) if breaker_off_for else None
     await tx.execute(
         update(zones)
@@ -248,21 +251,22 @@ async def end_pause(
 
 
 async def name_zone(tx: Connection, zone_id: str, *, name: str, account_id: str | None) -> None:
-    """Note what Cloudflare calls the zone, and whose it is.
+    """Note Cloudflare's name for the zone, and its account.
 
-    The set-up does so, after which custom metadata is tried again: the plan may have been extended.
+    The set-up calls this. Custom metadata is tried again afterwards, because the plan may have been
+    extended.
     """
     said = {"name": name, "account_id": account_id, "takes_custom_metadata": None}
     await tx.execute(update(zones).where(zones.c.id == zone_id).values(**said, updated_at=NOW))
 
 
 async def note_dcv_uuid(tx: Connection, zone_id: str, uuid: str) -> None:
-    """Keep the zone's label under dcv.cloudflare.com; it never changes."""
+    """Note the zone's label under dcv.cloudflare.com, which never changes."""
     await tx.execute(update(zones).where(zones.c.id == zone_id).values(dcv_uuid=uuid))
 
 
 async def note_metadata_refused(tx: Connection, zone_id: str) -> None:
-    """Keep that Cloudflare takes no custom metadata in this zone (1413)."""
+    """Note that Cloudflare refuses custom metadata in this zone (1413)."""
     which = (zones.c.id == zone_id, zones.c.takes_custom_metadata.is_distinct_from(false()))
     await tx.execute(update(zones).where(*which).values(takes_custom_metadata=False))
 

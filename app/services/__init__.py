@@ -1,1 +1,1 @@
-"""The use cases. They own the transactions, and speak to the outside through `ports` alone."""
+"""The use cases. They own the transactions, and reach external systems only through `ports`."""

@@ -1,7 +1,8 @@
-"""API keys: made, kept as hashes, looked up with a short memory.
+"""API keys: created, stored as hashes, and looked up with a short-lived cache.
 
-Whoever tries keys at random costs nobody else anything: what is unknown is remembered apart from
-what is known, and an address that tries too many unknown keys is refused without a query.
+A caller that tries keys at random must not slow down others. Unknown keys are cached apart from
+known ones, and an address that tries too many unknown keys is refused without a query.
+`persistence/api_keys` stores the keys.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ V = TypeVar("V")
 REMEMBER_SECONDS = 5.0
 """How long a revoked key may still work on another replica."""
 MOST_REMEMBERED = 10_000
-"""Known keys; and as many unknown ones, and as many addresses."""
+"""How many known keys to cache, and likewise unknown keys, and addresses."""
 FAILURES = 20
-"""Unknown keys that an address may try within `FAILURE_SECONDS`."""
+"""How many unknown keys an address may try within `FAILURE_SECONDS`."""
 FAILURE_SECONDS = 60.0
 
 
 class TooManyFailedKeys(NameplateError):
-    """The address tried too many unknown keys; `retry_after` seconds from now it may try again."""
+    """The address tried too many unknown keys. It may try again in `retry_after` seconds."""
 
     code = "too_many_failed_keys"
 
@@ -45,7 +46,7 @@ class TooManyFailedKeys(NameplateError):
 
 
 class Scope(StrEnum):
-    """What a key may do; each includes the one before."""
+    """What a key may do. Each scope includes the one before."""
 
     READ = "read"
     WRITE = "write"
@@ -65,7 +66,7 @@ def digest(key: str) -> bytes:
 
 
 class ApiKeys:
-    """The keys of callers."""
+    """The use cases of API keys."""
 
     def __init__(self, database: Database, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
@@ -77,7 +78,7 @@ class ApiKeys:
         """How many requests wait for the look-up of a key."""
 
     async def create(self, *, name: str, scope: str) -> tuple[ApiKey, str]:
-        """Make a key; it is shown this once.
+        """Create a key. This is the only time that it is shown.
 
         Raises:
             InvalidInput: no such scope.
@@ -90,15 +91,15 @@ class ApiKeys:
         return key, secret
 
     async def list(self) -> list[ListedKey]:
-        """Give all keys, oldest first."""
+        """Return all keys, oldest first."""
         async with self._database.transaction() as tx:
             return await store.list_keys(tx)
 
     async def revoke(self, key_id: str) -> ListedKey:
-        """Let a key work no more, within five seconds.
+        """Revoke a key. It stops working within five seconds.
 
         Raises:
-            NotFound: there is none of this id.
+            NotFound: no key has this id.
         """
         async with self._database.transaction() as tx:
             revoked = await store.revoke_key(tx, key_id)
@@ -107,10 +108,10 @@ class ApiKeys:
         return revoked
 
     async def find(self, secret: str, *, address: str = "") -> ApiKey | None:
-        """Give the key that `secret` is, or None when it is unknown or revoked.
+        """Return the key that `secret` is, or None if it is unknown or revoked.
 
-        `address` is the caller's. A key that was seen to be good is never refused for its sake:
-        behind a proxy all callers share one.
+        `address` is the caller's. It never causes a key that is known to be good to be refused,
+        because all callers behind a proxy share one.
 
         Raises:
             TooManyFailedKeys: the address tried too many unknown keys; this one was not looked up.
@@ -124,7 +125,7 @@ class ApiKeys:
             if now < self._unknown.get(hashed, now):
                 return None
             self._refuse_if_throttled(address, now, self._asking.get(hashed, 0))
-        # Counted while it is looked up, too: many unknown keys at once count as many, and many
+        # Count the key while it is looked up: many unknown keys at once count as many, many
         # requests with one key as one.
         first = hashed not in self._asking
         self._asking[hashed] = self._asking.get(hashed, 0) + 1
@@ -147,7 +148,7 @@ class ApiKeys:
 
     def _refuse_if_throttled(self, address: str, now: float, asking: int) -> None:
         if asking:
-            # It counts already, and may yet be found.
+            # Already counted, and may still turn out to be known.
             return
         until, count = self._failures.get(_network(address), (0.0, 0))
         if count >= FAILURES and now < until:
@@ -162,7 +163,7 @@ class ApiKeys:
 
 
 def _network(address: str) -> str:
-    """Give what counts as one address: whoever has one of IPv6 has all of its /64."""
+    """Return what counts as one address: for IPv6 the whole /64."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -173,7 +174,7 @@ def _network(address: str) -> str:
 
 
 def _put(memory: dict[K, V], key: K, value: V) -> None:
-    """Remember, and forget what was written the longest ago where there is no more room."""
+    """Remember a value, and forget the oldest one if there is no room."""
     memory.pop(key, None)
     if len(memory) >= MOST_REMEMBERED:
         del memory[next(iter(memory))]

@@ -1,4 +1,7 @@
-"""Count what speaks against live names, and pause a zone where it is too much at once."""
+"""Counts mismatches of live names, and pauses a zone when there are too many at once.
+
+`domain/breaker` has the rule; `persistence/breaker_counts` stores the counts.
+"""
 
 from __future__ import annotations
 
@@ -33,13 +36,13 @@ REASON_OF = {
 
 
 async def breaker_trips(tx: Connection, zone_id: str, transition: Transition) -> bool:
-    """Count a look, and pause the zone when too many live names contradict at the same time.
+    """Count a check, and pause the zone if too many live names show a mismatch at the same time.
 
-    True means that what was seen is not to be recorded.
+    True means that what was observed must not be recorded.
     """
     for side in Side:
         is_mismatch = side in transition.mismatched
-        # The sweeps look at every name that Cloudflare serves; those are counted when needed.
+        # List scans check every name that Cloudflare serves; those are counted when needed.
         if side not in transition.checked or (side is Side.CLOUDFLARE and not is_mismatch):
             continue
         tenant = transition.record.tenant
@@ -55,7 +58,7 @@ async def _has_tripped(tx: Connection, zone_id: str, side: Side) -> bool:
         return False
     seen, others = tally.seen, _less(tally.seen, tally.of_tenant)
     if side is Side.CLOUDFLARE:
-        # The lists look at every name that is served, within minutes.
+        # The lists check every name that is served, within minutes.
         seen, others = await _of_all_live(tx, zone_id, tally, others)
     zone = await store.get_zone(tx, zone_id)
     off = zone.breaker_off_until if zone else None
@@ -70,11 +73,11 @@ async def _has_tripped(tx: Connection, zone_id: str, side: Side) -> bool:
 async def _of_all_live(
     tx: Connection, zone_id: str, tally: Tally, others: Counts
 ) -> tuple[Counts, Counts]:
-    """Count the live names no further than the rule can tell apart."""
+    """Count the live names, no further than the rule needs."""
     enough = _enough(tally.seen)
     live = await count_live(tx, zone_id, limit=enough)
     apart = await count_live(tx, zone_id, limit=_enough(others), besides=tally.tenant)
-    # Some of those that contradicted may be live no more.
+    # Some of the names with a mismatch may no longer be live.
     seen = Counts(max(live, tally.seen.mismatched), tally.seen.mismatched)
     return seen, Counts(max(apart, others.mismatched), others.mismatched)
 

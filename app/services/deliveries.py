@@ -1,4 +1,8 @@
-"""Hand events to endpoints: claim, sign and send, record the attempt, and put off what failed."""
+"""Sends events to endpoints: claims, signs and sends deliveries, records attempts, retries.
+
+`domain/deliveries` has the rules; `persistence/deliveries` stores them; `adapters/webhook_sender`
+makes the attempt.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +31,13 @@ from app.persistence.deliveries import Delivery
 from app.services.ports import Cipher, WebhookTransport
 
 MOST_REMEMBERED = 10_000
-"""Endpoints whose last attempt is remembered."""
+"""How many endpoints' last attempts to remember."""
 
 log = structlog.get_logger(__name__)
 
 
 class Deliveries:
-    """Works on one claimed delivery at a time; any number may work side by side."""
+    """Works on one claimed delivery at a time. Any number may work side by side."""
 
     def __init__(
         self,
@@ -44,23 +48,23 @@ class Deliveries:
         places: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take how many deliveries may be under way before the first of them hangs."""
+        """Take how many deliveries may be in progress before the first of them hangs."""
         self._database = database
         self._transport = transport
         self._cipher = cipher
         self._places = places
         self._clock = clock
         self._under_way: dict[str, tuple[str, float]] = {}
-        """The endpoint of each delivery, and since when it is under way."""
+        """The endpoint of each delivery in progress, and since when it is."""
         self._allowed: dict[str, int] = {}
 
     @property
     def most_under_way(self) -> int:
-        """How many deliveries one process has under way at most, those that hang included."""
+        """How many deliveries one process has in progress at most, hanging ones included."""
         return self._places * (1 + HANGING_TIMES)
 
     async def claim(self, limit: int) -> list[Delivery]:
-        """Lease deliveries that are due, a few an endpoint: those that are slow delay no others."""
+        """Lease due deliveries, a few per endpoint, so that slow endpoints delay no others."""
         late = self._clock() - SOON_SECONDS
         under_way = list(self._under_way.values())
         fresh = Counter(endpoint for endpoint, since in under_way if since > late)
@@ -85,7 +89,7 @@ class Deliveries:
         return claimed
 
     async def deliver(self, delivery: Delivery) -> None:
-        """Try once. A crash before the attempt is recorded means one more try: at least once."""
+        """Make one attempt. A crash before it is recorded causes another one: at least once."""
         try:
             await self._try(delivery)
         finally:
@@ -94,7 +98,7 @@ class Deliveries:
     async def _try(self, delivery: Delivery) -> None:
         attempt = await self._send(delivery)
         self._note_pace(delivery.endpoint_id, attempt)
-        # Jitter keeps retries apart; nothing secret depends on it.
+        # Jitter keeps retries apart; it protects no secret.
         chance = random.random()  # noqa: S311
         retry_after = webhook_retry_after(delivery.attempts + 1, chance=chance)
         async with self._database.transaction() as tx:
@@ -126,7 +130,7 @@ class Deliveries:
         try:
             secret = self._cipher.decrypt(delivery.secret)
         except NotReady as error:
-            # An attempt like any other: it is seen, put off, and ends.
+            # It counts as an attempt: it is recorded, retried, and ends.
             return Attempt(duration_ms=0, error=error.detail)
         return await self._transport.send(
             delivery.url, message_id=delivery.event_id, body=delivery.body, secret=secret

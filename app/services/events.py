@@ -1,4 +1,7 @@
-"""Tell of one step or notice: the event, its webhook's body, and the deliveries it owes."""
+"""Emits an event for a step or notification, with its webhook body and its deliveries.
+
+`domain/events` defines them; `persistence/events` stores them.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +28,10 @@ async def emit_event(
     reason: Reason | None = None,
     notification: EventType | None = None,
 ) -> None:
-    """Write the event that has the record's sequence number, in the transaction of its change.
+    """Write the event with the record's sequence number, in the transaction of its change.
 
-    A step is named by its two states. A `notification` has its own type, and one state twice.
+    The type of a step follows from its two states. A `notification` has its own type, and the same
+    state twice.
     """
     record = replace(record, state=after, reason=reason or record.reason, updated_at=at)
     event = Event(

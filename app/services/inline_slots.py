@@ -26,9 +26,9 @@ class Slot:
 
 
 class InlineSlots:
-    """How many requests reconcile inline at a time.
+    """The slots for inline reconciles.
 
-    A slot is taken before a lease, never after it: a leased hostname that waited for a slot would
+    A slot is taken before a lease, never after it. A leased hostname that waited for a slot would
     keep idle workers away from it.
     """
 

@@ -1,4 +1,7 @@
-"""Measure in the database what metrics say of it, now and then, whoever scrapes how often."""
+"""Measures the database for the metrics from time to time, however often they are scraped.
+
+`persistence/measurements` has the queries.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from app.services.rate_limiter import RateLimiter
 
 EVERY_SECONDS = 30.0
 COST_PART = 0.01
-"""Measuring takes this part of a process's time at most: on big tables it is done less often."""
+"""Measuring takes at most this part of a process's time, so it runs less often on big tables."""
 
 
 class Measuring:
@@ -36,14 +39,14 @@ class Measuring:
         self._due_at = clock()
 
     async def claim(self, limit: int) -> Sequence[None]:
-        """Give one piece of work when it is time to measure again."""
+        """Return one unit of work when it is time to measure again."""
         if limit < 1 or self._clock() < self._due_at:
             return []
         self._due_at = self._clock() + EVERY_SECONDS
         return [None]
 
     async def measure(self, _: None = None) -> None:
-        """Ask, and set the gauges.
+        """Query the database, and set the gauges.
 
         Raises:
             DatabaseUnavailable: the former values stay, with the time at which they were measured.

@@ -1,6 +1,6 @@
-"""What only an operator does to one hostname: free its name, adopt what the zone has of it.
+"""What only an operator does to one hostname: release its name, or adopt the zone's object.
 
-Both change what is desired; the workers bring it about.
+Both change what is desired; the workers carry it out.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from app.persistence.database import Connection, Database
 from app.services.loading import load, load_for_update, reclaim_name, refuse_leaving
 
 UNKNOWN_SPEC = ObjectSpec(method="unknown")
-"""What an adopted object was made with: an edit brings it to what is wanted here."""
+"""The spec of an adopted object, which is not known. An edit then sends the wanted one."""
 
 
 class OperatorActions:
-    """Acts on the database alone, so that the command line can do so as well."""
+    """Works with the database only, so that the command line can use it too."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def id_of(self, text: str) -> str:
-        """Give the id of the hostname that has this name or id; the newest, where several had it.
+        """Return the id of the hostname with this name or id; the newest if several had the name.
 
         Raises:
-            NotFound: there is none.
+            NotFound: no hostname has this name or id.
         """
         async with self._database.transaction() as tx:
             found = await store.find_id(tx, text.strip().lower().removesuffix("."))
@@ -46,17 +46,17 @@ class OperatorActions:
         return found
 
     async def release(self, record_id: str) -> CustomHostname:
-        """Remove the hostname, and let another tenant have its name once Cloudflare let it go.
+        """Remove the hostname, and let another tenant have its name once Cloudflare has deleted it.
 
-        Its DNS may still point at the CNAME target: the operator says that this is no matter.
+        Its DNS may still point at the CNAME target. The operator decides that this does not matter.
 
         Raises:
-            NotFound: there is none of this id.
+            NotFound: no hostname has this id.
         """
         async with self._database.transaction() as tx:
             before = await self._locked(tx, record_id)
             now = await read_now(tx)
-            # Where its DNS points does not matter any more, so it is no tombstone.
+            # Where its DNS points no longer matters, so it is not a tombstone.
             released = before.name_released_at or now
             freed = replace(before, name_released_at=released, tombstone=False)
             if before.desired is Desired.PRESENT:
@@ -65,12 +65,12 @@ class OperatorActions:
             return await self._save(tx, before, freed)
 
     async def adopt(self, record_id: str) -> CustomHostname:
-        """Take the zone's custom hostname of this name for one that was made here.
+        """Treat the zone's custom hostname of this name as one that was created here.
 
         Raises:
-            NotFound: there is none of this id.
-            Conflict: nothing of the zone is in its way, or it is being removed.
-            HostnameTaken: it gave its name free, and another has it now.
+            NotFound: no hostname has this id.
+            Conflict: the zone has no such object in its way, or the hostname is being removed.
+            HostnameTaken: it released its name, and another hostname has it now.
         """
         async with self._database.transaction() as tx:
             before = await self._locked(tx, record_id)
@@ -82,7 +82,7 @@ class OperatorActions:
                 )
             now = await read_now(tx)
             adopting = replace(
-                # Whoever has the name by now has its object, too.
+                # Whichever record has the name by now also has its object.
                 await reclaim_name(tx, before),
                 cloudflare=CloudflareObject(create_started_at=OF_ANY_AGE, applied=UNKNOWN_SPEC),
                 refresh_requested_at=now,

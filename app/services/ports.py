@@ -1,4 +1,4 @@
-"""What the services need of the outside, as Protocols; the adapters satisfy them by shape."""
+"""What the services need from external systems, as Protocols. The adapters implement them."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ class CustomHostnameGateway(Protocol):
     async def create(
         self, access: ZoneAccess, hostname: str, wanted: ObjectSpec
     ) -> CloudflareHostname:
-        """Create one; `CloudflareDuplicate` when the zone has it."""
+        """Create a custom hostname. `CloudflareDuplicate` if the zone has it."""
 
     async def get(self, access: ZoneAccess, cloudflare_id: str) -> CloudflareHostname:
-        """Look at one; `CloudflareNotFound` when it is surely not there."""
+        """Get a custom hostname. `CloudflareNotFound` if it certainly does not exist."""
 
     async def list_page(
         self, access: ZoneAccess, *, page: int, filters: Mapping[str, str]
     ) -> HostnamePage:
-        """Give one page of a list of at most 50."""
+        """Return one page, of at most 50, of a list."""
 
     async def refresh(
         self, access: ZoneAccess, view: CloudflareHostname, chosen: ObjectSpec
     ) -> CloudflareHostname:
-        """Make Cloudflare look again now, changing nothing."""
+        """Make Cloudflare check again now, without changing anything."""
 
     async def edit(
         self,
@@ -41,35 +41,35 @@ class CustomHostnameGateway(Protocol):
         *,
         applied: ObjectSpec | None = None,
     ) -> CloudflareHostname:
-        """Send another shape than `applied`; `CloudflareRefused` leaves what was there."""
+        """Send another spec than `applied`. After `CloudflareRefused`, nothing has changed."""
 
     async def dcv_delegation_uuid(self, access: ZoneAccess) -> str:
-        """Give the zone's label under dcv.cloudflare.com."""
+        """Return the zone's label under dcv.cloudflare.com."""
 
     async def delete(self, access: ZoneAccess, cloudflare_id: str) -> None:
-        """Remove one; `CloudflareNotFound` when it is gone already."""
+        """Delete a custom hostname. `CloudflareNotFound` if it was deleted before."""
 
 
 class ZoneGateway(Protocol):
     """The provider's zone at Cloudflare. Every method may raise a `CloudflareError`."""
 
     async def zone(self, access: ZoneAccess) -> CloudflareZone:
-        """Name the zone and its account."""
+        """Return the zone's name and account."""
 
     async def token_status(self, access: ZoneAccess) -> str:
-        """Say whether the token works."""
+        """Return the token's status."""
 
     async def quota(self, access: ZoneAccess) -> Quota:
-        """Say how many custom hostnames the zone may have."""
+        """Return how many custom hostnames the zone may have."""
 
     async def fallback_origin(self, access: ZoneAccess) -> FallbackOrigin | None:
-        """Give the fallback origin, if one is set."""
+        """Return the fallback origin, if one is set."""
 
     async def put_fallback_origin(self, access: ZoneAccess, origin: str) -> FallbackOrigin:
-        """Set it."""
+        """Set the fallback origin."""
 
     async def records_at(self, access: ZoneAccess, name: str) -> list[ZoneRecord]:
-        """Give the zone's records at one name."""
+        """Return the zone's records at one name."""
 
     async def create_record(
         self, access: ZoneAccess, *, type_: str, name: str, content: str
@@ -77,44 +77,44 @@ class ZoneGateway(Protocol):
         """Add a proxied record."""
 
     async def proxy_record(self, access: ZoneAccess, record_id: str) -> ZoneRecord:
-        """Turn a record's proxying on."""
+        """Turn on proxying for a record."""
 
 
 class Dns(Protocol):
     """The tenants' DNS."""
 
     async def check(self, record: CustomHostname, *, thorough: bool) -> DnsView:
-        """See what it says; never raises."""
+        """Check a record's DNS. Never raises."""
 
     async def addresses(self, name: str) -> Values:
-        """Give a name's addresses, as all servers that answer say; never raises."""
+        """Return a name's addresses, as all servers that answer say. Never raises."""
 
     async def name_servers(self, domain: str) -> Values:
-        """Give the domain's name servers; never raises."""
+        """Return the domain's name servers. Never raises."""
 
 
 class WebhookTransport(Protocol):
-    """How webhooks leave."""
+    """Sends webhooks."""
 
     def check(self, url: str) -> None:
-        """Raise `WebhookRefused` for an address that could never be called."""
+        """Raise `WebhookRefused` for a URL that may never be called."""
 
     async def send(self, url: str, *, message_id: str, body: str, secret: str) -> Attempt:
-        """POST once; never raises."""
+        """POST once. Never raises."""
 
 
 class Cipher(Protocol):
     """Encryption at rest."""
 
     def encrypt(self, text: str) -> bytes:
-        """Encrypt."""
+        """Encrypt a text."""
 
     def decrypt(self, token: bytes) -> str:
-        """Decrypt."""
+        """Decrypt a token."""
 
 
 class RotatingCipher(Cipher, Protocol):
     """Encryption at rest with several keys, one of them the newest."""
 
     def rotate(self, token: bytes) -> bytes | None:
-        """Encrypt with the newest key what another encrypted; None where it is so already."""
+        """Encrypt a token again with the newest key. None if that key encrypted it already."""

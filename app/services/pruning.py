@@ -1,4 +1,7 @@
-"""Remove what is older than an operator wants to keep: little at a time, by any worker."""
+"""Decides when to remove what is older than its retention: in small batches, by any worker.
+
+`persistence/pruning` removes the rows.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,13 @@ from app.persistence import pruning as store
 from app.persistence.database import Connection, Database
 
 EVERY_SECONDS = 600.0
-"""How often to look for old rows while there are none."""
+"""How often to check for old rows while there are none."""
 PAUSE_SECONDS = 1.0
-"""After a transaction that found as many as it may take: others want Postgres too."""
+"""The pause after a full batch, because others want Postgres too."""
 
 
 class Kind(StrEnum):
-    """What is pruned, a kind a transaction."""
+    """What is pruned. Each transaction prunes one kind."""
 
     EVENTS = "events"
     HOSTNAMES = "custom_hostnames"
@@ -27,11 +30,11 @@ class Kind(StrEnum):
 
 
 MOST = {Kind.EVENTS: 500, Kind.HOSTNAMES: 50, Kind.SECRETS: 100}
-"""Rows a transaction; those that belong to them come besides."""
+"""How many rows a transaction removes. Rows that belong to them come on top."""
 
 
 class Pruning:
-    """Prunes a batch at a time; each worker has one, and they leave each other's rows alone."""
+    """Prunes one batch at a time. Each worker has one; they leave each other's rows alone."""
 
     def __init__(
         self,
@@ -51,14 +54,14 @@ class Pruning:
         }
 
     async def claim(self, limit: int) -> Sequence[Kind]:
-        """Give the kinds that it is time to look for."""
+        """Return the kinds that are due for a check."""
         now = self._clock()
         due = [kind for kind in Kind if self._due[kind] <= now][:limit]
         self._due |= dict.fromkeys(due, now + EVERY_SECONDS)
         return due
 
     async def prune(self, kind: Kind) -> None:
-        """Remove one batch; a full one is followed by another soon."""
+        """Remove one batch. A full batch is followed by another soon."""
         most = MOST[kind]
 
         async def remove(tx: Connection) -> store.Counts:

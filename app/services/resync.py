@@ -1,7 +1,8 @@
-"""Read the lists of a zone page by page, and hand what changed to the same `decide`.
+"""Reads a zone's lists page by page, and reconciles what changed through the same `decide`.
 
-A page is one call for fifty hostnames. What it shows unchanged is noted in one statement; what
-changed is claimed and reconciled as after any other look. A view is as old as its request.
+A page shows fifty hostnames for one call. Those that are unchanged are noted in one statement.
+Those that changed are claimed and reconciled as after any other check. A view is as old as its
+request. `domain/resync` has the rules; `persistence/resync` stores the progress.
 """
 
 from __future__ import annotations
@@ -33,15 +34,16 @@ from app.services.reconciler.tick import Reconciler, snapshot_of
 from app.services.zone_pauses import pause_zone
 
 AGAIN = rules.FOLLOWED_EVERY
-"""After a page that could not be had; no later, or a list that is followed would be hastened."""
+"""The wait after a page that could not be read. Not longer, or a followed list would be
+hastened."""
 AT_ONCE = 8
-"""Changed hostnames of one page that are reconciled side by side."""
+"""How many changed hostnames of one page are reconciled side by side."""
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One page of one list, as it is read."""
+    """One page of one list, while it is read."""
 
     scan: ListScan
     zone: Zone
@@ -55,7 +57,7 @@ class Step:
 
 
 class Resync:
-    """Works on one claimed list at a time; any number may work side by side."""
+    """Works on one claimed list at a time. Any number may work side by side."""
 
     def __init__(
         self,
@@ -83,7 +85,7 @@ class Resync:
         return scans
 
     async def read_page(self, scan: ListScan) -> None:
-        """Read one page, take in what it shows, and note how far the list is."""
+        """Read one page, apply what it shows, and save the list's progress."""
         began = time.monotonic()
         async with self._database.transaction() as tx:
             zone = await get_zone(tx, scan.zone_id)
@@ -141,7 +143,7 @@ class Resync:
                 try:
                     await self._reconciler.reconcile_view(claim, view, sent_at=step.sent_at)
                 except Exception:
-                    # One name's fault must not hold the list up; the next round shows it again.
+                    # One name's failure must not stop the list; the next round shows it again.
                     log.exception(
                         "listed_name_failed",
                         custom_hostname=claim.custom_hostname_id,
@@ -179,7 +181,7 @@ class Resync:
     async def _note_unchanged(
         self, step: Step, found: HostnamePage
     ) -> list[tuple[Claim, CloudflareHostname]]:
-        """Note what the page shows as it was, and claim what it shows anew."""
+        """Note what the page shows unchanged, and claim what changed."""
         views = {view.id: view for view in found.hostnames}
         whole = step.scan.list == rules.WHOLE
 
@@ -211,7 +213,7 @@ class Resync:
         return await self._database.run(note)
 
     async def _finish(self, tx: Connection, step: Step, total: int) -> bool:
-        """Look for what should have been listed; False when that paused the zone."""
+        """Check for names that should have been listed. False if that paused the zone."""
         scan = step.scan
         if scan.list != rules.WHOLE:
             named = rules.filters(scan.list)
@@ -223,7 +225,7 @@ class Resync:
         if rules.too_many_missing(missing, held) and not _breaker_is_off(step):
             detail = f"{missing} of {held} hostnames are not on Cloudflare's list of {total}"
             await pause_zone(tx, step.zone.id, PauseReason.HOSTNAMES_MISSING, detail=detail)
-            # What this round saw says nothing of the time after the pause.
+            # What this round saw says nothing about the time after the pause.
             await store.end_round(tx, scan, rules.EVERY, number=step.number)
             return False
         rounds = rules.rounds_missed(missing)

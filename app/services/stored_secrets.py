@@ -1,4 +1,7 @@
-"""The secrets that are kept encrypted: zones' API tokens and webhook endpoints' signing secrets."""
+"""Encrypted secrets: zones' API tokens and webhook endpoints' signing secrets.
+
+`persistence/stored_secrets` reads and writes the columns; `adapters/cipher` encrypts.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +18,20 @@ LEAST_TOKEN = 20
 
 
 class StoredSecrets:
-    """Encrypts them anew, and sees whether they can be read."""
+    """Rotates the secrets' encryption, and checks that they can be decrypted."""
 
     def __init__(self, database: Database, cipher: RotatingCipher) -> None:
         self._database = database
         self._cipher = cipher
 
     async def rotate(self) -> tuple[int, int]:
-        """Encrypt every secret with the newest key; give how many were, and how many are so.
+        """Encrypt every secret with the newest key.
 
-        What is encrypted with it already is left alone, so a run that was cut off is run again.
+        Return how many were encrypted again, and how many used that key already. Those are left
+        alone, so an interrupted run can be repeated.
 
         Raises:
-            NotReady: some fit no key; those that do are encrypted anew all the same.
+            NotReady: some fit no key; the others are encrypted again all the same.
         """
         rotated, kept, unreadable = 0, 0, list[str]()
         for kind in store.KINDS:
@@ -53,10 +57,10 @@ class StoredSecrets:
         return rotated, kept
 
     async def require_readable(self) -> None:
-        """See that every secret can be decrypted.
+        """Check that every secret can be decrypted.
 
         Raises:
-            NotReady: naming those that cannot.
+            NotReady: with those that cannot.
         """
         unreadable = list[str]()
         for kind in store.KINDS:
@@ -86,8 +90,8 @@ class StoredSecrets:
         """Give a zone another API token.
 
         Raises:
-            NotFound: there is no zone of this id.
-            Conflict: it is the default one, whose token is a setting, and can be decrypted.
+            NotFound: no zone has this id.
+            Conflict: it is the default zone, whose token is a setting, and can be decrypted.
             InvalidInput: the text cannot be a token.
         """
         if len(token) < LEAST_TOKEN or any(each.isspace() for each in token):

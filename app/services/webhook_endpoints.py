@@ -1,4 +1,7 @@
-"""Where tenants and operators want events sent. The signing secret is shown once."""
+"""Webhook endpoints of tenants and operators. The signing secret is shown once.
+
+`persistence/webhook_endpoints` stores them.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from app.services.ports import Cipher, WebhookTransport
 
 
 class WebhookEndpoints:
-    """The use cases of the resource."""
+    """The use cases of webhook endpoints."""
 
     def __init__(
         self,
@@ -34,10 +37,10 @@ class WebhookEndpoints:
     async def create(
         self, url: str, *, event_types: Sequence[str], tenant: str | None
     ) -> tuple[WebhookEndpoint, str]:
-        """Add one; gives it with its secret, which is never shown again.
+        """Add an endpoint. Return it with its secret, which is never shown again.
 
         Raises:
-            InvalidInput: the address may not be called, or an event type does not exist.
+            InvalidInput: the URL may not be called, or an event type does not exist.
         """
         self._check(url, event_types)
         secret = self._new_secret()
@@ -54,10 +57,10 @@ class WebhookEndpoints:
         return endpoint, secret
 
     async def get(self, endpoint_id: str) -> WebhookEndpoint:
-        """Give one.
+        """Return one endpoint.
 
         Raises:
-            NotFound: there is none of this id.
+            NotFound: no endpoint has this id.
         """
         async with self._database.transaction() as tx:
             endpoint = await store.get_endpoint(tx, endpoint_id)
@@ -66,15 +69,15 @@ class WebhookEndpoints:
         return endpoint
 
     async def list_page(self, *, after: str | None, limit: int) -> list[WebhookEndpoint]:
-        """Give them, newest first."""
+        """Return endpoints, newest first."""
         async with self._database.transaction() as tx:
             return await store.list_endpoints(tx, after=after, limit=limit)
 
     async def delete(self, endpoint_id: str) -> None:
-        """Close one; what it was still owed is cancelled.
+        """Close an endpoint and cancel its pending deliveries.
 
         Raises:
-            NotFound: there is none of this id.
+            NotFound: no endpoint has this id.
         """
         if not await self._database.run(partial(store.delete_endpoint, endpoint_id=endpoint_id)):
             raise _unknown()

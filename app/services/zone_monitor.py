@@ -1,7 +1,7 @@
-"""Watch each zone itself: its CNAME target, its lists, and whether a bad token works again.
+"""Monitors each zone itself: its CNAME target, its lists, and whether a bad token works again.
 
-What concerns all of a zone's names, and takes long, is gone on with here: the end of a pause, and a
-new CNAME target in every document.
+Long work on all of a zone's names also continues here: resuming after a pause, and re-rendering
+every document after a new CNAME target. `services/zones` has the use cases of the API.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from app.services.zone_pauses import Pauses, pause_zone
 
 RESUME_STEP_SECONDS = 12.0
 RERENDER_SECONDS = 15.0
-"""How long one look goes on with the end of a pause, and with the zone's documents: the next look
+"""How long one check works on resuming the zone and on re-rendering its documents. The next check
 may come after thirty seconds."""
 RERENDERED_AT_ONCE = 200
 log = structlog.get_logger(__name__)
 
 
 class ZoneMonitor:
-    """Looks at one zone at a time."""
+    """Checks one zone at a time."""
 
     def __init__(
         self,
@@ -55,12 +55,12 @@ class ZoneMonitor:
         self._pauses = pauses
 
     async def claim(self, limit: int) -> list[Zone]:
-        """Take the zones that are due to be looked at: each is, every thirty seconds."""
+        """Claim the zones that are due for a check, which each zone is every thirty seconds."""
         async with self._database.transaction() as tx:
             return await store.claim_due_zones(tx, every=TARGET_EVERY, limit=limit)
 
     async def check(self, zone: Zone) -> None:
-        """Look at one zone."""
+        """Check one zone."""
         target_is_steady = await self._check_target(zone)
         async with self._database.transaction() as tx:
             await put_lists(tx, zone.id, LISTS)
@@ -80,7 +80,7 @@ class ZoneMonitor:
             await self._rerender(zone, zone.rerender_cursor)
 
     async def _check_target(self, zone: Zone) -> bool:
-        """Ask DNS for the target; say whether it has been there for a while."""
+        """Check the target's DNS. Return whether it has been present for a while."""
         match await self._dns.addresses(zone.cname_target):
             case Found():
                 status = "found"
@@ -103,7 +103,7 @@ class ZoneMonitor:
         return target.is_steady(now)
 
     async def _rerender(self, zone: Zone, after: str) -> None:
-        """Show a zone's new CNAME target in every document: they are written with it in them."""
+        """Re-render every document with the zone's new CNAME target."""
         last: str | None = after
         until = time.monotonic() + RERENDER_SECONDS
         while last is not None and time.monotonic() < until:
@@ -114,7 +114,7 @@ class ZoneMonitor:
                     return
 
     async def _try_again(self, zone: Zone, *, due: datetime) -> None:
-        """Ask for one page: what works again lifts the pause by itself."""
+        """Ask Cloudflare for one page. If that works, the pause ends by itself."""
         async with self._database.transaction() as tx:
             if not await store.put_off_retry(tx, zone.id, due=due, wait=RETRY):
                 return

@@ -1,4 +1,7 @@
-"""The provider's zones: what they are, how they stand at Cloudflare, and their set-up."""
+"""The use cases of zones: list them, report on them, and set them up at Cloudflare.
+
+`domain/zone` has the values and rules; `services/zone_monitor` checks zones in the background.
+"""
 
 from __future__ import annotations
 
@@ -39,30 +42,30 @@ T = TypeVar("T")
 ZONE_READ = "Zone: Read"
 DNS_EDIT = "DNS: Edit"
 SSL_EDIT = "SSL and Certificates: Edit"
-"""The permissions that the token needs, as Cloudflare's dashboard calls them."""
+"""The permissions that the token needs, by their names in Cloudflare's dashboard."""
 
 REPORT_CALLS = 8
 """At most: the zone, both records, the token at three paths, the fallback origin, the quota."""
 SET_UP_CALLS = 13
-"""At most: the zone, two records with their making, the fallback origin, and the report."""
+"""At most: the zone, two records and their creation, the fallback origin, and the report."""
 KEPT_SECONDS = 30.0
-"""A report is given again for so long: who may read one must not spend the calls of all."""
+"""How long a report is reused. A caller who may read one must not use up everybody's calls."""
 REPORT_SECONDS = 5.0
-"""A report is read in an incident: what does not answer soon is shown as unknown."""
+"""A report is read in an incident; what does not answer soon is shown as unknown."""
 
 
 class PartState(StrEnum):
-    """How one part of the set-up stands."""
+    """The state of one part of the set-up."""
 
     PRESENT = "present"
     CREATED = "created"
     PROXIED = "proxied"
-    """It was there, unproxied; its proxying was turned on."""
+    """It existed unproxied; its proxying was turned on."""
     ELSEWHERE = "points_elsewhere"
-    """It was there, and leads elsewhere than asked; where it leads stays."""
+    """It existed and points elsewhere than asked. It was left unchanged."""
     MISSING = "missing"
     UNKNOWN = "unknown"
-    """Cloudflare could not be asked."""
+    """Cloudflare did not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +80,18 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZoneReport:
-    """A zone, and what Cloudflare says of it, or did within half a minute."""
+    """A zone and what Cloudflare says of it, or said within the last half minute."""
 
     zone: Zone
     token: str
-    """`active`, another status of Cloudflare's, or the code of the error that asking ended with."""
+    """`active`, another status of Cloudflare's, or the code of the error that the call ended
+    with."""
     fallback_origin: FallbackOrigin | None
     quota: Quota | None
     fallback_origin_record: Part
     cname_target: Part
     saas_enabled: bool | None = None
-    """Whether Cloudflare for SaaS is enabled on the zone; None where Cloudflare did not say."""
+    """Whether Cloudflare for SaaS is enabled on the zone. None if Cloudflare did not say."""
     missing_permissions: tuple[str, ...] = ()
     """Cloudflare's names of the permissions that the token lacks."""
 
@@ -106,7 +110,7 @@ class ZoneReport:
 
 
 class Zones:
-    """The use cases of the resource."""
+    """The use cases of zones."""
 
     def __init__(
         self,
@@ -126,17 +130,17 @@ class Zones:
         self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def list(self) -> list[Zone]:
-        """Give them, the default one first."""
+        """Return all zones, the default one first."""
         async with self._database.transaction() as tx:
             return await store.list_zones(tx)
 
     async def get(self, zone_id: str) -> ZoneReport:
-        """Give one with its standing at Cloudflare, as it was within half a minute.
+        """Return a zone with its report from Cloudflare, at most half a minute old.
 
-        One asks at a time, and those who wait are given what that one was.
+        One request asks at a time; those that wait get the same report.
 
         Raises:
-            NotFound: there is none of this id.
+            NotFound: no zone has this id.
         """
         zone, access = await self._open(zone_id)
         async with self._asking[zone.id]:
@@ -154,20 +158,21 @@ class Zones:
                 self._look(zone.fallback_origin, access), self._look(zone.cname_target, access)
             )
             report = await self._report(zone, access, origin, target)
-            # A set-up that ended meanwhile knows better.
+            # A set-up that ended meanwhile has newer knowledge.
             if self._kept.get(zone.id) is before:
                 self._kept[zone.id] = self._clock(), report
             return report
 
     async def set_up(self, zone_id: str, *, origin: str | None) -> ZoneReport:
-        """Make the fallback origin's record, the fallback origin and the CNAME target, if missing.
+        """Create what is missing: fallback origin and its record, and the CNAME target.
 
-        `origin` is where the fallback origin's record leads: an address or a name. A record that
-        leads elsewhere is told of, and stays: traffic of live names follows it.
+        `origin` is where the fallback origin's record points: an address or a name. A record that
+        points elsewhere is reported and left unchanged, because the traffic of live names follows
+        it.
 
         Raises:
-            NotFound: there is no zone of this id.
-            InvalidInput: `origin` is needed, as the record does not exist yet, or is no origin.
+            NotFound: no zone has this id.
+            InvalidInput: `origin` is invalid, or is missing while the record does not exist yet.
             CloudflareError: Cloudflare could not be asked, or refused.
         """
         wanted = parse_origin(origin) if origin is not None else None
@@ -176,16 +181,16 @@ class Zones:
         try:
             report = await self._make(zone, access, wanted)
         finally:
-            # Whatever came of it, what was known before is known no more.
+            # Whatever the result, the former report is out of date.
             self._kept.pop(zone.id, None)
         self._kept[zone.id] = self._clock(), _as_found(report)
         return report
 
     async def budget(self, zone_id: str) -> BudgetUsage:
-        """Give how the budget stands that the zone draws on.
+        """Return the state of the zone's call budget.
 
         Raises:
-            NotFound: there is no zone of this id.
+            NotFound: no zone has this id.
         """
         zone, _ = await self._open(zone_id)
         return await self._rate_limiter.usage(zone.budget)
@@ -205,7 +210,7 @@ class Zones:
         present = await self._cloudflare.fallback_origin(access)
         if present is None or present.origin != zone.fallback_origin:
             await self._cloudflare.put_fallback_origin(access, zone.fallback_origin)
-        # That one may lead anywhere: the fallback origin gets the traffic all the same.
+        # This record may point anywhere; the fallback origin gets the traffic all the same.
         towards = Origin("CNAME", zone.fallback_origin)
         target_part = await self._put_record(access, zone.cname_target, towards, compare=False)
         fresh, _ = await self._open(zone.id)
@@ -245,7 +250,7 @@ class Zones:
         if (known.cname_target, known.fallback_origin) != (zone.cname_target, zone.fallback_origin):
             return None
         if known.paused_at != zone.paused_at:
-            # What stopped it, or what was mended, is what one wants to read now.
+            # A caller wants to see the current cause, or that it was fixed.
             return None
         return replace(report, zone=zone)
 
@@ -289,7 +294,7 @@ class Zones:
 
 
 def _as_found(report: ZoneReport) -> ZoneReport:
-    """Show what was just made as who looks for it will find it."""
+    """Report what was just created as a later report will find it."""
     return replace(
         report,
         fallback_origin_record=_part_as_found(report.fallback_origin_record),
@@ -319,14 +324,14 @@ def _routing_records(records: list[ZoneRecord]) -> list[ZoneRecord]:
 
 @dataclass(frozen=True, slots=True)
 class _Answer(Generic[T]):
-    """What a call gave, or the code of the error that it ended with."""
+    """What a call returned, or the code of the error that it ended with."""
 
     value: T | None = None
     error: str | None = None
 
 
 async def _answer(call: Awaitable[T]) -> _Answer[T]:
-    """Leave out what Cloudflare does not say now: a report is no promise."""
+    """Leave out what Cloudflare does not say now: a report is not a promise."""
     try:
         return _Answer(await _in_time(call))
     except CloudflareError as error:

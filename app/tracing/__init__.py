@@ -1,1 +1,1 @@
-"""Traces by OpenTelemetry: an extra, which nothing else imports."""
+"""Traces by OpenTelemetry, an extra that only this package imports."""

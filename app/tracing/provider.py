@@ -1,4 +1,4 @@
-"""What needs OpenTelemetry: imported by `app.tracing.spans` alone, once traces are asked for."""
+"""The part that needs OpenTelemetry. Only `app.tracing.spans` imports it, if traces are on."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 NAME = "OTEL_SERVICE_NAME"
 SHARE = "OTEL_TRACES_SAMPLER_ARG"
 BEGINS = "nameplate.begins"
-"""The attribute of a span of ours that may begin a trace."""
+"""The attribute of our spans that may begin a trace."""
 
 
 class _InboundOnly(TraceContextTextMapPropagator):
-    """Goes on with the caller's trace, and tells nobody outside of ours."""
+    """Continues the caller's trace, and sends our trace ids to nobody."""
 
     @override
     def inject(
@@ -53,7 +53,7 @@ class _InboundOnly(TraceContextTextMapPropagator):
 
 
 class _Roots(Sampler):
-    """Begins traces with requests and with pieces of work: not with the statements of polling."""
+    """Begins traces with requests and units of work, not with the statements of polling."""
 
     def __init__(self) -> None:
         self._some = TraceIdRatioBased(float(os.environ.get(SHARE) or 1))
@@ -81,7 +81,7 @@ class _Roots(Sampler):
 
 
 def new_provider(service: str, exporter: SpanExporter | None) -> TracerProvider:
-    """Give what makes spans; without an `exporter` they go to where the environment says."""
+    """Return the provider of spans. Without an `exporter`, the environment says where they go."""
     resource = Resource.create(
         {
             SERVICE_NAME: os.environ.get("OTEL_SERVICE_NAME") or service,
@@ -97,7 +97,7 @@ def new_provider(service: str, exporter: SpanExporter | None) -> TracerProvider:
 
 
 def trace_app(app: ASGIApp, provider: TracerProvider) -> ASGIApp:
-    """Give the application with a span around each request; health and metrics have none."""
+    """Return the application with a span around each request, health and metrics excepted."""
     return OpenTelemetryMiddleware(
         app,
         tracer_provider=provider,
@@ -107,14 +107,14 @@ def trace_app(app: ASGIApp, provider: TracerProvider) -> ASGIApp:
 
 
 def trace_client(client: httpx.AsyncClient, provider: TracerProvider) -> None:
-    """Make a span of each of the client's calls."""
+    """Open a span for each of the client's calls."""
     HTTPXClientInstrumentor.instrument_client(client, tracer_provider=provider)
 
 
 def open_call(
     provider: TracerProvider, name: str, attributes: Mapping[str, Any]
 ) -> Callable[[BaseException | None], None]:
-    """Begin a client's span, and give what ends it."""
+    """Begin a client's span, and return what ends it."""
     said = {key.replace("__", "."): value for key, value in attributes.items()}
     span = provider.get_tracer("nameplate").start_span(name, kind=SpanKind.CLIENT, attributes=said)
 
@@ -127,7 +127,7 @@ def open_call(
 
 
 def name_request(method: str, route: str) -> None:
-    """Name the request's span by its route's template, which was not known when it began."""
+    """Name the request's span after its route's template, unknown when the span began."""
     current = get_current_span()
     current.update_name(f"{method} {route}")
     current.set_attribute("http.route", route)

@@ -1,8 +1,8 @@
-"""Traces by OpenTelemetry, an extra: nothing of it is imported where nobody asked for traces.
+"""Traces by OpenTelemetry, an extra. Nothing of it is imported unless traces are asked for.
 
-Asked for by OpenTelemetry's own variables, which its exporter reads: OTEL_EXPORTER_OTLP_ENDPOINT
-or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT. A trace begins with a request, or with a piece of a worker's
-work. What loops ask the database in order to find work begins none.
+OpenTelemetry's own variables, which its exporter reads, turn traces on: OTEL_EXPORTER_OTLP_ENDPOINT
+or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT. A trace begins with a request, or with a unit of a worker's
+work. The queries by which loops find work begin no trace.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ _NOTHING: AbstractContextManager[Any] = nullcontext()
 
 
 class TracingMissing(Exception):
-    """Traces are asked for and the extra `otel` is not installed."""
+    """Traces are asked for, but the extra `otel` is not installed."""
 
     def __init__(self) -> None:
         super().__init__(MISSING)
 
 
 class _Tracing:
-    """Whether this process traces, and by what."""
+    """Whether and how this process traces."""
 
     begin: Callable[[str, Mapping[str, Any]], AbstractContextManager[Any]] | None = None
     provider: Any = None
 
 
 def set_up_tracing(service: str, exporter: SpanExporter | None = None) -> None:
-    """Trace from now on, if the environment or an `exporter` says where to.
+    """Start to trace, if the environment or an `exporter` says where to send.
 
     Raises:
         TracingMissing: the extra is not installed.
@@ -58,7 +58,7 @@ def set_up_tracing(service: str, exporter: SpanExporter | None = None) -> None:
 
 
 def stop_tracing() -> None:
-    """Send what is left, and trace no more."""
+    """Send the remaining spans and stop tracing."""
     provider, _Tracing.provider, _Tracing.begin = _Tracing.provider, None, None
     if provider is not None:
         provider.shutdown()
@@ -70,9 +70,9 @@ def is_tracing() -> bool:
 
 
 def span(name: str, **attributes: Any) -> AbstractContextManager[Any]:
-    """Open a span for the block; costs a comparison where nothing is traced.
+    """Open a span for the block. Without tracing this only costs a comparison.
 
-    One with `begins=True` begins a trace where it is within none.
+    With `begins=True`, the span begins a trace if it is not within one.
     """
     if _Tracing.begin is None:
         return _NOTHING
@@ -80,7 +80,7 @@ def span(name: str, **attributes: Any) -> AbstractContextManager[Any]:
 
 
 def traced_app(app: ASGIApp) -> ASGIApp:
-    """Give the application with a span around each request."""
+    """Return the application with a span around each request."""
     if _Tracing.provider is None:
         return app
     from app.tracing.provider import trace_app
@@ -89,7 +89,7 @@ def traced_app(app: ASGIApp) -> ASGIApp:
 
 
 def name_request(method: str, route: str) -> None:
-    """Name the request's span by its route's template."""
+    """Name the request's span after its route's template."""
     if _Tracing.provider is not None:
         from app.tracing import provider
 
@@ -97,7 +97,7 @@ def name_request(method: str, route: str) -> None:
 
 
 def trace_http(client: httpx.AsyncClient) -> None:
-    """Make a span of each of the client's calls."""
+    """Open a span for each of the client's calls."""
     if _Tracing.provider is not None:
         from app.tracing.provider import trace_client
 
@@ -105,9 +105,9 @@ def trace_http(client: httpx.AsyncClient) -> None:
 
 
 def open_span(name: str, **attributes: Any) -> Callable[[BaseException | None], None] | None:
-    """Begin a span of a call to another service; what comes back ends it. None: nothing is traced.
+    """Begin a span of a call to another service, and return what ends it. None without tracing.
 
-    For where no block can be put around the call.
+    For calls that cannot be put in a block.
     """
     if _Tracing.provider is None:
         return None

@@ -1,1 +1,1 @@
-"""What every HTTP face shares: who calls, problems and statuses, limits, cursors."""
+"""What every HTTP interface shares: authentication, problem responses, limits, cursors."""

@@ -1,4 +1,4 @@
-"""Who calls: a bearer API key, and what its scope lets it do."""
+"""Authentication of callers: a bearer API key, and what its scope allows."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from app.services.api_keys import Scope
 async def authenticate(
     services: Services, authorization: str | None, needed: Scope, *, address: str
 ) -> ApiKey:
-    """Give the caller's key; `address` is the caller's, or its proxy's.
+    """Return the caller's key. `address` is the caller's, or its proxy's.
 
     Raises:
         TooManyFailedKeys: too many unknown keys came from the address.
-        Unauthenticated: there is none, or it is unknown or revoked.
+        Unauthenticated: the key is missing, unknown or revoked.
         Forbidden: its scope does not reach as far as `needed`.
     """
     scheme, _, secret = (authorization or "").partition(" ")
@@ -33,7 +33,7 @@ async def authenticate(
 
 
 class Requires:
-    """A dependency that lets through callers whose scope reaches as far as `scope`."""
+    """A dependency that admits callers whose scope reaches as far as `scope`."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
@@ -50,6 +50,6 @@ class Requires:
 
 
 def address_of(scope: RequestScope) -> str:
-    """Give the peer's address: the proxy's where there is one."""
+    """Return the peer's address, which is the proxy's if there is one."""
     client = scope.get("client")
     return str(client[0]) if client else ""

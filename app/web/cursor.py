@@ -21,10 +21,10 @@ def encode_cursor(last_id: str) -> str:
 
 
 def decode_cursor(cursor: str | None) -> str | None:
-    """Read a cursor back.
+    """Decode a cursor.
 
     Raises:
-        InvalidInput: it is none of ours.
+        InvalidInput: the text is not one of our cursors.
     """
     if cursor is None:
         return None
@@ -39,10 +39,10 @@ def decode_cursor(cursor: str | None) -> str | None:
 
 
 def decode_sequence(cursor: str | None) -> int:
-    """Read the cursor of a numbered list back, which is the last number; 0 for its beginning.
+    """Decode the cursor of a numbered list, which is the last number; 0 for its beginning.
 
     Raises:
-        InvalidInput: it is none of ours.
+        InvalidInput: the text is not one of our cursors.
     """
     if cursor is None:
         return 0
@@ -60,7 +60,7 @@ def _not_ours() -> InvalidInput:
 
 
 def page(rows: Sequence[dict[str, Any]], limit: int) -> dict[str, Any]:
-    """Build a page from up to `limit + 1` documents: one more says that there is a next page."""
+    """Build a page from up to `limit + 1` documents. One more than `limit` means a next page."""
     data = list(rows[:limit])
     more = len(rows) > limit
     return {"data": data, "next_cursor": encode_cursor(data[-1]["id"]) if more else None}

@@ -1,4 +1,4 @@
-"""Problems after RFC 9457, and the only place that knows which HTTP status an error has."""
+"""Problem responses after RFC 9457, and the only mapping of errors to HTTP statuses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 PROBLEM_TYPE = "application/problem+json"
 DATABASE_RETRY_SECONDS = 1
 MOST_FIELD_ERRORS = 20
-"""So many of a request's faults are told; whoever has more mends these first."""
+"""At most so many validation errors of a request are reported."""
 
 STATUSES: dict[type[errors.NameplateError], HTTPStatus] = {
     errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -58,7 +58,7 @@ def problem(
     faults: list[dict[str, str]] | None = None,
     headers: dict[str, str] | None = None,
 ) -> JSONResponse:
-    """Build the answer; each of the `faults` has a JSON pointer into the body or a parameter."""
+    """Build the response. Each of the `faults` has a JSON pointer into the body, or a parameter."""
     body: dict[str, Any] = {
         "type": f"urn:nameplate:problem:{code}",
         "title": status.phrase,
@@ -72,12 +72,12 @@ def problem(
 
 
 def status_of(error: errors.NameplateError) -> HTTPStatus:
-    """Give the status of the nearest listed ancestor."""
+    """Return the status of the nearest listed base class."""
     return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Make every error of the application, and of the framework, a problem."""
+    """Turn every error of the application and of the framework into a problem response."""
     app.add_exception_handler(errors.NameplateError, _nameplate_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_exception)
@@ -89,7 +89,7 @@ def _nameplate_error(_: Request, error: Exception) -> Response:
 
 
 def problem_of(error: errors.NameplateError) -> Response:
-    """Build the answer that tells of one of our own errors."""
+    """Build the response for one of our own errors."""
     if isinstance(error, errors.DatabaseUnavailable):
         log.error("database_unavailable", cause=type(error.__cause__).__name__)
     headers = {}
@@ -138,7 +138,7 @@ def _http_exception(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> list[str]:
-    """Give the methods of this path as the contract has them: a route knows only its own."""
+    """Return the path's methods as the contract lists them. A route only knows its own."""
     methods = {"GET"}
     for template, operations in request.app.openapi()["paths"].items():
         pattern, *_ = compile_path(template)
@@ -175,11 +175,11 @@ SENTENCES = {
     "model_attributes_type": "It is no JSON object; give one, such as {{}}.",
     "list_type": "It is no JSON array; give one, such as [].",
 }
-"""By pydantic's error type; filled in with what its context says."""
+"""Sentences by pydantic's error type, filled in from its context."""
 
 
 def field_error_of(found: Mapping[str, Any]) -> dict[str, str]:
-    """Give one fault: a JSON pointer into the body, or the parameter's name, and the sentence."""
+    """Return one validation error: a JSON pointer into the body or a parameter, and a sentence."""
     where, *path = found["loc"] or ("body",)
     said = sentence(found)
     if where in {"query", "header", "path"} and path:
@@ -190,7 +190,7 @@ def field_error_of(found: Mapping[str, Any]) -> dict[str, str]:
 
 
 def sentence(found: Mapping[str, Any]) -> str:
-    """Say what is wrong, and the way out."""
+    """Say what is wrong and how to correct it."""
     kind, context = found["type"], dict(found.get("ctx") or {})
     if "expected" in context:
         context["expected"] = context["expected"].replace("'", "`")
@@ -202,5 +202,5 @@ def sentence(found: Mapping[str, Any]) -> str:
 
 
 def _short(part: object) -> str:
-    # A name of the caller's own choosing may be as long as the body; where it stands need not be.
+    # A name chosen by the caller may be as long as the body, so it is cut here.
     return str(part)[:100]

@@ -34,13 +34,14 @@ _NOT_STORED = (_CACHE_CONTROL, b"no-store")
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 NO_ROUTE = "none"
-"""The route of what no route matches: a path is the caller's text, and names no metric."""
+"""The route of a request that matches no route. Its path is the caller's text and must not become a
+label of a metric."""
 
 log = structlog.get_logger(__name__)
 
 
 class RequestMiddleware:
-    """Wraps the application. What went well leaves no log line: there is too much of it."""
+    """Wraps the application. Successful requests are not logged, because there are too many."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -52,9 +53,9 @@ class RequestMiddleware:
             return
         exchange = _Request(scope, receive, send)
         if scope["method"] == "HEAD":
-            # What answers GET answers HEAD; the server leaves the body out.
+            # What answers GET also answers HEAD; the server leaves out the body.
             exchange.scope = scope = {**scope, "method": "GET"}
-        # In every line of this request, and of the reconcile that it starts.
+        # Bound to every log line of this request, and of the reconcile that it starts.
         bound = bind_contextvars(request_id=exchange.request_id)
         try:
             if exchange.announced > MAX_BODY:
@@ -62,7 +63,7 @@ class RequestMiddleware:
             else:
                 await self._app(scope, exchange.receive, exchange.send)
         except asyncio.CancelledError:
-            # The server is ending and its grace is over.
+            # The server is stopping and its grace period is over.
             if exchange.has_begun:
                 raise
             await exchange.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "shutting_down", ENDING)
@@ -77,7 +78,7 @@ class RequestMiddleware:
 
 
 class _Request:
-    """One request and its answer, on their way through."""
+    """One request and its response, while they are handled."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope, self._receive, self._send = scope, receive, send
@@ -109,7 +110,7 @@ class _Request:
         if message["type"] == "http.response.start":
             self._status = message["status"]
             if is_tracing():
-                # The request's span ends with the answer.
+                # The request's span ends with the response.
                 name_request(self._method, self._template)
             headers = message["headers"]
             headers += _SECURITY_HEADERS
@@ -120,7 +121,7 @@ class _Request:
 
     @property
     def has_begun(self) -> bool:
-        """Whether the answer is on its way: then nothing else can be said."""
+        """Whether the response has begun. After that, no other response can be sent."""
         return self._status != 0
 
     async def refuse(self, status: HTTPStatus, code: str, detail: str) -> None:
@@ -128,12 +129,12 @@ class _Request:
 
     @property
     def _template(self) -> str:
-        # The router leaves the route in the scope that it was given.
+        # The router stores the route in the scope that it was given.
         route = self.scope.get("route")
         return route.path if route else NO_ROUTE
 
     def end(self) -> None:
-        """Count the request, and log it where it was not answered well."""
+        """Count the request, and log it if it failed."""
         seconds = time.monotonic() - self._began
         method = self._method if self._method in METHODS else "other"
         count_request(method, self._template, self._status, seconds)

@@ -1,4 +1,4 @@
-"""Run an ASGI application on a port until told to stop; signals are the caller's."""
+"""Runs an ASGI application on a port until asked to stop. The caller handles signals."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from starlette.types import ASGIApp
 from typing_extensions import override
 
 GRACE_SECONDS = 3
-"""For requests under way; each answers within its inline deadline anyway."""
+"""For requests in progress. Each answers within its inline deadline anyway."""
 
 
 class PortInUse(Exception):
-    """Somebody else listens on the port."""
+    """Another process listens on the port."""
 
     def __init__(self, port: int, what: str, option: str) -> None:
         super().__init__(f"port {port} for {what} is in use; choose another with {option}")
@@ -27,20 +27,20 @@ class _Server(uvicorn.Server):
     @override
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the process's signals to who runs it: there may be a worker beside this server."""
+        """Leave the process's signals to its main program, which may also run a worker."""
         yield
 
 
 def bind(host: str, port: int, what: str, *, option: str = "--port") -> socket.socket:
-    """Take a port, before anything is started that would have to be stopped again.
+    """Bind a port, before anything starts that would have to be stopped again.
 
     Raises:
-        PortInUse: naming it.
+        PortInUse: something else listens on the port.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     if port:
-        # Not for any free port: two that bind at the same moment could get the same one.
+        # Not for any free port: two processes that bind at the same moment could get the same one.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((host, port))
@@ -56,7 +56,7 @@ def bind(host: str, port: int, what: str, *, option: str = "--port") -> socket.s
 async def serve(
     app: ASGIApp, sock: socket.socket, stop: asyncio.Event, *, started: asyncio.Event | None = None
 ) -> None:
-    """Serve until `stop` is set; requests under way may end."""
+    """Serve until `stop` is set. Requests in progress may end."""
     config = uvicorn.Config(
         app,
         lifespan="off",

@@ -1,1 +1,1 @@
-"""The background processes: a reconciler and a sender, any number of either over one Postgres."""
+"""The background processes: reconcilers and senders, any number of either over one Postgres."""

@@ -1,6 +1,6 @@
 """The worker's own port: `/metrics` and `/healthz`, served by a thread.
 
-A thread, because what is to be found out is that the event loop hangs.
+It is a thread, because it has to detect that the event loop hangs.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from app.worker.heartbeats import HUNG_SECONDS, Heartbeats
 DEFAULT_PORT = 9464
 REQUEST_SECONDS = 10
 POLL_SECONDS = 0.1
-"""The longest that an ending worker waits for its port."""
+"""The longest that a stopping worker waits for its port."""
 
 
 def bind_metrics(host: str, port: int | None) -> socket.socket:
-    """Take the port; None means the usual one, or any free one where another worker has that.
+    """Bind the port. None means the usual one, or any free one if another worker has that.
 
     Raises:
-        PortInUse: a port that was named is not free.
+        PortInUse: a port given by number is not free.
     """
     if port is not None:
         return _listening(host, port)
@@ -45,7 +45,7 @@ def _listening(host: str, port: int) -> socket.socket:
     what, option = "the worker's metrics", "--metrics-port"
     sock = bind(host, port, what, option=option)
     try:
-        # At once: until somebody listens, another may bind the same port.
+        # Listen at once: until then, another process may bind the same port.
         sock.listen()
     except OSError as error:
         sock.close()
@@ -57,7 +57,7 @@ def _listening(host: str, port: int) -> socket.socket:
 
 @contextmanager
 def served(sock: socket.socket, heartbeats: Heartbeats) -> Iterator[None]:
-    """Answer on the port until the block ends."""
+    """Serve the port until the block ends."""
     server = _Server(sock, heartbeats)
     thread = threading.Thread(
         target=server.serve_forever, args=(POLL_SECONDS,), name="metrics", daemon=True
@@ -82,7 +82,7 @@ class _Server(ThreadingTCPServer):
 
     @override
     def handle_error(self, request: object, client_address: object) -> None:
-        """Pass over a client that went away, without a traceback on standard error."""
+        """Ignore a client that went away, without a traceback on standard error."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -129,4 +129,4 @@ class _Handler(BaseHTTPRequestHandler):
 
     @override
     def log_message(self, format: str, *args: object) -> None:
-        """Write no line: what is scraped every few seconds would fill the log."""
+        """Write no line, because a scrape every few seconds would fill the log."""

@@ -1,4 +1,4 @@
-"""Claim what is due, work on it side by side, wait for more; stop cleanly when told to."""
+"""Claims due work, runs it side by side, waits for more, and stops cleanly when asked."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from app.tracing.spans import span
 T = TypeVar("T")
 
 POLL_SECONDS = 1.0
-"""How often to look while nobody wakes us: what falls due by time alone tells nobody."""
+"""How often to poll without a wake-up: work that falls due by time alone sends none."""
 DRAIN_SECONDS = 8.0
-"""What is under way may end; together with closing, a SIGTERM takes under ten seconds."""
+"""How long tasks in progress may take to end. With closing, a SIGTERM takes under ten seconds."""
 TROUBLE_SECONDS = 1.0
 ROUND_SECONDS = 0.25
-"""Between the beginnings of two rounds: each costs Postgres some questions, whatever is due."""
+"""The time between the starts of two rounds. Each round costs Postgres some queries, due or not."""
 LAST_CLAIM_SECONDS = 1.0
-"""A claim that a stop finds under way may end: what it leased would be nobody's for a minute."""
+"""How long a claim that a stop interrupts may take to end. Otherwise, what it leased would be stuck
+for a minute."""
 RELEASE_SECONDS = 0.5
 
 log = structlog.get_logger(__name__)
@@ -31,13 +32,13 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work(Generic[T]):
-    """One kind of work: how to claim it, how to do it, and how to leave it to others undone."""
+    """One kind of work: how to claim it, do it, and release it undone."""
 
     name: str
     claim: Callable[[int], Awaitable[Sequence[T]]]
     perform: Callable[[T], Awaitable[None]]
     round_seconds: float = ROUND_SECONDS
-    """Between the beginnings of two rounds of claims."""
+    """The time between the starts of two rounds of claims."""
     release_claims: Callable[[Sequence[T]], Awaitable[None]] | None = None
 
 
@@ -63,7 +64,7 @@ class Loop(Generic[T]):
         self._was_full = False
 
     async def run(self) -> None:
-        """Go on until told to stop, then drain."""
+        """Run until asked to stop, then drain."""
         stopping = asyncio.create_task(self._stop.wait())
         try:
             while not self._stop.is_set():
@@ -86,7 +87,7 @@ class Loop(Generic[T]):
         await self._sleep(stopping, wait)
 
     async def _pace(self, stopping: asyncio.Task[bool]) -> None:
-        """Keep rounds apart, but where there is more to claim and room for it."""
+        """Keep rounds apart, except when there is more to claim and room for it."""
         while not self._stop.is_set():
             wait = self._began + self._work.round_seconds - time.monotonic()
             has_room = 2 * len(self._running) < self._concurrency
@@ -96,18 +97,18 @@ class Loop(Generic[T]):
             await self._sleep(stopping, wait)
 
     async def _sleep(self, stopping: asyncio.Task[bool], seconds: float) -> None:
-        """Wait until woken, or told to stop, or for so long."""
+        """Wait until woken, or asked to stop, or for so many seconds."""
         waking = asyncio.create_task(self._woken.wait())
         await asyncio.wait({waking, stopping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         waking.cancel()
 
     async def _start_due(self, stopping: asyncio.Task[bool]) -> float:
-        """Start what is due and free; give the seconds to wait until there may be more."""
+        """Start what is due and free. Return the seconds to wait until there may be more."""
         free = self._concurrency - len(self._running)
         if free == 0 or self._stop.is_set():
             return POLL_SECONDS
         claiming = asyncio.ensure_future(self._work.claim(free))
-        # A database that fell silent must not keep a stop from being heard.
+        # A stop must be noticed even if the database does not answer.
         await asyncio.wait({claiming, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if self._stop.is_set():
             await self._end_claim(claiming)
@@ -115,11 +116,11 @@ class Loop(Generic[T]):
         items = claiming.result()
         self._was_full = len(items) >= free
         self._start(items)
-        # A full batch may hide more behind it; a free slot comes with the end of a task.
+        # After a full batch more may be due; a slot gets free when a task ends.
         return POLL_SECONDS
 
     async def _end_claim(self, claiming: asyncio.Future[Sequence[T]]) -> None:
-        """Let the last claim end, and leave to others what it brought."""
+        """Let the last claim end, and release what it claimed."""
         await asyncio.wait({claiming}, timeout=LAST_CLAIM_SECONDS)
         if not claiming.done():
             claiming.cancel()
@@ -161,7 +162,7 @@ class Loop(Generic[T]):
 
 
 def _no_heartbeat() -> None:
-    """Note nothing: nobody watches this loop."""
+    """Do nothing, for a loop that is not monitored."""
 
 
 def _one_line(error: BaseException) -> str:

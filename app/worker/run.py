@@ -1,4 +1,4 @@
-"""One worker process: its loops side by side, and the port that tells of them."""
+"""One worker process: its loops side by side, and the port that reports on them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from app.worker.loop import Loop, Work
 RESYNC = 2
 ZONES = 4
 SEND_ROUND_SECONDS = 0.05
-"""A place that a delivery leaves is taken at once; several that end together share a claim."""
+"""A slot that a delivery frees is filled at once. Deliveries that end together share a claim."""
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 async def run_worker(
     services: Services, stop: asyncio.Event, *, concurrency: int, metrics: socket.socket
 ) -> None:
-    """Work until `stop` is set, then drain; `metrics` is the port that this closes at its end."""
+    """Work until `stop` is set, then drain. `metrics` is the port, which is closed at the end."""
     heartbeats = Heartbeats()
     host, port, *_ = metrics.getsockname()
     log.info(
@@ -70,7 +70,7 @@ async def run_worker(
 
 
 def reconcile_work(services: Services) -> Work[Claim]:
-    """Bring hostnames that are due from what is desired to what is observed."""
+    """Reconcile hostnames that are due."""
     return Work(
         name="reconcile",
         claim=services.claims.due,
@@ -80,7 +80,7 @@ def reconcile_work(services: Services) -> Work[Claim]:
 
 
 def resync_work(services: Services) -> Work[ListScan]:
-    """Read the zones' lists, a page at a time."""
+    """Scan the zones' lists, one page at a time."""
     return Work(
         name="sweep",
         claim=services.resync.claim,
@@ -89,7 +89,7 @@ def resync_work(services: Services) -> Work[ListScan]:
 
 
 def zone_work(services: Services) -> Work[Zone]:
-    """Look at the zones themselves."""
+    """Monitor the zones themselves."""
     return Work(
         name="zone",
         claim=services.zone_monitor.claim,
@@ -98,7 +98,7 @@ def zone_work(services: Services) -> Work[Zone]:
 
 
 def send_work(services: Services) -> Work[Delivery]:
-    """Hand out what is owed to webhook endpoints."""
+    """Send due deliveries to webhook endpoints."""
     return Work(
         name="deliver",
         claim=services.deliveries.claim,
@@ -108,7 +108,7 @@ def send_work(services: Services) -> Work[Delivery]:
 
 
 def measure_work(services: Services) -> Work[None]:
-    """Measure for the metrics what is in the database."""
+    """Measure the database for the metrics."""
     return Work(
         name="measure",
         claim=services.measuring.claim,
@@ -117,5 +117,5 @@ def measure_work(services: Services) -> Work[None]:
 
 
 def prune_work(pruning: Pruning) -> Work[Kind]:
-    """Remove what is older than it is to be kept."""
+    """Remove what is older than its retention."""
     return Work(name="prune", claim=pruning.claim, perform=pruning.prune)

@@ -10,7 +10,7 @@ from benchmarks.fleet.simulation import Scenario, simulate
 
 
 def main() -> None:
-    """Simulate, and print what came of it."""
+    """Run the simulation and print the results."""
     default = Scenario()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--names", type=int, default=default.names)

@@ -1,6 +1,6 @@
-"""What happens without Nameplate: pure functions over the same fleet and the same drawn waits.
+"""What happens without Nameplate: pure functions over the same fleet and the same random waits.
 
-Cloudflare alone looks on its own back-off schedule, from the moment of creation. The naive way
+Cloudflare alone checks on its own back-off schedule, from the moment of creation. The naive way
 polls each name every minute by a GET until it is active, and never asks for a refresh.
 """
 
@@ -17,7 +17,7 @@ POLL_EVERY = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """When a hostname was created, and when DNS had what it needed; seconds of one clock."""
+    """When a hostname was created, and when DNS had what it needed, in seconds of one clock."""
 
     hostname: str
     created_at: float
@@ -28,7 +28,7 @@ class Need:
 
 
 def active_alone_at(need: Need, waits: Waits) -> float | None:
-    """When both statuses are active by Cloudflare's own schedule; None where it gives up first."""
+    """When both statuses are active by Cloudflare's own schedule. None if it gives up first."""
     proven = _first_try(need.created_at, need.proof_at)
     tokens_at = need.created_at + waits.tokens(need.hostname, 1)
     validated = _first_try(tokens_at, need.certificate_at)

@@ -1,4 +1,4 @@
-"""The outside of the services within one process: Cloudflare's calls counted, and DNS."""
+"""The external systems within one process: DNS, and Cloudflare with its calls counted."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Bill:
     listed: int = 0
     """How many pages showed it."""
     listed_share: float = 0.0
-    """Its share of those pages, each divided over the names it showed."""
+    """Its share of those pages, each divided by the number of names it showed."""
 
     @property
     def own(self) -> int:
@@ -51,17 +51,17 @@ class Bill:
 
     @property
     def total_divided(self) -> float:
-        """Its own calls and its share of the pages: over all names this adds up to all calls."""
+        """Its own calls and its share of the pages. Over all names this adds up to all calls."""
         return self.own + self.listed_share
 
 
 class CountingTransport(httpx.AsyncBaseTransport):
-    """Counts at the wire which name each call was for, whoever made it."""
+    """Counts on the wire which name each call was for, whichever code made it."""
 
     def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
         self._inner = inner
         self.bills: dict[str, Bill] = {}
-        """By hostname; a bill that is taken out is closed."""
+        """By hostname. A bill that was taken out is closed."""
         self.total = 0
         self.pages = 0
         self.empty_pages = 0
@@ -69,7 +69,7 @@ class CountingTransport(httpx.AsyncBaseTransport):
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Pass the call on, and put it on the bill."""
+        """Pass the call on, and add it to the bill."""
         response = await self._inner.handle_async_request(request)
         content = await response.aread()
         self.total += 1
@@ -112,7 +112,7 @@ class SandboxDns:
         self.looks = 0
 
     async def check(self, record: CustomHostname, *, thorough: bool) -> DnsView:
-        """See what DNS says; all servers of the sandbox agree, so that one look is thorough."""
+        """Check a record's DNS. All servers of the sandbox agree, so one check is thorough."""
         self.looks += not thorough
         keys: set[RRsetKey] = {
             (wanted.type, wanted.name)
@@ -123,12 +123,12 @@ class SandboxDns:
         return DnsView(routing, {key: self._values(*key) for key in sorted(keys)})
 
     async def addresses(self, name: str) -> Values:
-        """Give a name's addresses."""
+        """Return a name's addresses."""
         chain, addresses = self._follow(name, ())
         return Found(addresses) if addresses or chain else Absent()
 
     async def name_servers(self, domain: str) -> Values:  # noqa: ARG002
-        """Nobody of this fleet asks for an apex."""
+        """Find no name servers: this fleet has no apex names."""
         return Absent()
 
     def _routing(self, name: str, targets: tuple[str, ...]) -> Found[Routing] | Unknown:

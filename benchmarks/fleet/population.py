@@ -1,23 +1,25 @@
-"""Who adds names, and when their tenants act: drawn by seed, each choice with its reason.
+"""Who adds names, and when their tenants act: random by seed, each choice with its reason.
 
-No provider publishes such figures; these are assumptions, stated so that they can be argued with.
+Providers do not publish such figures. These are assumptions, stated so that they can be disputed.
 
 * **When names are added.** A name is added when a tenant clicks in the product: on working days,
-  from 8 to 18 o'clock, most around 10 and 15. One tenth comes in one go, as when a provider moves
-  its tenants: that fills the queue of creations, of which Cloudflare takes 15 a minute.
-* **How late tenants act.** Three kinds. 40 % sit at their DNS provider already: a lognormal time
-  with median 5 minutes. 45 % have to ask a colleague or an agency: median 3 hours. 15 % put it off:
-  median 26 hours. Nobody is later than three days; who never acts is a kind of its own.
+  from 8 to 18 o'clock, mostly around 10 and 15. One tenth comes all at once, as when a provider
+  moves its tenants. That fills the queue of creations, of which Cloudflare takes 15 a minute.
+* **How late tenants act.** There are three kinds. 40 % are at their DNS provider already: a
+  lognormal time with median 5 minutes. 45 % have to ask a colleague or an agency: median 3 hours.
+  15 % put it off: median 26 hours. All of them act within three days; tenants who never act are a
+  kind of their own.
 * **Never** (8 %): trials that are dropped. They cost calls and bring no activation.
-* **Mistyped** (10 %): the record leads elsewhere or its value was cut when it was copied. Most see
-  it on the set-up page: mended after a lognormal time with median 40 minutes.
-* **CAA** (2 %): the domain has a CAA set that names another authority. It is mended after a median
-  of four hours; nobody presses refresh then.
-* **Proxied** (2 %): the tenant's own Cloudflare zone proxies the CNAME, so that public DNS shows
+* **Mistyped** (10 %): the record points elsewhere, or its value was cut when it was copied. Most
+  tenants see it on the set-up page and correct it after a lognormal time with median 40 minutes.
+* **CAA** (2 %): the domain has a CAA set that names another authority. It is corrected after a
+  median of four hours, without a refresh.
+* **Proxied** (2 %): the tenant's own Cloudflare zone proxies the CNAME, so public DNS shows
   Cloudflare's addresses and no CNAME.
 * **Plans.** 70 % `simple` (the default), 30 % `zero_downtime`. Of these, 30 % add the second TXT
-  record 2 to 20 minutes after the first: DNS providers' forms take one record at a time. The CNAME
-  is switched some time after both statuses are active (median one hour: when few visitors come).
+  record 2 to 20 minutes after the first, because DNS providers' forms take one record at a time.
+  The CNAME is switched some time after both statuses are active (median one hour: when few
+  visitors come).
 """
 
 from __future__ import annotations
@@ -43,14 +45,14 @@ WORKDAYS = 5
 
 _HOURS = tuple(range(8, 18))
 _BUSY = (2, 4, 6, 5, 2, 4, 5, 6, 4, 2)
-"""How many names are added in each of these hours, compared with one another."""
+"""How many names are added in each of these hours, relative to one another."""
 _KINDS_OF_TENANT = ((0.40, 5 * MINUTE, 1.0), (0.45, 3 * HOUR, 1.0), (0.15, 26 * HOUR, 0.5))
 """Share, median and sigma of how late a tenant acts."""
 _SOONEST = 20.0
 
 
 class Trouble(StrEnum):
-    """What goes otherwise than it should."""
+    """What goes wrong with a name."""
 
     NONE = "none"
     NEVER = "never acts"
@@ -61,18 +63,18 @@ class Trouble(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One name of the fleet; times are seconds, `added_at` since the beginning."""
+    """One name of the fleet. Times are in seconds; `added_at` counts from the beginning."""
 
     number: int
     plan: Plan
     trouble: Trouble
     added_at: float
     acts_after: float
-    """From its being added to the tenant's first record."""
+    """From the addition of the name to the tenant's first record."""
     second_after: float
-    """From the first to the second record, where they are added one by one."""
+    """From the first to the second record, if they are added one by one."""
     mends_after: float
-    """From the last record to the mending of what was wrong."""
+    """From the last record to the correction of what was wrong."""
     switches_after: float
     """From both statuses being active to the CNAME, with plan `zero_downtime`."""
 
@@ -93,7 +95,7 @@ class Member:
 
 
 def draw(*, names: int, days: int, seed: int) -> list[Member]:
-    """Draw a fleet; the same seed gives the same fleet."""
+    """Make a fleet at random. The same seed makes the same fleet."""
     source = random.Random(f"{seed}:fleet")  # noqa: S311 - no secret
     together_at = min(1, days - 1) * DAY + 9.5 * HOUR
     members = []

@@ -1,4 +1,4 @@
-"""What a simulation came to: figures, rows of the table, and where calls and minutes went."""
+"""The results of a simulation: figures, rows of the table, and where calls and minutes went."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WORST = 8
 
 @dataclass(frozen=True, slots=True)
 class Alone:
-    """One name without Nameplate: what Cloudflare's own schedule makes of it."""
+    """One name without Nameplate, by Cloudflare's own schedule."""
 
     active_at: float
     naive_calls: int
@@ -31,7 +31,7 @@ class Alone:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The figures of P3 and P4; lists are sorted."""
+    """The figures of P3 and P4. Lists are sorted."""
 
     calls: list[float]
     calls_divided: list[float]
@@ -40,12 +40,12 @@ class Figures:
     alone: list[float]
     never_calls: list[float]
     unfinished: int
-    """Tenants who acted, or would have, whose names were not active at the end."""
+    """Tenants who acted, or would have, and whose names were not active at the end."""
     ready_but_not_active: int
 
 
 def figures(outcome: Outcome) -> Figures:
-    """Reckon them up."""
+    """Calculate the figures."""
     done = [story for story in outcome.stories if math.isfinite(story.active_at)]
     alone = {id(story): _alone(story, outcome) for story in done}
     never = [s for s in outcome.stories if s.member.trouble is Trouble.NEVER]
@@ -69,12 +69,12 @@ def _alone(story: Story, outcome: Outcome) -> Alone:
 
 
 def quantile(ascending: Sequence[float], part: float) -> float:
-    """Give the value that `part` of all do not exceed (nearest rank)."""
+    """Return the value that `part` of all do not exceed (nearest rank)."""
     return ascending[max(math.ceil(len(ascending) * part) - 1, 0)] if ascending else math.nan
 
 
 def rows(outcome: Outcome) -> dict[str, list[Row]]:
-    """Give the rows of P3 and of P4."""
+    """Return the rows of P3 and of P4."""
     found = figures(outcome)
     return {"P3": _calls_rows(outcome, found), "P4": _wait_rows(found)}
 
@@ -128,7 +128,7 @@ def _wait_row(found: Figures, what: str, part: float, most: float) -> Row:
 
 
 def summary(outcome: Outcome) -> str:
-    """All figures that are asked for, one a line."""
+    """Return all figures that are asked for, one per line."""
     found, limits = figures(outcome), Limits()
     seconds = outcome.ends_at - min(story.added_at for story in outcome.stories)
     ours = limits.ours / limits.window * seconds

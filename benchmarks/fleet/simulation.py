@@ -1,17 +1,17 @@
 """Four days of a fleet, in virtual time: the real services and Postgres over the emulator.
 
-The clock jumps to the next instant at which anybody does anything: the service (looks, sweeps, the
-watch over the zone), a tenant, or the queue of creations. At each step Cloudflare comes first, then
-the tenants act, then the service does all that is due, through the worker's own loops' work.
+The clock jumps to the next instant at which anything happens: in the service (checks, list scans,
+the zone monitor), at a tenant, or in the queue of creations. In each step Cloudflare comes first,
+then the tenants act, then the service does all that is due, through the worker's own loops' work.
 
-Two things are left out, because they change nothing but the time this takes:
+Two things are left out, because they change nothing but the run time:
 
-* A routine DNS look is passed over where the name's DNS has not changed since its last look, none
-  of its records were found and Cloudflare is not due: such a look moves its own next appointment
-  and nothing else. The appointments are reckoned on by the service's own rule, so that the first
-  look after a change falls on the instant it would have fallen on (`every_look` does them all).
-* In a zone so small that it is read whole, the lists of exceptions are put off by one statement,
-  as the service puts off each.
+* A routine DNS check is skipped if the name's DNS has not changed since its last check, none of
+  its records were found, and Cloudflare is not due. Such a check only moves its own next due time.
+  The due times are calculated by the service's own rule, so that the first check after a change
+  falls on the instant on which it would have fallen (`every_look` does all checks).
+* In a zone small enough to be scanned whole, one statement puts off the exception lists, as the
+  service puts off each.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Doing(IntEnum):
 
 @dataclass(slots=True)
 class Story:
-    """What became of one name; times are seconds since the epoch."""
+    """What happened to one name. Times are in seconds since the epoch."""
 
     member: Member
     id: str = ""
@@ -108,13 +108,13 @@ class Story:
 
     @property
     def need(self) -> Need:
-        """What the baselines have to know."""
+        """What the baselines need to know."""
         return Need(self.member.hostname, self.added_at, self.proof_at, self.certificate_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What the simulation came to."""
+    """The result of the simulation."""
 
     stories: list[Story]
     ends_at: float
@@ -136,7 +136,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """How large, how long, and how exactly."""
+    """The size, the length and the precision of the simulation."""
 
     names: int = 300
     days: int = 4
@@ -146,14 +146,14 @@ class Scenario:
 
 
 async def simulate(scenario: Scenario) -> Outcome:
-    """Live through it, on a Postgres of its own."""
+    """Run the simulation on a Postgres of its own."""
     set_up_logging("console", logging.ERROR)
     with tempfile.TemporaryDirectory(prefix="nameplate-fleet-") as folder, ExitStack() as stack:
         url = await asyncio.to_thread(stack.enter_context, local_database(Path(folder), keep=False))
         await asyncio.to_thread(migrate, url)
         begins_at = BEGINS_AT.timestamp()
         sandbox = stack.enter_context(simulated(begins_at=begins_at, seed=scenario.seed))
-        # One authority, so that the baselines reckon with the waits that the run has.
+        # One authority, so that the baselines use the waits of the run.
         sandbox.account.set(AccountSettings(authorities=["google"]))
         async with _sql(url) as sql:
             clock = VirtualTime(sql, sandbox.advance, begins_at)
@@ -201,7 +201,7 @@ class Fleet:
         self._waiting: dict[str, Story] = {}
         """Not active yet."""
         self._changed: set[str] = set()
-        """Whose DNS changed since its last look."""
+        """Names whose DNS changed since their last check."""
         self._agenda: list[tuple[float, int, Doing]] = []
         self._next_act: dict[int, float] = {}
         self._passed_over = 0
@@ -258,7 +258,7 @@ class Fleet:
         self._ticks += await self._clock.do_all("hostnames", work, AT_ONCE)
 
     async def _pass_over(self) -> None:
-        """Move the appointments of looks at DNS that could see nothing new."""
+        """Move the due times of DNS checks that could see nothing new."""
         if self._scenario.every_look:
             return
         due = [row[0] for row in await self._sql.fetch(_DNS_ALONE_DUE)]
@@ -271,7 +271,7 @@ class Fleet:
         await self._sql.executemany(_APPOINT, moved)
 
     def _appointment(self, record: CustomHostname) -> datetime | None:
-        """Reckon on to the first look that could see something new."""
+        """Calculate the first check that could see something new."""
         found = any(each.status is RecordStatus.FOUND for each in wanted_records(record))
         idle = record.state is State.ACTIVE or (record.state is State.VALIDATING and not found)
         if not idle:
@@ -283,7 +283,7 @@ class Fleet:
             due = dns_due_at(record, now=datetime.fromtimestamp(at, UTC), policy=policy)
             if due is None:
                 return None
-            # A tick lasts some milliseconds, which the worker's next look rounds up to a second.
+            # A tick lasts some milliseconds, which the worker's next poll rounds up to a second.
             at = (math.floor(due.timestamp() / GRID) + 1) * GRID
             self._passed_over += 1
         return datetime.fromtimestamp(at, UTC)
@@ -357,7 +357,7 @@ class Fleet:
             story.certificate_at = self._clock.now
 
     def _prove(self, story: Story, purpose: Purpose, *, cut: bool | None = None) -> None:
-        """Add the TXT record for `purpose`, cut short if mistyped."""
+        """Add the TXT record for `purpose`, cut short if the name is a mistyped one."""
         trouble = story.member.trouble
         mistyped = trouble is Trouble.MISTYPED and purpose is Purpose.CERTIFICATE
         is_cut = mistyped if cut is None else cut
@@ -392,7 +392,7 @@ class Fleet:
             there = self._sandbox.hostnames.named(story.member.hostname)
             if there and there.ssl and there.ssl.issued:
                 story.issued_at = there.ssl.issued.uploaded_on
-            # Its bill is closed: what comes now is upkeep.
+            # Close its bill: what comes now is upkeep.
             del self._transport.bills[story.member.hostname]
             if story.member.plan is Plan.ZERO_DOWNTIME:
                 at = self._clock.now + story.member.switches_after

@@ -18,7 +18,7 @@ from app.local.stack import Stack
 from app.persistence.wakeups import Channel
 
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""Of no use for TLS: to read the authorities takes longer than many a test."""
+"""Not used for TLS. Loading the authorities takes longer than many tests."""
 WAIT_SECONDS = 40.0
 
 
@@ -45,7 +45,7 @@ class Service:
             await sql.close()
 
     async def create(self, hostname: str, tenant: str = "tenant", **more: Any) -> dict[str, Any]:
-        """Add a hostname; it must be new."""
+        """Add a hostname, which must be new."""
         body = {"hostname": hostname, "tenant": tenant, **more}
         response = await self.http.post("/v1/custom-hostnames", json=body)
         assert response.status_code == 201, response.text
@@ -68,7 +68,7 @@ class Service:
     async def until(
         self, hostname_id: str, accept: Callable[[dict[str, Any]], bool]
     ) -> dict[str, Any]:
-        """Wait for the hostname to be as wanted."""
+        """Wait until `accept` accepts the hostname."""
         return await self._until(hostname_id, accept, step_seconds=0)
 
     async def follow(self, hostname_id: str, state: str) -> dict[str, Any]:
@@ -110,7 +110,7 @@ class Service:
         return await self.follow(hostname["id"], "cname_verified")
 
     async def live_fleet(self, count: int) -> list[dict[str, Any]]:
-        """Take many new hostnames to `cname_verified`, each its tenant's only one."""
+        """Take many new hostnames to `cname_verified`, each of a tenant of its own."""
 
         async def begin(number: int) -> dict[str, Any]:
             hostname = await self.create(f"shop.fleet-{number}.com", f"tenant-{number}")
@@ -121,7 +121,7 @@ class Service:
         return [await self.follow(hostname["id"], "cname_verified") for hostname in begun]
 
     async def sweep(self, rounds: int = 1) -> None:
-        """Let the zone's lists be read from beginning to end."""
+        """Let the zone's lists be scanned from beginning to end."""
         for _ in range(rounds):
             before = await self._rounds()
             await self.advance(minutes=5, seconds=1)
@@ -151,7 +151,7 @@ class Service:
         raise AssertionError("the zone was never paused")
 
     async def remove_provider_record(self, name: str) -> None:
-        """Delete a record of the provider's own zone, as somebody would in the dashboard."""
+        """Delete a record of the provider's own zone, as in Cloudflare's dashboard."""
         stack = self.stack
         records = f"{stack.cloudflare_base_url}/zones/{stack.cloudflare_zone_id}/dns_records"
         headers = {"Authorization": f"Bearer {stack.cloudflare_token}"}
@@ -173,7 +173,7 @@ class Service:
         )
 
     async def told(self, *types: str) -> list[str]:
-        """Give the types of all events that are among `types`, of every hostname."""
+        """Return the types of all emitted events that are among `types`, of every hostname."""
         rows = await self.sql.fetch(
             "SELECT type FROM events WHERE type = ANY($1::text[])",
             [f"custom_hostname.{each}" for each in types],
@@ -212,7 +212,7 @@ class Service:
         )
 
     async def raise_limits(self) -> None:
-        """Let the sandbox take as many calls as a test can make."""
+        """Let the sandbox accept as many calls as a test can make."""
         await self.world.control(
             "PUT",
             "/cloudflare/limits",
@@ -227,7 +227,7 @@ class Service:
         return dict(await self.world.control("GET", "/cloudflare/calls"))
 
     async def calls_once_settled(self) -> int:
-        """Count the calls, once those that were under way have ended."""
+        """Count the calls, once those in progress have ended."""
         before = -1
         while (total := int((await self.calls())["total"])) != before:
             before = total
@@ -235,12 +235,12 @@ class Service:
         return total
 
     async def let_pass(self, **by: float) -> None:
-        """Move the clocks on and give everybody time to act: leases end by the same clock."""
+        """Move the clocks on and give everything time to act. Leases end by the same clock."""
         await self.advance(**by)
         await asyncio.sleep(0.7)
 
     async def advance(self, **by: float) -> None:
-        """Move both clocks, the service's and the sandbox's, and wake who waits for an instant."""
+        """Move both clocks, the service's and the sandbox's, and wake what waits for an instant."""
         duration = timedelta(**by)
         await self.world.control("POST", "/clock/advance", seconds=duration.total_seconds())
         await self.sql.execute('UPDATE clock_offset SET "offset" = "offset" + $1', duration)

@@ -1,4 +1,4 @@
-"""Certificates for a Postgres of the tests: an authority, and what it signs."""
+"""Certificates for the tests' Postgres: an authority, and what it signs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows for tests of what works on the database alone: a zone, and names in it."""
+"""Rows for tests that only need the database: a zone, and names in it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def put_zone(
     cloudflare_zone_id: str = "0" * 32,
     cname_target: str = "customers.provider.net",
 ) -> Zone:
-    """Put the default zone in, as a process does that starts with these settings."""
+    """Insert the default zone, as a process does that starts with these settings."""
     async with database.transaction() as tx:
         await put_default_zone(
             tx,
@@ -36,7 +36,7 @@ async def put_zone(
 
 
 async def present_zone(database: Database) -> Zone:
-    """Give the default zone as it is now."""
+    """Return the default zone as it is now."""
     async with database.transaction() as tx:
         zone = await get_zone(tx, "default")
     assert zone is not None
@@ -53,7 +53,7 @@ async def put_hostname(
     cloudflare: CloudflareObject = NO_OBJECT,
     **changes: Any,
 ) -> CustomHostname:
-    """Put a name in that no worker holds: a pending one, but for the `changes`."""
+    """Insert a name that no worker has leased: a pending one, apart from the `changes`."""
     async with database.transaction() as tx:
         now = await read_now(tx)
         record = CustomHostname(
@@ -77,6 +77,6 @@ async def put_hostname(
 
 
 async def now_of(database: Database) -> datetime:
-    """Give Postgres's time."""
+    """Return Postgres's time."""
     async with database.transaction() as tx:
         return await read_now(tx)

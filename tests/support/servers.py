@@ -47,7 +47,7 @@ def debian_postgres(folder: Path, settings: Mapping[str, str] | None = None) -> 
 
 @contextmanager
 def pgbouncer(server_url: str) -> Iterator[str]:
-    """Run PgBouncer in session mode, with its defaults wherever there are any."""
+    """Run PgBouncer in session mode, otherwise with its defaults."""
     if not Path(BOUNCER).exists():
         pytest.skip("PgBouncer is not installed: apt-get install pgbouncer")
     server, port, password = urlsplit(server_url), _free_port(), secrets.token_hex(8)

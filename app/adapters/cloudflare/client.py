@@ -1,11 +1,11 @@
-"""A small client of Cloudflare's API. Draws no budget and retries nothing: its callers do.
+"""A small client for Cloudflare's API. Rate limits and retries are left to its callers.
 
-What an answer says of the rate limit goes to `heard`, whoever asked; the answer stands whatever
-becomes of that.
+The rate limit headers of each answer go to `heard`, whichever caller asked. The answer stands even
+if that fails.
 
-Each method gives domain values or raises a `CloudflareError`. An answer counts only as Cloudflare's
-own envelope with a 2xx status and `success: true`; anything else that is not one of its known
-refusals is `CloudflareUnavailable`.
+Each method returns domain values or raises a `CloudflareError`. An answer counts only if it has a
+2xx status and is Cloudflare's own envelope with `success: true`. Anything else is
+`CloudflareUnavailable`, unless it is one of Cloudflare's known refusals.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ NO_FALLBACK_ORIGIN = 1551
 TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 ACCOUNT_TOKEN = "cfat_"  # noqa: S105 - how tokens begin that an account owns
 MOST_LOGGED = 10_000
-"""Ids of unreadable entries that are remembered, so that each is logged once."""
+"""How many ids of unreadable entries to remember, so that each is logged once."""
 log = structlog.get_logger(__name__)
 
 
 class Heard(Protocol):
-    """Who wants to know what answers say of the rate limit."""
+    """Receives the rate limit headers of each answer."""
 
     async def __call__(
         self,
@@ -66,7 +66,7 @@ class Heard(Protocol):
         refused: bool,
         creating: bool,
     ) -> None:
-        """Take it in; `refused` is a 429, `refused_for` the seconds it asks to wait."""
+        """Record the headers. `refused` means a 429, `refused_for` the seconds it asks to wait."""
 
 
 async def nobody_hears(
@@ -77,11 +77,11 @@ async def nobody_hears(
     refused: bool,
     creating: bool,
 ) -> None:
-    """Pass on: a client on its own has no budget."""
+    """Ignore the headers: a client on its own has no budget."""
 
 
 class CloudflareClient:
-    """One connection pool for all zones; every call names its zone and token."""
+    """One connection pool for all zones. Every call names its zone and token."""
 
     def __init__(self, http: httpx.AsyncClient, base_url: str, heard: Heard = nobody_hears) -> None:
         self._http = http
@@ -96,7 +96,7 @@ class CloudflareClient:
 
         Raises:
             CloudflareDuplicate: the zone has it already (409, code 1406).
-            CloudflareRefused: a permanent no.
+            CloudflareRefused: a permanent refusal.
             CloudflareUnavailable: no usable answer; it may have been created all the same.
         """
         body = request_bodies.creation(hostname, wanted)
@@ -104,10 +104,10 @@ class CloudflareClient:
         return _read(WireHostname, result).to_domain()
 
     async def get(self, access: ZoneAccess, cloudflare_id: str) -> CloudflareHostname:
-        """Look at one.
+        """Get a custom hostname.
 
         Raises:
-            CloudflareNotFound: it is surely not there.
+            CloudflareNotFound: it certainly does not exist.
         """
         result = await self._call(access, "GET", f"/custom_hostnames/{_segment(cloudflare_id)}")
         return _read(WireHostname, result).to_domain()
@@ -115,9 +115,9 @@ class CloudflareClient:
     async def list_page(
         self, access: ZoneAccess, *, page: int, filters: Mapping[str, str]
     ) -> HostnamePage:
-        """Give one page of at most 50, with Cloudflare's own filters.
+        """List one page of at most 50 custom hostnames, with Cloudflare's own filters.
 
-        Entries are read one by one: one that cannot be read is named in `unreadable`.
+        Entries are read one by one. The ids of entries that cannot be read are in `unreadable`.
         """
         params: dict[str, str | int] = {"page": page, "per_page": PER_PAGE, **filters}
         envelope = await self._ask(access, "GET", "/custom_hostnames", params=params)
@@ -132,7 +132,7 @@ class CloudflareClient:
         return HostnamePage(tuple(hostnames), total, tuple(unreadable))
 
     def _note_unreadable(self, entry: Any, error: CloudflareUnavailable) -> str:
-        """Log it, once an id; give its id, or an empty text where it has none."""
+        """Log an unreadable entry, once per id. Return its id, or an empty text if it has none."""
         named = entry.get("id") if isinstance(entry, dict) else None
         key = named if isinstance(named, str) else ""
         UNREADABLE.inc()
@@ -146,10 +146,10 @@ class CloudflareClient:
     async def refresh(
         self, access: ZoneAccess, view: CloudflareHostname, chosen: ObjectSpec
     ) -> CloudflareHostname:
-        """Ask Cloudflare to look again now: a PATCH that changes nothing.
+        """Ask Cloudflare to check again now, by a PATCH that changes nothing.
 
         Raises:
-            CloudflareRefused: a permanent no; what was there stays as it was.
+            CloudflareRefused: a permanent refusal; nothing was changed.
         """
         return await self._patch(access, view.id, request_bodies.refresh(view, chosen))
 
@@ -161,10 +161,10 @@ class CloudflareClient:
         *,
         applied: ObjectSpec | None = None,
     ) -> CloudflareHostname:
-        """Send another shape; `applied` is the one sent before it.
+        """Send another spec. `applied` is the spec sent before it.
 
         Raises:
-            CloudflareRefused: a permanent no; what was there stays as it was.
+            CloudflareRefused: a permanent refusal; nothing was changed.
             CloudflareUnavailable: no usable answer; it may have taken effect all the same.
         """
         return await self._patch(access, view.id, request_bodies.edit(view, wanted, applied))
@@ -176,12 +176,12 @@ class CloudflareClient:
         return _read(WireHostname, await self._call(access, "PATCH", path, json=body)).to_domain()
 
     async def delete(self, access: ZoneAccess, cloudflare_id: str) -> None:
-        """Remove one, with its certificates.
+        """Delete a custom hostname with its certificates.
 
         Any 2xx is success: the API reference shows a bare `{"id": ...}` without the envelope.
 
         Raises:
-            CloudflareNotFound: it is gone already.
+            CloudflareNotFound: it was deleted before.
         """
         url = self._zone_url(access, f"/custom_hostnames/{_segment(cloudflare_id)}")
         response = await self._request(access, "DELETE", url)
@@ -190,7 +190,7 @@ class CloudflareClient:
             raise CloudflareUnavailable(f"Status {response.status_code} to a removal.")
 
     async def fallback_origin(self, access: ZoneAccess) -> FallbackOrigin | None:
-        """Give the zone's fallback origin, or None where none is set."""
+        """Return the zone's fallback origin, or None if it has none."""
         path = "/custom_hostnames/fallback_origin"
         try:
             result = await self._call(access, "GET", path, absent=NO_FALLBACK_ORIGIN)
@@ -206,7 +206,7 @@ class CloudflareClient:
         return _read(WireFallbackOrigin, result).to_domain()
 
     async def records_at(self, access: ZoneAccess, name: str) -> list[ZoneRecord]:
-        """Give the zone's own records at one name."""
+        """Return the zone's own DNS records at one name."""
         result = await self._call(access, "GET", "/dns_records", params={"name": name})
         records = [_read(WireRecord, each).to_domain() for each in _entries(result)]
         return [record for record in records if record.name == name]
@@ -221,30 +221,30 @@ class CloudflareClient:
         return _read(WireRecord, result).to_domain()
 
     async def proxy_record(self, access: ZoneAccess, record_id: str) -> ZoneRecord:
-        """Turn an existing record's proxying on."""
+        """Turn on proxying for an existing record."""
         body = {"proxied": True}
         result = await self._call(access, "PATCH", f"/dns_records/{record_id}", json=body)
         return _read(WireRecord, result).to_domain()
 
     async def dcv_delegation_uuid(self, access: ZoneAccess) -> str:
-        """Give the zone's label under dcv.cloudflare.com."""
+        """Return the zone's label under dcv.cloudflare.com."""
         result = await self._call(access, "GET", "/dcv_delegation/uuid")
         return _read(WireUuid, result).uuid
 
     async def quota(self, access: ZoneAccess) -> Quota:
-        """Say how many custom hostnames the zone may have."""
+        """Return how many custom hostnames the zone may have."""
         result = await self._call(access, "GET", "/custom_hostnames/quota")
         return _read(WireQuota, result).to_domain()
 
     async def zone(self, access: ZoneAccess) -> CloudflareZone:
-        """Give the zone's name and account."""
+        """Return the zone's name and account."""
         return _read(WireZone, await self._call(access, "GET", "")).to_domain()
 
     async def token_status(self, access: ZoneAccess) -> str:
-        """Give the token's own status, `active` when it works.
+        """Return the token's own status, which is `active` when it works.
 
-        A user's token and one that an account owns are each verified at a path of their own; at the
-        other's path a good token is called invalid. The account is the zone's.
+        A user's token and an account's token are verified at different paths. At the wrong path, a
+        valid token is called invalid. The account is the zone's.
 
         Raises:
             CloudflareUnauthorized: the token is not accepted at either path.
@@ -253,7 +253,7 @@ class CloudflareClient:
             try:
                 return await self._verified(access, "/user/tokens/verify")
             except CloudflareUnauthorized:
-                # Maybe an account's token of another form.
+                # It may be an account's token in another form.
                 pass
         account_id = access.account_id or await self._account_of(access)
         if account_id is None:
@@ -261,7 +261,10 @@ class CloudflareClient:
         return await self._verified(access, f"/accounts/{_segment(account_id)}/tokens/verify")
 
     async def _account_of(self, access: ZoneAccess) -> str | None:
-        """Give the zone's account; a token that may not read the zone says nothing of itself."""
+        """Return the zone's account.
+
+        If the token may not read the zone, that says nothing about the token's validity.
+        """
         try:
             return (await self.zone(access)).account_id
         except CloudflarePermissionMissing as error:
@@ -322,7 +325,7 @@ class CloudflareClient:
         json: Mapping[str, Any] | None = None,
         params: Mapping[str, str | int] | None = None,
     ) -> httpx.Response:
-        """Ask, and pass on what the answer says of the rate limit."""
+        """Make a request, and pass on the answer's rate limit headers."""
         headers = {"Authorization": f"Bearer {access.api_token}"}
         began, status = time.monotonic(), "none"
         try:
@@ -336,7 +339,7 @@ class CloudflareClient:
                 follow_redirects=False,
             )
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-            # Its text is left out, and its chain too: a bad header's value is the token.
+            # Leave out the error's text and chain: a bad header's value is the token.
             why = type(error).__name__
             raise CloudflareUnavailable(f"Cloudflare did not answer ({why}).") from None
         else:
@@ -375,7 +378,7 @@ class CloudflareClient:
                 creating=creating and response.url.path.endswith("/custom_hostnames"),
             )
         except Exception:
-            # The answer is had: to throw it away would have a creation sent once more.
+            # Keep the answer. Without it, a creation would be sent a second time.
             log.exception("rate_limit_not_noted", budget=access.budget)
 
 
@@ -389,7 +392,7 @@ def _read(wire: type[Wire], result: Any) -> Wire:
 
 
 def _total(envelope: Envelope, page: int, listed: int) -> int:
-    """Give how long the list is; where it does not say so, a page that is not full is its last."""
+    """Return the list's length. If it is not given, a page that is not full is the last one."""
     total = envelope.total_count
     if total is None and listed < PER_PAGE:
         return (page - 1) * PER_PAGE + listed
@@ -399,7 +402,7 @@ def _total(envelope: Envelope, page: int, listed: int) -> int:
 
 
 def _segment(text: str) -> str:
-    """Make one segment of a path of what Cloudflare called an id."""
+    """Quote an id of Cloudflare's as one path segment."""
     return quote(text, safe="")
 
 
@@ -418,11 +421,11 @@ _ROUTES = (
     ),
     (re.compile(r"/dns_records/[^/]+$"), "/dns_records/{id}"),
 )
-"""What in a path is an id, and what stands in its place in metrics and logs."""
+"""The ids in a path, and what replaces them in metrics and logs."""
 
 
 def route_of(path: str) -> str:
-    """Give the path's template: no id of anything."""
+    """Return the path's template, without any ids."""
     for ids, template in _ROUTES:
         path = ids.sub(template, path)
     return path

@@ -1,4 +1,4 @@
-"""Cloudflare's JSON, read leniently: unknown fields are left out, unknown statuses kept as text."""
+"""Cloudflare's JSON, read leniently: unknown fields are dropped, unknown statuses kept as text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.domain.zone import CloudflareZone, FallbackOrigin, Quota, ZoneRecord
 
 
 class ErrorEntry(BaseModel):
-    """One entry of the envelope's `errors`; `error_chain` says more of a malformed request."""
+    """One entry of the envelope's `errors`. `error_chain` details a malformed request."""
 
     code: int = 0
     message: str = ""
@@ -20,18 +20,18 @@ class ErrorEntry(BaseModel):
 
     @property
     def text(self) -> str:
-        """The message, with those of its chain."""
+        """The message, followed by the messages of its chain."""
         return ": ".join([self.message, *(each.message for each in self.error_chain)])
 
 
 class ResultInfo(BaseModel):
-    """How long a list is."""
+    """The length of a list."""
 
     total_count: int | None = None
 
 
 class Envelope(BaseModel):
-    """What answers are wrapped in. Any key but `success` may be missing, whatever the status."""
+    """The envelope around answers. Any key but `success` may be missing, whatever the status."""
 
     success: bool = False
     errors: Any = None
@@ -40,7 +40,7 @@ class Envelope(BaseModel):
 
     @property
     def first_error(self) -> ErrorEntry:
-        """The error that counts; an empty one where none can be read."""
+        """The first error; an empty one if none can be read."""
         entries = self.errors if isinstance(self.errors, list) else []
         try:
             return ErrorEntry.model_validate(entries[0]) if entries else ErrorEntry()
@@ -49,7 +49,7 @@ class Envelope(BaseModel):
 
     @property
     def total_count(self) -> int | None:
-        """How many entries the whole list has, where it says so."""
+        """How many entries the whole list has, if the answer says so."""
         try:
             return ResultInfo.model_validate(self.result_info).total_count
         except ValidationError:
@@ -126,7 +126,7 @@ class WireHostname(BaseModel):
     created_at: datetime | None = None
 
     def to_domain(self) -> CloudflareHostname:
-        """Give the view that the domain reasons about."""
+        """Convert to the domain's value."""
         ssl, ownership = self.ssl or _Ssl(), self.ownership_verification or _Ownership()
         by_http = self.ownership_verification_http or _OwnershipHttp()
         handed = ssl.dcv_delegation_records or ()
@@ -145,7 +145,7 @@ class WireHostname(BaseModel):
             validation_errors=tuple(
                 each.message for each in ssl.validation_errors or () if each and each.message
             ),
-            # Once it is not needed any more, the object may stay with empty texts.
+            # Once the token is not needed any more, the object may remain with empty texts.
             ownership_name=ownership.name or None,
             ownership_value=ownership.value or None,
             ownership_http=_pair(by_http.http_url, by_http.http_body),
@@ -170,7 +170,7 @@ class WireFallbackOrigin(BaseModel):
     errors: list[str] | None = None
 
     def to_domain(self) -> FallbackOrigin:
-        """Give the domain's value."""
+        """Convert to the domain's value."""
         return FallbackOrigin(self.origin, self.status, tuple(self.errors or ()))
 
 
@@ -184,7 +184,7 @@ class WireRecord(BaseModel):
     proxied: bool = False
 
     def to_domain(self) -> ZoneRecord:
-        """Give the domain's value."""
+        """Convert to the domain's value."""
         return ZoneRecord(self.id, self.type, self.name, self.content, self.proxied)
 
 
@@ -199,7 +199,7 @@ class WireZone(BaseModel):
     account: _Account = Field(default_factory=_Account)
 
     def to_domain(self) -> CloudflareZone:
-        """Give the domain's value."""
+        """Convert to the domain's value."""
         return CloudflareZone(self.name, self.account.id)
 
 
@@ -210,7 +210,7 @@ class WireQuota(BaseModel):
     used: int | None = None
 
     def to_domain(self) -> Quota:
-        """Give the domain's value."""
+        """Convert to the domain's value."""
         return Quota(self.allocated, self.used)
 
 

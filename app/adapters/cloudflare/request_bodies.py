@@ -1,7 +1,8 @@
-"""The bodies of creations, refreshes and edits.
+"""The request bodies of creations, refreshes and edits.
 
-Only what was chosen here is sent. Most zones may not name a certificate authority, a custom origin
-or custom metadata: repeating what Cloudflare shows of them has the whole call refused.
+They only contain what was chosen here. Most zones may not name a certificate authority, a custom
+origin or custom metadata, and Cloudflare refuses the whole call if it repeats what Cloudflare shows
+of them.
 """
 
 from __future__ import annotations
@@ -16,17 +17,16 @@ _BESIDE_SSL = ("custom_origin_server", "custom_origin_sni", "custom_metadata")
 
 
 def creation(hostname: str, wanted: ObjectSpec) -> dict[str, Any]:
-    """Say all that was chosen, and leave the rest at Cloudflare's defaults."""
+    """Build the body of a creation. What was not chosen keeps Cloudflare's defaults."""
     ssl = _ssl(wanted, method=wanted.method, settings=wanted.settings)
     return {"hostname": hostname, "ssl": ssl, **_beside(wanted)}
 
 
 def refresh(view: CloudflareHostname, chosen: ObjectSpec) -> dict[str, Any]:
-    """Repeat method, type and all settings as last seen, or they would be changed.
+    """Repeat method, type and all settings as last seen; otherwise they would be changed.
 
-    What stands beside `ssl` is left out: a PATCH leaves it as it is.
-
-    Source: Cloudflare for SaaS, "Refresh validation".
+    The fields beside `ssl` are left out, because a PATCH leaves them as they are. Source:
+    Cloudflare for SaaS, "Refresh validation".
     """
     method = view.ssl_method or chosen.method
     type_ = view.ssl_type or "dv"
@@ -36,10 +36,10 @@ def refresh(view: CloudflareHostname, chosen: ObjectSpec) -> dict[str, Any]:
 def edit(
     view: CloudflareHostname, wanted: ObjectSpec, applied: ObjectSpec | None
 ) -> dict[str, Any]:
-    """Say what is wanted; `applied` is the shape sent before it.
+    """Build the body of an edit. `applied` is the spec sent before it.
 
-    TLS settings that were never chosen here are repeated as seen, or they would be reset. What was
-    chosen before and is wanted no longer goes back to Cloudflare's default.
+    TLS settings that were never chosen here are repeated as seen; otherwise they would be reset.
+    Settings that were chosen before and are no longer wanted go back to Cloudflare's defaults.
     """
     before = applied or ObjectSpec(method=wanted.method)
     seen = {k: v for k, v in view.ssl_settings.items() if k not in before.settings}
@@ -47,7 +47,7 @@ def edit(
     if before.wildcard and not wanted.wildcard:
         ssl["wildcard"] = False
     if before.certificate_authority and not wanted.certificate_authority:
-        # An empty text is Cloudflare's word for its default.
+        # Cloudflare takes an empty text as its default.
         ssl["certificate_authority"] = ""
     reset = {name: None for name in _BESIDE_SSL if getattr(before, name)}
     return {"ssl": ssl, **reset, **_beside(wanted)}
@@ -69,7 +69,7 @@ def _ssl(
 
 
 def _beside(chosen: ObjectSpec) -> dict[str, Any]:
-    """Give what stands beside `ssl`."""
+    """Return the fields beside `ssl`."""
     said = {name: getattr(chosen, name) for name in _BESIDE_SSL}
     return {
         name: dict(value) if isinstance(value, Mapping) else value

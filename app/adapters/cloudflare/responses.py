@@ -1,4 +1,4 @@
-"""What an answer of Cloudflare's is: an envelope, or a refusal; and what it says of limits."""
+"""Reads Cloudflare's answers: the envelope of a success, the error of a refusal, rate limits."""
 
 from __future__ import annotations
 
@@ -45,21 +45,19 @@ NO_ACCESS: Mapping[tuple[int, int], type[CloudflareUnauthorized]] = {
     (400, 1456): CloudflareNotEnabled,
     (403, 1456): CloudflareNotEnabled,
 }
-"""What is wrong with the token or the zone, by status and code; a 401 is the token's by itself.
-
-Sources: Cloudflare's API reference and public reports of what each of them looked like.
-"""
+"""What is wrong with the token or the zone, by status and code. Any 401 is about the token.
+Sources: Cloudflare's API reference, and public reports of such answers."""
 
 
-# Cloudflare's codes that speak of the custom hostname (14xx) or of a DNS record (81xxx) sent.
+# Cloudflare's codes about the custom hostname (14xx) or the DNS record (81xxx) that was sent.
 _REFUSALS = (range(1400, 1500), range(81000, 82000))
 
 
 def envelope_of(response: httpx.Response, absent: int) -> Envelope:
-    """Give the envelope of a success; `absent` is another code besides 1436 for "not there".
+    """Return the envelope of a success. `absent` is another code besides 1436 for "not found".
 
     Raises:
-        CloudflareError: the one that the answer's status and code say.
+        CloudflareError: the one that the answer's status and code stand for.
     """
     if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
         asked = retry_after(response)
@@ -71,7 +69,8 @@ def envelope_of(response: httpx.Response, absent: int) -> Envelope:
         said = f"Status {response.status_code} without Cloudflare's envelope."
         if response.status_code == httpx.codes.UNAUTHORIZED:
             raise CloudflareUnauthorized(said) from error
-        # 403 too: a firewall's page may be about one tenant's body, and must not pause the zone.
+        # This includes 403: a firewall's page may be about one tenant's body, and must not pause
+        # the zone.
         raise CloudflareUnavailable(said) from error
     if response.is_success and envelope.success:
         return envelope
@@ -97,7 +96,7 @@ def _refusal(status: int, envelope: Envelope, absent: int) -> CloudflareError:
 
 
 def retry_after(response: httpx.Response) -> float | None:
-    """Read `retry-after`, in seconds; None where it is missing or a date."""
+    """Read `retry-after` in seconds. None if it is missing or a date."""
     try:
         said = float(response.headers.get("retry-after", ""))
     except ValueError:
@@ -106,7 +105,7 @@ def retry_after(response: httpx.Response) -> float | None:
 
 
 def rate_headers(response: httpx.Response) -> RateHeaders | None:
-    """Read `x-ratelimit-limit`, `-remaining` and `-reset`; None where any of them is missing."""
+    """Read `x-ratelimit-limit`, `-remaining` and `-reset`. None if any of them is missing."""
     try:
         limit, remaining, reset = (
             float(response.headers[f"x-ratelimit-{name}"])

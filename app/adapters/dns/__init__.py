@@ -1,1 +1,1 @@
-"""DNS, asked in real packets."""
+"""DNS checks, made with real packets."""

@@ -1,4 +1,4 @@
-"""One look at a hostname's DNS: each wanted record, and where the name itself leads."""
+"""One check of a hostname's DNS: each wanted record, and where the name itself points."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ MAX_NAME = 253
 
 
 class DnsChecker:
-    """Looks by asking resolvers or, where `authoritative`, the servers of the tenant's own zone.
+    """Checks by asking resolvers or, if `authoritative`, the servers of the tenant's own zone.
 
-    A routine look takes the first usable answer: authoritative servers come first, because they
-    have no stale "no". A thorough look asks all, and believes only what all that answer agree on.
+    A routine check takes the first usable answer. Authoritative servers come first, because they
+    have no stale "no". A thorough check asks all, and believes only what all that answer agree on.
     """
 
     def __init__(
@@ -58,13 +58,13 @@ class DnsChecker:
         )
 
     async def check(self, record: CustomHostname, *, thorough: bool) -> DnsView:
-        """See what DNS says. Never raises: what could not be asked is `Unknown`."""
+        """Check a record's DNS. Never raises: what could not be asked is `Unknown`."""
         questions = Questions(wait=self._wait, clock=self._clock)
         keys = sorted(
             {
                 (wanted.type, wanted.name)
                 for wanted in wanted_records(record)
-                # Not every record is one of DNS: a token may be wanted over HTTP.
+                # Not every record is a DNS record: a token may be wanted over HTTP.
                 if wanted.purpose is not Purpose.ROUTING and wanted.type in RdataType.__members__
             }
         )
@@ -75,7 +75,7 @@ class DnsChecker:
         return DnsView(routing, dict(zip(keys, values, strict=True)))
 
     async def addresses(self, name: str) -> Values:
-        """Give a name's addresses; Absent only when every server that answers knows of none."""
+        """Return a name's addresses. Absent only if every server that answers knows of none."""
         questions = Questions(wait=self._wait, clock=self._clock)
         upstreams = await self._upstreams(questions, name)
         looks = await asyncio.gather(
@@ -88,13 +88,13 @@ class DnsChecker:
         return absent or next(iter(looks), Unknown("no_server"))
 
     async def name_servers(self, domain: str) -> Values:
-        """Give the domain's own name servers; behind a CNAME it has none. Never raises."""
+        """Return the domain's own name servers. Behind a CNAME it has none. Never raises."""
         questions = Questions(wait=self._wait, clock=self._clock)
         try:
             answer = await questions.ask_first(self._resolvers, domain, RdataType.NS)
         except CouldNotAsk as error:
             return Unknown(error.why)
-        # What stands at the end of a CNAME is another domain's.
+        # What is found at the end of a CNAME belongs to another domain.
         return Found(answer.values) if answer.values and not answer.chain else Absent()
 
     async def _routing(
@@ -106,7 +106,7 @@ class DnsChecker:
             return await _first_check(questions, upstreams, name, zone)
         resolvers = [upstream for upstream in upstreams if upstream.server.zone is None]
         groups = [[upstream] for upstream in upstreams if upstream.server.zone is not None]
-        # Resolvers check on one another only where there is nobody better to ask.
+        # Let resolvers check on one another only if there is no better server to ask.
         groups += (
             [[upstream] for upstream in resolvers] if self._authoritative is None else [resolvers]
         )
@@ -126,7 +126,7 @@ class DnsChecker:
         return seen
 
     async def _upstreams(self, questions: Questions, name: str) -> list[Upstream]:
-        """Give whom to ask for a name, best first."""
+        """Return the servers to ask for a name, best first."""
         upstreams = [Upstream(resolver, (resolver,)) for resolver in self._resolvers]
         if self._authoritative is None:
             return upstreams
@@ -186,7 +186,7 @@ async def _check_by(
 
 
 def _lie_in(addresses: tuple[str, ...], prefixes: tuple[str, ...]) -> bool:
-    """Whether there are addresses, and all are ours by apex proxying."""
+    """Whether there are addresses, and all of them belong to our apex proxying."""
     networks = [ipaddress.ip_network(prefix) for prefix in prefixes]
     found = [ipaddress.ip_address(address) for address in addresses]
     return bool(found) and all(any(each in network for network in networks) for each in found)
@@ -199,7 +199,7 @@ async def _targets_with(
     targets: tuple[str, ...],
     rdtype: RdataType,
 ) -> tuple[str, ...]:
-    """Give the targets that have all these addresses."""
+    """Return the targets that have all these addresses."""
     if not addresses:
         return targets
     wanted = set(addresses)
@@ -215,14 +215,14 @@ async def _targets_with(
 def _routed_name(record: CustomHostname) -> str:
     if not record.hostname.is_wildcard:
         return record.hostname.name
-    # A label nobody can have made a record for: only the wildcard itself can answer.
+    # A tenant cannot have made a record for this label, so only the wildcard itself can answer.
     base = record.hostname.base
     label = f"nameplate-{secrets.token_hex(8)}"[-(MAX_NAME - 1 - len(base)) :]
     return f"{label}.{base}"
 
 
 def _agreed(looks: Sequence[Found[Routing] | Unknown]) -> Found[Routing] | Unknown:
-    """Take what all that answered agree on: a change is believed only then."""
+    """Return what all that answered agree on. A change is only believed then."""
     found = [look for look in looks if isinstance(look, Found)]
     if not found:
         return looks[0] if looks else Unknown("no_server")
@@ -247,10 +247,10 @@ async def follow(
     *,
     stop_at: Collection[str] = (),
 ) -> Answer:
-    """Ask, and follow CNAMEs to the values, or no further than a name of `stop_at`.
+    """Ask, and follow CNAMEs to the values, or no further than a name in `stop_at`.
 
     Raises:
-        CouldNotAsk: a question had no usable answer, or the chain is too long or goes round.
+        CouldNotAsk: a question had no usable answer, or the chain is too long or loops.
     """
     chain: tuple[str, ...] = ()
     current = name
@@ -276,7 +276,7 @@ async def _hop(
         try:
             return await questions.ask(upstream.server, name, rdtype)
         except CouldNotAsk as error:
-            # A CNAME may lead below a zone cut, where another zone's servers hold the name.
+            # A CNAME may point below a zone cut, where another zone's servers hold the name.
             if first or not error.is_lame:
                 raise
     return await questions.ask_first(upstream.resolvers, name, rdtype)

@@ -1,7 +1,7 @@
 """Which servers are authoritative for a name, and which of them may be asked.
 
-A tenant's zone names its own name servers, and could name an address inside our network: such a
-one is never asked (server-side request forgery, by DNS).
+A tenant's zone names its own name servers, and could name an address inside our network. Such an
+address is never asked (server-side request forgery through DNS).
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ from app.adapters.egress import is_public
 
 MAX_SERVERS = 4
 MAX_LABELS = 8
-"""How many names a climb tries."""
+"""How many names to try when walking up from a name."""
 KEPT_SECONDS = 300.0
 KEPT_NAMES = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A server set, and until when it is believed."""
+    """A set of servers, and until when it is valid."""
 
     servers: tuple[Server, ...]
     until: float
 
 
 class ServerCache:
-    """Server sets by name, for a while; the one kept first makes room for the newest."""
+    """Sets of servers by name, for a limited time. The oldest entry makes room for the newest."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._kept: dict[str, Kept] = {}
 
     def get(self, name: str) -> Kept | None:
-        """Give what is kept for the name, or None when nothing is, or no longer."""
+        """Return the valid entry for a name, or None."""
         kept = self._kept.get(name)
         return kept if kept is not None and self._clock() < kept.until else None
 
     def fresh(self, servers: tuple[Server, ...]) -> Kept:
-        """Believe a server set from now on."""
+        """Make an entry that is valid from now on."""
         return Kept(servers, self._clock() + KEPT_SECONDS)
 
     def put(self, names: Sequence[str], kept: Kept) -> None:
-        """Keep one server set for several names."""
+        """Store one set of servers under several names."""
         for name in names:
             self._kept.pop(name, None)
             while len(self._kept) >= KEPT_NAMES:
@@ -75,7 +75,7 @@ class AuthoritativeServers:
         self.cache = ServerCache(clock)
 
     async def of(self, questions: Questions, name: str) -> tuple[Server, ...]:
-        """Give four servers at most; none where none is known that may be asked."""
+        """Return at most four servers. Empty if no known server may be asked."""
         climbed: list[str] = []
         kept: Kept | None = None
         try:
@@ -94,7 +94,7 @@ class AuthoritativeServers:
         return kept.servers
 
     async def _at(self, questions: Questions, owner: str) -> tuple[Server, ...] | None:
-        """Give the servers of the zone that begins at `owner`; None where no zone does."""
+        """Return the servers of the zone that begins at `owner`. None if no zone begins there."""
         answer = await questions.ask_first(self._resolvers, owner, RdataType.NS)
         if answer.chain or not answer.values:
             return None
@@ -102,7 +102,8 @@ class AuthoritativeServers:
         found = await asyncio.gather(*(self._addresses(questions, host) for host in hosts))
         if not any(found):
             raise CouldNotAsk("no_server")
-        # One address of each host, then the second ones: four hosts say more than one host's four.
+        # First one address of each host, then the second ones: four hosts tell more than one host's
+        # four addresses.
         spread = dict.fromkeys(a for a in chain.from_iterable(zip_longest(*found)) if a)
         zone = dns.name.from_text(owner)
         allowed = [
@@ -111,7 +112,7 @@ class AuthoritativeServers:
         return _of_both_families(allowed)
 
     async def _addresses(self, questions: Questions, host: str) -> tuple[str, ...]:
-        """Give those of both families: this machine may reach one of them alone."""
+        """Return addresses of both families, because this machine may reach only one of them."""
         v4, v6 = await asyncio.gather(
             *(self._values(questions, host, rdtype) for rdtype in (RdataType.A, RdataType.AAAA))
         )
@@ -129,7 +130,7 @@ class AuthoritativeServers:
 
 
 def _of_both_families(servers: Sequence[Server]) -> tuple[Server, ...]:
-    """Give the first few; where those are of one family, one of the other takes the last place."""
+    """Take the first few. If all are of one family, the last place goes to the other family."""
     first = servers[:MAX_SERVERS]
     is_v6 = {":" in server.address for server in first}
     other = [server for server in servers if (":" in server.address) not in is_v6]
@@ -139,7 +140,7 @@ def _of_both_families(servers: Sequence[Server]) -> tuple[Server, ...]:
 
 
 def _upwards(name: str) -> Iterable[str]:
-    """Give the name and those above it, short of the top-level domain."""
+    """Return the name and the names above it, short of the top-level domain."""
     labels = name.split(".")
     above = (".".join(labels[at:]) for at in range(len(labels) - 1))
     return islice(above, MAX_LABELS)

@@ -1,4 +1,4 @@
-"""One question to one server; "no" and "no answer" kept apart."""
+"""One DNS question to one server, with "no" and "no answer" kept apart."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from dns.rdatatype import RdataType
 MAX_HOPS = 16
 """RFC 1034 names no number; resolvers give up at about this many."""
 MAX_PACKETS = 40
-"""The most that one look sends, whatever a tenant's zone makes of it."""
+"""The most packets that one check sends, however a tenant's zone is built."""
 MAX_SECONDS = 8.0
-"""How long one look goes on asking; the last question may outlast it by its own wait. Two looks
-and an act fit into a tick, and slow servers hold a worker's slot no longer."""
+"""How long one check keeps asking. The last question may exceed it by its own wait. Two checks and
+an action fit into a tick, and slow servers hold a worker's slot no longer."""
 
 _PAYLOAD = 1232
 _LAME = "lame"
 
 
 class CouldNotAsk(Exception):
-    """No usable answer; `why` is a stable word."""
+    """No usable answer. `why` is a stable word."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
@@ -46,31 +46,31 @@ class CouldNotAsk(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A name server: authoritative for `zone`, or a recursive resolver where that is None."""
+    """A name server: authoritative for `zone`, or a recursive resolver if `zone` is None."""
 
     address: str
     port: int = 53
     zone: dns.name.Name | None = None
 
     def holds(self, name: str) -> bool:
-        """Whether its word on the name counts.
+        """Whether the server's answer about the name counts.
 
         Raises:
-            CouldNotAsk: the text is no name.
+            CouldNotAsk: the text is not a name.
         """
         return self.zone is None or parse_name(name).is_subdomain(self.zone)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The CNAMEs passed on the way, then the values; no values means surely none."""
+    """The CNAMEs that were followed, and the values. Empty values: the name surely has none."""
 
     chain: tuple[str, ...]
     values: tuple[str, ...]
 
 
 class Questions:
-    """The questions of one look: the same one is asked once, and all together are bounded."""
+    """The questions of one check. Each is asked once, and their total is bounded."""
 
     def __init__(self, *, wait: float = 2.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._wait = wait
@@ -80,11 +80,11 @@ class Questions:
         self._asked: dict[tuple[Server, str, RdataType], asyncio.Task[Answer]] = {}
 
     async def ask(self, server: Server, name: str, rdtype: RdataType) -> Answer:
-        """Ask, and follow what the server itself followed.
+        """Ask one server, and follow the CNAMEs that the server itself followed.
 
         Raises:
             CouldNotAsk: time-out, SERVFAIL, REFUSED, a server that does not hold the name, or
-                nonsense.
+                an unusable answer.
         """
         key = (server, name, rdtype)
         if key not in self._asked:
@@ -92,10 +92,10 @@ class Questions:
         return await self._asked[key]
 
     async def ask_first(self, servers: Sequence[Server], name: str, rdtype: RdataType) -> Answer:
-        """Ask one server after the other until one has a usable answer.
+        """Ask one server after the other until one gives a usable answer.
 
         Raises:
-            CouldNotAsk: none had one.
+            CouldNotAsk: none of them did.
         """
         failure = CouldNotAsk("no_server")
         for server in servers:
@@ -107,7 +107,7 @@ class Questions:
 
     async def _ask(self, server: Server, name: str, rdtype: RdataType) -> Answer:
         query = _query(server, name, rdtype)
-        # Beside an authoritative server stands another one: asking that is the second try.
+        # An authoritative server is one of several: asking the next one is the second try.
         for _ in range(2 if server.zone is None else 1):
             response = await self._exchange(server, query)
             if response is not None:
@@ -121,8 +121,8 @@ class Questions:
         try:
             self._draw()
             try:
-                # What answers another question than ours is passed over: who can guess our port
-                # must not be able to shut the true answer out.
+                # Ignore an answer to another question than ours. Otherwise, whoever guesses our
+                # port could keep out the true answer.
                 return await dns.asyncquery.udp(
                     query,
                     where,
@@ -149,10 +149,10 @@ class Questions:
 
 
 def parse_name(text: str) -> dns.name.Name:
-    """Give the name a text stands for.
+    """Parse a name.
 
     Raises:
-        CouldNotAsk: for none.
+        CouldNotAsk: the text is not a name.
     """
     try:
         return dns.name.from_text(text)
@@ -188,7 +188,7 @@ def _read(
 
 
 def _refuse_lame(response: dns.message.Message, server: Server) -> None:
-    """Only a server that holds the name, or asks around for us, can say that there is nothing."""
+    """Only a server that holds the name, or resolves it for us, can say that there is nothing."""
     enough = dns.flags.AA if server.zone is not None else dns.flags.AA | dns.flags.RA
     if not response.flags & enough:
         raise CouldNotAsk(_LAME)

@@ -1,1 +1,1 @@
-"""What is decided of one custom hostname, from what was seen of it. Pure."""
+"""Decisions about one custom hostname, from what was observed of it. Pure."""

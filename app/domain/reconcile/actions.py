@@ -1,4 +1,7 @@
-"""Which action at Cloudflare a record calls for, its removal included. Pure."""
+"""Which action at Cloudflare a record needs, including its removal. Pure.
+
+`services/reconciler` performs the action.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ from app.domain.siblings import (
 
 
 def wanted_action(record: CustomHostname, *, now: datetime, policy: Policy) -> Action | None:
-    """What is to be done at Cloudflare, were there nothing to wait for."""
+    """The action to take at Cloudflare, if there is nothing to wait for."""
     if record.desired is Desired.ABSENT:
         return _removal(record)
     if record.schedule.suspected_at is not None:
@@ -52,7 +55,7 @@ def wanted_action(record: CustomHostname, *, now: datetime, policy: Policy) -> A
 
 
 def _removal(record: CustomHostname) -> Action | None:
-    """The object goes with its last name; before that it only stops covering this one."""
+    """The object is deleted with its last name. Before that, it only stops covering this one."""
     if record.cloudflare.id is None or record.state is not State.DELETING:
         return None
     if not is_needed_by_sibling(record):
@@ -63,7 +66,7 @@ def _removal(record: CustomHostname) -> Action | None:
 
 
 def begin(action: Action | None, record: CustomHostname, now: datetime) -> CustomHostname:
-    """Note the beginning of an act before its call."""
+    """Note that an action begins, before its call."""
     match action:
         case Action.CREATE:
             return _begin_creation(record, now)
@@ -74,9 +77,10 @@ def begin(action: Action | None, record: CustomHostname, now: datetime) -> Custo
 
 
 def _begin_creation(record: CustomHostname, now: datetime) -> CustomHostname:
-    """Note the beginning before the POST, so that what it makes is known as ours after a crash.
+    """Note the start before the POST, so that the new object is known as ours after a crash.
 
-    Where an earlier POST may have made another shape, both are kept: an edit will tell.
+    If an earlier POST may have created an object with another spec, both specs are kept, and an
+    edit settles it.
     """
     known, wanted = record.cloudflare, wanted_spec(record)
     started = known.create_started_at or now
@@ -94,7 +98,10 @@ def _begin_creation(record: CustomHostname, now: datetime) -> CustomHostname:
 
 
 def _begin_edit(record: CustomHostname) -> CustomHostname:
-    """Note what is sent. An edit without an answer may have set another method, and is undone."""
+    """Note the spec that is sent.
+
+    An earlier edit without an answer may have set another method; this edit changes it back.
+    """
     known, in_flight = record.cloudflare, wanted_spec(record)
     applied, before = known.applied, known.in_flight
     if applied is not None and before is not None and before.method != in_flight.method:
@@ -103,7 +110,7 @@ def _begin_edit(record: CustomHostname) -> CustomHostname:
 
 
 def _settle_request(record: CustomHostname, now: datetime) -> CustomHostname:
-    """Take a person's request as met when there is nothing left to refresh."""
+    """Mark a caller's refresh as done if there is nothing to refresh."""
     if record.cloudflare.id is None or not record.refresh_is_requested:
         return record
     if not _needs_nothing(record):
@@ -112,10 +119,11 @@ def _settle_request(record: CustomHostname, now: datetime) -> CustomHostname:
 
 
 def spec_to_send(record: CustomHostname) -> ObjectSpec:
-    """What an edit says; it orders no certificate unless that is what was asked for.
+    """The spec that an edit sends. It orders a certificate only if the change asks for one.
 
-    Cloudflare renews over HTTP where it can, though TXT was chosen. A name that serves keeps the
-    method of its last renewal: TXT again would order a certificate whose tokens nobody added.
+    Cloudflare renews over HTTP where it can, although TXT was chosen. A name that serves therefore
+    keeps the method of its last renewal: to send TXT again would order a certificate whose tokens
+    the tenant has not added.
     """
     known = record.cloudflare
     wanted = known.in_flight or wanted_spec(record)
@@ -126,7 +134,10 @@ def spec_to_send(record: CustomHostname) -> ObjectSpec:
 
 
 def must_wait(record: CustomHostname, observation: Observation, now: datetime) -> bool:
-    """After an Unknown, acts wait for the back-off too: a 429 must not be answered with a PATCH."""
+    """Whether the action has to wait, including for the back-off after an `Unknown`.
+
+    A 429 must not be answered with a PATCH.
+    """
     if observation.held_back is not None:
         return True
     if isinstance(observation.cloudflare, Unknown):
@@ -141,7 +152,7 @@ def must_wait(record: CustomHostname, observation: Observation, now: datetime) -
 
 
 def action_waits(record: CustomHostname, now: datetime) -> bool:
-    """Whether the last PATCH had no answer lately; what a person asks for is tried at once."""
+    """Whether a recent PATCH got no answer. What a caller asks for is tried at once."""
     until = record.schedule.action_waits_until
     if until is None or record.desired is Desired.ABSENT or record.is_awaited(now):
         return False
@@ -197,7 +208,7 @@ def _is_spent(schedule: Schedule, now: datetime, policy: Policy) -> bool:
 
 
 def next_try_soon(record: CustomHostname, now: datetime, policy: Policy) -> datetime | None:
-    """Cloudflare's own next look, where it comes so soon that a refresh would gain nothing."""
+    """When Cloudflare checks next, if that is so soon that a refresh would gain nothing."""
     view, began = record.cloudflare.seen, record.schedule.refreshed_at
     if view is None or began is None or not _is_on_schedule(view):
         return None
@@ -206,7 +217,7 @@ def next_try_soon(record: CustomHostname, now: datetime, policy: Policy) -> date
 
 
 def _is_on_schedule(view: CloudflareHostname) -> bool:
-    """Whether Cloudflare looks by its back-off: not once it gave up or says unknown words."""
+    """Whether Cloudflare checks by its back-off: not once it gave up or shows unknown statuses."""
     hostname = view.status == "pending" or hostname_meaning(view) is HostnameMeaning.ACTIVE
     gave_up = {CertificateMeaning.TIMED_OUT, CertificateMeaning.ENDED, CertificateMeaning.GOING}
     return hostname and certificate_meaning(view) not in gave_up
@@ -215,7 +226,7 @@ def _is_on_schedule(view: CloudflareHostname) -> bool:
 def follow_next_try(
     record: CustomHostname, before: CustomHostname, *, now: datetime, policy: Policy
 ) -> CustomHostname:
-    """Follow Cloudflare's own next look at records newly found, in place of a refresh."""
+    """Follow Cloudflare's own next check of newly found records, in place of a refresh."""
     view = record.cloudflare.seen
     if record.state is not State.VALIDATING or record.cloudflare.id is None or view is None:
         return record
@@ -226,7 +237,7 @@ def follow_next_try(
 
 
 def _needs_nothing(record: CustomHostname) -> bool:
-    """Whether a refresh could only disturb: a renewal is Cloudflare's affair until it gives up."""
+    """Whether a refresh could only do harm. Renewals are left to Cloudflare until it gives up."""
     view = record.cloudflare.seen
     if view is None or not serves(record):
         return False
@@ -234,7 +245,7 @@ def _needs_nothing(record: CustomHostname) -> bool:
 
 
 def _waits_for_records(view: CloudflareHostname) -> bool:
-    """Whether looking again at once could help Cloudflare on."""
+    """Whether an immediate check could help Cloudflare make progress."""
     match hostname_meaning(view):
         case HostnameMeaning.BLOCKED | HostnameMeaning.LEAVING:
             return False
@@ -250,10 +261,11 @@ def _waits_for_records(view: CloudflareHostname) -> bool:
 
 
 def removed_is_absent(record: CustomHostname, observation: Observation) -> Observation:
-    """Take a custom hostname that is removed, and can still be read, for gone.
+    """Treat a custom hostname that was removed, but can still be read, as absent.
 
     Source: Cloudflare for SaaS, "Hostname validation status": `pending_deletion` and `deleted` may
-    be read for a while after a DELETE. Without one, `deleted` means that validation was given up.
+    be read for a while after a DELETE. Without a DELETE, `deleted` means that Cloudflare gave up
+    validation.
     """
     if not isinstance(observation.cloudflare, Found):
         return observation
@@ -269,9 +281,9 @@ def removed_is_absent(record: CustomHostname, observation: Observation) -> Obser
 def settle_removal(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> CustomHostname:
-    """Begin or end the removal, at Cloudflare, of a hostname that is wanted."""
+    """Begin or end the removal, at Cloudflare, of a hostname that is still desired."""
     schedule, view = record.schedule, record.cloudflare.seen
-    # The object of a name and its wildcard is not one of them's to remove.
+    # One name must not remove an object that it shares with its sibling.
     is_no_matter = record.desired is Desired.ABSENT or is_needed_by_sibling(record)
     if is_no_matter or record.state in LIVE or view is None:
         return replace(record, schedule=replace(schedule, removal=None))
@@ -290,7 +302,7 @@ def settle_removal(
 def frees_its_name(record: CustomHostname, *, now: datetime, policy: Policy) -> bool:
     """Whether others may have the name: it failed, was never live, and its time is over.
 
-    What is at Cloudflare, or may be made there any moment, keeps its name.
+    A name stays taken while it is at Cloudflare, or may be created there at any moment.
     """
     if record.state is not State.FAILED or record.desired is Desired.ABSENT:
         return False
@@ -304,7 +316,7 @@ def frees_its_name(record: CustomHostname, *, now: datetime, policy: Policy) -> 
 
 
 def release_name(record: CustomHostname, now: datetime) -> CustomHostname:
-    """Give the name free; where its DNS may point here, others have to prove it is theirs."""
+    """Release the name. If its DNS may point here, another tenant has to prove the name first."""
     routing = record.dns.routing
     points = routing is None or routing.points_at_target
     return replace(record, name_released_at=now, tombstone=points)
@@ -332,13 +344,13 @@ def _cannot_be_refreshed(
     now: datetime,
     policy: Policy,
 ) -> bool:
-    """Cloudflare's advice for a certificate that timed out: refresh; if that errs, make it anew."""
+    """Cloudflare's advice for a timed-out certificate: refresh, and recreate if that fails."""
     if observation.performed is not Action.REFRESH or not isinstance(
         observation.cloudflare, Refused
     ):
         return False
     if observation.cloudflare.code in ENTITLEMENTS:
-        # To make it anew would give the tenant other records to add, and mend nothing.
+        # A new object would give the tenant other records to add, and fix nothing.
         return False
     if record.state is not State.VALIDATING or record.cloudflare.id is None:
         return False
@@ -355,7 +367,7 @@ def _was_never_set_up(
     now: datetime,
     policy: Policy,
 ) -> bool:
-    """Time alone gives nothing up: it takes Cloudflare's Found, and DNS that was heard."""
+    """Whether to give up a name. Time alone is not enough: Cloudflare and DNS must both answer."""
     if observation.performed is not None or not isinstance(observation.cloudflare, Found):
         return False
     stuck = record.state is State.FAILED and record.cloudflare.id is not None

@@ -1,4 +1,7 @@
-"""The one place where states change: from a record and an observation to a transition. Pure."""
+"""The one place where states change: from a record and an observation to a transition. Pure.
+
+`state_rules` derives the state, `actions` the action, `schedule` the next checks.
+"""
 
 from __future__ import annotations
 
@@ -39,46 +42,46 @@ from app.domain.reconcile.schedule import Policy, cloudflare_due_at, dns_due_at,
 from app.domain.reconcile.state_rules import DerivedState, derive_state
 
 UPWARDS = (State.PENDING, State.VALIDATING, State.ACTIVE, State.CNAME_VERIFIED)
-"""The order in which a hostname becomes live; none is ever skipped."""
+"""The order of states on the way to live. None of them is ever skipped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change of state, told by one event."""
+    """One change of state, which emits one event."""
 
     before: State
     after: State
     reason: Reason
-    """Why it is in `after`; of a state that it only passed through, what fits that state."""
+    """Why it is in `after`. A state that is only passed through has a reason that suits it."""
 
     @property
     def event_type(self) -> EventType:
-        """How the step is told."""
+        """The type of the step's event."""
         return event_type(self.before, self.after)
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """What follows from a look: the record as it shall be kept, the steps, and what to do next."""
+    """What follows from a check: the record to store, the steps, and the next action."""
 
     record: CustomHostname
     steps: tuple[Step, ...] = ()
     action: Action | None = None
     checked: frozenset[Side] = frozenset()
-    """Of a hostname that was live: the sides that gave a clear answer."""
+    """The sides that gave a clear answer about a hostname that was live."""
     mismatched: frozenset[Side] = frozenset()
-    """Those of `checked` that contradict it for the first time."""
+    """Those of `checked` that show a mismatch for the first time."""
     notifications: tuple[EventType, ...] = ()
-    """What is told besides the steps, and after them."""
+    """The events that are emitted after those of the steps."""
 
 
 def decide(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> Transition:
-    """Bring together what is desired and what was observed.
+    """Decide what follows from what is desired and what was observed.
 
-    `now` is Postgres's `nameplate_now()`, aware. The record that comes back carries the new state,
-    its reason, and the instants of the next looks.
+    `now` is Postgres's `nameplate_now()`, aware. The returned record has the new state, its reason,
+    and the instants of the next checks.
     """
     known, observation = drop_late_answer(record, removed_is_absent(record, observation), now=now)
     checked, mismatched = answering_sides(known, observation), first_mismatches(known, observation)
@@ -88,7 +91,7 @@ def decide(
     steps = tuple(_steps(record.state, derived, created=seen.cloudflare.id is not None))
     moved = _arrive(seen, derived, steps, now)
     moved = settle_removal(moved, observation, now=now, policy=policy)
-    # Time alone frees nothing: it takes Cloudflare's word that it is gone there.
+    # Time alone releases no name. Cloudflare has to say that the object is absent.
     gone = isinstance(observation.cloudflare, Absent) and moved.name_released_at is None
     if gone and frees_its_name(moved, now=now, policy=policy):
         moved = release_name(moved, now)
@@ -107,7 +110,7 @@ def decide(
 def needs_thorough_check(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> bool:
-    """Whether the DNS part of a routine look is news: then all servers must agree on it."""
+    """Whether a routine check found DNS changed. If so, all servers must agree on it."""
     routing = observation.dns.routing
     if not isinstance(routing, Found):
         return False
@@ -122,11 +125,11 @@ _ON_THE_WAY = {
     State.ACTIVE: Reason.CNAME_CHECK_PENDING,
     State.DELETING: Reason.REMOVAL_REQUESTED,
 }
-"""The reasons of states that a look only passes through."""
+"""The reasons of states that a hostname only passes through."""
 
 
 def _steps(before: State, derived: DerivedState, *, created: bool) -> Iterator[Step]:
-    """Walk from one state to the other without leaving out what lies between."""
+    """Walk from one state to the other without skipping a state in between."""
     if before is derived.state:
         return
     for state in _between(before, derived.state, created=created):
@@ -158,7 +161,7 @@ def _arrive(
         schedule = replace(schedule, refreshes=0)
     gone = derived.state is State.DELETED
     if gone and record.cloudflare.id is not None:
-        # Let go: the object lives on under its other name.
+        # Let go of the object, which lives on under its other name.
         known = record.cloudflare
         record = replace(
             record, cloudflare=CloudflareObject(seen=known.seen, applied=known.applied)
@@ -174,9 +177,9 @@ def _arrive(
 
 
 def _is_tombstone(record: CustomHostname, *, gone: bool, newly: bool) -> bool:
-    """Whether others have to prove the name before they have it.
+    """Whether another tenant has to prove the name before taking it.
 
-    One that gave its name free is looked at until DNS shows that it points here no more.
+    A released name is checked until DNS shows that it no longer points here.
     """
     if record.name_released_at is not None:
         return _may_still_point_here(record, newly=False)
@@ -184,7 +187,10 @@ def _is_tombstone(record: CustomHostname, *, gone: bool, newly: bool) -> bool:
 
 
 def _may_still_point_here(record: CustomHostname, *, newly: bool) -> bool:
-    """Only a Found elsewhere or absent frees the name; a name that was never served is free."""
+    """Whether DNS may still point here. Only a `Found` elsewhere or an absence frees the name.
+
+    A name that never served is free.
+    """
     routing = record.dns.routing
     if newly and record.cloudflare.seen is None and routing is None:
         return False
@@ -201,7 +207,7 @@ def _schedule(
     policy: Policy,
     postponed: bool,
 ) -> CustomHostname:
-    """Set the next looks; the side that was not asked keeps an earlier appointment."""
+    """Schedule the next checks. A side that was not asked keeps an earlier due time."""
     schedule = record.schedule
     dns = dns_due_at(record, now=now, policy=policy)
     cloudflare = cloudflare_due_at(record, observation, now=now, policy=policy)

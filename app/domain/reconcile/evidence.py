@@ -1,6 +1,6 @@
-"""Apply what was seen to a record, and doubt what speaks against a live name. Pure.
+"""Apply an observation to a record, and suspect what speaks against a live name. Pure.
 
-`state_rules` next door says which state the evidence makes; here it is only collected.
+This module only collects the evidence; `state_rules` derives the state from it.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ from app.domain.reconcile.schedule import (
 
 _TOKEN_KINDS = ("txt_value", "http_body", "emails")
 NO_CUSTOM_METADATA = 1413
-"""Cloudflare's code: the zone's plan takes no custom metadata."""
+"""Cloudflare's code: the zone's plan has no custom metadata."""
 
 
 def apply_observation(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> CustomHostname:
-    """Give the record as it looks after `observation`; its state is untouched."""
+    """Return the record with `observation` applied. Its state is unchanged."""
     seen = _apply_cloudflare(record, observation, now=now, policy=policy)
     seen = _apply_dns(seen, observation.dns, now)
     seen = _apply_action(seen, observation, now)
@@ -68,7 +68,10 @@ def apply_observation(
 
 
 def is_ours(view: CloudflareHostname, record: CustomHostname, skew: timedelta) -> bool:
-    """Whether it is what we began to create, and not earlier: the rule of adoption."""
+    """Whether an object is the one this record began to create: the rule of adoption.
+
+    It must not be older than the start of the creation.
+    """
     known = record.cloudflare
     if known.seen is not None and known.seen.id == view.id:
         return True
@@ -91,7 +94,7 @@ def _apply_cloudflare(
             return _apply_found(record, observation, view, now=now, policy=policy)
         case Absent():
             forgotten = _forget(record.cloudflare, now, policy)
-            # "It is there" and "there is none" at once: not a thing to repeat at once.
+            # Cloudflare said "it exists" to the creation, and then "not found": back off.
             odd = observation.performed is Action.CREATE
             failures = schedule.cloudflare_failures + 1 if odd else 0
             schedule = replace(answered(schedule), cloudflare_failures=failures)
@@ -105,7 +108,7 @@ def _apply_cloudflare(
                 failed = replace(failed, cloudflare_waits_until=now + wait)
             kept = record.cloudflare
             if observation.performed is Action.CREATE and unknown.retry_after is not None:
-                # Turned away at the door: nothing was made by this POST.
+                # Cloudflare did not process this POST, so it created nothing.
                 kept = _without_post(kept)
             return replace(record, cloudflare=kept, schedule=failed)
         case NotAsked():
@@ -133,7 +136,7 @@ def _apply_found(
 
 
 def _is_news_of_progress(record: CustomHostname, view: CloudflareHostname, now: datetime) -> bool:
-    """Whether Cloudflare went on with a name that nobody follows."""
+    """Whether Cloudflare made progress with a name that is not followed closely."""
     before = record.cloudflare.seen
     if record.state is not State.VALIDATING or before is None:
         return False
@@ -141,7 +144,7 @@ def _is_news_of_progress(record: CustomHostname, view: CloudflareHostname, now: 
 
 
 def answered(schedule: Schedule) -> Schedule:
-    """Note an answer: the back-off is over."""
+    """Note an answer, which ends the back-off."""
     return replace(schedule, cloudflare_failures=0, cloudflare_waits_until=None)
 
 
@@ -150,13 +153,13 @@ def _apply_refusal(
 ) -> CustomHostname:
     known = replace(record.cloudflare, refusal=refused.message)
     if performed in {Action.CREATE, Action.EDIT} and keeps_metadata_back(record, refused):
-        # The whole zone leaves it out from now on: what is wanted is another shape.
+        # From now on the whole zone leaves the metadata out, so another spec is wanted.
         record = replace(record, zone=replace(record.zone, takes_custom_metadata=False))
         known = replace(known, refusal=None)
     if performed is Action.EDIT:
         return _apply_refused_edit(record, refused)
     if performed is Action.DELETE:
-        # Asking the same again at once would be refused at once.
+        # The same request would be refused again at once.
         failures = record.schedule.cloudflare_failures + 1
         schedule = replace(answered(record.schedule), cloudflare_failures=failures)
         return replace(record, cloudflare=known, schedule=schedule)
@@ -170,17 +173,18 @@ def _apply_refusal(
 
 
 def keeps_metadata_back(record: CustomHostname, refused: Refused) -> bool:
-    """Whether the refusal is of the custom metadata alone, and leaving it out will help."""
+    """Whether only the custom metadata was refused, so that leaving it out will help."""
     return refused.code == NO_CUSTOM_METADATA and bool(wanted_spec(record).custom_metadata)
 
 
 def _apply_refused_edit(record: CustomHostname, refused: Refused) -> CustomHostname:
-    """Nothing was changed: the former shape stays, and this one is not sent again by itself."""
+    """Keep the former spec, since nothing was changed, and do not send this one again by itself."""
     known = record.cloudflare
     wanted = known.in_flight or wanted_spec(record)
     refusal = RefusedEdit(wanted=wanted, code=refused.code, message=refused.message)
     known = replace(known, in_flight=None, refused_edit=refusal)
-    # A name that is leaving has to be let go of in the end: that is asked again, less and less.
+    # The object of a name that is being removed has to be let go of, so retry with a growing
+    # back-off.
     leaving = record.desired is Desired.ABSENT
     failures = record.schedule.cloudflare_failures + 1 if leaving else 0
     schedule = replace(answered(record.schedule), cloudflare_failures=failures)
@@ -188,7 +192,7 @@ def _apply_refused_edit(record: CustomHostname, refused: Refused) -> CustomHostn
 
 
 def _confirm(record: CustomHostname) -> CloudflareObject:
-    """Note that Cloudflare took the shape; a new order has new tokens, and the old ones go."""
+    """Note that Cloudflare accepted the spec. A new order has new tokens and drops the old ones."""
     known = record.cloudflare
     wanted = known.in_flight or wanted_spec(record)
     same_order = known.applied is None or known.applied.order == wanted.order
@@ -199,7 +203,10 @@ def _confirm(record: CustomHostname) -> CloudflareObject:
 
 
 def _without_post(known: CloudflareObject) -> CloudflareObject:
-    """Forget a POST that made nothing; an earlier one without an answer may have, and stays."""
+    """Forget a POST that created nothing, but keep an earlier one that may have created something.
+
+    The earlier one got no answer.
+    """
     if known.create_started_at != known.create_tried_at:
         return known
     return CloudflareObject(seen=known.seen, refusal=known.refusal)
@@ -208,9 +215,10 @@ def _without_post(known: CloudflareObject) -> CloudflareObject:
 def _tokens(
     known: tuple[ValidationRecord, ...], shown: tuple[ValidationRecord, ...]
 ) -> tuple[ValidationRecord, ...]:
-    """Keep tokens that served and are no longer shown; take new ones of a kind when there are any.
+    """Keep tokens that served and are no longer shown; take new ones of a kind if there are any.
 
-    Over HTTP Cloudflare may renew what was proved by TXT: tokens of one kind replace no others.
+    Cloudflare may renew over HTTP what was proved by TXT. Tokens of one kind replace only tokens of
+    the same kind.
     """
     kept: list[ValidationRecord] = []
     for kind in _TOKEN_KINDS:
@@ -238,7 +246,7 @@ def _keep(known: CloudflareObject, view: CloudflareHostname) -> CloudflareObject
 
 
 def _forget(known: CloudflareObject, now: datetime, policy: Policy) -> CloudflareObject:
-    """Take an absence for what it proves: nothing, so soon after a POST without an answer."""
+    """Forget the object, unless the absence comes too soon after a POST without an answer."""
     tried = known.create_tried_at
     if known.id is None and tried is not None and now - tried < policy.post_settles:
         return known
@@ -257,13 +265,13 @@ def _apply_dns(record: CustomHostname, view: DnsView, now: datetime) -> CustomHo
     wanted = wanted_records(record)
     statuses = _statuses(wanted, view, record.dns.statuses)
     found = {key for key, status in statuses.items() if status is RecordStatus.FOUND}
-    # A record that went is newly found when it comes back.
+    # A record that disappeared counts as newly found when it comes back.
     schedule = replace(schedule, refreshed_records=schedule.refreshed_records & found)
     return replace(record, dns=DnsSeen(routing=routing, statuses=statuses), schedule=schedule)
 
 
 def _evidence(before: Routing | None, seen: Routing) -> Routing:
-    """Keep the first evidence of the same finding: addresses that rotate are no news."""
+    """Keep the first evidence of the same finding. Rotating addresses are not a change."""
     same = before is not None and (before.kind, before.chain) == (seen.kind, seen.chain)
     return before if same and before is not None else seen
 
@@ -319,7 +327,7 @@ def _value_status(record: DnsRecord, values: Values | None) -> RecordStatus | No
 
 
 def is_to_be_sent_again(record: CustomHostname, observation: Observation) -> bool:
-    """Whether an act was refused for its custom metadata, which a next one leaves out."""
+    """Whether an action was refused for its custom metadata, which the next one leaves out."""
     answer, known = observation.cloudflare, record.cloudflare
     if not isinstance(answer, Refused) or answer.code != NO_CUSTOM_METADATA:
         return False
@@ -329,7 +337,7 @@ def is_to_be_sent_again(record: CustomHostname, observation: Observation) -> boo
 
 
 def _waiting_since(record: CustomHostname) -> datetime:
-    """A person's wish or refresh begins the tenant's time anew; a later instant was set for it."""
+    """A caller's change or refresh restarts the tenant's time. A later instant, if set, counts."""
     instants = (record.wanted_at, record.refresh_requested_at, record.schedule.waiting_since)
     return max(at for at in instants if at is not None)
 
@@ -337,7 +345,7 @@ def _waiting_since(record: CustomHostname) -> datetime:
 def _apply_action(
     record: CustomHostname, observation: Observation, now: datetime
 ) -> CustomHostname:
-    """Note an act that was answered, each a refresh too; one without an answer is to be done."""
+    """Note an answered action, which counts as a refresh. An unanswered one is still to be done."""
     if observation.performed not in {Action.CREATE, Action.REFRESH, Action.EDIT}:
         return record
     vanished = observation.performed is Action.CREATE and isinstance(observation.cloudflare, Absent)
@@ -350,7 +358,7 @@ def _apply_action(
     schedule = _count_refresh(record.schedule, now) if own else record.schedule
     schedule = replace(
         schedule,
-        # What was asked for while the act was under way is still to be done.
+        # A refresh requested while the action was in progress is still to be done.
         refreshed_at=observation.sent_at or now,
         refreshed_records=record.schedule.refreshed_records | found,
         refreshes=record.schedule.refreshes + 1 if again else 0,
@@ -362,7 +370,7 @@ def _apply_action(
 def _count_failing_actions(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> CustomHostname:
-    """Back off from a PATCH that has no answer, though looks in between may have one."""
+    """Back off from a PATCH without an answer, although checks in between may have one."""
     if observation.performed not in {Action.REFRESH, Action.EDIT}:
         return record
     schedule = record.schedule
@@ -382,17 +390,18 @@ def _count_refresh(schedule: Schedule, now: datetime) -> Schedule:
 
 
 EARLY = timedelta(seconds=5)
-"""How much earlier than its appointment a second look may come."""
+"""How much earlier than its due time a confirming check may come."""
 
 
 def drop_late_answer(
     record: CustomHostname, observation: Observation, *, now: datetime
 ) -> tuple[CustomHostname, Observation]:
-    """Note when the question was sent, and drop an answer to an earlier one than was answered.
+    """Note when the request was sent, and drop an answer that is older than the last one applied.
 
-    A page of a list can arrive after a look that was sent later. A view under another id than the
-    record's is of something else, and no answer either; so is any view of a record that is still to
-    be created, whose POST alone says what is ours. What answers an act is always taken.
+    A page of a list can arrive after a check that was sent later. A view under another id than the
+    record's belongs to another object and is dropped too. So is any view of a record that is still
+    to be created: only the answer to its POST says what is ours. The answer to an action is always
+    applied.
     """
     performed = observation.performed is not None
     if isinstance(observation.cloudflare, NotAsked):
@@ -409,7 +418,7 @@ def drop_late_answer(
 def confirm(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> tuple[CustomHostname, Observation]:
-    """Begin, keep or end the doubt; an absence in doubt is taken out of the observation."""
+    """Begin, keep or end the suspicion. A suspected absence is taken out of the observation."""
     if record.desired is Desired.ABSENT:
         return _with_suspicion(record, None), observation
     if not isinstance(observation.cloudflare, Found | Absent):
@@ -426,7 +435,7 @@ def confirm(
 
 
 def speaks_against(record: CustomHostname, observation: Observation) -> bool:
-    """Whether the look says that a hostname is gone, or that a live one is live no more."""
+    """Whether the check says that a hostname is gone, or that a live one is no longer live."""
     if record.desired is Desired.ABSENT or observation.performed in {Action.CREATE, Action.DELETE}:
         return False
     match observation.cloudflare:
@@ -439,9 +448,10 @@ def speaks_against(record: CustomHostname, observation: Observation) -> bool:
 
 
 def answering_sides(record: CustomHostname, observation: Observation) -> frozenset[Side]:
-    """The sides that gave a clear answer about a live hostname, and so could contradict it.
+    """The sides that gave a clear answer about a live hostname, and so could show a mismatch.
 
-    DNS contradicts a `cname_verified` name alone: of an `active` one it is not known to lead here.
+    DNS can show a mismatch only for a `cname_verified` name. An `active` one is not known to point
+    here.
     """
     if observation.performed in {Action.CREATE, Action.DELETE} or record.desired is Desired.ABSENT:
         return frozenset()
@@ -454,7 +464,7 @@ def answering_sides(record: CustomHostname, observation: Observation) -> frozens
 
 
 def first_mismatches(record: CustomHostname, observation: Observation) -> frozenset[Side]:
-    """Those of `answering_sides` that contradict, and did not in the look before."""
+    """Those of `answering_sides` that show a mismatch now and did not in the check before."""
     return frozenset(
         side
         for side in answering_sides(record, observation)

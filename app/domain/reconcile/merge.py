@@ -1,7 +1,8 @@
-"""What the API may change while a worker looks or acts, and how both come together. Pure.
+"""Merges a reconcile tick with what the API changed in the meantime. Pure.
 
-A tick reads a record, asks the world, decides, and writes; between the read and the write, wishes
-may have changed. What was observed is the tick's, what is wished is the row's as it is by then.
+A tick reads a record, checks DNS and Cloudflare, decides, and writes. Between the read and the
+write, callers may have changed what is desired. What was observed comes from the tick; what is
+desired comes from the row as it is at the write.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ def merge_concurrent_changes(
     performed: Action | None,
     now: datetime,
 ) -> Transition:
-    """Give the transition as it is to be written over the row as it is at `present`.
+    """Return the transition as it is to be written over the row `present`.
 
-    `read` is the record that the transition began with, `performed` the act that it answers. An act
-    that nobody wishes any more is taken off.
+    `read` is the record that the transition began with, `performed` the action that it answers. An
+    action that is no longer desired is dropped.
     """
     record = _with_current_desires(transition.record, present)
     if present.name_released_at != read.name_released_at or present.revision != read.revision:
@@ -67,19 +68,19 @@ def _with_current_desires(record: CustomHostname, present: CustomHostname) -> Cu
 def _failed_concurrently(
     record: CustomHostname, *, read: CustomHostname, present: CustomHostname
 ) -> bool:
-    """Whether an act was refused while a change was under way, which is one of what failed now."""
+    """Whether an action was refused while the change that has now failed was in progress."""
     changed = present.revision != read.revision
     return changed and record.state is State.FAILED and present.state is not State.FAILED
 
 
 def _is_moot(action: Action | None, record: CustomHostname) -> bool:
-    """Whether the hostname was wished gone while we looked; the wake makes it due at once."""
+    """Whether the hostname's removal was requested meanwhile. The wake makes it due at once."""
     letting_go = action is Action.EDIT and record.state is State.DELETING
     return record.desired is Desired.ABSENT and action is not Action.DELETE and not letting_go
 
 
 def _without_beginning(record: CustomHostname, present: CustomHostname) -> CustomHostname:
-    """Take back the note of a POST that is not sent after all: there is nothing to look for."""
+    """Undo the note of a POST that is not sent after all; it leaves nothing to search for."""
     known = replace(
         record.cloudflare,
         create_started_at=present.cloudflare.create_started_at,

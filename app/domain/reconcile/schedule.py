@@ -1,4 +1,4 @@
-"""When to look again, and when to try a delivery again. Pure: `now` and chance are handed in."""
+"""When to check a hostname again or retry a delivery. Pure: time and chance are passed in."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ from app.domain.reason import Reason, WaitingOn
 
 DAY = timedelta(days=1)
 ALL_FOUND = timedelta(minutes=2)
-"""How often to look, at most, while all that was asked of the tenant is there."""
+"""While all the records asked of the tenant are present, the checks are at least this far apart."""
 DNS_FAILURE_MOST = timedelta(minutes=5)
 FOLLOW = (10, 40, 55, 70, 90, 115, 150, 200, 280, 420, 600)
-"""Seconds after a creation, a refresh or news of progress at which Cloudflare is looked at, where
-what it waited for is there: the minutes in which a certificate is issued and deployed."""
+"""Seconds after a creation, a refresh or news of progress at which Cloudflare is checked, if what
+it waited for is present. A certificate is issued and deployed within these minutes."""
 TOKENS = (3, 6, 12, 20, 30, 45, *range(60, 601, 60))
-"""The same while Cloudflare still prepares tokens, which takes it some seconds."""
+"""The same while Cloudflare still prepares tokens, which takes it a few seconds."""
 TRIES = 75
-"""How often Cloudflare looks for a proof before it gives up, over about seven days."""
+"""How often Cloudflare checks for a proof before it gives up, over about seven days."""
 SLOW_FROM = 10
 LONGEST_WAIT = 4 * 3600
 ONCE = (10,)
-"""The same where it is the tenant's turn: what stands in the way of the name shows at once."""
+"""The same while the tenant has to act. What blocks the name shows at once."""
 WEBHOOK_RETRIES = (5, 300, 1800, 7200, 18000, 36000, 36000)
-"""Seconds between the tries of one delivery; the first try is at once."""
+"""Seconds between the attempts of one delivery. The first attempt is made at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The waits that are choices, not facts."""
+    """The waits that are choices of ours, not facts."""
 
     adoption_skew: timedelta = timedelta(seconds=60)
-    """How much Cloudflare's clock may lag behind ours."""
+    """How far Cloudflare's clock may lag behind ours."""
     post_settles: timedelta = timedelta(seconds=30)
-    """How long after a POST an absent hostname may still appear."""
+    """For how long after a POST a hostname that is absent may still appear."""
     mismatches: int = 3
     mismatched_for: timedelta = timedelta(minutes=10)
     mismatch_checks: tuple[timedelta, ...] = (
@@ -61,24 +61,24 @@ class Policy:
     """Waits before the no-change PATCH is sent again for the same records."""
     refreshes_a_day: int = 5
     next_try_soon: timedelta = timedelta(seconds=15)
-    """Where Cloudflare itself looks sooner than this, it is left to."""
+    """If Cloudflare checks sooner than this by itself, no refresh is sent."""
     remade_again: timedelta = DAY
-    """How long a hostname made anew for its certificate is not made anew again."""
+    """How long a hostname that was recreated for its certificate is not recreated again."""
     gives_up_after: timedelta = timedelta(days=30)
     confirm_after: timedelta = timedelta(seconds=60)
-    """When what Cloudflare says against a hostname is looked at again, and then believed."""
+    """When a report of Cloudflare's against a hostname is checked again, and then believed."""
     confirm_for_person: timedelta = timedelta(seconds=15)
-    """The same within a minute of a person's refresh."""
+    """The same within a minute of a caller's refresh."""
     deleting_again: timedelta = timedelta(seconds=10)
     failure_wait: timedelta = timedelta(seconds=5)
     failure_wait_most: timedelta = timedelta(minutes=5)
     action_wait_most: timedelta = timedelta(minutes=15)
-    """The same for a PATCH without an answer, beside which looks go on."""
+    """The same for a PATCH without an answer. Checks go on in the meantime."""
     deleting_wait_most: timedelta = timedelta(minutes=10)
 
 
 def dns_due_at(record: CustomHostname, *, now: datetime, policy: Policy) -> datetime | None:
-    """When to look at the name's DNS next; None while nothing could follow from it."""
+    """When to check the name's DNS next. None while a check could change nothing."""
     match record.state:
         case State.VALIDATING | State.ACTIVE:
             return now + _stretched(_dns_interval(record, now), record.schedule.dns_failures)
@@ -89,7 +89,7 @@ def dns_due_at(record: CustomHostname, *, now: datetime, policy: Policy) -> date
         case State.FAILED:
             if record.tombstone:
                 return _own_hour(record.id, now)
-            # Whether anybody set it up is to be known when its time is over.
+            # Check once more when the time to add the records is over.
             return last_check_at(record, now, policy) if record.cloudflare.id is not None else None
         case State.PENDING | State.DELETING:
             return None
@@ -98,7 +98,7 @@ def dns_due_at(record: CustomHostname, *, now: datetime, policy: Policy) -> date
 def cloudflare_due_at(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> datetime | None:
-    """When to ask Cloudflare for this one name; None while the sweeps over all names will do."""
+    """When to check this one name at Cloudflare. None while the list scans are enough."""
     if record.state is State.DELETED:
         return None
     if isinstance(observation.cloudflare, Unknown):
@@ -119,14 +119,14 @@ def cloudflare_due_at(
 
 
 def confirm_after(record: CustomHostname, now: datetime, policy: Policy) -> timedelta:
-    """How long after a first look a second one is believed; sooner where a person refreshed."""
+    """How long after a first check a second one is believed. Shorter after a caller's refresh."""
     asked = record.refresh_requested_at
     waits = asked is not None and now - asked < AWAITED_FOR
     return policy.confirm_for_person if waits else policy.confirm_after
 
 
 def last_check_at(record: CustomHostname, now: datetime, policy: Policy) -> datetime | None:
-    """When to ask whether a name that nobody sets up is to be given up: no list would bring it."""
+    """When to check whether to give up a name that was never set up; list scans do not do that."""
     stuck = record.state is State.FAILED and record.cloudflare.id is not None
     if not (stuck or record.state is State.VALIDATING) or LIVE & record.arrived_at.keys():
         return None
@@ -135,7 +135,7 @@ def last_check_at(record: CustomHostname, now: datetime, policy: Policy) -> date
 
 
 def next_follow_up(record: CustomHostname, now: datetime) -> datetime | None:
-    """The next of the close looks that follow a creation, a refresh or news of progress."""
+    """The next of the close checks that follow a creation, a refresh or news of progress."""
     began = record.schedule.followed_from
     if began is None:
         return None
@@ -144,10 +144,10 @@ def next_follow_up(record: CustomHostname, now: datetime) -> datetime | None:
 
 
 def cloudflare_next_try(began: datetime, now: datetime) -> datetime | None:
-    """When Cloudflare itself looks for the proofs next; None once it gave up.
+    """When Cloudflare itself checks the proofs next. None once it gave up.
 
     Source: the back-off schedule of hostname validation, which certificates share. It begins with
-    the creation and with each refresh, both of which are a look themselves.
+    the creation and with each refresh, both of which also make Cloudflare check.
     """
     at = began
     for number in range(TRIES):
@@ -159,14 +159,14 @@ def cloudflare_next_try(began: datetime, now: datetime) -> datetime | None:
 
 
 def webhook_retry_after(attempts: int, *, chance: float) -> timedelta | None:
-    """The wait after the `attempts`-th failed try, 10 % to either side by `chance` in [0, 1)."""
+    """The wait after failed attempt number `attempts`, varied by 10 % by `chance` in [0, 1)."""
     if attempts > len(WEBHOOK_RETRIES):
         return None
     return timedelta(seconds=WEBHOOK_RETRIES[attempts - 1] * (0.9 + 0.2 * chance))
 
 
 def _stretched(interval: timedelta, failures: int) -> timedelta:
-    """Ask dead servers less often, so that their names hold up nobody else's."""
+    """Ask dead name servers less often, so that their names do not hold up the others."""
     return max(interval, min(interval * (1 << min(failures, 10)), DNS_FAILURE_MOST))
 
 
@@ -174,7 +174,7 @@ def _dns_interval(record: CustomHostname, now: datetime) -> timedelta:
     wanted = _tenants_interval(record, now)
     all_there = all(each.status is RecordStatus.FOUND for each in wanted_records(record))
     if record.state is State.VALIDATING and all_there:
-        # It is Cloudflare's turn: DNS could only show that one of them went again.
+        # Cloudflare has to act next. DNS could only show that a record disappeared again.
         return max(wanted, ALL_FOUND)
     return wanted
 
@@ -182,7 +182,7 @@ def _dns_interval(record: CustomHostname, now: datetime) -> timedelta:
 def _tenants_interval(record: CustomHostname, now: datetime) -> timedelta:
     if now - record.acted_at < timedelta(minutes=10):
         return timedelta(seconds=10)
-    # A pause of the zone counts for no timer: it moves this instant, and not the wish's own.
+    # `waiting_since` is moved past a pause of the zone, which must not count; `wanted_at` is not.
     since = now - (record.schedule.waiting_since or record.wanted_at)
     if since < timedelta(hours=1):
         return timedelta(minutes=1)
@@ -202,7 +202,7 @@ def _live_dns(record: CustomHostname, now: datetime, policy: Policy) -> datetime
 
 
 def _renewal_interval(record: CustomHostname) -> timedelta:
-    """Look for the new tokens of a wildcard's renewal; a live name is else looked at daily."""
+    """Check for the new tokens of a wildcard's renewal. Other live names are checked daily."""
     view = record.cloudflare.seen
     if view is None or not record.hostname.is_wildcard or not waits_for_renewal(view):
         return 2 * DAY
@@ -214,7 +214,7 @@ def _renewal_interval(record: CustomHostname) -> timedelta:
 
 
 def _own_hour(record_id: str, now: datetime) -> datetime:
-    """Give each record its own instant of the day, so that daily looks spread evenly."""
+    """Give each record its own instant of the day, so that daily checks are spread evenly."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     at = midnight + timedelta(seconds=zlib.crc32(record_id.encode()) % 86400)
     while at <= now + timedelta(hours=1):
@@ -223,7 +223,7 @@ def _own_hour(record_id: str, now: datetime) -> datetime:
 
 
 def failure_wait(record: CustomHostname, unknown: Unknown, policy: Policy) -> timedelta:
-    """How long to leave Cloudflare alone after an Unknown; what it asked for, if that is longer."""
+    """How long to wait after an `Unknown`: the back-off, or what Cloudflare asked if longer."""
     asked = min(unknown.retry_after or 0.0, DAY.total_seconds())
     return max(_backed_off(record, policy), timedelta(seconds=asked))
 
@@ -234,12 +234,12 @@ def _backed_off(record: CustomHostname, policy: Policy) -> timedelta:
 
 
 def action_wait(failures: int, policy: Policy) -> timedelta:
-    """How long to leave a PATCH that had no answer, `failures` times in a row."""
+    """How long to wait before repeating a PATCH that got no answer `failures` times in a row."""
     return min(policy.failure_wait * (1 << min(failures - 1, 10)), policy.action_wait_most)
 
 
 def _removal_wait(record: CustomHostname, now: datetime, policy: Policy) -> timedelta:
-    """Look less and less often at one that Cloudflare takes long to remove."""
+    """Check less and less often while Cloudflare takes long to remove the hostname."""
     since = record.arrived_at.get(State.DELETING, now)
     return min(max(policy.deleting_again, (now - since) / 4), policy.deleting_wait_most)
 
@@ -256,5 +256,5 @@ def _ladder(record: CustomHostname) -> tuple[int, ...]:
         return ()
     if not records_complete(record):
         return TOKENS
-    # A record that is there and wrong, or a CAA in the way, is nothing to follow.
+    # A record that is present but wrong, or a CAA record in the way, is not worth following.
     return ONCE if record.reason.waiting_on is WaitingOn.TENANT else FOLLOW

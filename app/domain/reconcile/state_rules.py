@@ -1,4 +1,7 @@
-"""Where a hostname stands after a look, and why: the rules of states and reasons. Pure."""
+"""The rules that derive a hostname's state and reason after a check. Pure.
+
+`evidence` applies what was observed; `decide` makes the change of state.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +79,7 @@ _PROVED_BY = {
 }
 
 
-# What a record that is asked for is called while it is missing, and while it is wrong.
+# The reasons for a wanted record: while it is missing, and while it is wrong.
 _LACKING = {
     (Purpose.OWNERSHIP, "TXT"): (Reason.OWNERSHIP_TXT_MISSING, Reason.OWNERSHIP_TXT_WRONG),
     (Purpose.OWNERSHIP, "HTTP"): (Reason.OWNERSHIP_HTTP_AWAITED, Reason.OWNERSHIP_HTTP_AWAITED),
@@ -97,7 +100,7 @@ _LACKING_STATUSES = frozenset({RecordStatus.MISSING, RecordStatus.WRONG})
 
 @dataclass(frozen=True, slots=True)
 class DerivedState:
-    """Where the hostname stands, and why."""
+    """The state that a hostname should have, and why."""
 
     state: State
     reason: Reason
@@ -106,7 +109,10 @@ class DerivedState:
 def derive_state(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> DerivedState:
-    """Bring together what is desired and what is known; `record` has taken in `observation`."""
+    """Derive the state from what is desired and what is known.
+
+    `observation` is already applied to `record`.
+    """
     if record.desired is Desired.ABSENT:
         return _leaving(record, observation)
     if record.cloudflare.id is None:
@@ -121,8 +127,8 @@ def _there(
     view = record.cloudflare.seen
     if view is None:
         return DerivedState(record.state, record.reason)
-    # A view that speaks against a live name is believed in the look that confirms it, or never: it
-    # is kept beyond that only where a pause forgot the doubt.
+    # A view that speaks against a live name is believed in the check that confirms it, or never. It
+    # is kept beyond that check only if a pause cleared the suspicion.
     unheard = not isinstance(observation.cloudflare, Found) and not serves(record)
     if record.state in LIVE and (record.schedule.suspected_at is not None or unheard):
         return _is_suspected(record, observation, now=now, policy=policy)
@@ -172,7 +178,7 @@ def _not_at_cloudflare(record: CustomHostname, observation: Observation) -> Deri
 
 
 def _answered(record: CustomHostname, observation: Observation) -> DerivedState | None:
-    """Where this very answer leaves a hostname that is not at Cloudflare."""
+    """The state that this answer gives to a hostname that is not at Cloudflare."""
     view = record.cloudflare.seen
     match observation.cloudflare:
         case Found():
@@ -204,12 +210,12 @@ def _refusal_reason(record: CustomHostname, code: int, message: str) -> Reason |
     chosen = record.options.certificate_authority is not None
     if chosen and speaks_of_authority(message):
         return Reason.CERTIFICATE_AUTHORITY_UNAVAILABLE
-    # Of one that was never named here, there is nothing to take back.
+    # If no certificate authority was chosen here, there is no choice to take back.
     return None if reason is Reason.CERTIFICATE_AUTHORITY_UNAVAILABLE and not chosen else reason
 
 
 def _with_refused_refresh(record: CustomHostname, derived: DerivedState) -> DerivedState:
-    """Say that Cloudflare will not look again, where that is what is waited for."""
+    """Give the refused refresh as the reason, if that refresh is what the hostname waits for."""
     refused, view = record.cloudflare.refused_refresh, record.cloudflare.seen
     if refused is None or view is None:
         return derived
@@ -224,7 +230,7 @@ def _with_refused_refresh(record: CustomHostname, derived: DerivedState) -> Deri
 
 
 def _with_refused_edit(record: CustomHostname, derived: DerivedState) -> DerivedState:
-    """Say that what is wanted now was refused; a live name stays live with what it has."""
+    """Give the refused edit as the reason. A live name stays live with its former settings."""
     refused = record.cloudflare.refused_edit
     if refused is None or refused.wanted != wanted_spec(record):
         return derived
@@ -240,14 +246,14 @@ def _comes_back(record: CustomHostname, view: CloudflareHostname) -> bool:
 
 
 def _has_lapsed(record: CustomHostname, view: CloudflareHostname) -> bool:
-    """Whether Cloudflare gave it up itself; a removal by another hand is no lapse."""
+    """Whether Cloudflare itself gave up the hostname. A removal by others is not a lapse."""
     meaning = hostname_meaning(view)
     left = meaning is HostnameMeaning.LEAVING and record.reason in _LAPSED
     return left or meaning is HostnameMeaning.MOVED
 
 
 def _shows_itself(record: CustomHostname) -> bool:
-    """Whether DNS alone can bring back a name that is gone: without its tokens, the CNAME."""
+    """Whether DNS alone can bring back a removed name. Without its tokens, only the CNAME can."""
     return record.has_been_live or is_real_time(record)
 
 
@@ -274,7 +280,7 @@ def _creation_reason(record: CustomHostname, observation: Observation) -> Reason
 def _is_suspected(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> DerivedState:
-    """What Cloudflare said is not believed yet; DNS may take the name down, but not up."""
+    """Do not believe Cloudflare's report yet. DNS may move the name down, but not up."""
     if record.state is State.ACTIVE:
         return DerivedState(State.ACTIVE, record.reason)
     return _live(record, observation, now=now, policy=policy)
@@ -289,7 +295,7 @@ def _live(
         missing = _lacks_renewal_tokens(record)
         reason = Reason.RENEWAL_TOKENS_MISSING if missing else Reason.LIVE
         return DerivedState(State.CNAME_VERIFIED, reason)
-    # Time alone concludes nothing: it takes a look that finds the name elsewhere.
+    # Time alone proves nothing. A check has to find the name pointing elsewhere.
     seen = isinstance(observation.dns.routing, Found)
     lost = seen and _mismatched(record, now, policy)
     if record.state is State.CNAME_VERIFIED and not lost:
@@ -298,9 +304,9 @@ def _live(
 
 
 def _lacks_renewal_tokens(record: CustomHostname) -> bool:
-    """Whether a renewal waits for records that are surely not there, or for an e-mail's answer.
+    """Whether a renewal waits for records that are certainly absent, or for an e-mail's answer.
 
-    Any name but a wildcard is renewed over HTTP by itself.
+    Any name but a wildcard renews over HTTP by itself.
     """
     view = record.cloudflare.seen
     if view is None or not record.hostname.is_wildcard or not waits_for_renewal(view):
@@ -317,9 +323,9 @@ def _mismatched(record: CustomHostname, now: datetime, policy: Policy) -> bool:
 
 
 def _missing(record: CustomHostname, view: CloudflareHostname) -> Reason:
-    """Say what keeps the two statuses from being active, and so whose turn it is."""
+    """Return what keeps the two statuses from being active, and so who has to act next."""
     in_the_way = reason_in_the_way(view)
-    # Once the name points here, Cloudflare has yet to see it.
+    # The name points here by now, but Cloudflare has yet to see it.
     seen_since = in_the_way is Reason.PROXIED_ELSEWHERE and _is_routed(record)
     if in_the_way is not None and not seen_since:
         return in_the_way
@@ -331,7 +337,7 @@ def _missing(record: CustomHostname, view: CloudflareHostname) -> Reason:
 
 
 def _first_lacking(record: CustomHostname, view: CloudflareHostname) -> Reason | None:
-    """Name what the tenant has to add next, in the order of the records: the CNAME comes last."""
+    """Return what the tenant has to add next, in the order of the records. The CNAME comes last."""
     needed = [Purpose.OWNERSHIP]
     if certificate_meaning(view) is CertificateMeaning.CHECKING:
         needed.append(Purpose.CERTIFICATE)
@@ -365,10 +371,10 @@ def _certificate_reason(record: CustomHostname, view: CloudflareHostname) -> Rea
 
 
 def _record_reason(record: CustomHostname, purpose: Purpose) -> Reason | None:
-    """Name the record that is still lacking for `purpose`; None when the tenant did all of it."""
+    """Return what is still missing for `purpose`. None when the tenant has done all of it."""
     wanted = wanted_records(record)
-    # Once traffic arrives here, hostname and HTTP validation need no token; but what arrives by a
-    # wildcard says nothing of the name itself, which is the one Cloudflare checks.
+    # Once traffic arrives here, hostname and HTTP validation need no token. But traffic that
+    # arrives through a wildcard says nothing about the base name, which Cloudflare checks.
     routed = _is_routed(record)
     lacking = [r for r in wanted if r.purpose in _PROVED_BY[purpose]]
     by_mail = any(r.type == "EMAIL" for r in lacking)
