@@ -41,8 +41,8 @@ STATEMENT_SECONDS = 10.0
 """No statement of ours takes long; a connection that fell silent must not hold anybody."""
 
 UNAVAILABLE = (
-    "The database does not answer. What was asked may or may not have been done: read before you "
-    "try again."
+    "The database does not answer. The change may or may not have been made: read before you try "
+    "again."
 )
 
 _LOST = (
@@ -59,9 +59,7 @@ _LOST = (
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
 
-UNDONE = (
-    "Another change to the same things was in the way, and nothing of this one was done: try again."
-)
+UNDONE = "The change conflicted with another change and was not made; try again."
 _UNDONE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
 MOST_TRIES = 6

@@ -131,7 +131,7 @@ class CustomHostnames:
             zone = await get_zone(tx, wanted.zone)
             if zone is None:
                 raise InvalidInput(
-                    "There is no such zone; leave it out for the default one.",
+                    "Zone not found; leave `zone` out to use the default zone.",
                     code="zone_unknown",
                     field="/zone",
                 )
@@ -387,8 +387,8 @@ class CustomHostnames:
 
         if await self._database.run(check_again):
             raise ProofRequired(
-                "This name was in use here before and its DNS may still point at the CNAME target. "
-                "Remove that record; the name is looked at again now, so try again in a minute."
+                "This name was used here before, and its DNS may still point at the CNAME target. "
+                "Remove that record, and try again in a minute; Nameplate is checking the name now."
             )
 
     async def _update_desired(
