@@ -259,5 +259,5 @@ class ZoneResumeIn(_Strict):
 
     accept_regressions: bool = Field(
         default=False,
-        description="Accept the losses that paused the zone: emit their events, with the breaker off.",
+        description="Accept the losses that paused the zone: emit their events, keep it running.",
     )

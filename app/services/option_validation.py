@@ -173,8 +173,8 @@ def _refuse_unshared_zone(zone: Zone, sibling: CustomHostname) -> None:
     if zone.id != sibling.zone.id:
         raise SiblingDiffers(
             "/zone",
-            f"{sibling.hostname.name} shares its object at Cloudflare with this hostname, and is in "
-            f"zone {sibling.zone.id}; use that zone.",
+            f"{sibling.hostname.name} shares its object at Cloudflare with this hostname, and is "
+            f"in zone {sibling.zone.id}; use that zone.",
         )
 
 
@@ -189,6 +189,6 @@ def _refuse_difference(choice: ChosenOptions, sibling: CustomHostname) -> None:
         if wanted != theirs:
             raise SiblingDiffers(
                 f"/{name}",
-                f"{sibling.hostname.name} shares its object at Cloudflare with this hostname, and "
-                f"has another `{name}`. Leave it out to use the same, or PATCH that hostname first.",
+                f"{sibling.hostname.name} shares its object at Cloudflare with this hostname and "
+                f"has another `{name}`. Leave it out to use the same, or PATCH the other first.",
             )

@@ -109,7 +109,7 @@ class StoredSecrets:
 def _unreadable(names: list[str]) -> str:
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return (
-        f"NAMEPLATE_SECRET_KEYS cannot decrypt {', '.join(names[:MOST_NAMED])}{more}. Add the "
-        "former key again, as the last one. If it is lost, set a zone's token with `nameplate zones "
-        "set-token`, and remove a webhook endpoint and add it again."
+        f"NAMEPLATE_SECRET_KEYS cannot decrypt {', '.join(names[:MOST_NAMED])}{more}. Add "
+        "the former key again, as the last one. If it is lost, set a zone's token with `nameplate "
+        "zones set-token`, and remove a webhook endpoint and add it again."
     )
