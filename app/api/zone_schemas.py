@@ -259,5 +259,6 @@ class ZoneResumeIn(_Strict):
 
     accept_regressions: bool = Field(
         default=False,
-        description="Accept the losses that paused the zone: emit their events, keep it running.",
+        description="Accept the losses that paused the zone: emit their events, and leave the "
+        "breaker off until every hostname was checked again.",
     )

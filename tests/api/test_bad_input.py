@@ -311,7 +311,7 @@ async def test_a_cursor_of_events_and_an_etag_are_named_as_parameters(
         ("http://93.184.216.34/", "url_not_https", "https://"),
         ("ftp://hooks.provider.com/", "url_not_https", "https://"),
         ("https://user:secret@hooks.provider.com/", "url_invalid", "password"),
-        ("https://hooks.provider.com:0/", "url_invalid", "port 0"),
+        ("https://hooks.provider.com:0/", "url_invalid", "Port 0"),
         ("not a url", "url_invalid", "a scheme and a host"),
         ("nope", "url_invalid", "a scheme and a host"),
         ("https://", "url_invalid", "a scheme and a host"),
