@@ -98,10 +98,10 @@ async def open_services(
     A simulation hands in how Cloudflare and DNS are reached within its own process.
 
     Raises:
-        NotReady: the schema is older than this code needs, or a setting does not fit.
-        SettingsError: the CNAME target or the fallback origin is no hostname.
+        NotReady: the schema is older than this code needs, or a stored secret cannot be decrypted.
+        SettingsError: see `check_settings`.
     """
-    cipher = Cipher(settings.secret_key_texts)
+    cipher = read_secret_keys(settings.secret_key_texts)
     target, fallback = own_names(settings)
     servers = resolver_addresses(settings.dns_resolvers)
     await require_schema(settings.database_url)
@@ -216,7 +216,7 @@ def resolver_addresses(resolvers: tuple[str, ...]) -> list[Server]:
     """Turn `host:port` into addresses, once: DNS must not be needed to reach DNS.
 
     Raises:
-        NotReady: when a host does not resolve or a port is no number.
+        SettingsError: a host does not resolve, or a port is not a number.
     """
     if not resolvers:
         return [Server(str(address)) for address in dns.resolver.Resolver().nameservers]
@@ -229,9 +229,8 @@ def _resolver_servers(text: str) -> list[Server]:
     try:
         found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_DGRAM)
     except (OSError, ValueError, UnicodeError):
-        raise NotReady(
-            f"NAMEPLATE_DNS_RESOLVERS: {text!r} is no host:port that resolves."
-        ) from None
+        said = f"NAMEPLATE_DNS_RESOLVERS must hold host:port pairs that resolve, unlike {text!r}"
+        raise SettingsError([said]) from None
     addresses = dict.fromkeys(str(entry[4][0]) for entry in found)
     return [Server(address, int(port)) for address in addresses]
 
@@ -262,16 +261,40 @@ def _trust() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
 
 
+def check_settings(settings: Settings) -> None:
+    """Check the settings that only adapters can check, before anything is opened.
+
+    Raises:
+        SettingsError: an own name, a secret key or a DNS resolver is not usable.
+    """
+    own_names(settings)
+    read_secret_keys(settings.secret_key_texts)
+    resolver_addresses(settings.dns_resolvers)
+
+
+def read_secret_keys(keys: tuple[str, ...]) -> Cipher:
+    """Build the cipher of the secret keys, newest first.
+
+    Raises:
+        SettingsError: one is not a Fernet key.
+    """
+    try:
+        return Cipher(keys)
+    except NotReady as error:
+        raise SettingsError([error.detail]) from None
+
+
 def own_names(settings: Settings) -> tuple[str, str]:
     """Give the CNAME target and the fallback origin in their one spelling.
 
     Raises:
-        SettingsError: one is no hostname, or both are the same.
+        SettingsError: one is not a hostname, or both are the same.
     """
     target = _own_name("NAMEPLATE_CNAME_TARGET", settings.cname_target)
     fallback = _own_name("NAMEPLATE_FALLBACK_ORIGIN", settings.fallback_origin)
     if target == fallback:
-        raise SettingsError(["NAMEPLATE_CNAME_TARGET and FALLBACK_ORIGIN must be two names"])
+        said = "NAMEPLATE_CNAME_TARGET and NAMEPLATE_FALLBACK_ORIGIN must be two different names"
+        raise SettingsError([said])
     return target, fallback
 
 
@@ -279,7 +302,7 @@ def _own_name(setting: str, text: str) -> str:
     try:
         return spell_hostname(text)
     except InvalidHostname as error:
-        raise SettingsError([f"{setting}: {error.detail}"]) from None
+        raise SettingsError([f"{setting} must be a hostname: {error.detail}"]) from None
 
 
 async def _write_settings(

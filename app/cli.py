@@ -59,9 +59,12 @@ MetricsPort = Annotated[
     ),
 ]
 DataDir = Annotated[
-    Path | None, typer.Option(file_okay=False, help="Where to keep everything; else temporary.")
+    Path | None,
+    typer.Option(file_okay=False, help="Where to keep all data.", show_default="a temporary one"),
 ]
-Speed = Annotated[float, typer.Option(min=0.001, help="How much faster than life waits run.")]
+Speed = Annotated[
+    float, typer.Option(min=0.001, help="How many times faster than real time waits run.")
+]
 
 
 def run() -> None:
@@ -115,7 +118,7 @@ def api(host: Host = "127.0.0.1", port: Port = 8000) -> None:
 
 @app.command()
 def worker(metrics_host: MetricsHost = "127.0.0.1", metrics_port: MetricsPort = None) -> None:
-    """Move hostnames on and send webhooks; run as many as you like."""
+    """Reconcile hostnames and send webhooks; run as many workers as you like."""
     from app.worker.health_server import bind_metrics
 
     settings = _ready(load_settings(), "nameplate-worker")
@@ -131,7 +134,8 @@ def dev(
     metrics_port: MetricsPort = None,
     data_dir: Path = Path(".nameplate"),
 ) -> None:
-    """API and worker in one process; starts a Postgres where none is named."""
+    """Run API and worker in one process, with a local Postgres unless a database is named."""
+    from app.bootstrap import check_settings
     from app.local.database import data_directory, local_database
     from app.main import serve_api
     from app.persistence.migrations import migrate as bring_up
@@ -148,6 +152,7 @@ def dev(
         settings = load_settings(url)
         set_up_logging(settings.log_format, settings.log_level)
         set_up_tracing("nameplate")
+        check_settings(settings)
         bring_up(url)
 
         async def both(stop: asyncio.Event) -> None:
@@ -166,7 +171,7 @@ def sandbox(
     data_dir: DataDir = None,
     speed: Speed = 60.0,
     *,
-    set_up: Annotated[bool, typer.Option(help="Begin with the zone set up.")] = True,
+    set_up: Annotated[bool, typer.Option(help="Start with the zone set up.")] = True,
 ) -> None:
     """Run the Cloudflare emulator with its DNS server and webhook receiver."""
     _require_sandbox()
@@ -198,8 +203,10 @@ def sandbox(
 @app.command()
 def demo(
     *,
-    empty: Annotated[bool, typer.Option("--empty", help="Without sample tenants.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Say where on one line.")] = False,
+    empty: Annotated[bool, typer.Option("--empty", help="Do not add sample tenants.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the addresses as one line of JSON.")
+    ] = False,
     port: Port = 8000,
     sandbox_port: Port = 8001,
     dns_port: Port = 8053,
@@ -208,7 +215,7 @@ def demo(
     data_dir: DataDir = None,
     speed: Speed = 60.0,
 ) -> None:
-    """Run everything on this machine, a sandbox in Cloudflare's place, until Ctrl-C."""
+    """Run everything on this machine, with a sandbox in place of Cloudflare, until Ctrl-C."""
     _require_sandbox()
     from app.local.demo import run_demo
 
@@ -224,10 +231,14 @@ def walk(
     ] = "simple",
     speed: Speed = 60.0,
 ) -> None:
-    """Take one domain through its whole life on fresh ports, and print it."""
+    """Take one domain through its whole life on free ports, and print each step."""
     _require_sandbox()
     from app.local.stack import running_stack
+    from app.local.walk import WALKS
     from app.local.walk import walk as walk_through
+
+    if plan not in WALKS:
+        _fail([f"--plan must be one of {', '.join(WALKS)}."], 1)
 
     async def through(_: asyncio.Event) -> None:
         async with running_stack(options, url) as stack:
@@ -239,9 +250,9 @@ def walk(
 
 @app.command()
 def migrate(
-    revision: Annotated[str, typer.Option(help="Alembic's name of it.")] = "head",
+    revision: Annotated[str, typer.Option(help="The Alembic revision to migrate to.")] = "head",
 ) -> None:
-    """Bring the database's schema to what this version needs."""
+    """Migrate the database to the schema that this version needs."""
     from app.persistence.migrations import migrate as bring_up
 
     settings = load_database_settings()
@@ -259,11 +270,11 @@ async def _work(settings: Settings, stop: asyncio.Event, metrics: socket.socket)
 
 
 def _ready(settings: Settings, service: str) -> Settings:
-    from app.bootstrap import own_names
+    from app.bootstrap import check_settings
 
     set_up_logging(settings.log_format, settings.log_level)
     set_up_tracing(service)
-    own_names(settings)
+    check_settings(settings)
     reach(settings.database_url, settings.database_tries)
     return settings
 

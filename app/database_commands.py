@@ -16,8 +16,10 @@ from app.settings import SecretsSettings, load_database_settings, load_secrets_s
 CONNECT_WAIT_SECONDS = 2.0
 
 keys = typer.Typer(no_args_is_help=True, help="API keys, and keys for encryption at rest.")
-hostnames = typer.Typer(no_args_is_help=True, help="What only an operator does to a hostname.")
-zones = typer.Typer(no_args_is_help=True, help="Stop work on a zone, let it go on, set its token.")
+hostnames = typer.Typer(no_args_is_help=True, help="What an operator does to a hostname.")
+zones = typer.Typer(
+    no_args_is_help=True, help="List zones, pause and resume them, set their tokens."
+)
 
 
 def say(line: str) -> None:
@@ -42,10 +44,10 @@ def reach(database_url: str, tries: int) -> None:
 
 @keys.command("create")
 def keys_create(
-    name: Annotated[str, typer.Option(help="Whose key it is, for people.")] = "unnamed",
+    name: Annotated[str, typer.Option(help="A name for the key, to tell keys apart.")] = "unnamed",
     scope: Annotated[str, typer.Option(help="read, write or admin.")] = "write",
 ) -> None:
-    """Make an API key and print it, this once."""
+    """Create an API key and print it; it is shown only once."""
     from app.services.api_keys import ApiKeys
 
     _, secret = _with_database(lambda database: ApiKeys(database).create(name=name, scope=scope))
@@ -54,7 +56,7 @@ def keys_create(
 
 @keys.command("secret")
 def keys_secret() -> None:
-    """Make a key for NAMEPLATE_SECRET_KEYS and print it."""
+    """Generate a key for NAMEPLATE_SECRET_KEYS and print it."""
     from cryptography.fernet import Fernet
 
     typer.echo(Fernet.generate_key().decode())
@@ -71,8 +73,10 @@ def keys_list() -> None:
 
 
 @keys.command("revoke")
-def keys_revoke(key: Annotated[str, typer.Argument(help="The key's id, not the key.")]) -> None:
-    """Let an API key work no more; it takes effect within five seconds."""
+def keys_revoke(
+    key: Annotated[str, typer.Argument(help="The id of the key, not the key itself.")],
+) -> None:
+    """Revoke an API key; this takes effect within five seconds."""
     from app.services.api_keys import ApiKeys
 
     revoked = _with_database(lambda database: ApiKeys(database).revoke(key))
@@ -81,9 +85,9 @@ def keys_revoke(key: Annotated[str, typer.Argument(help="The key's id, not the k
 
 @keys.command("rotate-secrets")
 def keys_rotate_secrets() -> None:
-    """Encrypt every stored secret with the first of NAMEPLATE_SECRET_KEYS; can be run again."""
+    """Re-encrypt every stored secret with the first of NAMEPLATE_SECRET_KEYS; safe to repeat."""
     rotated, kept = _with_secrets(lambda secrets: secrets.rotate())
-    typer.echo(f"{rotated} secrets are encrypted anew, {kept} were so already.")
+    typer.echo(f"{rotated} secrets were re-encrypted, {kept} had the newest key already.")
 
 
 Hostname = Annotated[str, typer.Argument(help="A custom hostname, or its id.")]
@@ -91,16 +95,16 @@ Hostname = Annotated[str, typer.Argument(help="A custom hostname, or its id.")]
 
 @hostnames.command("adopt")
 def hostnames_adopt(hostname: Hostname) -> None:
-    """Take the zone's custom hostname of this name for one that was made here."""
+    """Take over the custom hostname that the zone already has with this name."""
     adopting = _with_hostname(hostname, lambda actions, found: actions.adopt(found))
     typer.echo(f"{adopting.hostname.name} is adopted as {adopting.id}.")
 
 
 @hostnames.command("release")
 def hostnames_release(hostname: Hostname) -> None:
-    """Remove a custom hostname, and free its name wherever its DNS points."""
+    """Remove a custom hostname and free its name, wherever its DNS points."""
     freed = _with_hostname(hostname, lambda actions, found: actions.release(found))
-    typer.echo(f"{freed.hostname.name} is free once Cloudflare let it go.")
+    typer.echo(f"{freed.hostname.name} is free once Cloudflare has removed it.")
 
 
 def _with_hostname(hostname: str, action: Callable[[Any, str], Awaitable[Any]]) -> Any:
@@ -119,9 +123,11 @@ Zone = Annotated[str, typer.Argument(help="A zone's id; `default` names the defa
 @zones.command("pause")
 def zones_pause(
     zone: Zone = "default",
-    detail: Annotated[str | None, typer.Option(help="Why, for those who ask.")] = None,
+    detail: Annotated[
+        str | None, typer.Option(help="Why the zone is paused; shown with the zone.")
+    ] = None,
 ) -> None:
-    """Ask Cloudflare nothing, and conclude nothing, until the zone is resumed."""
+    """Make no calls to Cloudflare and change no states until the zone is resumed."""
     paused = _with_pauses(lambda pauses: pauses.pause_by_operator(zone, detail=detail))
     typer.echo(f"{paused.id} is paused.")
 
@@ -131,14 +137,14 @@ def zones_resume(
     zone: Zone = "default",
     *,
     accept_regressions: Annotated[
-        bool, typer.Option("--accept-regressions", help="What stopped it is true: tell tenants.")
+        bool, typer.Option("--accept-regressions", help="Accept the losses and emit their events.")
     ] = False,
 ) -> None:
-    """Go on, what fell due meanwhile spread over an hour at most."""
+    """Resume work. What fell due during the pause is spread over at most one hour."""
     resumed = _with_pauses(
         lambda pauses: pauses.resume(zone, accept_regressions=accept_regressions)
     )
-    typer.echo(f"{resumed.id} goes on.")
+    typer.echo(f"{resumed.id} is resumed.")
 
 
 @zones.command("list")
@@ -158,13 +164,13 @@ def zones_list() -> None:
 
 @zones.command("set-token")
 def zones_set_token(zone: Annotated[str, typer.Argument(help="The zone's id.")]) -> None:
-    """Give a zone another API token, read from standard input.
+    """Set a zone's API token, read from standard input.
 
-    For zones that are not the default one: its token is a setting.
+    For zones other than the default one, whose token is a setting.
     """
     token = _read_secret("API token: ")
     changed = _with_secrets(lambda secrets: secrets.set_zone_token(zone, token))
-    typer.echo(f"{changed.id} has another token.")
+    typer.echo(f"{changed.id} has a new token.")
 
 
 def _read_secret(prompt: str) -> str:
@@ -175,11 +181,11 @@ def _read_secret(prompt: str) -> str:
 
 
 def _with_secrets(change: Callable[[Any], Awaitable[Any]]) -> Any:
-    from app.adapters.cipher import Cipher
+    from app.bootstrap import read_secret_keys
     from app.services.stored_secrets import StoredSecrets
 
     settings: SecretsSettings = load_secrets_settings()
-    cipher = Cipher(settings.secret_key_texts)
+    cipher = read_secret_keys(settings.secret_key_texts)
     return _with_database(lambda database: change(StoredSecrets(database, cipher)))
 
 

@@ -8,7 +8,8 @@ import os
 import re
 from datetime import timedelta
 from functools import cached_property
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -34,7 +35,7 @@ def _seconds(value: object) -> object:
     """Read a plain number as seconds, which is what people write."""
     try:
         return timedelta(seconds=float(str(value)))
-    except ValueError:
+    except (ValueError, OverflowError):
         return value
 
 
@@ -53,8 +54,16 @@ def _is_prefix(text: str) -> bool:
     return True
 
 
+def _is_http_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 class SettingsError(Exception):
-    """Settings are missing or contradict each other; one line a fault, naming the variable."""
+    """Settings are missing or wrong; each line names a variable and what it must be."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(lines))
@@ -76,17 +85,17 @@ class Settings(BaseSettings):
     cloudflare_api_token: SecretStr
     """Needs SSL and Certificates: Edit, DNS: Edit, Zone: Read."""
     cloudflare_budget: str = Field(default="default", pattern="^[a-z0-9_.-]{1,64}$")
-    """Zones whose tokens belong to one Cloudflare user share one rate limit, and so one name."""
+    """Give zones whose tokens belong to one Cloudflare user, and one rate limit, the same name."""
     cloudflare_calls: int = Field(default=1200, ge=60)
-    """Calls that Cloudflare takes from this user within a window."""
+    """Calls that Cloudflare allows this user within a window."""
     cloudflare_calls_window: Annotated[timedelta, BeforeValidator(_seconds)] = timedelta(
         seconds=300
     )
-    """That window, in seconds."""
+    """The length of that window, in seconds."""
     cloudflare_spend: float = Field(default=0.8, gt=0, le=1)
-    """The part of these calls that is ours; the rest is the dashboard's and other programs'."""
+    """The share of these calls that Nameplate may make; the rest is left to other programs."""
     cloudflare_creations: int = Field(default=15, ge=1)
-    """Custom hostnames that Cloudflare lets be created within a minute."""
+    """Custom hostnames that Cloudflare allows to be created within a minute."""
     cname_target: str
     """The proxied name tenants point at, e.g. customers.provider.com."""
     fallback_origin: str
@@ -98,28 +107,28 @@ class Settings(BaseSettings):
     bootstrap_api_key: SecretStr | None = None
     """An admin key that works from the first start on."""
     dns_resolvers: Annotated[tuple[str, ...], NoDecode] = ()
-    """host:port, ...; empty means the machine's own resolvers."""
+    """host:port, separated by commas; empty means the machine's own resolvers."""
     dns_authoritative: bool = True
-    """Ask the authoritative servers themselves: a resolver may hold a stale "no" for hours."""
+    """Query the authoritative servers: a resolver may cache a negative answer for hours."""
     inline_deadline: Annotated[timedelta, BeforeValidator(_seconds)] = timedelta(seconds=2)
-    """Seconds that a request waits for its own reconcile before it answers what is committed."""
+    """Seconds that a request waits for its own reconcile before it returns the committed state."""
     worker_concurrency: int = Field(default=32, ge=1, le=500)
     """Hostnames, and deliveries, that one worker process works on at a time."""
     database_connections: int = Field(default=10, ge=2, le=200)
-    """Connections of one process that are kept open; as many again at peaks."""
+    """Connections that one process keeps open; at peaks it opens as many again."""
     database_tries: int = Field(default=15, ge=1, le=1000)
-    """How often to try, two seconds apart, to reach Postgres at start before giving up."""
+    """How often to try to reach Postgres at start, two seconds apart, before giving up."""
     pruning: bool = True
     """Remove old events, deliveries and deleted hostnames."""
     keep_events_days: int = Field(default=90, ge=2, le=36500)
     """How long events and their deliveries are kept; a delivery is tried for more than a day."""
     keep_deleted_days: int = Field(default=90, ge=1, le=36500)
-    """How long deleted hostnames are kept, and the secrets of removed webhook endpoints."""
+    """How long deleted hostnames and the secrets of removed webhook endpoints are kept."""
     webhooks_allow_loopback: bool = False
-    """For the demo and the tests alone: lets webhooks go to 127.0.0.1 over http."""
-    log_format: str = Field(default="json", pattern="^(json|console)$")
-    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
-    """What is logged at least; debug has a line for each call to Cloudflare."""
+    """For the demo and the tests only: allow webhooks to 127.0.0.1 over http."""
+    log_format: Literal["json", "console"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The lowest level to log; debug has a line for each call to Cloudflare."""
 
     @model_validator(mode="before")
     @classmethod
@@ -131,13 +140,17 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
+        if not _is_http_url(self.cloudflare_base_url):
+            raise ValueError("CLOUDFLARE_BASE_URL must begin with https:// or http:// and a host")
         if not _ZONE_ID.fullmatch(self.cloudflare_zone_id):
             raise ValueError("CLOUDFLARE_ZONE_ID must be 32 hexadecimal digits")
         for prefix in self.apex_prefixes:
             if not _is_prefix(prefix):
-                raise ValueError(f"APEX_PREFIXES: {prefix!r} is no address and no prefix")
+                raise ValueError(
+                    f"APEX_PREFIXES must hold addresses or prefixes, unlike {prefix!r}"
+                )
         if not self.secret_keys:
-            raise ValueError("SECRET_KEYS needs at least one key")
+            raise ValueError("SECRET_KEYS must hold at least one key")
         key = self.bootstrap_api_key
         if key is not None and len(key.get_secret_value()) < 24:  # noqa: PLR2004
             raise ValueError("BOOTSTRAP_API_KEY must have at least 24 characters")
@@ -249,12 +262,27 @@ def load_database_settings() -> DatabaseSettings:
         raise SettingsError(_lines(error)) from None
 
 
+_MUST = {
+    "missing": "is not set",
+    "bool_parsing": "must be true or false",
+    "int_parsing": "must be a whole number",
+    "float_parsing": "must be a number",
+    "time_delta_parsing": "must be a number of seconds",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be {le} or less",
+    "literal_error": "must be {expected}",
+    "string_pattern_mismatch": "must match {pattern}",
+}
+"""By pydantic's error type; filled in with what its context says."""
+
+
 def _lines(error: ValidationError) -> list[str]:
     lines = []
     for fault in error.errors(include_input=False, include_url=False):
-        text = fault["msg"].removeprefix("Value error, ")
+        text = fault["msg"].removeprefix("Value error, ").replace("Input should", "must")
         where = str(fault["loc"][0]).upper() if fault["loc"] else ""
-        if fault["type"] == "missing":
-            text = "is not set"
+        if fault["type"] in _MUST:
+            text = _MUST[fault["type"]].format(**fault.get("ctx", {}))
         lines.append(f"{PREFIX}{where} {text}" if where else f"{PREFIX}{text}")
     return lines

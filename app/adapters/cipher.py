@@ -28,7 +28,7 @@ class Cipher:
         except ValueError:
             raise NotReady(
                 "NAMEPLATE_SECRET_KEYS must hold Fernet keys (32 bytes in URL-safe base64), "
-                "newest first; `nameplate keys secret` makes one."
+                "newest first; `nameplate keys secret` generates one."
             ) from None
         self._newest = fernets[0]
 
@@ -58,5 +58,5 @@ class Cipher:
             return self._fernet.decrypt(token).decode()
         except InvalidToken:
             raise NotReady(
-                "A stored secret fits none of NAMEPLATE_SECRET_KEYS; put the former key back."
+                "NAMEPLATE_SECRET_KEYS cannot decrypt a stored secret; add the former key again."
             ) from None

@@ -46,8 +46,8 @@ _NEVER = tuple(
 
 # RFC 6761, RFC 6762, RFC 8375 and ICANN's `internal`: never names of the public internet.
 _LOCAL_NAMES = frozenset({"localhost", "local", "internal", "arpa"})
-_NOT_ENCRYPTED = "Webhooks are sent over https alone."
-_EXAMPLE = "Give an address such as `https://hooks.provider.com/nameplate`."
+_NOT_ENCRYPTED = "Webhooks are sent over https only."
+_EXAMPLE = "Give a URL such as `https://hooks.provider.com/nameplate`."
 
 
 def is_public(address: Address) -> bool:
@@ -72,11 +72,13 @@ def check_url(url: str, *, allow_loopback: bool) -> None:
     except ValueError:
         host, port = "", None
     if not host:
-        raise _invalid("This is no URL with a scheme and a host.")
+        raise _invalid("The URL must have a scheme and a host.")
     if parts.username or parts.password:
-        raise _invalid("A user name or password in it would be kept readable; leave it out.")
+        raise _invalid(
+            "The URL must not have a user name or password, because it is stored unencrypted."
+        )
     if port == 0:
-        raise _invalid("Nothing can be reached at port 0; give another one, or none for 443.")
+        raise _invalid("Port 0 cannot be reached; give another port, or none for 443.")
     here = allow_loopback and _is_loopback(host)
     if parts.scheme != "https" and not (here and parts.scheme == "http"):
         raise WebhookRefused(f"{_NOT_ENCRYPTED} {_EXAMPLE}", code="url_not_https")
@@ -85,7 +87,7 @@ def check_url(url: str, *, allow_loopback: bool) -> None:
         _refuse_inner([literal], allow_loopback=allow_loopback)
     elif host.rsplit(".", 1)[-1].lower() in _LOCAL_NAMES and not here:
         raise WebhookRefused(
-            f"{host} is a name of inner networks, which are never called; give a public one."
+            f"{host} is a name of internal networks, which are never called; give a public name."
         )
 
 
@@ -131,7 +133,9 @@ async def _addresses(host: str, resolver: dns.asyncresolver.Resolver) -> list[Ad
         # `getaddrinfo` has few threads, and one that waits cannot be cancelled.
         found = await resolver.resolve_name(host, lifetime=RESOLVE_SECONDS)
     except (OSError, dns.exception.DNSException):
-        raise WebhookRefused(f"{host} does not resolve.", code="host_unresolved") from None
+        raise WebhookRefused(
+            f"{host} does not resolve; check the name.", code="host_unresolved"
+        ) from None
     return [ipaddress.ip_address(address) for address in found.addresses()]
 
 
@@ -139,8 +143,8 @@ def _refuse_inner(addresses: list[Address], *, allow_loopback: bool) -> None:
     for address in addresses:
         if not is_public(address) and not (allow_loopback and address.is_loopback):
             raise WebhookRefused(
-                "The address leads to a private or otherwise inner network, which is never called; "
-                "give a public one."
+                "The address is in a private or internal network, which is never called; give a "
+                "public address."
             )
 
 

@@ -49,15 +49,16 @@ router = APIRouter(prefix=PATH, tags=["custom hostnames"])
     responses={
         200: {
             "model": CustomHostnameOut,
-            "description": "This tenant had it already: unchanged, whatever else was sent.",
+            "description": "The tenant has this hostname already. It stays unchanged, whatever "
+            "else was sent.",
         },
         **problems(400, 409, 413),
     },
 )
 async def create(wanted: CustomHostnameCreate, services: ServicesDep) -> JSONResponse:
-    """Accept the name and answer with the records to add.
+    """Store the hostname and return the records to add.
 
-    Cloudflare being slow or down is no error: the answer is then `pending`, and work goes on.
+    If Cloudflare is slow or down, the hostname is returned as `pending` and the work continues.
     """
     record, is_new = await services.custom_hostnames.register(
         Registration(
@@ -86,15 +87,15 @@ async def list_page(
         Query(
             default_factory=list,
             max_length=len(State),
-            description="Only those in this state, or in one of these: it may be given several "
-            "times. Left out: all but `deleted`.",
+            description="Only hostnames in this state; repeat it for several states. By default, "
+            "all states but `deleted`.",
         ),
     ],
-    tenant: Annotated[Tenant | None, Query(description="Only this tenant's.")] = None,
+    tenant: Annotated[Tenant | None, Query(description="Only hostnames of this tenant.")] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> JSONResponse:
-    """Give one page."""
+    """Return one page."""
     wanted = HostnameFilter(tenant=tenant, states=tuple(state))
     rows = await services.custom_hostnames.list_page(
         wanted, after=decode_cursor(cursor), limit=limit + 1
@@ -115,7 +116,7 @@ async def update(
     revision: RevisionDep,
     services: ServicesDep,
 ) -> JSONResponse:
-    """Change what is wanted; a live name stays live meanwhile, a failed one is tried again."""
+    """Change the hostname. A live hostname stays live meanwhile; a failed one is tried again."""
     said = wanted.model_dump(exclude_unset=True)
     edited = await services.custom_hostnames.edit(id, said, revision=revision)
     return await _answer(services, edited, 200)
@@ -130,7 +131,7 @@ async def update(
     responses=problems(404, 412),
 )
 async def delete(id: IdDep, revision: RevisionDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
-    """Wish it gone; it is `deleted` once Cloudflare confirms."""
+    """Start the removal. The hostname is `deleted` once Cloudflare confirms."""
     removed = await services.custom_hostnames.remove(id, revision=revision)
     return await _answer(services, removed, 202)
 
@@ -138,12 +139,12 @@ async def delete(id: IdDep, revision: RevisionDep, services: ServicesDep) -> JSO
 @router.post(
     "/{id}/refresh",
     dependencies=[Write],
-    summary="Look again now",
+    summary="Check again now",
     response_model=CustomHostnameOut,
     responses=problems(404, 409, 412),
 )
 async def refresh(id: IdDep, revision: RevisionDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
-    """Look at DNS and Cloudflare now, make Cloudflare look again, and revive what failed."""
+    """Check DNS and Cloudflare now, make Cloudflare check again, and retry a failed hostname."""
     refreshed = await services.custom_hostnames.refresh(id, revision=revision)
     return await _answer(services, refreshed, 200)
 
@@ -151,14 +152,15 @@ async def refresh(id: IdDep, revision: RevisionDep, services: ServicesDep) -> JS
 @router.post(
     "/{id}/adopt",
     dependencies=[Admin],
-    summary="Adopt what the zone has of this name",
+    summary="Adopt the zone's custom hostname",
     response_model=CustomHostnameOut,
     responses=problems(404, 409),
 )
 async def adopt(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
-    """Take the zone's custom hostname of this name for one that was made here.
+    """Take over the custom hostname that the zone already has with this name.
 
-    For a hostname that failed with `already_in_zone`. It is edited to what is wanted here.
+    For a hostname that failed with `already_in_zone`. Nameplate then edits the custom hostname at
+    Cloudflare to match the options stored here.
     """
     return await _answer(services, await services.operator_actions.adopt(id), 200)
 
@@ -172,26 +174,26 @@ async def adopt(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
     responses=problems(404),
 )
 async def release(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
-    """Let another tenant add the name once Cloudflare let it go, wherever its DNS points."""
+    """Let another tenant add the name once Cloudflare removed it, wherever its DNS points."""
     return await _answer(services, await services.operator_actions.release(id), 202)
 
 
 @router.get(
     "/{id}/records",
     dependencies=[Read],
-    summary="What the tenant has to add",
+    summary="List the records the tenant has to add",
     response_model=RecordsOut,
     responses=problems(404),
 )
 async def records(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
-    """Give the DNS records in the order to add them, each with what DNS says of it."""
+    """Return the DNS records in the order to add them, each with its status in DNS."""
     return JSONResponse(represent_records(await services.custom_hostnames.get(id)))
 
 
 @router.get(
     "/{id}/events",
     dependencies=[Read],
-    summary="What happened, in order",
+    summary="List the events of a hostname",
     response_model=EventPage,
     responses=problems(404),
 )
@@ -201,7 +203,7 @@ async def events(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> JSONResponse:
-    """Give one page of events, oldest first."""
+    """Return one page of events, oldest first."""
     found = await services.custom_hostnames.events(
         id, after=decode_sequence(cursor), limit=limit + 1
     )

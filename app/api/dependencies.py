@@ -28,10 +28,10 @@ def services(request: Request) -> Services:
     return found
 
 
-def known_id(id: Annotated[str, Path(description="An id as the API gave it.")]) -> str:  # noqa: A002
+def known_id(id: Annotated[str, Path(description="The id, as the API returned it.")]) -> str:  # noqa: A002
     """Refuse what no id looks like, before anybody is asked for it."""
     if not ID.fullmatch(id):
-        raise NotFound("There is nothing with this id.")
+        raise NotFound("Resource not found; check the id.")
     return id
 
 
@@ -51,9 +51,9 @@ def known_query(request: Request) -> None:
     for name in request.query_params:
         if name not in takes_many:
             known = ", ".join(f"`{each}`" for each in sorted(takes_many)) or "none"
-            detail = f"There is no such query parameter; {request.url.path} has {known}."
+            detail = f"Unknown query parameter; {request.url.path} has {known}."
         elif not takes_many[name] and len(request.query_params.getlist(name)) > 1:
-            detail = "It is given more than once; give it once."
+            detail = "The query parameter is repeated; give it once."
         else:
             continue
         raise InvalidInput(detail, code="query_unknown", parameter=name[:100])
@@ -62,7 +62,9 @@ def known_query(request: Request) -> None:
 def if_match(
     value: Annotated[
         str | None,
-        Header(alias="If-Match", description="An ETag; only its revision is compared."),
+        Header(
+            alias="If-Match", description="An ETag of the resource; only its revision is compared."
+        ),
     ] = None,
 ) -> int | None:
     """Read the revision out of an ETag."""
@@ -71,7 +73,7 @@ def if_match(
     found = _ETAG.fullmatch(value.strip())
     if found is None:
         raise InvalidInput(
-            "If-Match takes one ETag of this resource, unchanged.",
+            "If-Match must be one ETag of this resource, unchanged.",
             code="etag_invalid",
             parameter="If-Match",
         )
@@ -82,9 +84,9 @@ KnownQuery = Depends(known_query)
 ServicesDep = Annotated[Services, Depends(services)]
 IdDep = Annotated[str, Depends(known_id)]
 RevisionDep = Annotated[int | None, Depends(if_match)]
-Limit = Annotated[int, Query(ge=1, le=100, description="How many at most.")]
+Limit = Annotated[int, Query(ge=1, le=100, description="The maximum number of items to return.")]
 Cursor = Annotated[
-    str | None, Query(max_length=256, description="`next_cursor` of the page before.")
+    str | None, Query(max_length=256, description="`next_cursor` of the previous page.")
 ]
 
 

@@ -18,32 +18,32 @@ router = APIRouter(tags=["health"])
 
 @router.get(
     "/healthz",
-    summary="This process answers",
+    summary="Check that this process answers",
     responses={200: {"content": {"application/json": {"example": {"status": "ok"}}}}},
 )
 async def healthz() -> dict[str, str]:
-    """Say so, asking nobody."""
+    """Answer without checking anything else."""
     return {"status": "ok"}
 
 
 @router.get(
     "/readyz",
-    summary="This process can work",
+    summary="Check that this process can work",
     responses={
         200: {"content": {"application/json": {"example": {"status": "ready"}}}},
         503: {"description": "The database does not answer, or its schema is too old."},
     },
 )
 async def readyz(services: ServicesDep) -> dict[str, str]:
-    """Ask the database, and whether its schema is at or past what this code needs.
+    """Check that the database answers and that its schema is new enough for this code.
 
-    A bad Cloudflare token is no reason to leave the load balancer; `/v1/zones/{id}` shows it.
+    A bad Cloudflare token does not make the process unready; `/v1/zones/{id}` shows it.
     """
     try:
         async with asyncio.timeout(READY_SECONDS):
             ready = await services.database.is_ready()
     except TimeoutError:
-        raise DatabaseUnavailable("The database does not answer.") from None
+        raise DatabaseUnavailable("The database does not answer; try again.") from None
     if not ready:
         raise NotReady("The database's schema is too old; run `nameplate migrate`.")
     return {"status": "ready"}
@@ -54,13 +54,13 @@ async def readyz(services: ServicesDep) -> dict[str, str]:
     summary="Metrics for Prometheus",
     responses={
         200: {
-            "description": "Text in Prometheus's format.",
+            "description": "Metrics in the Prometheus text format.",
             "content": {"text/plain": {"example": EXAMPLE_METRICS}},
         }
     },
     response_class=Response,
 )
 async def metrics(request: Request) -> Response:
-    """Give what this process counted. No key is asked for: keep it from the outside."""
+    """Return the metrics of this process. No API key is needed: do not expose this publicly."""
     text, content_type = exposition(request.headers.get("accept", ""))
     return Response(text, headers={"content-type": content_type})

@@ -59,7 +59,7 @@ class HotReads:
         found = ID.fullmatch(record_id)
         row = await read_document(self._services.database, record_id) if found else None
         if row is None:
-            raise NotFound("There is no custom hostname with this id.")
+            raise NotFound("Custom hostname not found.")
         document, revision, sequence, view, due_at, reason = row
         etag = f'"{revision}.{sequence}.{view}"'
         tagged = {"etag": etag, "cache-control": "private, no-cache"}
@@ -97,7 +97,7 @@ HOT_PATHS: dict[str, Any] = {
         "get": {
             "tags": ["custom hostnames"],
             "summary": "Get a custom hostname",
-            "description": "With If-None-Match, 304 while nothing about it changed.",
+            "description": "With If-None-Match, answers 304 while the hostname has not changed.",
             "operationId": "get_custom_hostname",
             "security": [{"apiKey": []}],
             "parameters": [
@@ -114,7 +114,7 @@ HOT_PATHS: dict[str, Any] = {
                         }
                     },
                 },
-                "304": {"description": "Unchanged."},
+                "304": {"description": "The hostname has not changed."},
                 **{
                     str(status): {
                         "description": answer["description"],

@@ -13,7 +13,7 @@ from app.api.hot import HOT_PATHS
 DESCRIPTION = """
 Your customers' own domains on your product, through Cloudflare for SaaS.
 
-Send an API key as `Authorization: Bearer np_...`. Errors are problems after RFC 9457 with a stable
+Send an API key as `Authorization: Bearer np_...`. Errors are problems (RFC 9457) with a stable
 `code`. A hostname goes `pending -> validating -> active -> cname_verified`.
 """
 

@@ -19,20 +19,20 @@ MAX_DEPTH = 16
 def plain_text(text: str) -> str:
     """Refuse what no text column and no log line should hold."""
     if not text.isprintable():
-        raise ValueError("It holds control characters or lone surrogates; take them out.")
+        raise ValueError("Contains control characters or lone surrogates; take them out.")
     return text
 
 
 def plain_json(value: dict[str, Any]) -> dict[str, Any]:
     """Refuse JSON that Postgres cannot keep, or that is too much of it."""
     if _weight(value, 0) > MAX_METADATA:
-        raise ValueError(f"It is too much; give {MAX_METADATA} characters or fewer.")
+        raise ValueError(f"Must be {MAX_METADATA} characters or shorter.")
     return value
 
 
 def _weight(value: Any, depth: int) -> int:
     if depth > MAX_DEPTH:
-        raise ValueError(f"It is too deep; nest it {MAX_DEPTH} deep at most.")
+        raise ValueError(f"Must be nested {MAX_DEPTH} levels deep at most.")
     match value:
         case dict():
             return sum(_weight(k, depth) + _weight(v, depth + 1) + 2 for k, v in value.items())
@@ -40,10 +40,10 @@ def _weight(value: Any, depth: int) -> int:
             return sum(_weight(each, depth + 1) + 1 for each in value)
         case str():
             if "\x00" in value or (not value.isascii() and _has_surrogate(value)):
-                raise ValueError("It holds NUL or lone surrogates; take them out.")
+                raise ValueError("Contains NUL or lone surrogates; take them out.")
             return len(value)
         case float() if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124
-            raise ValueError("It holds NaN or infinity, which JSON has not; give numbers.")
+            raise ValueError("Contains NaN or infinity, which JSON does not allow; give numbers.")
         case _:
             return len(str(value))
 
@@ -65,14 +65,16 @@ class _Strict(BaseModel):
 
 
 class TlsIn(_Strict):
-    """Settings of the edge certificate; null or left out: Cloudflare's default."""
+    """TLS settings of the edge certificate; null or left out: Cloudflare's default."""
 
     min_tls_version: Literal["1.0", "1.1", "1.2", "1.3"] | None = None
     tls_1_3: Literal["on", "off"] | None = None
     http2: Literal["on", "off"] | None = None
     early_hints: Literal["on", "off"] | None = None
     ciphers: list[Annotated[PlainText, Field(min_length=1, max_length=64)]] | None = Field(
-        None, max_length=50, description="Cloudflare's names, the preferred first."
+        None,
+        max_length=50,
+        description="Cloudflare's names of the ciphers, in order of preference.",
     )
 
 
@@ -84,90 +86,88 @@ class _Choices(_Strict):
 
     plan: Annotated[PlainText, Field(max_length=64)] | None = Field(
         None,
-        description="`simple`, `zero_downtime`, `delegated` or `custom`. Left out: the one that "
+        description="`simple`, `zero_downtime`, `delegated` or `custom`. By default, the plan that "
         "works for the name and asks least of the tenant.",
     )
     dcv_method: Literal["http", "txt", "email"] | None = Field(
-        None, description="How the certificate is proved; plan `custom` alone chooses it."
+        None, description="How the certificate is validated; set it with plan `custom` only."
     )
     ownership_method: Literal["realtime", "txt", "http"] | None = Field(
-        None, description="How the hostname is proved; plan `custom` alone chooses it."
+        None, description="How ownership is validated; set it with plan `custom` only."
     )
     certificate_authority: Literal["google", "lets_encrypt", "ssl_com"] | None = None
     custom_origin_server: NameText | None = Field(
-        None, description="A proxied name of the zone, instead of the fallback origin."
+        None, description="A proxied name of the zone, used instead of the fallback origin."
     )
     custom_origin_sni: NameText | None = Field(
-        None, description="The name sent to the origin; `:request_host_header:` or a name."
+        None, description="The SNI sent to the origin: `:request_host_header:` or a name."
     )
     tls: TlsIn | None = None
     custom_metadata: Json | None = Field(
-        None, description="For Cloudflare's Workers and rules, up to 4,096 bytes."
+        None, description="Metadata for Cloudflare's Workers and rules, up to 4,096 bytes."
     )
 
 
 class CustomHostnameCreate(_Choices):
-    """A tenant wants its own domain on your product."""
+    """A custom hostname to add for a tenant."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"hostname": "shop.customer.com", "tenant": "customer-42"}]}
     )
 
     hostname: str = Field(
-        description="The name, with at most one leading `*.`; white space around it is taken off."
+        description="The name, with an optional leading `*.`; surrounding white space is removed."
     )
     tenant: Tenant = Field(description="Your own id of the tenant.")
-    zone: PlainText = Field(
-        "default", max_length=64, description="A zone's id; default: `default`."
-    )
+    zone: PlainText = Field("default", max_length=64, description="The id of a zone, or `default`.")
     metadata: Json = Field(
-        default_factory=dict, description="Anything of yours, up to 8,192 characters."
+        default_factory=dict, description="Your own data, up to 8,192 characters."
     )
 
 
 class CustomHostnameUpdate(_Choices):
-    """What shall be different: left out stays, null resets to the default."""
+    """What to change. A field left out stays as it is; null resets it to the default."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"plan": "delegated", "tls": {"min_tls_version": "1.2"}}]}
     )
 
-    metadata: Json | None = Field(None, description="Replaces what is there.")
+    metadata: Json | None = Field(None, description="Replaces the stored metadata.")
     hostname: SkipJsonSchema[Any] = None
     tenant: SkipJsonSchema[Any] = None
     zone: SkipJsonSchema[Any] = None
 
 
 class DnsRecordOut(_Strict):
-    """A record the tenant is asked to add."""
+    """A record that the tenant has to add."""
 
     type: Literal["CNAME", "A", "AAAA", "TXT", "HTTP", "EMAIL"] = Field(
-        description="HTTP: serve `value` at the URL `name`. EMAIL: answer the mail to `value`."
+        description="HTTP: serve `value` at the URL `name`. EMAIL: answer the email to `value`."
     )
     name: str
     value: str
     purpose: Literal["routing", "ownership", "certificate", "delegation"]
     when: Literal["before", "with", "after"] = Field(
-        description="Before the switch, or the switch itself; none is for after it today."
+        description="`before`: before the switch. `with`: the switch itself. `after`: unused today."
     )
     status: Literal["missing", "wrong", "found", "unknown"]
-    note: str | None = Field(description="How long to keep it, or what stands in its way.")
+    note: str | None = Field(description="How long to keep the record, or what prevents it.")
 
 
 class CloudflareOut(_Strict):
-    """What Cloudflare last said; its statuses are its own words."""
+    """What Cloudflare last reported; the statuses are Cloudflare's own."""
 
     id: str | None
     hostname_status: str | None
     ssl_status: str | None
     errors: list[str]
     custom_metadata: Literal["none", "sent", "withheld"] = Field(
-        description="`withheld`: the Cloudflare plan takes none."
+        description="`withheld`: the Cloudflare plan does not include custom metadata."
     )
 
 
 class EvidenceOut(_Strict):
-    """By what the name's DNS does or does not point at the target."""
+    """The DNS answers that show whether the name points at the CNAME target."""
 
     kind: Literal["cname", "apex", "flattened", "points_elsewhere", "absent"]
     chain: list[str]
@@ -175,7 +175,7 @@ class EvidenceOut(_Strict):
 
 
 class DnsOut(_Strict):
-    """What DNS last said; null means it could not be asked yet."""
+    """The last DNS check; null: DNS could not be checked yet."""
 
     points_at_target: bool | None
     evidence: EvidenceOut | None
@@ -260,7 +260,7 @@ class CustomHostnameOut(_Strict):
     tenant: str
     zone: str
     plan: str
-    dcv_method: str = Field(description="What the plan does, or what was chosen.")
+    dcv_method: str = Field(description="The method of the plan, or the chosen one.")
     ownership_method: str
     certificate_authority: str | None
     custom_origin_server: str | None
@@ -271,25 +271,27 @@ class CustomHostnameOut(_Strict):
     reason: str = Field(json_schema_extra={"enum": [str(reason) for reason in Reason]})
     message: str
     waiting_on: WaitingOn
-    switch_safe: bool = Field(description="The tenant may point the CNAME here now.")
-    serving: bool = Field(description="Traffic flows: the hostname is live.")
+    switch_safe: bool = Field(description="Whether the tenant may point the CNAME here now.")
+    serving: bool = Field(description="Whether traffic flows: the hostname is live.")
     records: list[DnsRecordOut]
-    records_complete: bool = Field(description="False while Cloudflare still prepares tokens.")
+    records_complete: bool = Field(description="False while Cloudflare is still preparing tokens.")
     next: int | None = Field(
-        description="The place in `records` of the one to add now; null: nothing to add now."
+        description="The index in `records` of the record to add now; null: nothing to add now."
     )
     warning: str | None
     cloudflare: CloudflareOut
     dns: DnsOut
     metadata: dict[str, Any]
     name_released_at: datetime | None = Field(
-        description="Since when others may add the name: it was not set up in time, or was freed."
+        description="Since when other tenants may add the name: never set up in time, or released."
     )
-    revision: int = Field(description="Rises with changes made through the API.")
+    revision: int = Field(description="Rises with each change made through the API.")
     created_at: datetime
     updated_at: datetime
-    activated_at: datetime | None = Field(description="First arrival in `active`.")
-    verified_at: datetime | None = Field(description="First arrival in `cname_verified`.")
+    activated_at: datetime | None = Field(description="When the hostname first became `active`.")
+    verified_at: datetime | None = Field(
+        description="When the hostname first became `cname_verified`."
+    )
     queue: QueueOut | None = Field(
         description="Its position while its creation is queued; always null in lists."
     )
@@ -308,7 +310,7 @@ EXAMPLE_EVENT: dict[str, Any] = {
 
 
 class EventOut(_Strict):
-    """One step of one hostname; `sequence` has no gaps."""
+    """An event of one hostname; `sequence` has no gaps."""
 
     model_config = ConfigDict(
         extra="forbid", populate_by_name=True, json_schema_extra={"examples": [EXAMPLE_EVENT]}
@@ -324,7 +326,7 @@ class EventOut(_Strict):
 
 
 class RecordsOut(_Strict):
-    """What to add at the tenant's DNS provider."""
+    """The records to add at the tenant's DNS provider."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -373,7 +375,7 @@ class EventPage(_Strict):
 
 
 class WebhookEndpointCreate(_Strict):
-    """An address that wants events."""
+    """An address that receives events."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -389,9 +391,11 @@ class WebhookEndpointCreate(_Strict):
 
     url: PlainText = Field(max_length=2048)
     event_types: list[Annotated[PlainText, Field(max_length=128)]] = Field(
-        default_factory=list, max_length=50, description="Empty: all."
+        default_factory=list, max_length=50, description="Event types to send; empty: all."
     )
-    tenant: Tenant | None = Field(None, description="Only this tenant's events; null: all.")
+    tenant: Tenant | None = Field(
+        None, description="Send only events of this tenant; null: all tenants."
+    )
 
 
 EXAMPLE_ENDPOINT: dict[str, Any] = {
@@ -416,7 +420,7 @@ class WebhookEndpointOut(_Strict):
 
 
 class WebhookEndpointCreated(WebhookEndpointOut):
-    """A new webhook endpoint, with the secret that is shown this once."""
+    """A new webhook endpoint with its secret, which is shown only once."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -441,15 +445,19 @@ class WebhookEndpointPage(_Strict):
 
 
 class FieldErrorOut(BaseModel):
-    """One fault in what was sent: in the body, or in a parameter of the query or header."""
+    """A validation error in the body, or in a parameter of the query or header."""
 
-    pointer: str | None = Field(None, description="A JSON pointer into the body; empty: all of it.")
-    parameter: str | None = Field(None, description="The parameter's name, in place of `pointer`.")
+    pointer: str | None = Field(
+        None, description="A JSON pointer into the body; empty: the whole body."
+    )
+    parameter: str | None = Field(
+        None, description="The name of the parameter, instead of `pointer`."
+    )
     detail: str
 
 
 class ProblemOut(BaseModel):
-    """A problem after RFC 9457; `code` is stable."""
+    """A problem (RFC 9457); `code` is stable."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -458,12 +466,12 @@ class ProblemOut(BaseModel):
                     "type": "urn:nameplate:problem:hostname_is_ip",
                     "title": "Unprocessable Entity",
                     "status": 422,
-                    "detail": "An IP address is no hostname; give a name.",
+                    "detail": "Give a hostname, not an IP address.",
                     "code": "hostname_is_ip",
                     "errors": [
                         {
                             "pointer": "/hostname",
-                            "detail": "An IP address is no hostname; give a name.",
+                            "detail": "Give a hostname, not an IP address.",
                         }
                     ],
                 }

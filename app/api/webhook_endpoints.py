@@ -29,7 +29,7 @@ router = APIRouter(prefix="/v1/webhook-endpoints", tags=["webhook endpoints"])
     responses=problems(400, 413),
 )
 async def create(wanted: WebhookEndpointCreate, services: ServicesDep) -> JSONResponse:
-    """Add one; its signing secret is shown this once (Standard Webhooks)."""
+    """Add a webhook endpoint. Only this response has its signing secret (Standard Webhooks)."""
     endpoint, secret = await services.webhook_endpoints.create(
         wanted.url, event_types=wanted.event_types, tenant=wanted.tenant
     )
@@ -47,7 +47,7 @@ async def create(wanted: WebhookEndpointCreate, services: ServicesDep) -> JSONRe
 async def list_page(
     services: ServicesDep, cursor: Cursor = None, limit: Limit = 50
 ) -> JSONResponse:
-    """Give one page."""
+    """Return one page."""
     found = await services.webhook_endpoints.list_page(after=decode_cursor(cursor), limit=limit + 1)
     return JSONResponse(page([_shown(endpoint) for endpoint in found], limit))
 
@@ -60,7 +60,7 @@ async def list_page(
     responses=problems(404),
 )
 async def get(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
-    """Give one, without its secret."""
+    """Return the endpoint without its secret."""
     return JSONResponse(_shown(await services.webhook_endpoints.get(id)))
 
 
@@ -73,7 +73,7 @@ async def get(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
     responses=problems(404),
 )
 async def delete(id: IdDep, services: ServicesDep) -> Response:  # noqa: A002
-    """Close it; what it was still owed is cancelled."""
+    """Remove the endpoint and cancel its outstanding deliveries."""
     await services.webhook_endpoints.delete(id)
     return Response(status_code=204)
 

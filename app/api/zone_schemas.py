@@ -16,13 +16,11 @@ class _Strict(BaseModel):
 
 
 class PartOut(_Strict):
-    """One record the set-up needs."""
+    """A record that the setup needs."""
 
     name: str
     state: Literal["present", "created", "proxied", "points_elsewhere", "missing", "unknown"] = (
-        Field(
-            description="`points_elsewhere`: it exists and is kept; it does not point at `origin`."
-        )
+        Field(description="`points_elsewhere`: the record is kept; it does not point at `origin`.")
     )
     type: str | None
     content: str | None
@@ -30,7 +28,7 @@ class PartOut(_Strict):
 
 
 class FallbackOriginOut(_Strict):
-    """The zone's fallback origin as Cloudflare reports it."""
+    """The zone's fallback origin, as Cloudflare reports it."""
 
     origin: str
     status: str
@@ -88,17 +86,19 @@ EXAMPLE_USAGE: dict[str, Any] = {
 
 
 class PauseOut(_Strict):
-    """Why work on the zone is stopped."""
+    """Why work on the zone is paused."""
 
     reason: str = Field(json_schema_extra={"enum": [str(reason) for reason in PauseReason]})
     message: str
     detail: str | None
     since: datetime
-    retry_at: datetime | None = Field(description="When it is tried again; null: by hand alone.")
+    retry_at: datetime | None = Field(
+        description="When Nameplate tries again; null: an operator must resume the zone."
+    )
 
 
 class ZoneOut(_Strict):
-    """A zone of the provider's at Cloudflare."""
+    """A Cloudflare zone of the provider."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE_ZONE]})
 
@@ -108,13 +108,13 @@ class ZoneOut(_Strict):
     is_default: bool
     cname_target: str
     fallback_origin: str
-    budget: str = Field(description="The budget of Cloudflare calls that it draws on.")
+    budget: str = Field(description="The budget that counts the zone's Cloudflare calls.")
     paused: PauseOut | None
     created_at: datetime
 
 
 class SetupOut(_Strict):
-    """The three parts of a zone's set-up."""
+    """The three parts of a zone's setup."""
 
     fallback_origin_record: PartOut
     fallback_origin: FallbackOriginOut | None
@@ -122,17 +122,17 @@ class SetupOut(_Strict):
 
 
 class ZoneReportOut(ZoneOut):
-    """A zone, with what Cloudflare says of it at this moment."""
+    """A zone with its current state at Cloudflare."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE_USAGE]})
 
-    is_ready: bool = Field(description="Hostnames can validate here.")
+    is_ready: bool = Field(description="Whether hostnames can validate in this zone.")
     token: str = Field(description="`active`, or what is wrong with the token.")
     saas_enabled: bool | None = Field(
-        description="Whether Cloudflare for SaaS is enabled; null where Cloudflare did not say."
+        description="Whether Cloudflare for SaaS is enabled; null: Cloudflare did not say."
     )
     missing_permissions: list[str] = Field(
-        description="What the token may not do, by Cloudflare's names of the permissions."
+        description="The permissions that the token lacks, by Cloudflare's names."
     )
     quota: QuotaOut | None
     setup: SetupOut
@@ -151,7 +151,7 @@ class ZonePage(_Strict):
 
 
 class ZoneSetUp(_Strict):
-    """What the set-up needs to know where nothing is set up yet."""
+    """What the setup of a new zone needs."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"origin": "192.0.2.10"}]}
@@ -159,7 +159,7 @@ class ZoneSetUp(_Strict):
 
     origin: NameText | None = Field(
         None,
-        description="Where your application answers: an IPv4 or IPv6 address, or one hostname.",
+        description="The address of your application: an IPv4 or IPv6 address, or one hostname.",
     )
 
 
@@ -186,19 +186,19 @@ EXAMPLE_BUDGET: dict[str, Any] = {
 
 
 class SpentOut(_Strict):
-    """Calls of the last window by what they were for."""
+    """Calls within the last window, by purpose."""
 
     interactive: int
     creation: int
     validation: int
     resync: int
     elsewhere: int = Field(
-        description="Calls that other programs made within the same limit, as Cloudflare counts."
+        description="Calls that other programs made within the same limit, by Cloudflare's count."
     )
 
 
 class CreationsOut(_Strict):
-    """The limit of creations."""
+    """The rate limit of creations."""
 
     limit: int
     spendable: int
@@ -212,36 +212,36 @@ class QueueLengthOut(_Strict):
 
     waiting: int
     within_share: int = Field(
-        description="Of these, the first three of each tenant, which are served first."
+        description="How many of them are among the first three of their tenant; these go first."
     )
     estimated_empty_at: datetime | None
 
 
 class QueuesOut(_Strict):
-    """Who waits, and for what."""
+    """How many hostnames wait, by purpose."""
 
     creation: QueueLengthOut
     validation: QueueLengthOut
 
 
 class BudgetOut(_Strict):
-    """The budget of Cloudflare calls that a zone draws on."""
+    """The budget of Cloudflare calls of a zone."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE_BUDGET]})
 
     name: str
-    limit: int = Field(description="Calls that Cloudflare takes within a window.")
+    limit: int = Field(description="Calls that Cloudflare allows within a window.")
     spendable: int = Field(description="How many of them this service may make.")
     window_seconds: float
-    available: int = Field(description="Calls that could be made at this moment.")
+    available: int = Field(description="Calls that this service can make now.")
     spent: SpentOut
-    blocked_until: datetime | None = Field(description="Cloudflare refuses all calls until then.")
+    blocked_until: datetime | None = Field(description="Until when Cloudflare refuses all calls.")
     creations: CreationsOut
     queues: QueuesOut
 
 
 class ZonePauseIn(_Strict):
-    """Why a person pauses the zone."""
+    """Why the operator pauses the zone."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"detail": "Cloudflare has an incident"}]}
@@ -251,7 +251,7 @@ class ZonePauseIn(_Strict):
 
 
 class ZoneResumeIn(_Strict):
-    """How the zone goes on."""
+    """How to resume the zone."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"accept_regressions": False}]}
@@ -259,5 +259,6 @@ class ZoneResumeIn(_Strict):
 
     accept_regressions: bool = Field(
         default=False,
-        description="What stopped the zone is true: tell the tenants, and let no breaker stop it.",
+        description="Accept the losses that paused the zone: emit their events, and leave the "
+        "breaker off until every hostname was checked again.",
     )

@@ -35,7 +35,7 @@ router = APIRouter(prefix="/v1/zones", tags=["zones"])
     responses=problems(),
 )
 async def list_page(services: ServicesDep) -> JSONResponse:
-    """Give all of them."""
+    """Return all zones."""
     zones = await services.zones.list()
     return JSONResponse({"data": [_shown(zone) for zone in zones], "next_cursor": None})
 
@@ -43,19 +43,19 @@ async def list_page(services: ServicesDep) -> JSONResponse:
 @router.get(
     "/{id}",
     dependencies=[Read],
-    summary="Get a zone, and how it stands at Cloudflare",
+    summary="Get a zone and its state at Cloudflare",
     response_model=ZoneReportOut,
     responses=problems(404),
 )
 async def get(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
-    """Give one; `default` names the default one."""
+    """Return one zone. The id `default` is the default zone."""
     return JSONResponse(_report(await services.zones.get(id)))
 
 
 @router.post(
     "/{id}/setup",
     dependencies=[Admin],
-    summary="Set a zone up",
+    summary="Set up a zone",
     response_model=ZoneReportOut,
     responses=problems(400, 404, 502, 503),
 )
@@ -64,10 +64,10 @@ async def set_up(
     services: ServicesDep,
     wanted: ZoneSetUp | None = None,
 ) -> JSONResponse:
-    """Make the fallback origin's record, the fallback origin and the CNAME target, if missing.
+    """Create the fallback origin's record, the fallback origin and the CNAME target, if missing.
 
-    Doing it again changes nothing and reports how each part stands; a record that leads elsewhere
-    than `origin` says is shown as `points_elsewhere`, and stays.
+    A repeated call changes nothing and reports the state of each part. A record that does not point
+    at `origin` is kept and shown as `points_elsewhere`.
     """
     origin = wanted.origin if wanted else None
     return JSONResponse(_report(await services.zones.set_up(id, origin=origin)))
@@ -76,19 +76,19 @@ async def set_up(
 @router.get(
     "/{id}/budget",
     dependencies=[Read],
-    summary="Get the budget of Cloudflare calls that a zone draws on",
+    summary="Get a zone's budget of Cloudflare calls",
     response_model=BudgetOut,
     responses=problems(404),
 )
 async def budget(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
-    """Say what was spent on what, what is left, and who waits; asks Cloudflare nothing."""
+    """Return what was spent on what, what is left, and how many wait, without asking Cloudflare."""
     return JSONResponse(_budget(await services.zones.budget(id)))
 
 
 @router.post(
     "/{id}/pause",
     dependencies=[Admin],
-    summary="Stop work on a zone",
+    summary="Pause work on a zone",
     response_model=ZoneOut,
     responses=problems(400, 404, 409),
 )
@@ -97,7 +97,7 @@ async def pause(
     services: ServicesDep,
     wanted: ZonePauseIn | None = None,
 ) -> JSONResponse:
-    """Ask Cloudflare nothing, and conclude nothing, until the zone is resumed."""
+    """Make no calls to Cloudflare and change no states until the zone is resumed."""
     detail = wanted.detail if wanted else None
     return JSONResponse(_shown(await services.pauses.pause_by_operator(id, detail=detail)))
 
@@ -105,7 +105,7 @@ async def pause(
 @router.post(
     "/{id}/resume",
     dependencies=[Admin],
-    summary="Let work on a zone go on",
+    summary="Resume work on a zone",
     response_model=ZoneOut,
     responses=problems(400, 404, 409),
 )
@@ -114,7 +114,7 @@ async def resume(
     services: ServicesDep,
     wanted: ZoneResumeIn | None = None,
 ) -> JSONResponse:
-    """Go on, what fell due meanwhile spread over an hour at most."""
+    """Resume work. What fell due during the pause is spread over at most one hour."""
     accept = wanted.accept_regressions if wanted else False
     return JSONResponse(_shown(await services.pauses.resume(id, accept_regressions=accept)))
 

@@ -109,12 +109,10 @@ class HostnameTaken(Conflict):
     field = "/hostname"
 
     def __init__(self, name: str, *, in_the_way: str) -> None:
-        shared = (
-            "" if in_the_way == name else f", and {name} would be the same object at Cloudflare"
-        )
+        shared = "" if in_the_way == name else f", and {name} would share its object at Cloudflare"
         super().__init__(
-            f"{in_the_way} is another tenant's here{shared}. {name} can be added once {in_the_way} "
-            "is removed; choose another name until then."
+            f"{in_the_way} belongs to another tenant{shared}. {name} can be added once "
+            f"{in_the_way} is removed; until then, choose another name."
         )
 
 

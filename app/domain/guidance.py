@@ -30,12 +30,14 @@ from app.domain.reason import Reason, WaitingOn
 from app.domain.siblings import covers_wildcard, serves
 
 PRE_VALIDATION_WARNING = (
-    "Switch the CNAME only after both the hostname status and the certificate status are active: "
-    "earlier, visitors would meet errors until they are."
+    "Switch the CNAME only after both the hostname status and the certificate status are active. "
+    "Until then, visitors would see errors."
 )
-TARGET_WARNING = "The CNAME target has no address at the moment; do not switch before it has one."
+TARGET_WARNING = (
+    "The CNAME target has no address at the moment. Wait until it has one, then switch."
+)
 NOTHING_TO_ADD = (
-    "There is nothing to add at the moment; Cloudflare has yet to look at the hostname again."
+    "There is nothing to add at the moment. Cloudflare has not checked the hostname again yet."
 )
 
 _ASKED_FOR: dict[Reason, frozenset[Purpose]] = {

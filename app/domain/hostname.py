@@ -98,7 +98,7 @@ def spell_hostname(text: str) -> str:
         _check_label(label)
     if len(name) > MAX_LENGTH:
         raise InvalidHostname(
-            "hostname_too_long", f"A hostname has at most {MAX_LENGTH} characters."
+            "hostname_too_long", f"A hostname must have at most {MAX_LENGTH} characters."
         )
     return name
 
@@ -125,8 +125,8 @@ def refuse_own_names(hostname: Hostname, *, zone_name: str | None, own: tuple[st
     if hostname.base in {zone_name, *own}:
         raise InvalidHostname(
             "hostname_is_ours",
-            "This name is of the provider's own set-up (the apex of its zone, its CNAME target or "
-            "fallback origin) and cannot be a custom hostname.",
+            "The provider uses this name itself: it is the apex of the zone, the CNAME target or "
+            "the fallback origin. Choose another name.",
         )
 
 
@@ -134,7 +134,7 @@ def _trimmed(text: str) -> str:
     # An A-label is never shorter than its U-label, so a longer text cannot become valid.
     if len(text) > 4 * MAX_LENGTH:
         raise InvalidHostname(
-            "hostname_too_long", f"A hostname has at most {MAX_LENGTH} characters."
+            "hostname_too_long", f"A hostname must have at most {MAX_LENGTH} characters."
         )
     typed = trim(text)
     if "://" in typed or "/" in typed:
@@ -143,7 +143,7 @@ def _trimmed(text: str) -> str:
         )
     typed = _FULL_STOPS.sub(".", typed).removesuffix(".")
     if not typed:
-        raise InvalidHostname("hostname_empty", "The hostname is empty.")
+        raise InvalidHostname("hostname_empty", "A hostname must not be empty.")
     return typed
 
 
@@ -154,8 +154,8 @@ def _refuse_characters(typed: str) -> None:
         if not (is_star or (character.isascii() and character.isalnum()) or character in "-."):
             raise InvalidHostname(
                 "hostname_invalid_character",
-                f"Character {place}, {_called(character)}, cannot stand in a hostname, which has "
-                "only letters, digits and hyphens between its dots.",
+                f"Character {place}, {_called(character)}, is not allowed in a hostname. Use only "
+                "letters, digits and hyphens between the dots.",
             )
     place = 1
     for label in typed.split("."):
@@ -163,8 +163,8 @@ def _refuse_characters(typed: str) -> None:
             if label and label[at] == "-":
                 raise InvalidHostname(
                     "hostname_invalid_character",
-                    f"Character {place + at}, '-', cannot stand there: no part between two dots "
-                    "begins or ends with a hyphen.",
+                    f"Character {place + at}, '-', is not allowed there: the parts between the "
+                    "dots must not begin or end with a hyphen.",
                 )
         place += len(label) + 1
 
@@ -203,7 +203,7 @@ def _ascii(text: str) -> str:
     if "*" in rest or not rest:
         raise InvalidHostname(
             "wildcard_misplaced",
-            "A wildcard is one `*.` at the very beginning: `*.shop.com`.",
+            "A wildcard must be one `*.` at the very beginning, such as `*.shop.com`.",
         )
     if rest.isascii():
         return prefix + rest.lower()
@@ -212,35 +212,36 @@ def _ascii(text: str) -> str:
     except (idna.IDNAError, UnicodeError) as error:
         found = _first_not_idna(text)
         if found is None:
-            detail = f"Not a valid internationalised hostname (IDNA 2008): {error}."
+            detail = f"This is not a valid internationalised hostname (IDNA 2008): {error}."
         else:
             place, character = found
-            detail = f"Character {place}, {_called(character)}, cannot stand there (IDNA 2008)."
+            detail = f"Character {place}, {_called(character)}, is not allowed there (IDNA 2008)."
         raise InvalidHostname("hostname_not_idna", detail) from error
 
 
 def _refuse_addresses(base: str) -> None:
     if "[" in base or "]" in base or base.count(":") > 1:
-        raise InvalidHostname("hostname_is_ip", "An IP address is no hostname; give a name.")
+        raise InvalidHostname("hostname_is_ip", "Give a hostname, not an IP address.")
     if ":" in base:
         raise InvalidHostname("hostname_has_port", "Give the hostname without a port.")
     # Every notation that inet_aton accepts ends in a number (WHATWG URL, "ends in a number").
     if _IPV4_PART.fullmatch(base.rsplit(".", 1)[-1]):
-        raise InvalidHostname("hostname_is_ip", "An IP address is no hostname; give a name.")
+        raise InvalidHostname("hostname_is_ip", "Give a hostname, not an IP address.")
 
 
 def _check_label(label: str) -> None:
     if not label:
-        raise InvalidHostname("label_empty", "A label between two dots is empty.")
+        raise InvalidHostname("label_empty", "The hostname has a dot too many; remove it.")
     if len(label) > MAX_LABEL:
         raise InvalidHostname(
-            "label_too_long", f"A part between two dots has at most {MAX_LABEL} characters."
+            "label_too_long",
+            f"Each part between two dots must have at most {MAX_LABEL} characters.",
         )
     if not _LABEL.fullmatch(label):
         raise InvalidHostname(
             "hostname_invalid_character",
-            "A hostname has only letters, digits and hyphens between its dots, and no part "
-            "begins or ends with a hyphen.",
+            "A hostname must have only letters, digits and hyphens between its dots, and its parts "
+            "must not begin or end with a hyphen.",
         )
     if label[2:4] == "--":
         _check_a_label(label)
@@ -252,7 +253,7 @@ def _check_a_label(label: str) -> None:
     except (idna.IDNAError, UnicodeError) as error:
         raise InvalidHostname(
             "hostname_not_idna",
-            f"{label!r} has hyphens in third and fourth place but is no A-label: {error}.",
+            f"{label!r} has hyphens in third and fourth place but is not an A-label: {error}.",
         ) from error
     # Modifier letters (Lm) belong to every script.
     letters = (c for c in unicode_label if c.isalpha() and unicodedata.category(c) != "Lm")
@@ -260,17 +261,22 @@ def _check_a_label(label: str) -> None:
     if len(scripts) > 1 and not any(scripts <= together for together in _WRITTEN_TOGETHER):
         raise InvalidHostname(
             "hostname_mixes_scripts",
-            f"{label!r} mixes scripts that do not belong together: {', '.join(sorted(scripts))}.",
+            f"{label!r} mixes scripts that do not belong together: {', '.join(sorted(scripts))}. "
+            "Choose a name in one script.",
         )
 
 
 def _refuse_reserved(base: str) -> None:
     top = base.rsplit(".", 1)[-1]
     if top in RESERVED_TOP_LEVEL:
-        raise InvalidHostname("hostname_reserved", f"Names under `{top}` are never public.")
+        raise InvalidHostname(
+            "hostname_reserved", f"Names under `{top}` are never public; choose another."
+        )
     if any(base == name or base.endswith("." + name) for name in RESERVED_DOMAINS):
         raise InvalidHostname(
-            "hostname_reserved", "example.com, example.net and example.org are for documentation."
+            "hostname_reserved",
+            "example.com, example.net and example.org are reserved for documentation; choose "
+            "another name.",
         )
 
 
@@ -278,10 +284,11 @@ def _refuse_suffix(base: str, public_suffix: PublicSuffix) -> None:
     suffix = public_suffix(base)
     if suffix is None:
         raise InvalidHostname(
-            "top_level_domain_unknown", "The name does not end in a known public top-level domain."
+            "top_level_domain_unknown",
+            "The name must end in a known public top-level domain; check its spelling.",
         )
     if suffix == base:
         raise InvalidHostname(
             "hostname_is_public_suffix",
-            "This is a public suffix, under which others register names; give a name below it.",
+            "This is a public suffix: others register names below it. Give a name below it.",
         )

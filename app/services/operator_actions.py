@@ -42,7 +42,7 @@ class OperatorActions:
         async with self._database.transaction() as tx:
             found = await store.find_id(tx, text.strip().lower().removesuffix("."))
         if found is None:
-            raise NotFound(f"There is no custom hostname {text[:300]!r} here.")
+            raise NotFound(f"Custom hostname {text[:300]!r} not found.")
         return found
 
     async def release(self, record_id: str) -> CustomHostname:
@@ -77,7 +77,7 @@ class OperatorActions:
             refuse_leaving(before)
             if (before.state, before.reason) != (State.FAILED, Reason.ALREADY_IN_ZONE):
                 raise Conflict(
-                    "Only a hostname that failed with `already_in_zone` can adopt what is there.",
+                    "Only a hostname that failed with `already_in_zone` can be adopted.",
                     code="nothing_to_adopt",
                 )
             now = await read_now(tx)

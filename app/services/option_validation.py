@@ -103,8 +103,8 @@ class OptionValidator:
         if plan is None and hostname.is_wildcard and sibling.plan is Plan.SIMPLE:
             raise SiblingDiffers(
                 "/plan",
-                f"{sibling.hostname.name} has plan `simple`, which no wildcard can have, and both "
-                "are one object at Cloudflare. PATCH it to `delegated` first.",
+                f"{sibling.hostname.name} shares its object at Cloudflare with this wildcard, and "
+                "has plan `simple`, which a wildcard cannot use. PATCH it to `delegated` first.",
             )
         parsed = parse_plan(plan or str(sibling.plan), hostname)
         choice = ChosenOptions(parsed, hostname, merge_options(sibling.options, said))
@@ -176,8 +176,8 @@ def _refuse_unshared_zone(zone: Zone, sibling: CustomHostname) -> None:
     if zone.id != sibling.zone.id:
         raise SiblingDiffers(
             "/zone",
-            f"{sibling.hostname.name} is in zone {sibling.zone.id}, and both are one object at "
-            "Cloudflare; name that zone.",
+            f"{sibling.hostname.name} shares its object at Cloudflare with this hostname, and is "
+            f"in zone {sibling.zone.id}; use that zone.",
         )
 
 
@@ -192,6 +192,6 @@ def _refuse_difference(choice: ChosenOptions, sibling: CustomHostname) -> None:
         if wanted != theirs:
             raise SiblingDiffers(
                 f"/{name}",
-                f"{sibling.hostname.name} has another `{name}`, and both are one object at "
-                "Cloudflare. Leave it out to have the same, or PATCH that one first.",
+                f"{sibling.hostname.name} shares its object at Cloudflare with this hostname and "
+                f"has another `{name}`. Leave it out to use the same, or PATCH the other first.",
             )

@@ -121,7 +121,7 @@ class RateLimiter:
         )
         if grant.granted < calls:
             raise BudgetSpent(
-                "The budget of Cloudflare calls has none to spare at the moment.",
+                "The budget of Cloudflare calls is used up for now; try again later.",
                 retry_after=grant.wait,
             )
 

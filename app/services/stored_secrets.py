@@ -53,7 +53,7 @@ class StoredSecrets:
                     break
                 after = secrets[-1].id
         if unreadable:
-            raise NotReady(f"{rotated} secrets are encrypted anew. {_unreadable(unreadable)}")
+            raise NotReady(f"{rotated} secrets were re-encrypted. {_unreadable(unreadable)}")
         return rotated, kept
 
     async def require_readable(self) -> None:
@@ -95,15 +95,15 @@ class StoredSecrets:
             InvalidInput: the text cannot be a token.
         """
         if len(token) < LEAST_TOKEN or any(each.isspace() for each in token):
-            raise InvalidInput("An API token has no spaces and at least 20 characters.")
+            raise InvalidInput("An API token must have at least 20 characters and no spaces.")
         async with self._database.transaction() as tx:
             zone = await get_zone(tx, zone_id)
             if zone is None:
-                raise NotFound("There is no zone with this id.")
+                raise NotFound("Zone not found; `nameplate zones list` lists all zones.")
             if zone.is_default and self._is_readable(zone.api_token):
                 raise Conflict(
-                    "The default zone's token is NAMEPLATE_CLOUDFLARE_API_TOKEN; change that and "
-                    "restart.",
+                    "The default zone's token is NAMEPLATE_CLOUDFLARE_API_TOKEN; change that "
+                    "setting and restart.",
                     code="token_is_a_setting",
                 )
             await save_token(tx, zone.id, self._cipher.encrypt(token))
@@ -113,7 +113,7 @@ class StoredSecrets:
 def _unreadable(names: list[str]) -> str:
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return (
-        f"No key of NAMEPLATE_SECRET_KEYS decrypts {', '.join(names[:MOST_NAMED])}{more}. Put the "
-        "former key back, last; where it is lost, `nameplate zones set-token` gives a zone another "
-        "token, and an endpoint is made anew."
+        f"NAMEPLATE_SECRET_KEYS cannot decrypt {', '.join(names[:MOST_NAMED])}{more}. Add "
+        "the former key again, as the last one. If it is lost, set a zone's token with `nameplate "
+        "zones set-token`, and remove a webhook endpoint and add it again."
     )

@@ -91,11 +91,12 @@ class WebhookEndpoints:
         for index, event_type in enumerate(event_types):
             if event_type not in known:
                 raise InvalidInput(
-                    f"No event type {event_type[:64]!r}; there are {', '.join(sorted(known))}.",
+                    f"Unknown event type {event_type[:64]!r}; "
+                    f"choose from {', '.join(sorted(known))}.",
                     code="event_type_unknown",
                     field=f"/event_types/{index}",
                 )
 
 
 def _unknown() -> NotFound:
-    return NotFound("There is no webhook endpoint with this id.")
+    return NotFound("Webhook endpoint not found.")

@@ -195,7 +195,7 @@ async def _open(tx: Connection, zone_id: str, pause: Pause) -> None:
 async def _named(tx: Connection, zone_id: str) -> Zone:
     zone = await store.get_zone(tx, zone_id)
     if zone is None:
-        raise NotFound("There is no zone with this id.")
+        raise NotFound("Zone not found.")
     return zone
 
 

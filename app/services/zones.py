@@ -199,7 +199,7 @@ class Zones:
         async with self._database.transaction() as tx:
             zone = await store.get_zone(tx, zone_id)
         if zone is None:
-            raise NotFound("There is no zone with this id.")
+            raise NotFound("Zone not found.")
         return zone, zone.access(self._cipher.decrypt(zone.api_token))
 
     async def _make(self, zone: Zone, access: ZoneAccess, origin: Origin | None) -> ZoneReport:
@@ -283,7 +283,7 @@ class Zones:
             return Part(name, state, record)
         if origin is None:
             raise InvalidInput(
-                f"{name} has no record yet; say in `origin` where it leads, an address or a name.",
+                f"{name} has no record yet; give its target in `origin`, an address or a name.",
                 code="origin_required",
                 field="/origin",
             )

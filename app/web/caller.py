@@ -23,12 +23,12 @@ async def authenticate(
     """
     scheme, _, secret = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not secret:
-        raise Unauthenticated("Send an API key: `Authorization: Bearer np_...`.")
+        raise Unauthenticated("Send an API key as `Authorization: Bearer np_...`.")
     key = await services.api_keys.find(secret, address=address)
     if key is None:
         raise Unauthenticated("This API key is unknown or was revoked.")
     if not Scope(key.scope).includes(needed):
-        raise Forbidden(f"This needs scope `{needed}`; the key has `{key.scope}`.")
+        raise Forbidden(f"This needs an API key with scope `{needed}`; yours has `{key.scope}`.")
     return key
 
 

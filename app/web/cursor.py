@@ -53,7 +53,7 @@ def decode_sequence(cursor: str | None) -> int:
 
 def _not_ours() -> InvalidInput:
     return InvalidInput(
-        "Pass `next_cursor` of the page before, unchanged.",
+        "Pass `next_cursor` of the previous page, unchanged.",
         code="cursor_invalid",
         parameter="cursor",
     )

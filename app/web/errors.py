@@ -115,9 +115,11 @@ def _invalid_request(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
     found = error.errors()
     if any(fault["type"] == "json_invalid" for fault in found):
-        return problem(HTTPStatus.BAD_REQUEST, "body_not_json", "The body is not valid JSON.")
+        return problem(
+            HTTPStatus.BAD_REQUEST, "body_not_json", "The request body must be valid JSON."
+        )
     if any(isinstance(fault.get("input"), bytes) for fault in found):
-        said = "Send the body as JSON, with `Content-Type: application/json`."
+        said = "Send the request body as JSON, with `Content-Type: application/json`."
         return problem(HTTPStatus.BAD_REQUEST, "body_not_json", said)
     faults = [field_error_of(fault) for fault in found[:MOST_FIELD_ERRORS]]
     first = faults[0]
@@ -131,7 +133,12 @@ def _http_exception(request: Request, error: Exception) -> Response:
     status = HTTPStatus(error.status_code)
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
         headers = {"Allow": ", ".join(_allowed(request))}
-        return problem(status, CODES[status], "This resource has other methods.", headers=headers)
+        return problem(
+            status,
+            CODES[status],
+            "This resource does not allow this method; `Allow` lists those it does.",
+            headers=headers,
+        )
     code = CODES.get(status, OTHER_CODE)
     said = error.detail if error.detail != status.phrase else status.description
     return problem(status, code, said or status.phrase, headers=_dict(error.headers))
@@ -152,28 +159,28 @@ def _dict(headers: Any) -> dict[str, str] | None:
 
 
 SENTENCES = {
-    "missing": "It is missing; add it.",
-    "extra_forbidden": "There is no such field; leave it out, or see /openapi.json for its name.",
-    "string_type": "It is no string; put it in quotes.",
-    "string_too_short": "It is too short; give {min_length} characters or more.",
-    "string_too_long": "It is too long; give {max_length} characters or fewer.",
-    "too_short": "It is too short; give {min_length} or more.",
-    "too_long": "It is too long; give {max_length} or fewer.",
-    "literal_error": "It is none of the values there are; choose {expected}.",
-    "enum": "It is none of the values there are; choose {expected}.",
-    "int_type": "It is no whole number; give one, without quotes.",
-    "int_parsing": "It is no whole number; give one, such as 50.",
-    "int_parsing_size": "It is no number of a size that can be; give one, such as 50.",
-    "string_unicode": "It holds lone surrogates; take them out.",
-    "int_from_float": "It is no whole number; give one, such as 50.",
-    "greater_than_equal": "It is too small; give {ge} or more.",
-    "less_than_equal": "It is too large; give {le} or less.",
-    "bool_type": "It is neither true nor false; give one of them, without quotes.",
-    "bool_parsing": "It is neither true nor false; give one of them, without quotes.",
-    "dict_type": "It is no JSON object; give one, such as {{}}.",
-    "model_type": "It is no JSON object; give one, such as {{}}.",
-    "model_attributes_type": "It is no JSON object; give one, such as {{}}.",
-    "list_type": "It is no JSON array; give one, such as [].",
+    "missing": "This is required; add it.",
+    "extra_forbidden": "Unknown field; leave it out, or see /openapi.json for the right name.",
+    "string_type": "Must be a string; put it in quotes.",
+    "string_too_short": "Must be {min_length} characters or longer.",
+    "string_too_long": "Must be {max_length} characters or shorter.",
+    "too_short": "Must have {min_length} items or more.",
+    "too_long": "Must have {max_length} items or fewer.",
+    "literal_error": "Must be {expected}.",
+    "enum": "Must be {expected}.",
+    "int_type": "Must be a whole number, without quotes.",
+    "int_parsing": "Must be a whole number, such as 50.",
+    "int_parsing_size": "Too large for a whole number; give one such as 50.",
+    "string_unicode": "Contains lone surrogates; take them out.",
+    "int_from_float": "Must be a whole number, such as 50.",
+    "greater_than_equal": "Must be {ge} or more.",
+    "less_than_equal": "Must be {le} or less.",
+    "bool_type": "Must be true or false, without quotes.",
+    "bool_parsing": "Must be true or false, without quotes.",
+    "dict_type": "Must be a JSON object, such as {{}}.",
+    "model_type": "Must be a JSON object, such as {{}}.",
+    "model_attributes_type": "Must be a JSON object, such as {{}}.",
+    "list_type": "Must be a JSON array, such as [].",
 }
 """Sentences by pydantic's error type, filled in from its context."""
 

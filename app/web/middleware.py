@@ -19,9 +19,9 @@ from app.web.errors import problem
 
 MAX_BODY = 2 * 1024 * 1024
 TOO_LARGE_STATUS = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-ENDING = "This process is ending; what was accepted goes on elsewhere. Read, then try again."
-FAULT = "Something went wrong here; X-Request-Id of this answer finds it in the logs."
-TOO_LARGE = "A body has at most 2 MiB."
+ENDING = "This process is shutting down; accepted work continues elsewhere. Read, then try again."
+FAULT = "An internal error occurred. Search the logs for the X-Request-Id of this response."
+TOO_LARGE = "The request body must be at most 2 MiB."
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _SECURITY_HEADERS = (

@@ -39,7 +39,7 @@ def test_the_newest_key_encrypts() -> None:
 @pytest.mark.parametrize("damaged", [b"", b"x", b"gAAAAA", b"\xff\xfe"])
 def test_what_no_key_fits_says_to_put_the_former_key_back(damaged: bytes) -> None:
     for stored in (damaged, Cipher([OLD]).encrypt("secret")):
-        with pytest.raises(NotReady, match="put the former key back") as caught:
+        with pytest.raises(NotReady, match="add the former key again") as caught:
             Cipher([NEW]).decrypt(stored)
         assert "\n" not in str(caught.value)
 

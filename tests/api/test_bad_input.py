@@ -131,16 +131,16 @@ SENTENCES: list[tuple[str, Any, str, str]] = [
     ("a field is unknown", {**NEW, "tenent": "t"}, "/tenent", "leave it out"),
     ("a name with a slash", {**NEW, "a/b~c": 1}, "/a~1b~0c", "leave it out"),
     ("a number for a string", {**NEW, "hostname": 7}, "/hostname", "quotes"),
-    ("too short", {**NEW, "tenant": ""}, "/tenant", "1 characters or more"),
-    ("too long", {**NEW, "tenant": "t" * 129}, "/tenant", "128 characters or fewer"),
-    ("too many", {**NEW, "tls": {"ciphers": ["A"] * 51}}, "/tls/ciphers", "give 50 or fewer"),
+    ("too short", {**NEW, "tenant": ""}, "/tenant", "1 characters or longer"),
+    ("too long", {**NEW, "tenant": "t" * 129}, "/tenant", "128 characters or shorter"),
+    ("too many", {**NEW, "tls": {"ciphers": ["A"] * 51}}, "/tls/ciphers", "50 items or fewer"),
     ("another value", {**NEW, "dcv_method": "x"}, "/dcv_method", "`http`, `txt` or `email`"),
     ("a string for an object", {**NEW, "tls": "on"}, "/tls", "JSON object"),
     ("a list for an object", {**NEW, "metadata": []}, "/metadata", "JSON object"),
     ("a list for the body", [], "", "JSON object"),
     ("a string for a list", {**NEW, "tls": {"ciphers": "A"}}, "/tls/ciphers", "JSON array"),
     ("NUL", {**NEW, "tenant": "\x00"}, "/tenant", "take them out"),
-    ("too much", {**NEW, "metadata": {"a": "x" * 9000}}, "/metadata", "8192 characters or fewer"),
+    ("too much", {**NEW, "metadata": {"a": "x" * 9000}}, "/metadata", "8192 characters or shorter"),
 ]
 OF_PYDANTIC = ("Value error", "Input should", "permitted", "Field required", "valid dictionary")
 
@@ -304,18 +304,18 @@ async def test_a_cursor_of_events_and_an_etag_are_named_as_parameters(
 @pytest.mark.parametrize(
     ("url", "code", "said"),
     [
-        ("https://10.0.0.1/hook", "address_not_allowed", "inner network"),
-        ("https://169.254.169.254/latest", "address_not_allowed", "inner network"),
-        ("https://[fd00::1]/", "address_not_allowed", "inner network"),
+        ("https://10.0.0.1/hook", "address_not_allowed", "internal network"),
+        ("https://169.254.169.254/latest", "address_not_allowed", "internal network"),
+        ("https://[fd00::1]/", "address_not_allowed", "internal network"),
         ("https://x.internal/a", "address_not_allowed", "x.internal"),
         ("http://93.184.216.34/", "url_not_https", "https://"),
         ("ftp://hooks.provider.com/", "url_not_https", "https://"),
         ("https://user:secret@hooks.provider.com/", "url_invalid", "password"),
-        ("https://hooks.provider.com:0/", "url_invalid", "port 0"),
-        ("not a url", "url_invalid", "no URL"),
-        ("nope", "url_invalid", "no URL"),
-        ("https://", "url_invalid", "no URL"),
-        ("https://hooks.provider.com:99999/", "url_invalid", "no URL"),
+        ("https://hooks.provider.com:0/", "url_invalid", "Port 0"),
+        ("not a url", "url_invalid", "a scheme and a host"),
+        ("nope", "url_invalid", "a scheme and a host"),
+        ("https://", "url_invalid", "a scheme and a host"),
+        ("https://hooks.provider.com:99999/", "url_invalid", "a scheme and a host"),
     ],
 )
 async def test_a_webhook_address_that_may_not_be_called_is_refused(

@@ -76,7 +76,7 @@ async def test_a_taken_wildcard_or_its_name_is_said_to_be_in_the_way(
     body = {"hostname": wanted, "tenant": "second"}
     refused = await shared_service.http.post(PATH, json=body)
     assert (refused.status_code, refused.json()["code"]) == (409, "hostname_taken")
-    assert refused.json()["detail"].startswith(f"{theirs} is another tenant's here, and {wanted} ")
+    assert refused.json()["detail"].startswith(f"{theirs} belongs to another tenant, and {wanted} ")
     assert "the-first-tenant" not in refused.text
 
 

@@ -108,7 +108,7 @@ async def test_an_address_for_an_origin_is_told_that_a_name_is_needed(
     refused = (await shared_service.http.post(PATH, json=body)).json()
     assert refused["errors"][0]["pointer"] == "/custom_origin_server"
     assert "origin" in refused["detail"]
-    assert "give a name" in refused["detail"]
+    assert "Give a hostname" in refused["detail"]
     assert "custom hostname" not in refused["detail"]
 
 

@@ -95,13 +95,13 @@ def test_every_secret_is_encrypted_anew_and_the_former_key_can_go(stored: Stored
     stored.encrypt_all(OLD)
     ended = stored.run("keys", "rotate-secrets", keys=f"{NEW},{OLD}")
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout == "452 secrets are encrypted anew, 0 were so already.\n"
+    assert ended.stdout == "452 secrets were re-encrypted, 0 had the newest key already.\n"
     for secret in stored.secrets():
         assert Fernet(NEW).decrypt(secret) in {b"whsec_secret", TOKEN.encode()}
         with pytest.raises(InvalidToken):
             Fernet(OLD).decrypt(secret)
     again = stored.run("keys", "rotate-secrets", keys=NEW)
-    assert again.stdout == "0 secrets are encrypted anew, 452 were so already.\n"
+    assert again.stdout == "0 secrets were re-encrypted, 452 had the newest key already.\n"
 
 
 def test_a_rotation_that_was_cut_off_goes_on_where_it_stopped(stored: Stored) -> None:
@@ -109,7 +109,7 @@ def test_a_rotation_that_was_cut_off_goes_on_where_it_stopped(stored: Stored) ->
     done = Fernet(NEW).encrypt(b"whsec_secret")
     asyncio.run(_execute(stored.url, "UPDATE webhook_endpoints SET secret = $1", done))
     ended = stored.run("keys", "rotate-secrets", keys=f"{NEW},{OLD}")
-    assert ended.stdout == "2 secrets are encrypted anew, 450 were so already.\n"
+    assert ended.stdout == "2 secrets were re-encrypted, 450 had the newest key already.\n"
 
 
 def test_a_secret_that_no_key_decrypts_is_named_and_the_others_are_encrypted_anew(
@@ -123,9 +123,10 @@ def test_a_secret_that_no_key_decrypts_is_named_and_the_others_are_encrypted_ane
     ended = stored.run("keys", "rotate-secrets", keys=f"{NEW},{OLD}")
     assert ended.returncode == 1
     assert ended.stderr == (
-        "nameplate: 451 secrets are encrypted anew. No key of NAMEPLATE_SECRET_KEYS decrypts "
-        "the secret of webhook endpoint we_0003. Put the former key back, last; where it is lost, "
-        "`nameplate zones set-token` gives a zone another token, and an endpoint is made anew.\n"
+        "nameplate: 451 secrets were re-encrypted. NAMEPLATE_SECRET_KEYS cannot decrypt the "
+        "secret of webhook endpoint we_0003. Add the former key again, as the last one. If it is "
+        "lost, set a zone's token with `nameplate zones set-token`, and remove a webhook endpoint "
+        "and add it again.\n"
     )
 
 
@@ -163,7 +164,7 @@ def test_a_former_default_zone_gets_another_token_and_a_default_one_does_not(
         row["id"] for row in stored.fetch("SELECT id FROM zones ORDER BY cloudflare_zone_id")
     )
     ended = stored.run("zones", "set-token", former, keys=OLD, said=f"{other}\n")
-    assert (ended.returncode, ended.stdout) == (0, f"{former} has another token.\n")
+    assert (ended.returncode, ended.stdout) == (0, f"{former} has a new token.\n")
     tokens = {Fernet(OLD).decrypt(secret).decode() for secret in stored.secrets()}
     assert {other, TOKEN} < tokens
     refused = stored.run("zones", "set-token", default, keys=OLD, said=f"{other}\n")

@@ -69,7 +69,7 @@ def test_a_zone_is_paused_and_goes_on_each_said_in_one_line(operator: Operator) 
     assert (row["pause_reason"], row["pause_detail"]) == ("operator", "an incident at Cloudflare")
     assert row["pause_retry_at"] is None
     resumed = operator.zones("resume")
-    assert said(resumed) == (0, f"{operator.zone_id} goes on.")
+    assert said(resumed) == (0, f"{operator.zone_id} is resumed.")
     row = operator.row()
     assert (row["paused_at"], row["pause_reason"], row["breaker_off_until"]) == (None, None, None)
     assert operator.events()["types"] == ["zone.paused", "zone.resumed"]
@@ -78,7 +78,7 @@ def test_a_zone_is_paused_and_goes_on_each_said_in_one_line(operator: Operator) 
 def test_a_zone_is_named_by_its_id_and_its_regressions_are_accepted(operator: Operator) -> None:
     assert said(operator.zones("pause", operator.zone_id))[0] == 0
     resumed = operator.zones("resume", operator.zone_id, "--accept-regressions")
-    assert said(resumed) == (0, f"{operator.zone_id} goes on.")
+    assert said(resumed) == (0, f"{operator.zone_id} is resumed.")
     assert operator.row()["breaker_off_until"] is not None
 
 
@@ -101,7 +101,7 @@ def test_a_zone_that_is_not_paused_cannot_go_on(operator: Operator) -> None:
 def test_an_unknown_zone_is_one_line(operator: Operator, command: str) -> None:
     ended = operator.zones(command, "zone_of_nobody")
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == "nameplate: There is no zone with this id.\n"
+    assert ended.stderr == "nameplate: Zone not found.\n"
 
 
 @pytest.mark.parametrize("command", ["pause", "resume"])
@@ -115,7 +115,7 @@ def test_what_is_printed_is_one_line_and_no_log(operator: Operator) -> None:
     paused = operator.zones("pause", "--detail", "an incident")
     assert (paused.stdout, paused.stderr) == (f"{operator.zone_id} is paused.\n", "")
     resumed = operator.zones("resume")
-    assert (resumed.stdout, resumed.stderr) == (f"{operator.zone_id} goes on.\n", "")
+    assert (resumed.stdout, resumed.stderr) == (f"{operator.zone_id} is resumed.\n", "")
 
 
 @pytest.mark.parametrize("command", [("zones", "pause"), ("keys", "create")])

@@ -195,7 +195,7 @@ def test_a_survivor_that_does_not_take_our_password_is_left_alone(data_dir: Path
     survivor = postmaster(kill_the_parent_of_a_server(data_dir))
     password = (data_dir / "password").read_text()
     (data_dir / "password").write_text("another")
-    with pytest.raises(EmbeddedPostgresError, match="does not take our password"):
+    with pytest.raises(EmbeddedPostgresError, match="rejects the stored password"):
         embedded_postgres(data_dir).__enter__()
     assert not is_gone(survivor)
     (data_dir / "password").write_text(password)
@@ -273,7 +273,7 @@ def test_a_data_directory_that_cannot_be_made_gives_one_clear_line(tmp_path: Pat
 @only_root
 def test_a_data_directory_of_another_user_is_refused(tmp_path: Path) -> None:
     os.chown(tmp_path, pwd.getpwnam("nobody").pw_uid, -1)
-    with pytest.raises(EmbeddedPostgresError, match="is not ours"):
+    with pytest.raises(EmbeddedPostgresError, match="another user owns it"):
         embedded_postgres(tmp_path).__enter__()
     assert not list(tmp_path.iterdir())
 
@@ -286,7 +286,7 @@ def test_a_setting_the_server_refuses_gives_the_line_of_its_log(data_dir: Path) 
 
 @only_root
 def test_a_missing_useradd_gives_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(EmbeddedPostgresError, match="there is no useradd to make the user"):
+    with pytest.raises(EmbeddedPostgresError, match="useradd is missing to create the user"):
         postgres_programs.server_account("nameplate-unheard-of", search_path=str(tmp_path))
 
 

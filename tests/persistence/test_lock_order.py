@@ -176,7 +176,7 @@ async def test_what_is_undone_every_time_is_given_up_and_may_be_asked_again(
             text("DO $$ BEGIN RAISE EXCEPTION 'undone' USING ERRCODE = '40P01'; END $$")
         )
 
-    with pytest.raises(TransactionUndone, match="nothing of this one was done"):
+    with pytest.raises(TransactionUndone, match="was not made"):
         await database.run(body)
     assert tries == 6
 

@@ -94,12 +94,14 @@ class ActionExecutor:
             if own is not None:
                 return own
             if record.cloudflare.id in page.unreadable or (page.unreadable and not named):
-                raise CloudflareUnavailable("A custom hostname of the list cannot be read.")
+                raise CloudflareUnavailable("An entry of Cloudflare's list cannot be read.")
             if named:
                 return named[0]
             if len(page.hostnames) < PER_PAGE:
-                raise CloudflareNotFound("The zone has no custom hostname of this name.")
-        raise CloudflareUnavailable(f"More than {MOST_PAGES} pages of names like {base}.")
+                raise CloudflareNotFound("The zone has no custom hostname with this name.")
+        raise CloudflareUnavailable(
+            f"Cloudflare lists more than {MOST_PAGES} pages of names like {base}."
+        )
 
     async def _create(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
         # The spec noted when the creation began: the wanted one may have changed since.
@@ -111,7 +113,7 @@ class ActionExecutor:
             await self._rate_limiter.debit(access.budget, Lane.CREATION)
             view = await self.find(record, access)
             if is_being_removed(view):
-                raise CloudflareUnavailable("The former one of this name is still there.") from None
+                raise CloudflareUnavailable("The former custom hostname is still there.") from None
             return view
         except CloudflareNotEnabled as error:
             raise await self._for_want_of_quota(error, access) from None
@@ -135,14 +137,14 @@ class ActionExecutor:
     async def _refresh(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
         known = record.cloudflare
         if known.seen is None:
-            raise CloudflareUnavailable("Nothing was seen yet that could be repeated.")
+            raise CloudflareUnavailable("The custom hostname must be read before it is refreshed.")
         chosen = known.applied or wanted_spec(record)
         return await self._cloudflare.refresh(access, known.seen, chosen)
 
     async def _edit(self, record: CustomHostname, access: ZoneAccess) -> CloudflareHostname:
         known = record.cloudflare
         if known.seen is None:
-            raise CloudflareUnavailable("Nothing was seen yet that could be edited.")
+            raise CloudflareUnavailable("The custom hostname must be read before it is edited.")
         applied = known.applied
         if applied is not None and record.zone.takes_custom_metadata is False:
             # The Cloudflare plan has no custom metadata, and refuses its removal too.
@@ -163,7 +165,7 @@ class ActionExecutor:
             except CloudflareNotFound:
                 was_gone = True
                 raise
-            raise CloudflareNotFound("It was just removed.")
+            raise CloudflareNotFound("The custom hostname was just removed.")
 
         removed = await view_of(delete(record.cloudflare.id))
         if not isinstance(removed, Absent):

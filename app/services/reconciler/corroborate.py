@@ -74,7 +74,7 @@ class Corroborator:
             return error
         if status == "active":
             return None
-        return CloudflareUnauthorized(f"Cloudflare says that the token is {status}.")
+        return CloudflareUnauthorized(f"Cloudflare reports that the token is {status}.")
 
     async def on_absence(self, zone: Zone, access: ZoneAccess) -> bool:
         """Whether the absence of one name may be believed.
@@ -105,6 +105,6 @@ class Corroborator:
                 return False
         if not too_many_missing(held - total, held):
             return False
-        detail = f"Cloudflare's list has {total} hostnames, of {held} that should be there"
+        detail = f"Cloudflare's list has {total} of the {held} expected hostnames"
         await self._pauses.pause(zone.id, PauseReason.HOSTNAMES_MISSING, detail=detail)
         return True
