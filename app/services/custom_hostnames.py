@@ -143,8 +143,8 @@ class CustomHostnames:
             if record is None:
                 raise ProofRequired(
                     "This name was used here before, and its DNS may still point at the CNAME "
-                    "target. Remove that record, and try again in a minute; Nameplate is checking the "
-                    "name now."
+                    "target. Remove that record, and try again in a minute; Nameplate is checking "
+                    "the name now."
                 )
             if not is_new:
                 return record, False
