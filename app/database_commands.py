@@ -127,7 +127,7 @@ def zones_pause(
         str | None, typer.Option(help="Why the zone is paused; shown with the zone.")
     ] = None,
 ) -> None:
-    """Make no calls to Cloudflare and change no states until the zone is resumed."""
+    """Pause a zone: no calls to Cloudflare and no conclusions until it is resumed."""
     paused = _with_pauses(lambda pauses: pauses.pause_by_operator(zone, detail=detail))
     typer.echo(f"{paused.id} is paused.")
 
@@ -140,7 +140,7 @@ def zones_resume(
         bool, typer.Option("--accept-regressions", help="Accept the losses and emit their events.")
     ] = False,
 ) -> None:
-    """Resume work. What fell due during the pause is spread over at most one hour."""
+    """Resume a zone. What fell due during the pause is spread over at most one hour."""
     resumed = _with_pauses(
         lambda pauses: pauses.resume(zone, accept_regressions=accept_regressions)
     )

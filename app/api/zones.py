@@ -97,7 +97,7 @@ async def pause(
     services: ServicesDep,
     wanted: ZonePauseIn | None = None,
 ) -> JSONResponse:
-    """Make no calls to Cloudflare and change no states until the zone is resumed."""
+    """Make no calls to Cloudflare, and draw no conclusions, until the zone is resumed."""
     detail = wanted.detail if wanted else None
     return JSONResponse(_shown(await services.pauses.pause_by_operator(id, detail=detail)))
 

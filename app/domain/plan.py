@@ -26,12 +26,12 @@ LONGEST_COMMON_NAME = 64
 DCV_SUFFIX = "dcv.cloudflare.com"
 
 KEEP_FOR_EVER = "Keep it: every renewal of the certificate needs it."
-REMOVABLE = "May be removed once the hostname is active."
-RENEWED = "May be removed once the certificate is active; a renewal may ask for a new value."
-SERVED_BY_HAND = "Serve the value at this URL over HTTP, from where the name leads now."
-ANSWER_THE_MAIL = "The certificate authority writes to these addresses; follow the link it sends."
+REMOVABLE = "It may be removed once the hostname is active."
+RENEWED = "It may be removed once the certificate is active; a renewal may need a new value."
+SERVED_BY_HAND = "Serve the value at this URL over HTTP, from where the name points now."
+ANSWER_THE_MAIL = "The certificate authority sends an email to these addresses; follow its link."
 APEX_NOTE = (
-    "No plain CNAME can stand at an apex: add it as ALIAS or ANAME, or as a CNAME where the DNS "
+    "An apex cannot have a plain CNAME: add an ALIAS or ANAME record, or a CNAME where the DNS "
     "provider flattens it."
 )
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 MISSING = (
-    "OTEL_EXPORTER_OTLP_ENDPOINT asks for traces, and what makes them is not installed: "
+    "OTEL_EXPORTER_OTLP_ENDPOINT is set, but tracing is not installed: run "
     "pip install 'nameplate[otel]', or unset it."
 )
 
