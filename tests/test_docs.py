@@ -196,6 +196,18 @@ def test_the_tables_of_the_architecture_are_those_of_the_code() -> None:
     assert sorted(said) == sorted(metadata.tables)
 
 
+def test_every_file_to_open_exists() -> None:
+    table = rows("docs/architecture.md", "to change")
+    assert table
+    for what, files, names in table:
+        paths = [ROOT / path for path in codes(files)]
+        assert paths, what
+        assert all(path.exists() for path in paths), what
+        texts = [path.read_text() for path in paths if path.is_file()]
+        for name in codes(names):
+            assert any(re.search(rf"\b{name}\b", text) for text in texts), (what, name)
+
+
 def test_every_log_event_is_explained() -> None:
     logged = {
         event
