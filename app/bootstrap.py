@@ -71,7 +71,7 @@ class Services:
     reconciler: Reconciler
     rate_limiter: RateLimiter
     pauses: Pauses
-    claims: Dispatcher
+    dispatcher: Dispatcher
     resync: Resync
     zone_monitor: ZoneMonitor
     measuring: Measuring
@@ -184,7 +184,7 @@ def _assemble(
         reconciler=reconciler,
         rate_limiter=rate_limiter,
         pauses=pauses,
-        claims=Dispatcher(database, rate_limiter, queue),
+        dispatcher=Dispatcher(database, rate_limiter, queue),
         resync=Resync(database, cloudflare, cipher, rate_limiter, corroborator, reconciler),
         zone_monitor=ZoneMonitor(database, cloudflare, dns_checker, cipher, rate_limiter, pauses),
         measuring=Measuring(database, rate_limiter),

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import p1_get_one, p3_p4_fleet, p5_large_zone, p6_sweep
+from benchmarks import p1_get_one, p3_p4_fleet, p5_large_zone, p6_list_scans
 from benchmarks.row import Row
 
 Measure = Callable[[], Awaitable[list[Row]]]
@@ -19,7 +19,7 @@ ROWS: dict[str, Measure] = {
     "P3": p3_p4_fleet.measure,
     "P4": p3_p4_fleet.measure,
     "P5": p5_large_zone.measure,
-    "P6": p6_sweep.measure,
+    "P6": p6_list_scans.measure,
 }
 FEW = 1000
 SMALL = 0.1

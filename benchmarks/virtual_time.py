@@ -49,13 +49,13 @@ class Due:
     """When the service has something to do next, by kind, in seconds since the epoch."""
 
     hostnames: float
-    sweeps: float
+    list_scans: float
     zones: float
 
     @property
     def first(self) -> float:
         """The earliest of them."""
-        return min(self.hostnames, self.sweeps, self.zones)
+        return min(self.hostnames, self.list_scans, self.zones)
 
 
 class VirtualTime:

@@ -125,7 +125,7 @@ class Resync:
             )
         except CloudflareError as error:
             LIST_PAGES.labels("failed").inc()
-            log.warning("sweep_not_asked", list=scan.list, code=error.code, detail=error.detail)
+            log.warning("list_page_not_read", list=scan.list, code=error.code, detail=error.detail)
             await self._corroborator.on_refusal(zone, access, error.code)
         else:
             LIST_PAGES.labels("read").inc()

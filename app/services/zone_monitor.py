@@ -90,9 +90,9 @@ class ZoneMonitor:
                 status = "unknown"
         if status != zone.target_dns_status:
             if status == "found":
-                log.info("target_dns_status", zone=zone.id, standing=status)
+                log.info("target_dns_status", zone=zone.id, status=status)
             else:
-                log.warning("target_dns_status", zone=zone.id, standing=status)
+                log.warning("target_dns_status", zone=zone.id, status=status)
         async with self._database.transaction() as tx:
             now = await read_now(tx)
             target = zone.target.then(status, now)

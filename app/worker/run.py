@@ -73,16 +73,16 @@ def reconcile_work(services: Services) -> Work[Claim]:
     """Reconcile hostnames that are due."""
     return Work(
         name="reconcile",
-        claim=services.claims.due,
+        claim=services.dispatcher.due,
         perform=services.reconciler.reconcile,
-        release_claims=services.claims.release_claims,
+        release_claims=services.dispatcher.release_claims,
     )
 
 
 def resync_work(services: Services) -> Work[ListScan]:
     """Scan the zones' lists, one page at a time."""
     return Work(
-        name="sweep",
+        name="resync",
         claim=services.resync.claim,
         perform=services.resync.read_page,
     )

@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=default.days, help="in which names are added")
     parser.add_argument("--tail-days", type=float, default=default.tail_days, help="and after them")
     parser.add_argument("--seed", type=int, default=default.seed)
-    parser.add_argument("--every-look", action="store_true", help="pass over no look at DNS")
+    parser.add_argument("--every-check", action="store_true", help="pass over no look at DNS")
     parser.add_argument("--explain", action="store_true", help="say where calls and time went")
     given = parser.parse_args()
     outcome = asyncio.run(
@@ -27,7 +27,7 @@ def main() -> None:
                 days=given.days,
                 tail_days=given.tail_days,
                 seed=given.seed,
-                every_look=given.every_look,
+                every_check=given.every_check,
             )
         )
     )

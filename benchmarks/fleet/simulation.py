@@ -9,7 +9,7 @@ Two things are left out, because they change nothing but the run time:
 * A routine DNS check is skipped if the name's DNS has not changed since its last check, none of
   its records were found, and Cloudflare is not due. Such a check only moves its own next due time.
   The due times are calculated by the service's own rule, so that the first check after a change
-  falls on the instant on which it would have fallen (`every_look` does all checks).
+  falls on the instant on which it would have fallen (`every_check` does all checks).
 * In a zone small enough to be scanned whole, one statement puts off the exception lists, as the
   service puts off each.
 """
@@ -142,7 +142,7 @@ class Scenario:
     days: int = 4
     tail_days: float = 0.0
     seed: int = 1
-    every_look: bool = False
+    every_check: bool = False
 
 
 async def simulate(scenario: Scenario) -> Outcome:
@@ -259,7 +259,7 @@ class Fleet:
 
     async def _pass_over(self) -> None:
         """Move the due times of DNS checks that could see nothing new."""
-        if self._scenario.every_look:
+        if self._scenario.every_check:
             return
         due = [row[0] for row in await self._sql.fetch(_DNS_ALONE_DUE)]
         idle = [each for each in due if each not in self._changed]

@@ -90,6 +90,6 @@ async def test_the_worker_serves_the_same_on_its_own_port(shared_service: Servic
         health = await http.get(shared_service.stack.metrics_worker.replace("metrics", "healthz"))
         nothing = await http.get(shared_service.stack.metrics_worker + "/none")
     loops = set(re.findall(r'heartbeat_age_seconds\{loop="(\w+)"\}', answer.text))
-    assert loops >= {"reconcile", "sweep", "zone", "deliver", "measure"}
+    assert loops >= {"reconcile", "resync", "zone", "deliver", "measure"}
     assert (health.status_code, health.json()) == (200, {"status": "ok"})
     assert (nothing.status_code, nothing.json()["code"]) == (404, "not_found")

@@ -102,7 +102,7 @@ class Worker:
 
     async def look(self) -> int:
         """Work on all that is due by itself; give how many that were."""
-        claims = await self.services.claims.due(100)
+        claims = await self.services.dispatcher.due(100)
         for claim in claims:
             await self.services.reconciler.reconcile(claim)
         return len(claims)

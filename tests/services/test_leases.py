@@ -228,7 +228,7 @@ async def test_while_cloudflare_hangs_no_hostname_is_leased_that_no_request_work
                 "SELECT count(*) FROM schedules WHERE leased_until > nameplate_now()"
             )
         assert 0 < leased <= hanging.asked
-        free = await services.claims.due(100)
+        free = await services.dispatcher.due(100)
         assert len(free) == len(wanted) - leased
         await services.custom_hostnames.drain(0)
 

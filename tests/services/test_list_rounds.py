@@ -128,7 +128,7 @@ async def test_a_view_that_is_older_than_the_rows_last_look_is_dropped(zone: See
                 "WHERE custom_hostname_id = $1",
                 record_id(number),
             )
-            (claim,) = await services.claims.due(10)
+            (claim,) = await services.dispatcher.due(10)
             await services.reconciler.reconcile(claim)
 
         await worker.read_next()

@@ -90,7 +90,7 @@ class Place:
         """Move the clock, and work on all that is due by then."""
         async with self.services.database.transaction() as tx:
             await advance(tx, timedelta(seconds=seconds))
-        for claim in await self.services.claims.due(10):
+        for claim in await self.services.dispatcher.due(10):
             await self.services.reconciler.reconcile(claim)
         return await self.services.custom_hostnames.get(record.id)
 

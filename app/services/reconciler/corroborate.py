@@ -59,7 +59,7 @@ class Corroborator:
             reason = PAUSE_REASONS[refusal.code]
             await self._pauses.pause(zone.id, reason, detail=refusal.detail)
         except CloudflareError as error:
-            log.warning("second_opinion_not_heard", zone=zone.id, code=error.code)
+            log.warning("corroboration_failed", zone=zone.id, code=error.code)
         finally:
             self._asking.discard(zone.id)
 
@@ -89,7 +89,7 @@ class Corroborator:
         except CloudflareNotFound:
             total = 0
         except CloudflareError as error:
-            log.warning("second_opinion_not_heard", zone=zone.id, code=error.code)
+            log.warning("corroboration_failed", zone=zone.id, code=error.code)
             return False
         return not await self._lacks_too_many(zone, total)
 
