@@ -1,4 +1,4 @@
-"""Which webhook deliveries may begin, and what counts as success. Pure.
+"""Which webhook deliveries may begin, what counts as success, and when to retry. Pure.
 
 `services/deliveries` sends them; `persistence/deliveries` stores them.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 SOON_SECONDS = 1.0
 AFTER_SOON = 10
@@ -19,6 +20,9 @@ AT_FIRST = 1
 HANGING_TIMES = 8
 """How many deliveries may hang per place. Beyond that, only endpoints that answer soon get new
 ones."""
+
+WEBHOOK_RETRIES = (5, 300, 1800, 7200, 18000, 36000, 36000)
+"""Seconds between the attempts of one delivery. The first attempt is made at once."""
 
 
 def allowance(duration_seconds: float, *, answered: bool) -> int:
@@ -77,3 +81,10 @@ class Attempt:
     def succeeded(self) -> bool:
         """Only 2xx is success. Redirects are not followed and do not count (Standard Webhooks)."""
         return self.status_code is not None and self.status_code // 100 == 2  # noqa: PLR2004
+
+
+def webhook_retry_after(attempts: int, *, chance: float) -> timedelta | None:
+    """The wait after failed attempt number `attempts`, varied by 10 % by `chance` in [0, 1)."""
+    if attempts > len(WEBHOOK_RETRIES):
+        return None
+    return timedelta(seconds=WEBHOOK_RETRIES[attempts - 1] * (0.9 + 0.2 * chance))

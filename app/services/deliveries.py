@@ -21,9 +21,9 @@ from app.domain.deliveries import (
     Attempt,
     allowance,
     pick,
+    webhook_retry_after,
 )
 from app.domain.errors import NotReady
-from app.domain.reconcile.schedule import webhook_retry_after
 from app.metrics import DELIVERIES, DELIVERY_DURATION, LEASES_LOST
 from app.persistence import deliveries as store
 from app.persistence.database import Database

@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 
 from app.domain.custom_hostname import CustomHostname, Plan, Schedule
+from app.domain.deliveries import webhook_retry_after
 from app.domain.hostname import Hostname
 from app.domain.observation import (
     Action,
@@ -24,7 +25,6 @@ from app.domain.reconcile.schedule import (
     cloudflare_due_at,
     cloudflare_next_try,
     dns_due_at,
-    webhook_retry_after,
 )
 
 from .builders import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from app.domain.reconcile.schedule import WEBHOOK_RETRIES
+from app.domain.deliveries import WEBHOOK_RETRIES
 from tests.support import Service
 
 

@@ -34,8 +34,6 @@ SLOW_FROM = 10
 LONGEST_WAIT = 4 * 3600
 ONCE = (10,)
 """The same while the tenant has to act. What blocks the name shows at once."""
-WEBHOOK_RETRIES = (5, 300, 1800, 7200, 18000, 36000, 36000)
-"""Seconds between the attempts of one delivery. The first attempt is made at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,13 +154,6 @@ def cloudflare_next_try(began: datetime, now: datetime) -> datetime | None:
         if at > now:
             return at
     return None
-
-
-def webhook_retry_after(attempts: int, *, chance: float) -> timedelta | None:
-    """The wait after failed attempt number `attempts`, varied by 10 % by `chance` in [0, 1)."""
-    if attempts > len(WEBHOOK_RETRIES):
-        return None
-    return timedelta(seconds=WEBHOOK_RETRIES[attempts - 1] * (0.9 + 0.2 * chance))
 
 
 def _stretched(interval: timedelta, failures: int) -> timedelta:
