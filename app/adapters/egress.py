@@ -17,7 +17,7 @@ import dns.asyncresolver
 import dns.exception
 import dns.nameserver
 
-from app.domain.errors import WebhookRefused
+from app.domain.errors import ErrorCode, WebhookRefused
 
 RESOLVE_SECONDS = 5.0
 MOST_ADDRESSES = 6
@@ -81,7 +81,7 @@ def check_url(url: str, *, allow_loopback: bool) -> None:
         raise _invalid("Port 0 cannot be reached; give another port, or none for 443.")
     here = allow_loopback and _is_loopback(host)
     if parts.scheme != "https" and not (here and parts.scheme == "http"):
-        raise WebhookRefused(f"{_NOT_ENCRYPTED} {_EXAMPLE}", code="url_not_https")
+        raise WebhookRefused(f"{_NOT_ENCRYPTED} {_EXAMPLE}", code=ErrorCode.URL_NOT_HTTPS)
     literal = _literal(host)
     if literal is not None:
         _refuse_inner([literal], allow_loopback=allow_loopback)
@@ -92,7 +92,7 @@ def check_url(url: str, *, allow_loopback: bool) -> None:
 
 
 def _invalid(detail: str) -> WebhookRefused:
-    return WebhookRefused(f"{detail} {_EXAMPLE}", code="url_invalid")
+    return WebhookRefused(f"{detail} {_EXAMPLE}", code=ErrorCode.URL_INVALID)
 
 
 def resolver_of(servers: Sequence[tuple[str, int]]) -> dns.asyncresolver.Resolver:
@@ -134,7 +134,7 @@ async def _addresses(host: str, resolver: dns.asyncresolver.Resolver) -> list[Ad
         found = await resolver.resolve_name(host, lifetime=RESOLVE_SECONDS)
     except (OSError, dns.exception.DNSException):
         raise WebhookRefused(
-            f"{host} does not resolve; check the name.", code="host_unresolved"
+            f"{host} does not resolve; check the name.", code=ErrorCode.HOST_UNRESOLVED
         ) from None
     return [ipaddress.ip_address(address) for address in found.addresses()]
 

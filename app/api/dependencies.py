@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from app.api.schemas import ProblemOut
 from app.bootstrap import Services
-from app.domain.errors import InvalidInput, NotFound
+from app.domain.errors import ErrorCode, InvalidInput, NotFound
 from app.services.api_keys import Scope
 from app.web.caller import Requires
 
@@ -56,7 +56,7 @@ def known_query(request: Request) -> None:
             detail = "The query parameter is repeated; give it once."
         else:
             continue
-        raise InvalidInput(detail, code="query_unknown", parameter=name[:100])
+        raise InvalidInput(detail, code=ErrorCode.QUERY_UNKNOWN, parameter=name[:100])
 
 
 def if_match(
@@ -74,7 +74,7 @@ def if_match(
     if found is None:
         raise InvalidInput(
             "If-Match must be one ETag of this resource, unchanged.",
-            code="etag_invalid",
+            code=ErrorCode.ETAG_INVALID,
             parameter="If-Match",
         )
     return int(found[1])

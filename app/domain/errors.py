@@ -32,15 +32,93 @@ NameplateError
 
 from __future__ import annotations
 
+from enum import StrEnum, auto
 from typing import ClassVar
+
+
+class ErrorCode(StrEnum):
+    """Every `code` of a problem. Codes are stable; `docs/problems.md` explains each."""
+
+    INVALID_REQUEST = auto()
+    INVALID_INPUT = auto()
+    BODY_NOT_JSON = auto()
+    BAD_REQUEST = auto()
+    BODY_TOO_LARGE = auto()
+    UNSUPPORTED_MEDIA_TYPE = auto()
+    METHOD_NOT_ALLOWED = auto()
+    NOT_FOUND = auto()
+    HTTP_ERROR = auto()
+    QUERY_UNKNOWN = auto()
+    CURSOR_INVALID = auto()
+    ETAG_INVALID = auto()
+    PRECONDITION_FAILED = auto()
+    UNAUTHENTICATED = auto()
+    TOO_MANY_FAILED_KEYS = auto()
+    FORBIDDEN = auto()
+    HOSTNAME_EMPTY = auto()
+    HOSTNAME_IS_URL = auto()
+    HOSTNAME_HAS_PORT = auto()
+    HOSTNAME_IS_IP = auto()
+    HOSTNAME_TOO_LONG = auto()
+    LABEL_TOO_LONG = auto()
+    LABEL_EMPTY = auto()
+    HOSTNAME_INVALID_CHARACTER = auto()
+    HOSTNAME_NOT_IDNA = auto()
+    HOSTNAME_MIXES_SCRIPTS = auto()
+    WILDCARD_MISPLACED = auto()
+    HOSTNAME_RESERVED = auto()
+    HOSTNAME_IS_PUBLIC_SUFFIX = auto()
+    TOP_LEVEL_DOMAIN_UNKNOWN = auto()
+    HOSTNAME_IS_OURS = auto()
+    HOSTNAME_TAKEN = auto()
+    SHARED_OBJECT_DIFFERS = auto()
+    PROOF_REQUIRED = auto()
+    STILL_DELETING = auto()
+    NOTHING_TO_ADOPT = auto()
+    IS_DELETING = auto()
+    IS_DELETED = auto()
+    CONFLICT = auto()
+    FIELD_FIXED = auto()
+    PLAN_NOT_AVAILABLE = auto()
+    OPTION_NOT_AVAILABLE = auto()
+    ZONE_UNKNOWN = auto()
+    ORIGIN_REQUIRED = auto()
+    ORIGIN_INVALID = auto()
+    ZONE_PAUSED = auto()
+    ZONE_NOT_PAUSED = auto()
+    URL_INVALID = auto()
+    URL_NOT_HTTPS = auto()
+    ADDRESS_NOT_ALLOWED = auto()
+    HOST_UNRESOLVED = auto()
+    EVENT_TYPE_UNKNOWN = auto()
+    SCOPE_UNKNOWN = auto()
+    TOKEN_IS_A_SETTING = auto()
+    CLOUDFLARE_UNAUTHORIZED = auto()
+    CLOUDFLARE_TOKEN_MALFORMED = auto()
+    CLOUDFLARE_TOKEN_RESTRICTED = auto()
+    CLOUDFLARE_PERMISSION_MISSING = auto()
+    CLOUDFLARE_ZONE_UNKNOWN = auto()
+    CLOUDFLARE_SAAS_NOT_ENABLED = auto()
+    CLOUDFLARE_FORBIDDEN = auto()
+    CLOUDFLARE_REFUSED = auto()
+    CLOUDFLARE_NOT_FOUND = auto()
+    CLOUDFLARE_DUPLICATE = auto()
+    CLOUDFLARE_ERROR = auto()
+    CLOUDFLARE_UNAVAILABLE = auto()
+    CLOUDFLARE_RATE_LIMITED = auto()
+    BUDGET_SPENT = auto()
+    DATABASE_UNAVAILABLE = auto()
+    NOT_READY = auto()
+    SHUTTING_DOWN = auto()
+    INTERNAL_ERROR = auto()
 
 
 class NameplateError(Exception):
     """Base of all errors that carry a stable code."""
 
-    code: str = "internal_error"
+    code: ErrorCode = ErrorCode.INTERNAL_ERROR
 
-    def __init__(self, detail: str, *, code: str | None = None) -> None:
+    def __init__(self, detail: str, *, code: ErrorCode | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
         if code is not None:
@@ -50,13 +128,13 @@ class NameplateError(Exception):
 class InvalidInput(NameplateError):
     """The input is invalid. `field` is a JSON pointer into the body, `parameter` a name."""
 
-    code = "invalid_input"
+    code = ErrorCode.INVALID_INPUT
 
     def __init__(
         self,
         detail: str,
         *,
-        code: str | None = None,
+        code: ErrorCode | None = None,
         field: str | None = None,
         parameter: str | None = None,
     ) -> None:
@@ -68,14 +146,14 @@ class InvalidInput(NameplateError):
 class InvalidHostname(InvalidInput):
     """The text is not a hostname that can be served."""
 
-    def __init__(self, code: str, detail: str) -> None:
+    def __init__(self, code: ErrorCode, detail: str) -> None:
         super().__init__(detail, code=code, field="/hostname")
 
 
 class PlanNotAvailable(InvalidInput):
     """The plan does not exist here, or does not suit the hostname."""
 
-    code = "plan_not_available"
+    code = ErrorCode.PLAN_NOT_AVAILABLE
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail, field="/plan")
@@ -84,7 +162,7 @@ class PlanNotAvailable(InvalidInput):
 class OptionNotAvailable(InvalidInput):
     """An option is not available with this plan, hostname or zone."""
 
-    code = "option_not_available"
+    code = ErrorCode.OPTION_NOT_AVAILABLE
 
     def __init__(self, field: str, detail: str) -> None:
         super().__init__(detail, field=field)
@@ -93,19 +171,19 @@ class OptionNotAvailable(InvalidInput):
 class NotFound(NameplateError):
     """Not found, or not visible to the caller."""
 
-    code = "not_found"
+    code = ErrorCode.NOT_FOUND
 
 
 class Conflict(NameplateError):
     """Valid in itself, but in conflict with what exists."""
 
-    code = "conflict"
+    code = ErrorCode.CONFLICT
 
 
 class HostnameTaken(Conflict):
     """Another tenant has the name or its sibling. The error does not say which tenant."""
 
-    code = "hostname_taken"
+    code = ErrorCode.HOSTNAME_TAKEN
     field = "/hostname"
 
     def __init__(self, name: str, *, in_the_way: str) -> None:
@@ -119,7 +197,7 @@ class HostnameTaken(Conflict):
 class SiblingDiffers(Conflict):
     """The name shares its object with another name, and asks for different settings of it."""
 
-    code = "shared_object_differs"
+    code = ErrorCode.SHARED_OBJECT_DIFFERS
 
     def __init__(self, field: str, detail: str) -> None:
         super().__init__(detail)
@@ -129,70 +207,70 @@ class SiblingDiffers(Conflict):
 class ProofRequired(Conflict):
     """The name belonged to another tenant and its DNS still points here."""
 
-    code = "proof_required"
+    code = ErrorCode.PROOF_REQUIRED
 
 
 class StillDeleting(Conflict):
     """The name's former record is being deleted. `retry_after` is in seconds."""
 
-    code = "still_deleting"
+    code = ErrorCode.STILL_DELETING
     retry_after: ClassVar[int] = 10
 
 
 class PreconditionFailed(NameplateError):
     """If-Match names a revision that is no longer the current one."""
 
-    code = "precondition_failed"
+    code = ErrorCode.PRECONDITION_FAILED
 
 
 class Unauthenticated(NameplateError):
     """The API key is missing, unknown or revoked."""
 
-    code = "unauthenticated"
+    code = ErrorCode.UNAUTHENTICATED
 
 
 class Forbidden(NameplateError):
     """The key is valid, but its scope does not reach this far."""
 
-    code = "forbidden"
+    code = ErrorCode.FORBIDDEN
 
 
 class WebhookRefused(NameplateError):
     """The URL of a webhook endpoint may not be called."""
 
-    code = "address_not_allowed"
+    code = ErrorCode.ADDRESS_NOT_ALLOWED
 
 
 class NotReady(NameplateError):
     """Something that this process cannot work without is missing."""
 
-    code = "not_ready"
+    code = ErrorCode.NOT_READY
 
 
 class DatabaseUnavailable(NameplateError):
     """Postgres does not answer, or has no connection to spare."""
 
-    code = "database_unavailable"
+    code = ErrorCode.DATABASE_UNAVAILABLE
     retry_after: ClassVar[int] = 2
 
 
 class CloudflareError(NameplateError):
     """Base of the errors that a call to Cloudflare can end with."""
 
-    code = "cloudflare_error"
+    code = ErrorCode.CLOUDFLARE_ERROR
 
 
 class CloudflareUnavailable(CloudflareError):
     """Transient: time-out, cut connection, 5xx, or an answer that is not Cloudflare's envelope."""
 
-    code = "cloudflare_unavailable"
+    code = ErrorCode.CLOUDFLARE_UNAVAILABLE
     retry_after: float | None = None
 
 
 class CloudflareRateLimited(CloudflareUnavailable):
     """429. `retry_after` is the wait in seconds that the answer asks for."""
 
-    code = "cloudflare_rate_limited"
+    code = ErrorCode.CLOUDFLARE_RATE_LIMITED
 
     def __init__(self, detail: str, *, retry_after: float) -> None:
         super().__init__(detail)
@@ -202,7 +280,7 @@ class CloudflareRateLimited(CloudflareUnavailable):
 class BudgetSpent(CloudflareUnavailable):
     """The call was not made. There may be a call to spare in `retry_after` seconds."""
 
-    code = "budget_spent"
+    code = ErrorCode.BUDGET_SPENT
 
     def __init__(self, detail: str, *, retry_after: float) -> None:
         super().__init__(detail)
@@ -212,61 +290,61 @@ class BudgetSpent(CloudflareUnavailable):
 class CloudflareUnauthorized(CloudflareError):
     """The token or the zone is at fault, not any hostname. A 401 raises this class itself."""
 
-    code = "cloudflare_unauthorized"
+    code = ErrorCode.CLOUDFLARE_UNAUTHORIZED
 
 
 class CloudflareTokenMalformed(CloudflareUnauthorized):
     """400 with 6003 or 1001: what was sent as a token is not well-formed."""
 
-    code = "cloudflare_token_malformed"
+    code = ErrorCode.CLOUDFLARE_TOKEN_MALFORMED
 
 
 class CloudflareTokenRestricted(CloudflareUnauthorized):
     """403 with 9109: the token expired, was revoked, or is not for calls from this address."""
 
-    code = "cloudflare_token_restricted"
+    code = ErrorCode.CLOUDFLARE_TOKEN_RESTRICTED
 
 
 class CloudflarePermissionMissing(CloudflareUnauthorized):
     """403 with 10000: a valid token that lacks the permission for this call."""
 
-    code = "cloudflare_permission_missing"
+    code = ErrorCode.CLOUDFLARE_PERMISSION_MISSING
 
 
 class CloudflareZoneUnknown(CloudflareUnauthorized):
     """7000 or 7003: Cloudflare has no such zone, or not for this token."""
 
-    code = "cloudflare_zone_unknown"
+    code = ErrorCode.CLOUDFLARE_ZONE_UNKNOWN
 
 
 class CloudflareNotEnabled(CloudflareUnauthorized):
     """1404, or 1456 for the fallback origin: Cloudflare for SaaS is not enabled on the zone."""
 
-    code = "cloudflare_saas_not_enabled"
+    code = ErrorCode.CLOUDFLARE_SAAS_NOT_ENABLED
 
 
 class CloudflareForbidden(CloudflareUnauthorized):
     """403 without a known code. It may be about this one call."""
 
-    code = "cloudflare_forbidden"
+    code = ErrorCode.CLOUDFLARE_FORBIDDEN
 
 
 class CloudflareNotFound(CloudflareError):
     """404 with code 1436."""
 
-    code = "cloudflare_not_found"
+    code = ErrorCode.CLOUDFLARE_NOT_FOUND
 
 
 class CloudflareDuplicate(CloudflareError):
     """409 with code 1406: the zone already has the name."""
 
-    code = "cloudflare_duplicate"
+    code = ErrorCode.CLOUDFLARE_DUPLICATE
 
 
 class CloudflareRefused(CloudflareError):
     """A permanent refusal. `cloudflare_code` is Cloudflare's own number."""
 
-    code = "cloudflare_refused"
+    code = ErrorCode.CLOUDFLARE_REFUSED
 
     def __init__(self, detail: str, *, cloudflare_code: int) -> None:
         super().__init__(detail)

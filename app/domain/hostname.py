@@ -15,7 +15,7 @@ import idna
 from idna.idnadata import codepoint_classes
 from idna.intranges import intranges_contain
 
-from app.domain.errors import InvalidHostname
+from app.domain.errors import ErrorCode, InvalidHostname
 
 MAX_LENGTH = 253
 MAX_LABEL = 63
@@ -98,7 +98,7 @@ def spell_hostname(text: str) -> str:
         _check_label(label)
     if len(name) > MAX_LENGTH:
         raise InvalidHostname(
-            "hostname_too_long", f"A hostname must have at most {MAX_LENGTH} characters."
+            ErrorCode.HOSTNAME_TOO_LONG, f"A hostname must have at most {MAX_LENGTH} characters."
         )
     return name
 
@@ -124,7 +124,7 @@ def refuse_own_names(hostname: Hostname, *, zone_name: str | None, own: tuple[st
     """
     if hostname.base in {zone_name, *own}:
         raise InvalidHostname(
-            "hostname_is_ours",
+            ErrorCode.HOSTNAME_IS_OURS,
             "The provider uses this name itself: it is the apex of the zone, the CNAME target or "
             "the fallback origin. Choose another name.",
         )
@@ -134,16 +134,16 @@ def _trimmed(text: str) -> str:
     # An A-label is never shorter than its U-label, so a longer text cannot become valid.
     if len(text) > 4 * MAX_LENGTH:
         raise InvalidHostname(
-            "hostname_too_long", f"A hostname must have at most {MAX_LENGTH} characters."
+            ErrorCode.HOSTNAME_TOO_LONG, f"A hostname must have at most {MAX_LENGTH} characters."
         )
     typed = trim(text)
     if "://" in typed or "/" in typed:
         raise InvalidHostname(
-            "hostname_is_url", "Give the hostname alone, without a scheme or a path."
+            ErrorCode.HOSTNAME_IS_URL, "Give the hostname alone, without a scheme or a path."
         )
     typed = _FULL_STOPS.sub(".", typed).removesuffix(".")
     if not typed:
-        raise InvalidHostname("hostname_empty", "A hostname must not be empty.")
+        raise InvalidHostname(ErrorCode.HOSTNAME_EMPTY, "A hostname must not be empty.")
     return typed
 
 
@@ -153,7 +153,7 @@ def _refuse_characters(typed: str) -> None:
         is_star = character == "*" and place == 1
         if not (is_star or (character.isascii() and character.isalnum()) or character in "-."):
             raise InvalidHostname(
-                "hostname_invalid_character",
+                ErrorCode.HOSTNAME_INVALID_CHARACTER,
                 f"Character {place}, {_called(character)}, is not allowed in a hostname. Use only "
                 "letters, digits and hyphens between the dots.",
             )
@@ -162,7 +162,7 @@ def _refuse_characters(typed: str) -> None:
         for at in (0, len(label) - 1):
             if label and label[at] == "-":
                 raise InvalidHostname(
-                    "hostname_invalid_character",
+                    ErrorCode.HOSTNAME_INVALID_CHARACTER,
                     f"Character {place + at}, '-', is not allowed there: the parts between the "
                     "dots must not begin or end with a hyphen.",
                 )
@@ -202,7 +202,7 @@ def _ascii(text: str) -> str:
     prefix, rest = ("*.", text[2:]) if text.startswith("*.") else ("", text)
     if "*" in rest or not rest:
         raise InvalidHostname(
-            "wildcard_misplaced",
+            ErrorCode.WILDCARD_MISPLACED,
             "A wildcard must be one `*.` at the very beginning, such as `*.shop.com`.",
         )
     if rest.isascii():
@@ -216,30 +216,30 @@ def _ascii(text: str) -> str:
         else:
             place, character = found
             detail = f"Character {place}, {_called(character)}, is not allowed there (IDNA 2008)."
-        raise InvalidHostname("hostname_not_idna", detail) from error
+        raise InvalidHostname(ErrorCode.HOSTNAME_NOT_IDNA, detail) from error
 
 
 def _refuse_addresses(base: str) -> None:
     if "[" in base or "]" in base or base.count(":") > 1:
-        raise InvalidHostname("hostname_is_ip", "Give a hostname, not an IP address.")
+        raise InvalidHostname(ErrorCode.HOSTNAME_IS_IP, "Give a hostname, not an IP address.")
     if ":" in base:
-        raise InvalidHostname("hostname_has_port", "Give the hostname without a port.")
+        raise InvalidHostname(ErrorCode.HOSTNAME_HAS_PORT, "Give the hostname without a port.")
     # Every notation that inet_aton accepts ends in a number (WHATWG URL, "ends in a number").
     if _IPV4_PART.fullmatch(base.rsplit(".", 1)[-1]):
-        raise InvalidHostname("hostname_is_ip", "Give a hostname, not an IP address.")
+        raise InvalidHostname(ErrorCode.HOSTNAME_IS_IP, "Give a hostname, not an IP address.")
 
 
 def _check_label(label: str) -> None:
     if not label:
-        raise InvalidHostname("label_empty", "The hostname has a dot too many; remove it.")
+        raise InvalidHostname(ErrorCode.LABEL_EMPTY, "The hostname has a dot too many; remove it.")
     if len(label) > MAX_LABEL:
         raise InvalidHostname(
-            "label_too_long",
+            ErrorCode.LABEL_TOO_LONG,
             f"Each part between two dots must have at most {MAX_LABEL} characters.",
         )
     if not _LABEL.fullmatch(label):
         raise InvalidHostname(
-            "hostname_invalid_character",
+            ErrorCode.HOSTNAME_INVALID_CHARACTER,
             "A hostname must have only letters, digits and hyphens between its dots, and its parts "
             "must not begin or end with a hyphen.",
         )
@@ -252,7 +252,7 @@ def _check_a_label(label: str) -> None:
         unicode_label = idna.decode(label.encode())
     except (idna.IDNAError, UnicodeError) as error:
         raise InvalidHostname(
-            "hostname_not_idna",
+            ErrorCode.HOSTNAME_NOT_IDNA,
             f"{label!r} has hyphens in third and fourth place but is not an A-label: {error}.",
         ) from error
     # Modifier letters (Lm) belong to every script.
@@ -260,7 +260,7 @@ def _check_a_label(label: str) -> None:
     scripts = {unicodedata.name(c, "?").split(" ", 1)[0] for c in letters}
     if len(scripts) > 1 and not any(scripts <= together for together in _WRITTEN_TOGETHER):
         raise InvalidHostname(
-            "hostname_mixes_scripts",
+            ErrorCode.HOSTNAME_MIXES_SCRIPTS,
             f"{label!r} mixes scripts that do not belong together: {', '.join(sorted(scripts))}. "
             "Choose a name in one script.",
         )
@@ -270,11 +270,11 @@ def _refuse_reserved(base: str) -> None:
     top = base.rsplit(".", 1)[-1]
     if top in RESERVED_TOP_LEVEL:
         raise InvalidHostname(
-            "hostname_reserved", f"Names under `{top}` are never public; choose another."
+            ErrorCode.HOSTNAME_RESERVED, f"Names under `{top}` are never public; choose another."
         )
     if any(base == name or base.endswith("." + name) for name in RESERVED_DOMAINS):
         raise InvalidHostname(
-            "hostname_reserved",
+            ErrorCode.HOSTNAME_RESERVED,
             "example.com, example.net and example.org are reserved for documentation; choose "
             "another name.",
         )
@@ -284,11 +284,11 @@ def _refuse_suffix(base: str, public_suffix: PublicSuffix) -> None:
     suffix = public_suffix(base)
     if suffix is None:
         raise InvalidHostname(
-            "top_level_domain_unknown",
+            ErrorCode.TOP_LEVEL_DOMAIN_UNKNOWN,
             "The name must end in a known public top-level domain; check its spelling.",
         )
     if suffix == base:
         raise InvalidHostname(
-            "hostname_is_public_suffix",
+            ErrorCode.HOSTNAME_IS_PUBLIC_SUFFIX,
             "This is a public suffix: others register names below it. Give a name below it.",
         )

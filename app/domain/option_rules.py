@@ -14,6 +14,7 @@ from typing import Any
 
 from app.domain.custom_hostname import Plan
 from app.domain.errors import (
+    ErrorCode,
     InvalidHostname,
     InvalidInput,
     OptionNotAvailable,
@@ -117,7 +118,7 @@ def refuse_fixed(said: Mapping[str, Any]) -> None:
     """
     for field, way_out in _FIXED.items():
         if field in said:
-            raise InvalidInput(way_out, code="field_fixed", field=f"/{field}")
+            raise InvalidInput(way_out, code=ErrorCode.FIELD_FIXED, field=f"/{field}")
 
 
 def is_at_cloudflare(name_servers: tuple[str, ...]) -> bool:

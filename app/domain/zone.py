@@ -19,6 +19,7 @@ from app.domain.errors import (
     CloudflareTokenRestricted,
     CloudflareUnauthorized,
     CloudflareZoneUnknown,
+    ErrorCode,
     InvalidHostname,
     InvalidInput,
 )
@@ -117,7 +118,7 @@ def _no_origin(fault: str) -> InvalidInput:
         f"{fault} `origin` must be an IPv4 or IPv6 address or one hostname, without wildcard, "
         "port, brackets or scheme. Give the address of your application, such as `192.0.2.10` or "
         "`app.provider.com`.",
-        code="origin_invalid",
+        code=ErrorCode.ORIGIN_INVALID,
         field="/origin",
     )
 

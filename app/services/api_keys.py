@@ -15,7 +15,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import TypeVar
 
-from app.domain.errors import InvalidInput, NameplateError, NotFound
+from app.domain.errors import ErrorCode, InvalidInput, NameplateError, NotFound
 from app.persistence import api_keys as store
 from app.persistence.api_keys import ApiKey, ListedKey
 from app.persistence.database import Database
@@ -35,7 +35,7 @@ FAILURE_SECONDS = 60.0
 class TooManyFailedKeys(NameplateError):
     """The address tried too many unknown keys. It may try again in `retry_after` seconds."""
 
-    code = "too_many_failed_keys"
+    code = ErrorCode.TOO_MANY_FAILED_KEYS
 
     def __init__(self, *, retry_after: float) -> None:
         super().__init__(
@@ -84,7 +84,9 @@ class ApiKeys:
             InvalidInput: no such scope.
         """
         if scope not in set(Scope):
-            raise InvalidInput("The scope must be read, write or admin.", code="scope_unknown")
+            raise InvalidInput(
+                "The scope must be read, write or admin.", code=ErrorCode.SCOPE_UNKNOWN
+            )
         secret = "np_" + secrets.token_urlsafe(32)
         async with self._database.transaction() as tx:
             key = await store.insert_key(tx, name=name, scope=scope, digest=digest(secret))

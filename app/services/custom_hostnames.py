@@ -25,6 +25,7 @@ from app.domain.custom_hostname import (
 from app.domain.document import add_moment
 from app.domain.errors import (
     DatabaseUnavailable,
+    ErrorCode,
     HostnameTaken,
     InvalidInput,
     ProofRequired,
@@ -131,7 +132,7 @@ class CustomHostnames:
         if zone is None:
             raise InvalidInput(
                 "Zone not found; leave `zone` out to use the default zone.",
-                code="zone_unknown",
+                code=ErrorCode.ZONE_UNKNOWN,
                 field="/zone",
             )
         self._refuse_own(hostname, zone)

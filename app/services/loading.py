@@ -7,6 +7,7 @@ from dataclasses import replace
 from app.domain.custom_hostname import CustomHostname, Desired, State, ZoneTargets
 from app.domain.errors import (
     Conflict,
+    ErrorCode,
     HostnameTaken,
     NotFound,
     PreconditionFailed,
@@ -160,4 +161,4 @@ def refuse_leaving(record: CustomHostname) -> None:
     if record.desired is Desired.ABSENT:
         gone = record.state is State.DELETED
         said = "The hostname was removed; add it again." if gone else "It is being removed; wait."
-        raise Conflict(said, code="is_deleted" if gone else "is_deleting")
+        raise Conflict(said, code=ErrorCode.IS_DELETED if gone else ErrorCode.IS_DELETING)

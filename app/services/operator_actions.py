@@ -14,7 +14,7 @@ from app.domain.custom_hostname import (
     Desired,
     State,
 )
-from app.domain.errors import Conflict, NotFound
+from app.domain.errors import Conflict, ErrorCode, NotFound
 from app.domain.object_spec import ObjectSpec
 from app.domain.reason import Reason
 from app.persistence import call_queue, leases
@@ -78,7 +78,7 @@ class OperatorActions:
             if (before.state, before.reason) != (State.FAILED, Reason.ALREADY_IN_ZONE):
                 raise Conflict(
                     "Only a hostname that failed with `already_in_zone` can be adopted.",
-                    code="nothing_to_adopt",
+                    code=ErrorCode.NOTHING_TO_ADOPT,
                 )
             now = await read_now(tx)
             adopting = replace(

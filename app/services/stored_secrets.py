@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from app.domain.errors import Conflict, InvalidInput, NotFound, NotReady
+from app.domain.errors import Conflict, ErrorCode, InvalidInput, NotFound, NotReady
 from app.domain.zone import Zone
 from app.persistence import stored_secrets as store
 from app.persistence.database import Database
@@ -104,7 +104,7 @@ class StoredSecrets:
                 raise Conflict(
                     "The default zone's token is NAMEPLATE_CLOUDFLARE_API_TOKEN; change that "
                     "setting and restart.",
-                    code="token_is_a_setting",
+                    code=ErrorCode.TOKEN_IS_A_SETTING,
                 )
             await save_token(tx, zone.id, self._cipher.encrypt(token))
         return zone

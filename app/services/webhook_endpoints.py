@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from app.domain.errors import InvalidInput, NotFound, WebhookRefused
+from app.domain.errors import ErrorCode, InvalidInput, NotFound, WebhookRefused
 from app.domain.events import EventType, ZoneEventType
 from app.persistence import webhook_endpoints as store
 from app.persistence.clock import read_now
@@ -93,7 +93,7 @@ class WebhookEndpoints:
                 raise InvalidInput(
                     f"Unknown event type {event_type[:64]!r}; "
                     f"choose from {', '.join(sorted(known))}.",
-                    code="event_type_unknown",
+                    code=ErrorCode.EVENT_TYPE_UNKNOWN,
                     field=f"/event_types/{index}",
                 )
 

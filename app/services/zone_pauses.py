@@ -12,7 +12,7 @@ import structlog
 from app.domain.breaker import (
     BREAKER_WITHIN,
 )
-from app.domain.errors import Conflict, NotFound
+from app.domain.errors import Conflict, ErrorCode, NotFound
 from app.domain.events import ZoneEvent, ZoneEventType, zone_webhook_body
 from app.domain.zone import (
     PAUSE_REASONS,
@@ -70,7 +70,9 @@ class Pauses:
         async with self._database.transaction() as tx:
             zone = await _named(tx, zone_id)
             if not await pause_zone(tx, zone.id, PauseReason.OPERATOR, detail=detail):
-                raise Conflict("The zone is paused already; resume it first.", code="zone_paused")
+                raise Conflict(
+                    "The zone is paused already; resume it first.", code=ErrorCode.ZONE_PAUSED
+                )
             return await _named(tx, zone.id)
 
     async def resume(self, zone_id: str, *, accept_regressions: bool = False) -> Zone:
@@ -90,7 +92,7 @@ class Pauses:
         if not await self.resume_zone(
             zone, accept_regressions=accept_regressions, within=RESUME_SECONDS
         ):
-            raise Conflict("The zone is not paused.", code="zone_not_paused")
+            raise Conflict("The zone is not paused.", code=ErrorCode.ZONE_NOT_PAUSED)
         async with self._database.transaction() as tx:
             return await _named(tx, zone.id)
 

@@ -19,6 +19,7 @@ from app.domain.errors import (
     CloudflareNotEnabled,
     CloudflarePermissionMissing,
     CloudflareUnavailable,
+    ErrorCode,
     InvalidInput,
     NotFound,
 )
@@ -284,7 +285,7 @@ class Zones:
         if origin is None:
             raise InvalidInput(
                 f"{name} has no record yet; give its target in `origin`, an address or a name.",
-                code="origin_required",
+                code=ErrorCode.ORIGIN_REQUIRED,
                 field="/origin",
             )
         created = await self._cloudflare.create_record(

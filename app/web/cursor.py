@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from app.domain.errors import InvalidInput
+from app.domain.errors import ErrorCode, InvalidInput
 
 LONGEST_SEQUENCE = 9
 """Digits; a sequence is an integer of 32 bits."""
@@ -54,7 +54,7 @@ def decode_sequence(cursor: str | None) -> int:
 def _not_ours() -> InvalidInput:
     return InvalidInput(
         "Pass `next_cursor` of the previous page, unchanged.",
-        code="cursor_invalid",
+        code=ErrorCode.CURSOR_INVALID,
         parameter="cursor",
     )
 

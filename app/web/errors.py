@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import compile_path
 
 from app.domain import errors
-from app.services.api_keys import TooManyFailedKeys
+from app.domain.errors import ErrorCode
 
 log = structlog.get_logger(__name__)
 PROBLEM_TYPE = "application/problem+json"
@@ -22,37 +22,106 @@ DATABASE_RETRY_SECONDS = 1
 MOST_FIELD_ERRORS = 20
 """At most so many validation errors of a request are reported."""
 
-STATUSES: dict[type[errors.NameplateError], HTTPStatus] = {
-    errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.NotFound: HTTPStatus.NOT_FOUND,
-    errors.Conflict: HTTPStatus.CONFLICT,
-    errors.PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
-    errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
-    errors.Forbidden: HTTPStatus.FORBIDDEN,
-    TooManyFailedKeys: HTTPStatus.TOO_MANY_REQUESTS,
-    errors.WebhookRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.CloudflareRateLimited: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.CloudflareUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.CloudflareError: HTTPStatus.BAD_GATEWAY,
-    errors.NameplateError: HTTPStatus.INTERNAL_SERVER_ERROR,
+_STATUSES = {
+    HTTPStatus.BAD_REQUEST: (
+        ErrorCode.BODY_NOT_JSON,
+        ErrorCode.BAD_REQUEST,
+    ),
+    HTTPStatus.UNAUTHORIZED: (ErrorCode.UNAUTHENTICATED,),
+    HTTPStatus.FORBIDDEN: (ErrorCode.FORBIDDEN,),
+    HTTPStatus.NOT_FOUND: (ErrorCode.NOT_FOUND,),
+    HTTPStatus.METHOD_NOT_ALLOWED: (ErrorCode.METHOD_NOT_ALLOWED,),
+    HTTPStatus.CONFLICT: (
+        ErrorCode.HOSTNAME_TAKEN,
+        ErrorCode.SHARED_OBJECT_DIFFERS,
+        ErrorCode.PROOF_REQUIRED,
+        ErrorCode.STILL_DELETING,
+        ErrorCode.NOTHING_TO_ADOPT,
+        ErrorCode.IS_DELETING,
+        ErrorCode.IS_DELETED,
+        ErrorCode.CONFLICT,
+        ErrorCode.ZONE_PAUSED,
+        ErrorCode.ZONE_NOT_PAUSED,
+        ErrorCode.TOKEN_IS_A_SETTING,
+    ),
+    HTTPStatus.PRECONDITION_FAILED: (ErrorCode.PRECONDITION_FAILED,),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (ErrorCode.BODY_TOO_LARGE,),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (ErrorCode.UNSUPPORTED_MEDIA_TYPE,),
+    HTTPStatus.UNPROCESSABLE_ENTITY: (
+        ErrorCode.INVALID_REQUEST,
+        ErrorCode.INVALID_INPUT,
+        ErrorCode.QUERY_UNKNOWN,
+        ErrorCode.CURSOR_INVALID,
+        ErrorCode.ETAG_INVALID,
+        ErrorCode.HOSTNAME_EMPTY,
+        ErrorCode.HOSTNAME_IS_URL,
+        ErrorCode.HOSTNAME_HAS_PORT,
+        ErrorCode.HOSTNAME_IS_IP,
+        ErrorCode.HOSTNAME_TOO_LONG,
+        ErrorCode.LABEL_TOO_LONG,
+        ErrorCode.LABEL_EMPTY,
+        ErrorCode.HOSTNAME_INVALID_CHARACTER,
+        ErrorCode.HOSTNAME_NOT_IDNA,
+        ErrorCode.HOSTNAME_MIXES_SCRIPTS,
+        ErrorCode.WILDCARD_MISPLACED,
+        ErrorCode.HOSTNAME_RESERVED,
+        ErrorCode.HOSTNAME_IS_PUBLIC_SUFFIX,
+        ErrorCode.TOP_LEVEL_DOMAIN_UNKNOWN,
+        ErrorCode.HOSTNAME_IS_OURS,
+        ErrorCode.FIELD_FIXED,
+        ErrorCode.PLAN_NOT_AVAILABLE,
+        ErrorCode.OPTION_NOT_AVAILABLE,
+        ErrorCode.ZONE_UNKNOWN,
+        ErrorCode.ORIGIN_REQUIRED,
+        ErrorCode.ORIGIN_INVALID,
+        ErrorCode.URL_INVALID,
+        ErrorCode.URL_NOT_HTTPS,
+        ErrorCode.ADDRESS_NOT_ALLOWED,
+        ErrorCode.HOST_UNRESOLVED,
+        ErrorCode.EVENT_TYPE_UNKNOWN,
+        ErrorCode.SCOPE_UNKNOWN,
+    ),
+    HTTPStatus.TOO_MANY_REQUESTS: (ErrorCode.TOO_MANY_FAILED_KEYS,),
+    HTTPStatus.INTERNAL_SERVER_ERROR: (ErrorCode.INTERNAL_ERROR,),
+    HTTPStatus.BAD_GATEWAY: (
+        ErrorCode.CLOUDFLARE_UNAUTHORIZED,
+        ErrorCode.CLOUDFLARE_TOKEN_MALFORMED,
+        ErrorCode.CLOUDFLARE_TOKEN_RESTRICTED,
+        ErrorCode.CLOUDFLARE_PERMISSION_MISSING,
+        ErrorCode.CLOUDFLARE_ZONE_UNKNOWN,
+        ErrorCode.CLOUDFLARE_SAAS_NOT_ENABLED,
+        ErrorCode.CLOUDFLARE_FORBIDDEN,
+        ErrorCode.CLOUDFLARE_REFUSED,
+        ErrorCode.CLOUDFLARE_NOT_FOUND,
+        ErrorCode.CLOUDFLARE_DUPLICATE,
+        ErrorCode.CLOUDFLARE_ERROR,
+    ),
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        ErrorCode.CLOUDFLARE_UNAVAILABLE,
+        ErrorCode.CLOUDFLARE_RATE_LIMITED,
+        ErrorCode.BUDGET_SPENT,
+        ErrorCode.DATABASE_UNAVAILABLE,
+        ErrorCode.NOT_READY,
+        ErrorCode.SHUTTING_DOWN,
+    ),
 }
+STATUSES = {code: status for status, codes in _STATUSES.items() for code in codes}
+"""The HTTP status of each code; `http_error` keeps the status of the framework's error."""
 
 CODES = {
-    HTTPStatus.BAD_REQUEST: "bad_request",
-    HTTPStatus.NOT_FOUND: "not_found",
-    HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body_too_large",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported_media_type",
+    HTTPStatus.BAD_REQUEST: ErrorCode.BAD_REQUEST,
+    HTTPStatus.NOT_FOUND: ErrorCode.NOT_FOUND,
+    HTTPStatus.METHOD_NOT_ALLOWED: ErrorCode.METHOD_NOT_ALLOWED,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ErrorCode.BODY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ErrorCode.UNSUPPORTED_MEDIA_TYPE,
 }
 
-OTHER_CODE = "http_error"
+OTHER_CODE = ErrorCode.HTTP_ERROR
 
 
 def problem(
     status: HTTPStatus,
-    code: str,
+    code: ErrorCode,
     detail: str,
     *,
     faults: list[dict[str, str]] | None = None,
@@ -69,11 +138,6 @@ def problem(
     if faults:
         body["errors"] = faults
     return JSONResponse(body, int(status), headers, media_type=PROBLEM_TYPE)
-
-
-def status_of(error: errors.NameplateError) -> HTTPStatus:
-    """Return the status of the nearest listed base class."""
-    return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -101,7 +165,7 @@ def problem_of(error: errors.NameplateError) -> Response:
     if retry_after is not None:
         headers["Retry-After"] = str(round(retry_after))
     return problem(
-        status_of(error), error.code, error.detail, faults=_field_errors(error), headers=headers
+        STATUSES[error.code], error.code, error.detail, faults=_field_errors(error), headers=headers
     )
 
 
@@ -116,16 +180,18 @@ def _invalid_request(_: Request, error: Exception) -> Response:
     found = error.errors()
     if any(fault["type"] == "json_invalid" for fault in found):
         return problem(
-            HTTPStatus.BAD_REQUEST, "body_not_json", "The request body must be valid JSON."
+            HTTPStatus.BAD_REQUEST, ErrorCode.BODY_NOT_JSON, "The request body must be valid JSON."
         )
     if any(isinstance(fault.get("input"), bytes) for fault in found):
         said = "Send the request body as JSON, with `Content-Type: application/json`."
-        return problem(HTTPStatus.BAD_REQUEST, "body_not_json", said)
+        return problem(HTTPStatus.BAD_REQUEST, ErrorCode.BODY_NOT_JSON, said)
     faults = [field_error_of(fault) for fault in found[:MOST_FIELD_ERRORS]]
     first = faults[0]
     where = first.get("parameter") or first.get("pointer") or "The body"
     detail = f"{where}: {first['detail']}"
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", detail, faults=faults)
+    return problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY, ErrorCode.INVALID_REQUEST, detail, faults=faults
+    )
 
 
 def _http_exception(request: Request, error: Exception) -> Response:

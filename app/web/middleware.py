@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
+from app.domain.errors import ErrorCode
 from app.metrics import count_request
 from app.tracing.spans import is_tracing, name_request
 from app.web.errors import problem
@@ -59,19 +60,19 @@ class RequestMiddleware:
         bound = bind_contextvars(request_id=exchange.request_id)
         try:
             if exchange.announced > MAX_BODY:
-                await exchange.refuse(TOO_LARGE_STATUS, "body_too_large", TOO_LARGE)
+                await exchange.refuse(TOO_LARGE_STATUS, ErrorCode.BODY_TOO_LARGE, TOO_LARGE)
             else:
                 await self._app(scope, exchange.receive, exchange.send)
         except asyncio.CancelledError:
             # The server is stopping and its grace period is over.
             if exchange.has_begun:
                 raise
-            await exchange.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "shutting_down", ENDING)
+            await exchange.refuse(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.SHUTTING_DOWN, ENDING)
         except Exception:
             log.exception("unexpected_error")
             if exchange.has_begun:
                 raise
-            await exchange.refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", FAULT)
+            await exchange.refuse(HTTPStatus.INTERNAL_SERVER_ERROR, ErrorCode.INTERNAL_ERROR, FAULT)
         finally:
             exchange.end()
             reset_contextvars(**bound)
@@ -124,7 +125,7 @@ class _Request:
         """Whether the response has begun. After that, no other response can be sent."""
         return self._status != 0
 
-    async def refuse(self, status: HTTPStatus, code: str, detail: str) -> None:
+    async def refuse(self, status: HTTPStatus, code: ErrorCode, detail: str) -> None:
         await problem(status, code, detail)(self.scope, self._receive, self.send)
 
     @property

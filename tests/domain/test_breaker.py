@@ -42,7 +42,7 @@ def test_a_target_is_missing_or_back_after_some_minutes(
 def test_each_cause_of_a_pause_has_a_reason_of_its_own_and_lifts_itself() -> None:
     assert len(set(PAUSE_REASONS.values())) == len(PAUSE_REASONS)
     assert all(reason.ends_by_itself for reason in PAUSE_REASONS.values())
-    told = [Reason.of(code) for code in PAUSE_REASONS if code in set(Reason)]
+    told = [Reason.of(code) for code in PAUSE_REASONS if str(code) in set(Reason)]
     assert {reason.waiting_on for reason in told} == {WaitingOn.OPERATOR}
     assert len({reason.message for reason in told}) == len(told)
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -62,7 +63,7 @@ from app.domain.siblings import may_let_go, serves
 
 _LAPSED = frozenset({Reason.MOVED_AWAY, Reason.VALIDATION_LAPSED})
 
-_WHY_NOT_CREATED = {
+_WHY_NOT_CREATED: Mapping[str, Reason] = {
     CloudflareUnauthorized.code: Reason.CLOUDFLARE_UNAUTHORIZED,
     CloudflareForbidden.code: Reason.CLOUDFLARE_UNAUTHORIZED,
     CloudflareTokenMalformed.code: Reason.CLOUDFLARE_TOKEN_MALFORMED,
