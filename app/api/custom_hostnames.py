@@ -216,10 +216,10 @@ async def _answer(services: Services, record: CustomHostname, status: int) -> JS
     headers = {"ETag": f'"{record.revision}.{record.sequence}.{record.view}"'}
     if status == 201:  # noqa: PLR2004
         headers["Location"] = f"{PATH}/{record.id}"
-    return JSONResponse(await present(services, record), status, headers)
+    return JSONResponse(await show(services, record), status, headers)
 
 
-async def present(services: Services, record: CustomHostname) -> dict[str, Any]:
+async def show(services: Services, record: CustomHostname) -> dict[str, Any]:
     """Show a record with its position in the queue, if it waits in one."""
     position = await services.custom_hostnames.position_of(record)
     return add_moment(

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.custom_hostnames import PATH, present
+from app.api.custom_hostnames import PATH, show
 from app.api.dependencies import ID, problems
 from app.bootstrap import Services
 from app.domain.errors import NameplateError, NotFound
@@ -67,7 +67,7 @@ class HotReads:
             return Response(status_code=304, headers=tagged)
         if reason == Reason.CREATION_QUEUED:
             record = await self._services.custom_hostnames.get(record_id)
-            return JSONResponse(await present(self._services, record), headers=tagged)
+            return JSONResponse(await show(self._services, record), headers=tagged)
         due = f'"{due_at.isoformat()}"' if due_at else "null"
         body = f'{document[:-1]},"queue":null,"next_check_at":{due}}}'
         return Response(body, media_type="application/json", headers=tagged)

@@ -96,17 +96,17 @@ def has_confirmed(record: CustomHostname, before: CustomHostname) -> bool:
 
 
 def with_current_spec(
-    record: CustomHostname, *, read: CustomHostname, present: CustomHostname
+    record: CustomHostname, *, read: CustomHostname, current: CustomHostname
 ) -> CustomHostname:
-    """Take over what the sibling sent since `read`, from the row as it is at present.
+    """Take over what the sibling sent since `read`, from the row as it is at current.
 
     If both sent something in the meantime, the order is unknown, and one more edit settles it.
     """
-    known, theirs = record.cloudflare, present.cloudflare
+    known, theirs = record.cloudflare, current.cloudflare
     if known.id is None or known.id != theirs.id:
         return record
     if _sent(record) == _sent(read):
-        applied, in_flight, refused = _sent(present)
+        applied, in_flight, refused = _sent(current)
         known = replace(known, applied=applied, in_flight=in_flight, refused_edit=refused)
     elif theirs.applied not in (None, read.cloudflare.applied, known.applied):
         known = replace(known, in_flight=theirs.applied)

@@ -44,14 +44,14 @@ async def insert_endpoint(tx: Connection, endpoint: WebhookEndpoint) -> None:
 
 async def get_endpoint(tx: Connection, endpoint_id: str) -> WebhookEndpoint | None:
     """Return one by id."""
-    rows = await tx.execute(_present().where(webhook_endpoints.c.id == endpoint_id))
+    rows = await tx.execute(_not_deleted().where(webhook_endpoints.c.id == endpoint_id))
     row = rows.mappings().first()
     return _read(dict(row)) if row else None
 
 
 async def list_endpoints(tx: Connection, *, after: str | None, limit: int) -> list[WebhookEndpoint]:
     """Return endpoints after the id `after`, newest first."""
-    query = _present().order_by(webhook_endpoints.c.id.desc()).limit(limit)
+    query = _not_deleted().order_by(webhook_endpoints.c.id.desc()).limit(limit)
     if after is not None:
         query = query.where(webhook_endpoints.c.id < after)
     return [_read(dict(row)) for row in (await tx.execute(query)).mappings()]
@@ -76,7 +76,7 @@ async def delete_endpoint(tx: Connection, endpoint_id: str) -> bool:
     return True
 
 
-def _present() -> Any:
+def _not_deleted() -> Any:
     c = webhook_endpoints.c
     return select(c.id, c.url, c.event_types, c.tenant, c.secret, c.created_at).where(
         c.deleted_at.is_(None)

@@ -107,7 +107,7 @@ class CallQueue:
         return await self._serve_queues(tx, name, queues, *locked) if locked else []
 
     async def _serve_queues(
-        self, tx: Connection, name: str, queues: Sequence[_Queue], before: Bucket, now: float
+        self, tx: Connection, name: str, queues: Sequence[_LaneQueue], before: Bucket, now: float
     ) -> list[Claim]:
         # No call is drawn for one that somebody took meanwhile.
         free = await due_work.lock_free(tx, [each for queue in queues for each in queue.ids])
@@ -125,18 +125,18 @@ class CallQueue:
             await call_queue.leave(tx, [claim.custom_hostname_id for claim in claims])
         return claims
 
-    def _has_news(self, before: Bucket, queues: Sequence[_Queue], now: float) -> bool:
+    def _has_news(self, before: Bucket, queues: Sequence[_LaneQueue], now: float) -> bool:
         """Whether a lane's want of calls is to be written down, though none was to be had."""
         return any(rules.is_to_be_noted(before, self._limits, each.lane, now) for each in queues)
 
     async def _queue_of(
         self, tx: Connection, name: str, lane: Lane, zone_id: str, limit: int
-    ) -> _Queue:
+    ) -> _LaneQueue:
         few, rest = [
             await call_queue.heads(tx, name, lane, interactive=each, zone_id=zone_id, limit=limit)
             for each in (True, False)
         ]
-        return _Queue(lane, limit, few, rest)
+        return _LaneQueue(lane, limit, few, rest)
 
     async def _note_wanted(
         self, tx: Connection, name: str, lanes: Sequence[Lane], seen: Bucket, at: float
@@ -160,7 +160,7 @@ class CallQueue:
         wait = rules.expected_wait(bucket, self._limits, position, now)
         return QueuePosition(position, datetime.fromtimestamp(now + wait, UTC))
 
-    def _serve_lane(self, queue: _Queue, bucket: Bucket, now: float, room: int) -> Bucket:
+    def _serve_lane(self, queue: _LaneQueue, bucket: Bucket, now: float, room: int) -> Bucket:
         while len(queue.served) < room and (head := queue.head(bucket.served)) is not None:
             grant = self._acquire_for(bucket, queue.lane, interactive=head.interactive, now=now)
             bucket = grant.bucket
@@ -197,7 +197,7 @@ class CallQueue:
 
 
 @dataclass(slots=True)
-class _Queue:
+class _LaneQueue:
     """One lane's queue as one transaction serves it: read before the budget is locked."""
 
     lane: Lane

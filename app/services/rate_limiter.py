@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
+class QueueReport:
     """Who waits in one lane, and when the last of them may be expected to be served."""
 
     lengths: Lengths
@@ -51,7 +51,7 @@ class BudgetUsage:
     creations: int
     """Creations of the last window."""
     creations_blocked_until: datetime | None
-    queues: Mapping[Lane, Queue]
+    queues: Mapping[Lane, QueueReport]
 
 
 class RateLimiter:
@@ -171,7 +171,9 @@ class RateLimiter:
         async with self._database.transaction() as tx:
             bucket, now = await read_bucket(tx, name, self.limits)
             queues = {
-                lane: self._queue(bucket, lane, await call_queue.lengths(tx, name, lane), now)
+                lane: self._queue_report(
+                    bucket, lane, await call_queue.lengths(tx, name, lane), now
+                )
                 for lane in (Lane.CREATION, Lane.VALIDATION)
             }
         since = now - self.limits.creation_window
@@ -188,14 +190,16 @@ class RateLimiter:
             queues=queues,
         )
 
-    def _queue(self, bucket: Bucket, lane: Lane, lengths: Lengths, now: float) -> Queue:
+    def _queue_report(
+        self, bucket: Bucket, lane: Lane, lengths: Lengths, now: float
+    ) -> QueueReport:
         if not lengths.total:
-            return Queue(lengths, None)
+            return QueueReport(lengths, None)
         if lane is Lane.CREATION:
             wait = rules.expected_wait(bucket, self.limits, lengths.total, now)
         else:
             wait = lengths.total / (self.limits.rate * rules.SHARES[lane])
-        return Queue(lengths, _instant(now) + timedelta(seconds=wait))
+        return QueueReport(lengths, _instant(now) + timedelta(seconds=wait))
 
     def _is_news(self, name: str, headers: RateHeaders) -> bool:
         alarming = headers.remaining < headers.limit * (1 - self.limits.spend)

@@ -42,7 +42,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PageRead:
     """One page of one list, while it is read."""
 
     scan: ListScan
@@ -102,7 +102,7 @@ class Resync:
             return
         begins = scan.page is None or scan.started_at is None
         sent_at = scan.now + timedelta(seconds=time.monotonic() - began)
-        step = Step(
+        page_read = PageRead(
             scan=scan,
             zone=zone,
             page=(scan.pages or 1) if scan.page is None else scan.page,
@@ -112,16 +112,16 @@ class Resync:
             sent_at=sent_at,
             followed=followed,
         )
-        found = await self._ask(step)
+        found = await self._ask(page_read)
         if found is not None:
-            await self._take_in(step, found)
+            await self._record_page(page_read, found)
 
-    async def _ask(self, step: Step) -> HostnamePage | None:
-        zone, scan = step.zone, step.scan
+    async def _ask(self, page_read: PageRead) -> HostnamePage | None:
+        zone, scan = page_read.zone, page_read.scan
         access = zone.access(self._cipher.decrypt(zone.api_token))
         try:
             found = await self._cloudflare.list_page(
-                access, page=step.page, filters=rules.filters(scan.list)
+                access, page=page_read.page, filters=rules.filters(scan.list)
             )
         except CloudflareError as error:
             LIST_PAGES.labels("failed").inc()
@@ -134,14 +134,14 @@ class Resync:
             await store.put_off(tx, scan, AGAIN)
         return None
 
-    async def _take_in(self, step: Step, found: HostnamePage) -> None:
-        changed = await self._note_unchanged(step, found)
+    async def _record_page(self, page_read: PageRead, found: HostnamePage) -> None:
+        changed = await self._note_unchanged(page_read, found)
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def look(claim: Claim, view: CloudflareHostname) -> None:
             async with gate:
                 try:
-                    await self._reconciler.reconcile_view(claim, view, sent_at=step.sent_at)
+                    await self._reconciler.reconcile_view(claim, view, sent_at=page_read.sent_at)
                 except Exception:
                     # One name's failure must not stop the list; the next round shows it again.
                     log.exception(
@@ -152,43 +152,43 @@ class Resync:
 
         await asyncio.gather(*(look(claim, view) for claim, view in changed))
         pages = -(-found.total // rules.PER_PAGE)
-        following = rules.next_page(step.page, pages, first=step.is_first)
+        following = rules.next_page(page_read.page, pages, first=page_read.is_first)
 
         async def save(tx: Connection) -> None:
-            if following is None and not await self._finish(tx, step, found.total):
+            if following is None and not await self._finish(tx, page_read, found.total):
                 return
-            took = step.sent_at - step.begun
+            took = page_read.sent_at - page_read.begun
             due_in = (
-                rules.next_round_in(step.scan.list, took, followed=step.followed)
+                rules.next_round_in(page_read.scan.list, took, followed=page_read.followed)
                 if following is None
                 else timedelta(0)
             )
             await store.save_progress(
                 tx,
-                step.scan,
+                page_read.scan,
                 due_in=due_in,
                 page=following,
                 pages=pages,
                 total=found.total,
-                begun=step.begun if step.is_first else None,
+                begun=page_read.begun if page_read.is_first else None,
                 finished=following is None,
             )
 
         await self._database.run(save)
         if following is None:
-            LIST_ROUNDS.labels(step.scan.list).inc()
+            LIST_ROUNDS.labels(page_read.scan.list).inc()
 
     async def _note_unchanged(
-        self, step: Step, found: HostnamePage
+        self, page_read: PageRead, found: HostnamePage
     ) -> list[tuple[Claim, CloudflareHostname]]:
         """Note what the page shows unchanged, and claim what changed."""
         views = {view.id: view for view in found.hostnames}
-        whole = step.scan.list == rules.WHOLE
+        whole = page_read.scan.list == rules.WHOLE
 
         async def note(tx: Connection) -> list[tuple[Claim, CloudflareHostname]]:
-            known = await list_snapshot.read_snapshot(tx, step.zone.id, list(views))
+            known = await list_snapshot.read_snapshot(tx, page_read.zone.id, list(views))
             await lock_all(tx, [each.custom_hostname_id for each in known])
-            news = [each for each in known if _is_news(each, views[each.cloudflare_id], step)]
+            news = [each for each in known if _is_news(each, views[each.cloudflare_id], page_read)]
             new_ids = {each.custom_hostname_id for each in news}
             await list_snapshot.confirm_snapshot(
                 tx,
@@ -197,50 +197,50 @@ class Resync:
                     for each in known
                     if each.custom_hostname_id not in new_ids
                 ],
-                sent_at=step.sent_at,
-                round_number=step.number if whole else None,
-                next_check_in=rules.FOLLOWED_EVERY * 1.25 if step.followed else None,
+                sent_at=page_read.sent_at,
+                round_number=page_read.number if whole else None,
+                next_check_in=rules.FOLLOWED_EVERY * 1.25 if page_read.followed else None,
             )
-            unread = await list_snapshot.read_snapshot(tx, step.zone.id, found.unreadable)
+            unread = await list_snapshot.read_snapshot(tx, page_read.zone.id, found.unreadable)
             unread_ids = [each.custom_hostname_id for each in unread]
             await list_snapshot.check_unreadable(tx, unread_ids)
             if whole and (new_ids or unread_ids):
-                await list_snapshot.note_in_scan(tx, [*new_ids, *unread_ids], step.number)
+                await list_snapshot.note_in_scan(tx, [*new_ids, *unread_ids], page_read.number)
             claims = await claim_these(tx, list(new_ids))
             by_record = {each.custom_hostname_id: views[each.cloudflare_id] for each in news}
             return [(claim, by_record[claim.custom_hostname_id]) for claim in claims]
 
         return await self._database.run(note)
 
-    async def _finish(self, tx: Connection, step: Step, total: int) -> bool:
+    async def _finish(self, tx: Connection, page_read: PageRead, total: int) -> bool:
         """Check for names that should have been listed. False if that paused the zone."""
-        scan = step.scan
+        scan = page_read.scan
         if scan.list != rules.WHOLE:
             named = rules.filters(scan.list)
-            await list_snapshot.check_unlisted(tx, step.zone.id, named, since=step.begun)
+            await list_snapshot.check_unlisted(tx, page_read.zone.id, named, since=page_read.begun)
             return True
         missing, held = await list_snapshot.count_missing(
-            tx, step.zone.id, step.number, since=step.begun
+            tx, page_read.zone.id, page_read.number, since=page_read.begun
         )
-        if rules.too_many_missing(missing, held) and not _breaker_is_off(step):
+        if rules.too_many_missing(missing, held) and not _breaker_is_off(page_read):
             detail = f"{missing} of {held} hostnames are not on Cloudflare's list of {total}"
-            await pause_zone(tx, step.zone.id, PauseReason.HOSTNAMES_MISSING, detail=detail)
+            await pause_zone(tx, page_read.zone.id, PauseReason.HOSTNAMES_MISSING, detail=detail)
             # What this round saw says nothing about the time after the pause.
-            await store.end_round(tx, scan, rules.EVERY, number=step.number)
+            await store.end_round(tx, scan, rules.EVERY, number=page_read.number)
             return False
         rounds = rules.rounds_missed(missing)
         await list_snapshot.check_missing(
-            tx, step.zone.id, step.number, since=step.begun, rounds=rounds
+            tx, page_read.zone.id, page_read.number, since=page_read.begun, rounds=rounds
         )
         return True
 
 
-def _is_news(known: SnapshotRow, view: CloudflareHostname, step: Step) -> bool:
-    if known.viewed_at is not None and known.viewed_at >= step.sent_at:
+def _is_news(known: SnapshotRow, view: CloudflareHostname, page_read: PageRead) -> bool:
+    if known.viewed_at is not None and known.viewed_at >= page_read.sent_at:
         return False
     return known.snapshot != snapshot_of(view)
 
 
-def _breaker_is_off(step: Step) -> bool:
-    off = step.zone.breaker_off_until
-    return off is not None and off > step.sent_at
+def _breaker_is_off(page_read: PageRead) -> bool:
+    off = page_read.zone.breaker_off_until
+    return off is not None and off > page_read.sent_at

@@ -35,9 +35,9 @@ def written(
     **changes: Any,
 ) -> Transition:
     """Write over the row as it was read, but for what the API changed meanwhile."""
-    present = replace(read, **changes)
+    current = replace(read, **changes)
     return merge_concurrent_changes(
-        transition, read=read, present=present, performed=performed, now=at(5)
+        transition, read=read, current=current, performed=performed, now=at(5)
     )
 
 

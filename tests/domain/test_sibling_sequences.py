@@ -72,7 +72,7 @@ class World:
         """Keep it with the wishes of now, and hand on what was confirmed."""
         before = self.records[at]
         record = replace(record, desired=before.desired, options=before.options)
-        record = with_current_spec(record, read=read, present=before)
+        record = with_current_spec(record, read=read, current=before)
         self.records[at] = replace(record, sibling=None)
         other, known = self.records[1 - at], record.cloudflare
         linked = before.cloudflare.id is not None

@@ -20,57 +20,57 @@ def merge_concurrent_changes(
     transition: Transition,
     *,
     read: CustomHostname,
-    present: CustomHostname,
+    current: CustomHostname,
     performed: Action | None,
     now: datetime,
 ) -> Transition:
-    """Return the transition as it is to be written over the row `present`.
+    """Return the transition as it is to be written over the row `current`.
 
     `read` is the record that the transition began with, `performed` the action that it answers. An
     action that is no longer desired is dropped.
     """
-    record = _with_current_desires(transition.record, present)
-    if present.name_released_at != read.name_released_at or present.revision != read.revision:
+    record = _with_current_desires(transition.record, current)
+    if current.name_released_at != read.name_released_at or current.revision != read.revision:
         record = replace(
-            record, name_released_at=present.name_released_at, tombstone=present.tombstone
+            record, name_released_at=current.name_released_at, tombstone=current.tombstone
         )
-    if performed is not None and _failed_concurrently(record, read=read, present=present):
+    if performed is not None and _failed_concurrently(record, read=read, current=current):
         record = replace(record, refresh_requested_at=now)
-    record = with_current_spec(record, read=read, present=present)
+    record = with_current_spec(record, read=read, current=current)
     action = None if _is_moot(transition.action, record) else transition.action
     if action is None and transition.action is Action.CREATE:
-        record = _without_beginning(record, present)
+        record = _without_beginning(record, current)
     return replace(transition, record=record, action=action)
 
 
-def _with_current_desires(record: CustomHostname, present: CustomHostname) -> CustomHostname:
+def _with_current_desires(record: CustomHostname, current: CustomHostname) -> CustomHostname:
     zone = replace(
-        present.zone,
+        current.zone,
         takes_custom_metadata=record.zone.takes_custom_metadata,
-        dcv_uuid=record.zone.dcv_uuid or present.zone.dcv_uuid,
+        dcv_uuid=record.zone.dcv_uuid or current.zone.dcv_uuid,
     )
     return replace(
         record,
         zone=zone,
-        desired=present.desired,
-        plan=present.plan,
-        options=present.options,
-        metadata=present.metadata,
-        revision=present.revision,
-        sequence=present.sequence,
-        view=present.view,
-        wanted_at=present.wanted_at,
-        acted_at=present.acted_at,
-        refresh_requested_at=present.refresh_requested_at,
+        desired=current.desired,
+        plan=current.plan,
+        options=current.options,
+        metadata=current.metadata,
+        revision=current.revision,
+        sequence=current.sequence,
+        view=current.view,
+        wanted_at=current.wanted_at,
+        acted_at=current.acted_at,
+        refresh_requested_at=current.refresh_requested_at,
     )
 
 
 def _failed_concurrently(
-    record: CustomHostname, *, read: CustomHostname, present: CustomHostname
+    record: CustomHostname, *, read: CustomHostname, current: CustomHostname
 ) -> bool:
     """Whether an action was refused while the change that has now failed was in progress."""
-    changed = present.revision != read.revision
-    return changed and record.state is State.FAILED and present.state is not State.FAILED
+    changed = current.revision != read.revision
+    return changed and record.state is State.FAILED and current.state is not State.FAILED
 
 
 def _is_moot(action: Action | None, record: CustomHostname) -> bool:
@@ -79,11 +79,11 @@ def _is_moot(action: Action | None, record: CustomHostname) -> bool:
     return record.desired is Desired.ABSENT and action is not Action.DELETE and not letting_go
 
 
-def _without_beginning(record: CustomHostname, present: CustomHostname) -> CustomHostname:
+def _without_beginning(record: CustomHostname, current: CustomHostname) -> CustomHostname:
     """Undo the note of a POST that is not sent after all; it leaves nothing to search for."""
     known = replace(
         record.cloudflare,
-        create_started_at=present.cloudflare.create_started_at,
-        create_tried_at=present.cloudflare.create_tried_at,
+        create_started_at=current.cloudflare.create_started_at,
+        create_tried_at=current.cloudflare.create_tried_at,
     )
     return replace(record, cloudflare=known)

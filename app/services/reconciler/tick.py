@@ -326,7 +326,7 @@ class Reconciler:
                 await save_and_release(tx, claim, replace(before.schedule, cloudflare_due_at=again))
                 return None
             transition = merge_concurrent_changes(
-                transition, read=read, present=before, performed=observation.performed, now=now
+                transition, read=read, current=before, performed=observation.performed, now=now
             )
             record = await _emit_events(tx, transition, now)
             updated_at = max(now, before.updated_at)
