@@ -43,4 +43,4 @@ async def test_a_cname_target_that_is_found_is_no_warning(
     with capture_logs() as entries:
         await schedule.check(await present_zone(database))
     warnings = [entry for entry in entries if entry["log_level"] == "warning"]
-    assert [entry["standing"] for entry in warnings] == warned
+    assert [entry["status"] for entry in warnings] == warned
