@@ -1,6 +1,6 @@
-"""Who waits for a Cloudflare call that the budget could not spare, in turn by tenant.
+"""The queue of hostnames that wait for a Cloudflare call, ordered by tenant's rank.
 
-A place is taken without the budget's lock, and given up by who holds it or the hostname's lease.
+A hostname is queued without the budget's lock, and leaves when it is served or no longer desired.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from app.persistence.leases import is_free
 from app.persistence.tables import queued_calls, schedules
 
 PER_TENANT_SHARE = 3
-"""A tenant's first so many waiting are served before everybody's rest."""
+"""How many queued hostnames of a tenant are served before those beyond any share."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """One hostname that waits for its turn."""
+    """One queued hostname."""
 
     custom_hostname_id: str
     rank: int
@@ -31,7 +31,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """How many wait in one lane: the tenants' first few, and the rest."""
+    """How many wait in one lane: within their tenant's share, and beyond it."""
 
     interactive: int = 0
     rest: int = 0
@@ -43,7 +43,7 @@ class Lengths:
 
 
 async def lengths(tx: Connection, budget: str, lane: Lane) -> Lengths:
-    """Count who waits."""
+    """Count the queued hostnames of a lane."""
     interactive = queued_calls.c.interactive
     row = await tx.execute(
         select(
@@ -55,7 +55,7 @@ async def lengths(tx: Connection, budget: str, lane: Lane) -> Lengths:
 
 
 async def lanes_waiting(tx: Connection, budget: str) -> list[Lane]:
-    """Give the lanes in which anybody waits; cheap, and asked each round."""
+    """Give the lanes that are not empty. Cheap: it is asked each round."""
     lanes = (Lane.CREATION, Lane.VALIDATION)
     waits = [select(queued_calls.c.rank).where(_in(budget, lane)).exists() for lane in lanes]
     row = (await tx.execute(select(*waits))).one()
@@ -63,7 +63,7 @@ async def lanes_waiting(tx: Connection, budget: str) -> list[Lane]:
 
 
 async def is_waiting(tx: Connection, budget: str, lane: Lane, *, interactive: bool) -> bool:
-    """Whether anybody waits in the lane; nobody is counted, as each newcomer asks."""
+    """Whether the lane is not empty; nothing is counted, since each new action asks."""
     found = await tx.scalar(
         select(queued_calls.c.rank)
         .where(_in(budget, lane), queued_calls.c.interactive.is_(interactive))
@@ -73,12 +73,12 @@ async def is_waiting(tx: Connection, budget: str, lane: Lane, *, interactive: bo
 
 
 async def lock_queue_of(tx: Connection, budget: str, lane: Lane, tenant: str) -> None:
-    """Let a tenant's names take their places one after the other; nobody else's wait for them."""
+    """Queue a tenant's hostnames one after the other. Other tenants do not wait for this lock."""
     await lock_named(tx, f"{budget}/{lane}/{tenant}")
 
 
 async def is_within_share(tx: Connection, budget: str, lane: Lane, tenant: str) -> bool:
-    """Whether one more of this tenant's would be among its first few."""
+    """Whether one more hostname of this tenant would be within its share."""
     waiting = select(queued_calls.c.rank).where(_in(budget, lane), queued_calls.c.tenant == tenant)
     count = await tx.scalar(
         select(func.count()).select_from(waiting.limit(PER_TENANT_SHARE).subquery())
@@ -97,7 +97,7 @@ async def enqueue(
     served: int,
     interactive: bool,
 ) -> None:
-    """Take a place behind the tenant's own last one, not behind everybody's."""
+    """Queue a hostname behind its tenant's last one, not behind all others."""
     last = await tx.scalar(
         select(func.max(queued_calls.c.rank)).where(
             _in(budget, lane), queued_calls.c.tenant == tenant
@@ -120,7 +120,7 @@ async def enqueue(
                 name: getattr(new.excluded, name)
                 for name in ("budget", "lane", "rank", "interactive", "since")
             },
-            # What it waits for now is another thing; its place in the same queue it keeps.
+            # In another lane it gets a new position; in the same one it keeps its own.
             where=queued_calls.c.lane != new.excluded.lane,
         )
     )
@@ -135,12 +135,12 @@ async def heads(
     zone_id: str,
     limit: int,
 ) -> list[Waiting]:
-    """Give who of a zone is next among the tenants' first few, or among the rest."""
+    """Give the next hostnames of a zone, within their tenant's share or beyond it."""
     c = queued_calls.c
     rows = await tx.execute(
         select(c.custom_hostname_id, c.rank, c.interactive)
         .join(schedules, schedules.c.custom_hostname_id == c.custom_hostname_id)
-        # Not one that somebody else holds at this moment.
+        # Not one that is leased at this moment.
         .where(_in(budget, lane), c.interactive.is_(interactive), c.zone_id == zone_id, is_free())
         .order_by(c.rank, c.custom_hostname_id)
         .limit(limit)
@@ -149,12 +149,12 @@ async def heads(
 
 
 async def leave(tx: Connection, record_ids: Sequence[str]) -> None:
-    """Give up places: served, or no longer wanted."""
+    """Remove hostnames from the queue: served, or no longer desired."""
     await tx.execute(delete(queued_calls).where(queued_calls.c.custom_hostname_id.in_(record_ids)))
 
 
 async def position_of(tx: Connection, record_id: str) -> int | None:
-    """Give the place in its lane's queue, 1 for the next one; None for one who does not wait."""
+    """Give the position in its lane's queue, 1 for the next one; None if it is not queued."""
     c = queued_calls.c
     row = (await tx.execute(select(queued_calls).where(c.custom_hostname_id == record_id))).first()
     if row is None:
@@ -171,7 +171,7 @@ async def position_of(tx: Connection, record_id: str) -> int | None:
     )
     mine = (ahead or 0) + 1
     waiting = await lengths(tx, row.budget, lane)
-    # One slot in five is the rest's while somebody's first few wait too.
+    # One slot in five goes to hostnames beyond the share while others wait too.
     if row.interactive:
         return mine + min(waiting.rest, mine // 4)
     return mine + min(waiting.interactive, mine * 4)

@@ -1,4 +1,4 @@
-"""Budgets of Cloudflare calls: one row each, changed under its lock by all replicas."""
+"""Budgets of Cloudflare calls: one row each. All replicas change it under its lock."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ async def lock_bucket(tx: Connection, name: str, limits: Limits) -> tuple[Bucket
         await tx.execute(upsert(budgets).values(name=name, state=fresh).on_conflict_do_nothing())
         row = (await tx.execute(query)).one()
     bucket = _BUCKET.validate_python(row[0])
-    # Who waited for the lock began its statement before the one who held it wrote.
+    # A statement that waited for the lock began before the holder wrote.
     return bucket, max(float(row[1]), bucket.at)
 
 
 async def try_lock_bucket(tx: Connection, name: str, limits: Limits) -> tuple[Bucket, float] | None:
-    """Lock the budget if nobody has it at this moment; who comes again soon need not wait."""
+    """Lock the budget unless another process has it: whoever asks again soon need not wait."""
     query = select(budgets.c.state, _EPOCH).where(budgets.c.name == name)
     row = (await tx.execute(query.with_for_update(skip_locked=True))).first()
     if row is None:
@@ -40,7 +40,7 @@ async def try_lock_bucket(tx: Connection, name: str, limits: Limits) -> tuple[Bu
 
 
 async def read_bucket(tx: Connection, name: str, limits: Limits) -> tuple[Bucket, float]:
-    """Read the budget without keeping anybody from it."""
+    """Read the budget without a lock."""
     row = (await tx.execute(select(budgets.c.state, _EPOCH).where(budgets.c.name == name))).first()
     if row is None:
         now = float((await tx.execute(select(_EPOCH))).scalar_one())
@@ -49,6 +49,6 @@ async def read_bucket(tx: Connection, name: str, limits: Limits) -> tuple[Bucket
 
 
 async def save_bucket(tx: Connection, name: str, bucket: Bucket) -> None:
-    """Write what was drawn; the row must be locked by this transaction."""
+    """Write the bucket. The row must be locked by this transaction."""
     state = _BUCKET.dump_python(bucket, mode="json")
     await tx.execute(update(budgets).where(budgets.c.name == name).values(state=state))

@@ -1,7 +1,7 @@
-"""Queue the acts that have to wait for a Cloudflare call, and serve them in turn by tenant.
+"""Queue actions that wait for a Cloudflare call, and serve them in turn by tenant.
 
-A tenant's first few come before everybody's rest, and the budget's row is locked only while a call
-is drawn: all processes wait for that lock.
+Actions within a tenant's share come before those beyond it. The budget's row is locked only while
+a call is acquired: all processes wait for that lock. `rate_limiter` has the calls themselves.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from app.services.rate_limiter import RateLimiter
 
 @dataclass(frozen=True, slots=True)
 class QueuePosition:
-    """A place in the queue of creations."""
+    """A position in the queue of creations."""
 
     position: int
     estimated_at: datetime
@@ -40,11 +40,10 @@ class CallQueue:
     async def take(
         self, record: CustomHostname, name: str, lane: Lane, *, awaited: bool
     ) -> float | None:
-        """Take one call for an act on `record`; else give the seconds to wait, having queued it.
+        """Acquire one call for an action on `record`, or queue it and give the seconds to wait.
 
-        An act that is `awaited` is interactive, but a creation keeps to its queue, and so does what
-        one tenant asks for beyond its share. The budget is locked for as long as a call is drawn,
-        and not for a place in the queue: all processes wait for that lock.
+        An `awaited` action is interactive. Creations keep to their queue even so, and so does what
+        a tenant asks for beyond its share.
         """
         if awaited and lane is not Lane.CREATION:
             grant = await self._rate_limiter.acquire_interactive(name, record.tenant)
@@ -86,16 +85,16 @@ class CallQueue:
         return max(grant.wait, 1.0)
 
     async def leave(self, record: CustomHostname) -> None:
-        """Give up a place: another call serves."""
+        """Leave the queue: another call serves the record."""
         async with self._database.transaction() as tx:
             await call_queue.leave(tx, [record.id])
 
     async def are_waited_for(self, tx: Connection, name: str) -> bool:
-        """Whether anybody waits for a turn."""
+        """Whether any hostname is queued."""
         return bool(await call_queue.lanes_waiting(tx, name))
 
     async def serve(self, tx: Connection, name: str, zone_id: str, *, limit: int) -> list[Claim]:
-        """Claim those whose turn it is, each with the call it waited for."""
+        """Claim the next hostnames, each with the call it waited for."""
         waiting = await call_queue.lanes_waiting(tx, name) if limit > 0 else []
         if not waiting:
             return []
@@ -109,7 +108,7 @@ class CallQueue:
     async def _serve_queues(
         self, tx: Connection, name: str, queues: Sequence[_LaneQueue], before: Bucket, now: float
     ) -> list[Claim]:
-        # No call is drawn for one that somebody took meanwhile.
+        # No call is acquired for one that was leased meanwhile.
         free = await due_work.lock_free(tx, [each for queue in queues for each in queue.ids])
         bucket, room = before, queues[0].limit
         for queue in queues:
@@ -126,7 +125,7 @@ class CallQueue:
         return claims
 
     def _has_news(self, before: Bucket, queues: Sequence[_LaneQueue], now: float) -> bool:
-        """Whether a lane's want of calls is to be written down, though none was to be had."""
+        """Whether to note that a lane wants calls, though it got none."""
         return any(rules.is_to_be_noted(before, self._limits, each.lane, now) for each in queues)
 
     async def _queue_of(
@@ -150,11 +149,11 @@ class CallQueue:
         return [lane for lane in lanes if rules.may_serve(bucket, self._limits, lane, now)]
 
     async def position_of(self, name: str, record_id: str) -> QueuePosition:
-        """Say when a creation that has to wait may be expected to begin."""
+        """Give the position of a queued creation and when it should begin."""
         async with self._database.transaction() as tx:
             position = await call_queue.position_of(tx, record_id)
             if position is None:
-                # Turned away by Cloudflare itself: it takes its turn once creations go on.
+                # Cloudflare itself refused it: it is queued once creations go on.
                 position = (await call_queue.lengths(tx, name, Lane.CREATION)).total + 1
             bucket, now = await read_bucket(tx, name, self._limits)
         wait = rules.expected_wait(bucket, self._limits, position, now)
@@ -165,7 +164,7 @@ class CallQueue:
             grant = self._acquire_for(bucket, queue.lane, interactive=head.interactive, now=now)
             bucket = grant.bucket
             if not grant.granted and not head.interactive and queue.few:
-                # The rest's slot waits for its call; those it would hold up need none of that lane.
+                # The slot beyond the share waits for its own lane; the others need no call of it.
                 head = queue.few[0]
                 grant = self._acquire_for(bucket, queue.lane, interactive=True, now=now)
                 bucket = grant.bucket
@@ -188,7 +187,7 @@ class CallQueue:
     async def _is_next(
         self, tx: Connection, bucket: Bucket, name: str, lane: Lane, *, interactive: bool
     ) -> bool:
-        """Whether nobody waits whose turn comes before that of a newcomer."""
+        """Whether no queued hostname comes before a new one."""
         if await call_queue.is_waiting(tx, name, lane, interactive=True):
             return False
         if interactive and not rules.is_slot_beyond_share(bucket.served):
@@ -198,32 +197,32 @@ class CallQueue:
 
 @dataclass(slots=True)
 class _LaneQueue:
-    """One lane's queue as one transaction serves it: read before the budget is locked."""
+    """One lane's queue as one transaction serves it. It is read before the budget is locked."""
 
     lane: Lane
     limit: int
     few: list[call_queue.Waiting]
-    """The next of the tenants' first few."""
+    """The next ones within their tenants' share."""
     rest: list[call_queue.Waiting]
     served: list[str] = field(default_factory=list)
 
     @property
     def ids(self) -> list[str]:
-        """All that were read."""
+        """The ids of all that were read."""
         return [each.custom_hostname_id for each in (*self.few, *self.rest)]
 
     def keep(self, ids: Sequence[str]) -> None:
-        """Leave out all others."""
+        """Drop all others."""
         known = set(ids)
         self.few = [each for each in self.few if each.custom_hostname_id in known]
         self.rest = [each for each in self.rest if each.custom_hostname_id in known]
 
     def head(self, served: int) -> call_queue.Waiting | None:
-        """Give who is next: a tenant's first few, but one slot in five goes to the rest."""
+        """Give the next one: within a share first, but one slot in five goes to those beyond it."""
         chosen = self.rest if (self.rest and rules.is_slot_beyond_share(served)) else self.few
         return next(iter(chosen or self.rest), None)
 
     def take(self, head: call_queue.Waiting) -> None:
-        """Serve it."""
+        """Mark it as served."""
         (self.few if head.interactive else self.rest).remove(head)
         self.served.append(head.custom_hostname_id)

@@ -1,4 +1,4 @@
-"""Claim what is due: looks at DNS, which are free, and what the budget has calls for."""
+"""Claim hostnames that are due: DNS checks, which are free, and what the budget has calls for."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from app.services.call_queue import CallQueue
 from app.services.rate_limiter import RateLimiter
 
 MANY = FOLLOWED_AT_MOST + 1
-"""So many wait for issuance or deployment that two lists are the cheaper look."""
+"""From this many waiting for issuance or deployment, two lists are the cheaper check."""
 log = structlog.get_logger(__name__)
 
 
 class Dispatcher:
-    """Hands out hostnames to work on, of the zones that are not paused."""
+    """Claims hostnames of the zones that are not paused."""
 
     def __init__(self, database: Database, rate_limiter: RateLimiter, queue: CallQueue) -> None:
         self._database = database
@@ -37,9 +37,8 @@ class Dispatcher:
     async def due(self, limit: int) -> list[Claim]:
         """Lease up to `limit` hostnames.
 
-        Each zone has its part of them, and what others leave goes to those that have more; another
-        zone comes first each round. What was claimed before a step fails is given all the same: it
-        is leased.
+        Each zone gets a part; what one leaves goes to zones that have more. Another zone comes
+        first each round. If a step fails, what was claimed before it is returned: it is leased.
         """
         async with self._database.transaction() as tx:
             zones = await open_zones(tx)
@@ -53,7 +52,7 @@ class Dispatcher:
         return claims
 
     async def release_claims(self, claims: Sequence[Claim]) -> None:
-        """Give up what was claimed and will not be worked on: another may take it at once."""
+        """Release claims that will not be worked on: another worker may take them at once."""
 
         async def let_go(tx: Connection) -> None:
             await leases.lock_all(tx, [claim.custom_hostname_id for claim in claims])
@@ -69,7 +68,7 @@ class Dispatcher:
         return zones[first:] + zones[:first]
 
     async def _share(self, zones: list[OpenZone], limit: int, claims: list[Claim]) -> None:
-        """Give each zone its part of what is left, then the rest to those that used theirs up."""
+        """Give each zone its part, then the remainder to zones that used theirs up."""
         unsatisfied: list[OpenZone] = []
         for number, zone in enumerate(zones):
             part = -(-(limit - len(claims)) // (len(zones) - number))
@@ -81,10 +80,10 @@ class Dispatcher:
             await self._claim(zone, limit - len(claims), claims)
 
     async def _claim(self, zone: OpenZone, limit: int, claims: list[Claim]) -> None:
-        """Claim in one zone, step by step: each is leased once its transaction is committed.
+        """Claim in one zone, step by step. Each step is leased once its transaction is committed.
 
-        What was woken comes first, as somebody may wait for it; then what waits for a call, of
-        which there is never more than the budget has calls.
+        Woken hostnames come first, because a caller may wait; then those that wait for a call, of
+        which no more are claimed than the budget has calls.
         """
         if limit <= 0:
             return
@@ -97,13 +96,13 @@ class Dispatcher:
             async with self._database.transaction() as tx:
                 await hasten(tx, zone.id, FOLLOWED)
         async with self._database.transaction() as tx:
-            # No more than half, however many there are who wake.
+            # No more than half, however many were woken.
             woken = await due_work.claim_woken(tx, zone.id, limit=-(-limit // 2))
         claims += woken
         paid: list[Callable[[OpenZone, int], Awaitable[list[Claim]]]] = []
         paid += [self._queued] if has_queued else []
         paid += [partial(self._checks, wanted=looks, by_lists=by_lists)] if looks else []
-        # Where calls come one by one, who is first has them all: acts and looks take turns.
+        # If calls come one by one, the first step would get them all: the two alternate.
         for claim in paid if self._rounds % 2 else reversed(paid):
             claims += await claim(zone, most - len(claims))
         async with self._database.transaction() as tx:
@@ -112,7 +111,7 @@ class Dispatcher:
 
     async def _queued(self, zone: OpenZone, limit: int) -> list[Claim]:
         async with self._database.transaction() as tx:
-            # No more than half: acts and looks share what there is to spare.
+            # No more than half: actions and checks share the calls.
             return await self._queue.serve(tx, zone.budget, zone.id, limit=-(-limit // 2))
 
     async def _checks(

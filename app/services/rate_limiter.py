@@ -1,7 +1,7 @@
-"""Draw Cloudflare calls from the budget before making them, and hear what Cloudflare says of it.
+"""Acquire Cloudflare calls from the shared budget before making them.
 
-The budget is counted in Postgres, for all replicas together. What is drawn is not given back, and
-a retry draws again.
+The budget is counted in Postgres, for all replicas together. An acquired call is not returned, and
+a retry acquires another one. `domain/rate_limit` has the arithmetic.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from app.persistence.database import Connection, Database
 from app.persistence.rate_limits import lock_bucket, read_bucket, save_bucket, try_lock_bucket
 
 HEADERS_SECONDS = 10.0
-"""Headers that say nothing alarming are written down no more often than this."""
+"""Headers without news are recorded no more often than this."""
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class QueueReport:
-    """Who waits in one lane, and when the last of them may be expected to be served."""
+    """How many wait in one lane, and when the last of them should be served."""
 
     lengths: Lengths
     empty_at: datetime | None
@@ -39,7 +39,7 @@ class QueueReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetUsage:
-    """How a budget stands, for people."""
+    """What operators see of a budget."""
 
     name: str
     limits: Limits
@@ -63,7 +63,7 @@ class RateLimiter:
         self._recorded_at: dict[str, float] = {}
 
     async def acquire(self, name: str, lane: Lane, want: int = 1) -> Grant:
-        """Take up to `want` calls; the draw says how many, and how long to wait for more."""
+        """Acquire up to `want` calls. The grant says how many, and how long to wait for more."""
         if lane is Lane.RESYNC:
             async with self._database.transaction() as tx:
                 seen, at = await read_bucket(tx, name, self.limits)
@@ -74,13 +74,13 @@ class RateLimiter:
         )
 
     async def acquire_interactive(self, name: str, tenant: str) -> Grant:
-        """Take one interactive call, within the tenant's share of them."""
+        """Acquire one interactive call, within the tenant's share of them."""
         return await self._change(
             name, lambda b, now: rules.acquire_interactive(b, self.limits, tenant, now)
         )
 
     async def acquire_check(self, record: CustomHostname, name: str, *, awaited: bool) -> Grant:
-        """Take one call to look at `record` with; an interactive one where somebody waits."""
+        """Acquire one call to check `record`: an interactive one if a caller waits."""
 
         def acquiring(bucket: Bucket, now: float) -> Grant:
             grant = Grant(bucket, 0)
@@ -93,14 +93,14 @@ class RateLimiter:
         return await self._change(name, acquiring)
 
     async def may_grant(self, tx: Connection, name: str, lane: Lane) -> bool:
-        """Whether a draw could be granted any call, read without a lock."""
+        """Whether a call could be granted, read without a lock."""
         bucket, now = await read_bucket(tx, name, self.limits)
         return not rules.is_surely_refused(bucket, self.limits, lane, now)
 
     async def acquire_within(self, tx: Connection, name: str, lane: Lane, want: int) -> int:
-        """Take up to `want` calls in the caller's transaction; none while another draws.
+        """Acquire up to `want` calls in the caller's transaction; none if the budget is locked.
 
-        A lane that gets less than it asks for still wants its share, and that is noted.
+        If the lane gets less than it asks for, that is noted: it keeps its share.
         """
         locked = await try_lock_bucket(tx, name, self.limits) if want else None
         if locked is None:
@@ -111,10 +111,10 @@ class RateLimiter:
         return grant.granted
 
     async def acquire_or_raise(self, name: str, lane: Lane, calls: int) -> None:
-        """Take all of `calls`.
+        """Acquire all of `calls`.
 
         Raises:
-            BudgetSpent: there are not so many to spare.
+            BudgetSpent: there are fewer to spare.
         """
         grant = await self._change(
             name, lambda b, now: rules.acquire_all(b, self.limits, lane, calls, now)
@@ -126,7 +126,7 @@ class RateLimiter:
             )
 
     async def debit(self, name: str, lane: Lane, calls: int = 1) -> None:
-        """Count calls that an act already begun cannot do without."""
+        """Count calls that an action under way makes in any case."""
 
         def owing(bucket: Bucket, now: float) -> Grant:
             return Grant(rules.debit(bucket, self.limits, lane, calls, now), calls)
@@ -142,10 +142,10 @@ class RateLimiter:
         refused: bool,
         creating: bool,
     ) -> None:
-        """Take in what an answer of Cloudflare says of its limits.
+        """Record what an answer of Cloudflare says about its limits.
 
-        `refused` is a 429, `refused_for` the seconds it asks to wait. A 429 on a creation while
-        calls are left, or without a word on them, is the limit of creations alone.
+        `refused` means a 429, `refused_for` the seconds it asks to wait. A 429 on a creation
+        concerns creations alone if calls are left, or if its headers do not say.
         """
         name = access.budget
         if refused:
@@ -167,7 +167,7 @@ class RateLimiter:
             )
 
     async def usage(self, name: str) -> BudgetUsage:
-        """Give all there is to know of one."""
+        """Give the usage of one budget."""
         async with self._database.transaction() as tx:
             bucket, now = await read_bucket(tx, name, self.limits)
             queues = {
@@ -215,7 +215,7 @@ class RateLimiter:
                 return Grant(rules.block_creations(bucket, seconds, now), 0)
             return Grant(rules.block(bucket, self.limits, seconds, now), 0)
 
-        # Shielded: a block that is not written would let every replica run into it.
+        # Shielded: without a recorded block every replica would run into the refusal.
         await asyncio.shield(self._change(name, blocked))
 
     async def _change(self, name: str, change: Callable[[Bucket, float], Grant]) -> Grant:
