@@ -360,17 +360,22 @@ def _require_sandbox() -> None:
 
 
 def _is_expected(error: Exception) -> bool:
-    from app.local.client import CallFailed
     from app.local.postgres import EmbeddedPostgresError
-    from app.local.walk import WalkFailed
     from app.web.serve import PortInUse
 
-    if "sandbox.server" in sys.modules:
+    kinds: tuple[type[Exception], ...] = (EmbeddedPostgresError, PortInUse)
+    if "app.local.stack" in sys.modules:
+        # Only then is the sandbox there, which an installed package lacks.
+        from app.local.client import CallFailed
+        from app.local.walk import WalkFailed
         from sandbox.server import PortInUseError
 
-        if isinstance(error, PortInUseError):
-            return True
-    return isinstance(error, CallFailed | EmbeddedPostgresError | WalkFailed | PortInUse)
+        kinds += (CallFailed, WalkFailed, PortInUseError)
+    elif "sandbox.server" in sys.modules:
+        from sandbox.server import PortInUseError
+
+        kinds += (PortInUseError,)
+    return isinstance(error, kinds)
 
 
 def _fail(lines: list[str], status: int) -> None:

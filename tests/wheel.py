@@ -75,6 +75,7 @@ def _try(folder: Path) -> None:
             _running([command, "api", "--port", str(port)], empty, environment) as api,
         ):
             _until_ready(f"http://127.0.0.1:{port}/readyz", api)
+            _says_in_one_line([command, "api", "--port", str(port)], empty, environment, "in use")
             if worker.poll() is not None:
                 raise Failed("the worker ended by itself")
             for process, name in ((api, "api"), (worker, "worker")):
@@ -115,6 +116,16 @@ def _refuses_to_run(command: list[str], cwd: Path) -> None:
     )
     if done.returncode != 1 or done.stderr != f"nameplate: {NO_SANDBOX}\n":
         raise Failed(f"{command[-1]} without the sandbox ended with {done.returncode}")
+
+
+def _says_in_one_line(
+    command: list[str], cwd: Path, environment: dict[str, str], words: str
+) -> None:
+    done = subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode == 0 or done.stderr.count("\n") != 1 or words not in done.stderr:
+        raise Failed(f"{command[1]} on a port in use said: {done.stderr.strip()[-200:]}")
 
 
 @contextmanager

@@ -136,6 +136,11 @@ class CustomHostnames:
                 field="/zone",
             )
         self._refuse_own(hostname, zone)
+        async with self._database.transaction() as tx:
+            # A repeated or hopeless request asks no DNS and takes no lock. `_accept` decides.
+            held, _ = await find_conflicts(tx, hostname, wanted.tenant, policy=self._policy)
+        if held is not None:
+            return held, False
         # DNS may be asked here, so no transaction is open.
         ground = await self._validator.ground(hostname, wanted.plan, zone)
         accept = partial(self._accept, hostname=hostname, zone=zone, wanted=wanted, ground=ground)
