@@ -364,17 +364,16 @@ def _is_expected(error: Exception) -> bool:
     from app.web.serve import PortInUse
 
     kinds: tuple[type[Exception], ...] = (EmbeddedPostgresError, PortInUse)
-    if "app.local.stack" in sys.modules:
-        # Only then is the sandbox there, which an installed package lacks.
-        from app.local.client import CallFailed
-        from app.local.walk import WalkFailed
-        from sandbox.server import PortInUseError
-
-        kinds += (CallFailed, WalkFailed, PortInUseError)
-    elif "sandbox.server" in sys.modules:
+    # Only what is loaded: an installed package lacks the sandbox.
+    if "sandbox.server" in sys.modules:
         from sandbox.server import PortInUseError
 
         kinds += (PortInUseError,)
+    if "app.local.stack" in sys.modules:
+        from app.local.client import CallFailed
+        from app.local.walk import WalkFailed
+
+        kinds += (CallFailed, WalkFailed)
     return isinstance(error, kinds)
 
 

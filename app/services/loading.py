@@ -105,11 +105,9 @@ async def release_stale_names(
         if record.tenant == besides_tenant or not frees_its_name(record, now=now, policy=policy):
             continue
         await leases.lock_schedule(tx, record.id)
-        load_for_update = await load(tx, record.id)
-        if frees_its_name(load_for_update, now=now, policy=policy):
-            await store.save_hostname(
-                tx, release_name(load_for_update, now), before=load_for_update
-            )
+        current = await load(tx, record.id)
+        if frees_its_name(current, now=now, policy=policy):
+            await store.save_hostname(tx, release_name(current, now), before=current)
 
 
 async def reclaim_name(tx: Connection, record: CustomHostname) -> CustomHostname:

@@ -35,10 +35,10 @@ class NameServers:
         return self.seen
 
     async def check(self, record: CustomHostname, *, thorough: bool) -> DnsView:
-        raise NotImplementedError
+        raise NotImplementedError("options ask for name servers alone")
 
     async def addresses(self, name: str) -> Values:
-        raise NotImplementedError
+        raise NotImplementedError("options ask for name servers alone")
 
 
 async def chosen(

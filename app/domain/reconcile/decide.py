@@ -30,16 +30,15 @@ from app.domain.reconcile.actions import (
     settle_removal,
     wanted_action,
 )
-from app.domain.reconcile.evidence import (
+from app.domain.reconcile.evidence import apply_observation, is_to_be_sent_again
+from app.domain.reconcile.schedule import Policy, cloudflare_due_at, dns_due_at, last_check_at
+from app.domain.reconcile.state_rules import DerivedState, derive_state
+from app.domain.reconcile.suspicion import (
     answering_sides,
-    apply_observation,
     confirm,
     drop_late_answer,
     first_mismatches,
-    is_to_be_sent_again,
 )
-from app.domain.reconcile.schedule import Policy, cloudflare_due_at, dns_due_at, last_check_at
-from app.domain.reconcile.state_rules import DerivedState, derive_state
 
 UPWARDS = (State.PENDING, State.VALIDATING, State.ACTIVE, State.CNAME_VERIFIED)
 """The order of states on the way to live. None of them is ever skipped."""
