@@ -43,6 +43,8 @@ def create_app(services: Services) -> ASGIApp:
         app.include_router(module.router, dependencies=[KnownQuery])
     add_error_handlers(app)
     add_openapi(app)
+    # Now, so that no request waits for it.
+    app.openapi()
     return traced_app(RequestMiddleware(HotReads(app, services)))
 
 

@@ -26,7 +26,7 @@ from app.local.stack import StackLimits, StackOptions, running_stack
 from app.logging import set_up_logging
 from app.persistence.database import Database, open_database
 from app.persistence.migrations import migrate
-from tests.support import Service
+from tests.support import INLINE_SECONDS, Service
 from tests.support.rows import put_zone
 from tests.support.servers import VARIABLE, ServerKind, chosen, debian_postgres, pgbouncer
 
@@ -127,9 +127,17 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def service(database_url: str, tmp_path: Path) -> AsyncIterator[Service]:
+def inline_seconds() -> float:
+    """How long a request waits for its reconcile. A test may be parametrized with another."""
+    return INLINE_SECONDS
+
+
+@pytest.fixture
+async def service(
+    database_url: str, tmp_path: Path, inline_seconds: float
+) -> AsyncIterator[Service]:
     """Run sandbox, API and worker on free ports, the sandbox a thousand times as fast as life."""
-    async with _running(tmp_path, database_url) as client:
+    async with _running(tmp_path, database_url, inline_seconds) as client:
         yield client
 
 
@@ -148,7 +156,9 @@ async def shared_service(
 
 
 @asynccontextmanager
-async def _running(data_dir: Path, database_url: str) -> AsyncIterator[Service]:
+async def _running(
+    data_dir: Path, database_url: str, inline_seconds: float = INLINE_SECONDS
+) -> AsyncIterator[Service]:
     options = StackOptions(
         data_dir=data_dir,
         port=0,
@@ -157,6 +167,7 @@ async def _running(data_dir: Path, database_url: str) -> AsyncIterator[Service]:
         receiver_port=0,
         speed=1000,
         limits=NO_LIMITS,
+        inline_seconds=inline_seconds,
     )
     async with running_stack(options, database_url) as stack, Service.over(stack) as client:
         await client.raise_limits()

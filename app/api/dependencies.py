@@ -1,4 +1,7 @@
-"""What routes ask for: the services, a scope, an id, a page, and a revision to compare."""
+"""What routes ask for: the services, a scope, an id, a page, and a revision to compare.
+
+All of them are `async`: FastAPI would call a plain function in a thread.
+"""
 
 from __future__ import annotations
 
@@ -22,20 +25,20 @@ Write = Depends(Requires(Scope.WRITE))
 Admin = Depends(Requires(Scope.ADMIN))
 
 
-def services(request: Request) -> Services:
+async def services(request: Request) -> Services:
     """Give this process's services."""
     found: Services = request.app.state.services
     return found
 
 
-def known_id(id: Annotated[str, Path(description="The id, as the API returned it.")]) -> str:  # noqa: A002
+async def known_id(id: Annotated[str, Path(description="The id, as the API returned it.")]) -> str:  # noqa: A002
     """Refuse what no id looks like, before anybody is asked for it."""
     if not ID.fullmatch(id):
         raise NotFound("Resource not found; check the id.")
     return id
 
 
-def known_query(request: Request) -> None:
+async def known_query(request: Request) -> None:
     """Refuse a query parameter that the contract does not have: `?tenent=` must not list all.
 
     Raises:
@@ -59,7 +62,7 @@ def known_query(request: Request) -> None:
         raise InvalidInput(detail, code=ErrorCode.QUERY_UNKNOWN, parameter=name[:100])
 
 
-def if_match(
+async def if_match(
     value: Annotated[
         str | None,
         Header(

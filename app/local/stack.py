@@ -54,6 +54,8 @@ class StackOptions:
     """The worker's own; None means the usual one, or any free one where that is taken."""
     speed: float = 60.0
     limits: StackLimits = StackLimits()
+    inline_seconds: float = 2.0
+    """How long a request waits for its reconcile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,13 @@ async def running_stack(
     )
     try:
         async with run_sandbox(sandbox_options) as sandbox:
-            settings = sandbox_settings(sandbox, database_url, kept, options.limits)
+            settings = sandbox_settings(
+                sandbox,
+                database_url,
+                kept,
+                options.limits,
+                inline_deadline=options.inline_seconds,
+            )
             ports = sock.getsockname()[1], metrics.getsockname()[1]
             async with _service(settings, sock, metrics, ended or asyncio.Event()):
                 yield _stack(sandbox, database_url, kept, *ports)
@@ -134,10 +142,10 @@ def sandbox_settings(
     sandbox: RunningSandbox,
     database_url: str,
     kept: Secrets,
-    limits: StackLimits | None = None,
+    limits: StackLimits = StackLimits(),
+    **others: object,
 ) -> Settings:
     """Give the settings of a service that takes the sandbox for Cloudflare and for DNS."""
-    limits = limits or StackLimits()
     said: dict[str, Any] = {
         "cloudflare_calls": limits.calls,
         "cloudflare_calls_window": limits.window_seconds,
@@ -154,7 +162,7 @@ def sandbox_settings(
         "dns_authoritative": False,
         "webhooks_allow_loopback": True,
     }
-    return Settings.model_validate(said)
+    return Settings.model_validate(said | others)
 
 
 @asynccontextmanager

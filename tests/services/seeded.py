@@ -25,6 +25,7 @@ from app.persistence.zones import open_zones
 from app.settings import Settings
 from benchmarks.filling import Filling, default_zone
 from sandbox.server import RunningSandbox, SandboxOptions, run_sandbox
+from tests.support import INLINE_SECONDS
 
 PREFIX, DOMAIN = "seed", "seeded-shops.com"
 ADVANCE = 'UPDATE clock_offset SET "offset" = "offset" + $1'
@@ -191,7 +192,7 @@ async def seeded_zone(database_url: str, data_dir: Path) -> AsyncIterator[Seeded
         run_sandbox(options) as sandbox,
         httpx.AsyncClient(trust_env=False, timeout=30) as http,
     ):
-        settings = sandbox_settings(sandbox, database_url, secrets)
+        settings = sandbox_settings(sandbox, database_url, secrets, inline_deadline=INLINE_SECONDS)
         async with open_services(settings) as services, services.database.transaction() as tx:
             (zone,) = await open_zones(tx)
             await put_lists(tx, zone.id, LISTS)

@@ -26,7 +26,7 @@ from app.persistence.leases import claim_one
 from app.persistence.zones import put_default_zone
 from app.services.custom_hostnames import Registration
 from sandbox.server import SandboxOptions, run_sandbox
-from tests.support import Service
+from tests.support import INLINE_SECONDS, Service
 
 
 class Intruder:
@@ -57,6 +57,7 @@ async def alone(
     checkpoint: Callable[[str], None] = no_checkpoint,
     *,
     transport: httpx.AsyncBaseTransport | None = None,
+    inline_seconds: float = INLINE_SECONDS,
 ) -> AsyncIterator[tuple[Services, str]]:
     """Open the services over a sandbox, with no worker beside them."""
     options = SandboxOptions(
@@ -64,7 +65,7 @@ async def alone(
     )
     secrets = Secrets("np_" + "k" * 40, Fernet.generate_key().decode())
     async with run_sandbox(options) as sandbox:
-        settings = sandbox_settings(sandbox, database_url, secrets)
+        settings = sandbox_settings(sandbox, database_url, secrets, inline_deadline=inline_seconds)
         async with open_services(
             settings, checkpoint=checkpoint, cloudflare_transport=transport
         ) as services:
@@ -217,7 +218,7 @@ async def test_while_cloudflare_hangs_no_hostname_is_leased_that_no_request_work
     database_url: str, tmp_path: Path
 ) -> None:
     hanging = Hanging()
-    async with alone(database_url, tmp_path, transport=hanging) as (services, _):
+    async with alone(database_url, tmp_path, transport=hanging, inline_seconds=2) as (services, _):
         wanted = [
             Registration(hostname=f"h{n}.long-wait.com", tenant=f"t{n}", metadata={})
             for n in range(30)

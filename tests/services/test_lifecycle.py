@@ -6,6 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support import Service
 from tests.worker.processes import running_processes
 
@@ -217,6 +219,7 @@ async def test_cloudflare_being_down_is_no_error_and_loses_nothing(service: Serv
     await service.until_state(hostname["id"], "validating")
 
 
+@pytest.mark.parametrize("inline_seconds", [2.0])
 async def test_a_cloudflare_that_never_answers_holds_no_request_past_its_deadline(
     service: Service,
 ) -> None:

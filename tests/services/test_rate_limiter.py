@@ -19,7 +19,7 @@ from app.persistence.database import open_database
 from app.persistence.zones import open_zones
 from app.services.call_queue import CallQueue
 from app.services.rate_limiter import RateLimiter
-from tests.support import Service
+from tests.support import INLINE_SECONDS, Service
 
 CREATE = "POST /zones/{zone_id}/custom_hostnames"
 REFRESH = "PATCH /zones/{zone_id}/custom_hostnames/{custom_hostname_id}"
@@ -38,6 +38,7 @@ async def limited(database_url: str, tmp_path: Path) -> AsyncIterator[Service]:
         receiver_port=0,
         speed=1000,
         limits=LIMITS,
+        inline_seconds=INLINE_SECONDS,
     )
     async with running_stack(options, database_url) as stack, Service.over(stack) as client:
         await client.world.control("PUT", "/cloudflare/limits", creations=LIMITS.creations)

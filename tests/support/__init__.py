@@ -20,6 +20,8 @@ from app.persistence.wakeups import Channel
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Not used for TLS. Loading the authorities takes longer than many tests."""
 WAIT_SECONDS = 40.0
+INLINE_SECONDS = 20.0
+"""Longer than a busy machine takes: a response then shows what its request has done."""
 
 
 class Service:
