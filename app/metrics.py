@@ -121,17 +121,17 @@ ZONES_PAUSED = Gauge(
 )
 BUDGET_SPENT = Gauge(
     "nameplate_budget_spent_calls",
-    "Calls to Cloudflare drawn within the last window, by lane." + MEASURED,
+    "Calls to Cloudflare acquired within the last window, by lane." + MEASURED,
     ["budget", "lane"],
 )
 BUDGET_LEFT = Gauge(
     "nameplate_budget_left_calls",
-    "Calls to Cloudflare that a lane could draw at once." + MEASURED,
+    "Calls to Cloudflare that a lane could acquire at once." + MEASURED,
     ["budget", "lane"],
 )
 BUDGET_LIMIT = Gauge(
     "nameplate_budget_limit_calls",
-    "Calls to Cloudflare that all lanes may draw within one window." + MEASURED,
+    "Calls to Cloudflare that all lanes may acquire within one window." + MEASURED,
     ["budget"],
 )
 QUEUE_LENGTH = Gauge(

@@ -179,8 +179,8 @@ EXAMPLE_BUDGET: dict[str, Any] = {
         "blocked_until": None,
     },
     "queues": {
-        "creation": {"waiting": 0, "within_share": 0, "estimated_empty_at": None},
-        "validation": {"waiting": 0, "within_share": 0, "estimated_empty_at": None},
+        "creation": {"waiting": 0, "estimated_empty_at": None},
+        "validation": {"waiting": 0, "estimated_empty_at": None},
     },
 }
 
@@ -211,9 +211,6 @@ class QueueLengthOut(_Strict):
     """How many hostnames wait for a call."""
 
     waiting: int
-    within_share: int = Field(
-        description="How many of them are among the first three of their tenant; these go first."
-    )
     estimated_empty_at: datetime | None
 
 

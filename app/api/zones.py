@@ -151,9 +151,9 @@ def _budget(report: BudgetUsage) -> dict[str, Any]:
     return {
         "name": report.name,
         "limit": limits.calls,
-        "spendable": int(limits.ours),
+        "spendable": int(limits.spendable),
         "window_seconds": limits.window,
-        "available": max(0, int(report.tokens)),
+        "available": sum(report.left.values()),
         "spent": {
             **{str(lane): report.spent[lane] for lane in Lane},
             "elsewhere": report.spent_elsewhere,
@@ -161,15 +161,14 @@ def _budget(report: BudgetUsage) -> dict[str, Any]:
         "blocked_until": _instant(report.blocked_until),
         "creations": {
             "limit": limits.creations,
-            "spendable": limits.our_creations,
+            "spendable": limits.spendable_creations,
             "window_seconds": limits.creation_window,
             "spent": report.creations,
             "blocked_until": _instant(report.creations_blocked_until),
         },
         "queues": {
             str(lane): {
-                "waiting": queue.lengths.total,
-                "within_share": queue.lengths.interactive,
+                "waiting": queue.waiting,
                 "estimated_empty_at": _instant(queue.empty_at),
             }
             for lane, queue in report.queues.items()

@@ -1,4 +1,4 @@
-"""Cloudflare's rate limits: a token bucket for all calls, a log of creations, and lanes. Pure.
+"""Cloudflare's rate limits: a token bucket for each lane, and a log of creations. Pure.
 
 Cloudflare lets one user make 1,200 calls in five minutes. One call more, and it refuses **every**
 call for the next five minutes. It accepts 15 successful creations a minute. A `Bucket` never lets
@@ -11,7 +11,7 @@ acquired call is not given back. Instants are seconds since the epoch, of `namep
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -26,16 +26,19 @@ class Lane(StrEnum):
     RESYNC = "resync"
 
 
-SHARES: Mapping[Lane, float] = {Lane.CREATION: 0.2, Lane.VALIDATION: 0.45, Lane.RESYNC: 0.35}
-"""How the other lanes divide the rate while more than one of them wants it."""
-INTERACTIVE_MOST = 0.75
-"""The part of the rate that interactive calls may take while other lanes are refused."""
+SHARES: Mapping[Lane, float] = {
+    Lane.INTERACTIVE: 0.45,
+    Lane.CREATION: 0.25,
+    Lane.VALIDATION: 0.17,
+    Lane.RESYNC: 0.13,
+}
+"""Each lane's share of the rate and of the burst. What a full lane cannot hold, the others get.
+
+The share of creations holds the calls of all that one minute allows.
+"""
 BURST_PART = 1 / 16
 """The part of a window's calls that may be made at once: sixty, with Cloudflare's default."""
 BURST_AT_LEAST = 60
-INTERACTIVE_PART = 2 / 3
-CONTENDED_SECONDS = 5.0
-"""A lane that was refused within this time still wants its share."""
 MINUTE = 60.0
 TENANT_PART = 0.1
 """One tenant's share of a minute's calls in the interactive lane."""
@@ -44,8 +47,8 @@ CREATION_MARGIN = 5.0
 SLOTS = 30
 DEFAULT_RETRY_SECONDS = 30.0
 """How long to wait after a 429 that does not say how long."""
-BEYOND_SHARE_EVERY = 5
-"""One slot in five goes to a queue position beyond its tenant's share."""
+_NOTHING = 1e-9
+"""Less than this is a rounding error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,32 +65,27 @@ class Limits:
     creation_window: float = 60.0
 
     @property
-    def ours(self) -> float:
+    def spendable(self) -> float:
         """How many calls of one window the service may make."""
         return self.calls * self.spend
 
-    @property
-    def burst(self) -> float:
-        """How many calls may be made at once after a quiet time."""
-        return max(self.ours * BURST_PART, min(self.ours / 4, BURST_AT_LEAST))
-
-    @property
-    def reserve(self) -> float:
-        """The part of the burst that only interactive calls may use."""
-        return self.burst * INTERACTIVE_PART
+    def capacity(self, lane: Lane) -> float:
+        """How many calls a lane saves up at most."""
+        burst = max(self.spendable * BURST_PART, min(self.spendable / 4, BURST_AT_LEAST))
+        return max(1.0, burst * SHARES[lane])
 
     @property
     def rate(self) -> float:
-        """Calls per second. Together with the burst, a window never sees more than `ours`."""
-        return (self.ours - self.burst) / self.window
+        """Calls per second. Together with the burst, a window sees no more than `spendable`."""
+        return (self.spendable - sum(map(self.capacity, Lane))) / self.window
 
     @property
-    def a_tenants(self) -> int:
+    def per_tenant(self) -> int:
         """How many interactive calls one tenant may cause within a minute. More have to wait."""
-        return max(4, math.ceil(self.ours / self.window * MINUTE * TENANT_PART))
+        return max(4, math.ceil(self.spendable / self.window * MINUTE * TENANT_PART))
 
     @property
-    def our_creations(self) -> int:
+    def spendable_creations(self) -> int:
         """How many creations to make in a window: one in fifteen fewer than Cloudflare allows.
 
         Latency may move one more creation into a minute.
@@ -106,12 +104,11 @@ class RateHeaders:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """The state of one budget. `at` is when `tokens` and `credits` were last counted."""
+    """The state of one budget. `at` is when the levels were last counted."""
 
     at: float
-    tokens: float
-    credits: Mapping[Lane, float] = field(default_factory=dict)
-    refused_at: Mapping[Lane, float] = field(default_factory=dict)
+    levels: Mapping[Lane, float] = field(default_factory=dict)
+    """How many calls each lane has; below zero, how many it owes."""
     blocked_until: float = 0.0
     creations: tuple[float, ...] = ()
     """When each creation of the last window was acquired, oldest first."""
@@ -121,15 +118,11 @@ class Bucket:
     """The rate until `slow_until`, because others spend from the same limit."""
     spent: Mapping[Lane, Mapping[int, int]] = field(default_factory=dict)
     """Calls by lane and by thirtieth of a window."""
-    others: int = 0
+    spent_elsewhere: int = 0
     """Calls of others within the window, as the last headers showed."""
-    ranks_served: Mapping[Lane, int] = field(default_factory=dict)
-    """The call queue's rank served last, by lane."""
-    served: int = 0
-    """How many queue positions were served. Every fifth is one beyond its tenant's share."""
-    people_since: float = 0.0
-    people: Mapping[str, int] = field(default_factory=dict)
-    """Interactive calls by tenant, in the minute that began at `people_since`."""
+    minute_began: float = 0.0
+    by_tenant: Mapping[str, int] = field(default_factory=dict)
+    """Interactive calls by tenant, in the minute that began at `minute_began`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,31 +136,32 @@ class Grant:
 
 def full(limits: Limits, now: float) -> Bucket:
     """A budget from which no call was ever acquired."""
-    return Bucket(at=now, tokens=limits.burst)
+    return Bucket(at=now, levels={lane: limits.capacity(lane) for lane in Lane})
 
 
 def acquire(bucket: Bucket, limits: Limits, lane: Lane, want: int, now: float) -> Grant:
-    """Acquire up to `want` calls for `lane`."""
-    bucket = _refilled(bucket, limits, now)
-    granted = min(want, _affordable(bucket, limits, lane, now))
-    if granted < want:
-        bucket = replace(bucket, refused_at={**bucket.refused_at, lane: now})
-    if granted <= 0:
-        return Grant(bucket, 0, _wait(bucket, limits, lane, now))
-    had = bucket.credits.get(lane, limits.burst if lane is Lane.INTERACTIVE else 0.0)
-    saved = {**bucket.credits, lane: max(had - granted, 0.0)}
-    taken = replace(bucket, tokens=bucket.tokens - granted, credits=saved)
-    wait = _wait(taken, limits, lane, now) if granted < want else 0.0
-    return Grant(_count(taken, limits, lane, granted, now), granted, wait)
+    """Acquire up to `want` calls of `lane`; a call to create is an entry in the log as well."""
+    refilled = _refilled(bucket, limits, now)
+    granted = min(want, _free(refilled, limits, lane, now))
+    if not granted:
+        return Grant(bucket, 0, _wait(refilled, limits, lane, now))
+    bucket = _spend(refilled, limits, lane, granted, now)
+    if lane is Lane.CREATION:
+        log = (*_creations(bucket, limits, now), *[now] * granted)
+        bucket = replace(bucket, creations=log)
+    return Grant(bucket, granted, _wait(bucket, limits, lane, now) if granted < want else 0.0)
 
 
 def acquire_all(bucket: Bucket, limits: Limits, lane: Lane, calls: int, now: float) -> Grant:
-    """Acquire all of `calls` or none, because some of them would be of no use."""
-    grant = acquire(bucket, limits, lane, calls, now)
-    if grant.granted == calls:
-        return grant
-    lacking = max(calls - grant.bucket.tokens - grant.granted, 0.0)
-    return Grant(_refilled(bucket, limits, now), 0, max(grant.wait, lacking / limits.rate))
+    """Acquire all of `calls` or none, because some of them would be of no use.
+
+    A full lane that holds fewer owes the rest.
+    """
+    refilled = _refilled(bucket, limits, now)
+    needed = min(calls, math.floor(limits.capacity(lane)))
+    if _free(refilled, limits, lane, now) >= needed:
+        return Grant(_spend(refilled, limits, lane, calls, now), calls)
+    return Grant(bucket, 0, _wait(refilled, limits, lane, now, needed))
 
 
 def acquire_interactive(bucket: Bucket, limits: Limits, tenant: str, now: float) -> Grant:
@@ -175,52 +169,38 @@ def acquire_interactive(bucket: Bucket, limits: Limits, tenant: str, now: float)
 
     A tenant that keeps asking cannot take the lane from the other tenants.
     """
-    left = bucket.people_since + MINUTE - now
-    people = bucket.people if left > 0 else {}
-    if people.get(tenant, 0) >= limits.a_tenants:
+    left = bucket.minute_began + MINUTE - now
+    counts = bucket.by_tenant if left > 0 else {}
+    if counts.get(tenant, 0) >= limits.per_tenant:
         return Grant(bucket, 0, left)
     grant = acquire(bucket, limits, Lane.INTERACTIVE, 1, now)
     if not grant.granted:
         return grant
-    counted = {**people, tenant: people.get(tenant, 0) + 1}
-    since = bucket.people_since if left > 0 else now
-    return replace(grant, bucket=replace(grant.bucket, people=counted, people_since=since))
-
-
-def acquire_creation(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> Grant:
-    """Acquire one creation: an entry in the minute's log, and a call of `lane`."""
-    bucket = _forget_creations(bucket, limits, now)
-    wait = creation_wait(bucket, limits, now)
-    if wait > 0:
-        return Grant(bucket, 0, wait)
-    grant = acquire(bucket, limits, lane, 1, now)
-    if not grant.granted:
-        return grant
-    return replace(grant, bucket=replace(grant.bucket, creations=(*grant.bucket.creations, now)))
+    counted = {**counts, tenant: counts.get(tenant, 0) + 1}
+    began = bucket.minute_began if left > 0 else now
+    return replace(grant, bucket=replace(grant.bucket, by_tenant=counted, minute_began=began))
 
 
 def creation_wait(bucket: Bucket, limits: Limits, now: float) -> float:
     """Seconds until the next creation may be acquired, calls aside."""
-    bucket = _forget_creations(bucket, limits, now)
+    log = _creations(bucket, limits, now)
     wait = max(bucket.creations_blocked_until, bucket.blocked_until) - now
-    if len(bucket.creations) >= limits.our_creations:
-        oldest = bucket.creations[-limits.our_creations]
+    if len(log) >= limits.spendable_creations:
+        oldest = log[-limits.spendable_creations]
         wait = max(wait, oldest + limits.creation_window + CREATION_MARGIN - now)
     return max(wait, 0.0)
 
 
 def expected_wait(bucket: Bucket, limits: Limits, position: int, now: float) -> float:
     """Estimate the seconds until the creation at the given position of the queue begins."""
-    spacing = (limits.creation_window + CREATION_MARGIN) / limits.our_creations
-    rounds = (position - 1) // limits.our_creations
+    spacing = (limits.creation_window + CREATION_MARGIN) / limits.spendable_creations
+    rounds = (position - 1) // limits.spendable_creations
     return creation_wait(bucket, limits, now) + (position - 1 - rounds) * spacing
 
 
 def debit(bucket: Bucket, limits: Limits, lane: Lane, calls: int, now: float) -> Bucket:
     """Count the calls that an action already begun needs, even below zero."""
-    bucket = _refilled(bucket, limits, now)
-    owing = replace(bucket, tokens=bucket.tokens - calls)
-    return _count(owing, limits, lane, calls, now)
+    return _spend(_refilled(bucket, limits, now), limits, lane, calls, now)
 
 
 def block(bucket: Bucket, limits: Limits, seconds: float, now: float) -> Bucket:
@@ -229,9 +209,7 @@ def block(bucket: Bucket, limits: Limits, seconds: float, now: float) -> Bucket:
     The bucket is empty when the block ends.
     """
     bucket = _refilled(bucket, limits, now)
-    return replace(
-        bucket, tokens=0.0, credits={}, blocked_until=max(bucket.blocked_until, now + seconds)
-    )
+    return replace(bucket, levels={}, blocked_until=max(bucket.blocked_until, now + seconds))
 
 
 def block_creations(bucket: Bucket, seconds: float, now: float) -> Bucket:
@@ -240,20 +218,23 @@ def block_creations(bucket: Bucket, seconds: float, now: float) -> Bucket:
     return replace(bucket, creations_blocked_until=until)
 
 
-def record_headers(bucket: Bucket, limits: Limits, heard: RateHeaders, now: float) -> Bucket:
+def record_headers(bucket: Bucket, limits: Limits, headers: RateHeaders, now: float) -> Bucket:
     """Apply an answer's headers. They lower the number of calls left and never raise it."""
     bucket = _refilled(bucket, limits, now)
-    ours = sum(spent(bucket, limits, now).values())
-    bucket = replace(bucket, others=max(0, heard.limit - heard.remaining - ours))
-    spare = heard.limit * (1 - limits.spend)
-    if heard.remaining >= min(spare, limits.calls - limits.ours):
+    mine = sum(spent(bucket, limits, now).values())
+    elsewhere = max(0, headers.limit - headers.remaining - mine)
+    bucket = replace(bucket, spent_elsewhere=elsewhere)
+    spare = headers.limit * (1 - limits.spend)
+    if headers.remaining >= min(spare, limits.calls - limits.spendable):
         return bucket
     # Others used more than was left to them. Share what remains until the reset.
-    left = max(0.0, heard.remaining - limits.burst / 4)
-    reset = max(heard.reset, 1.0)
-    tokens = min(bucket.tokens, left)
-    slow = min((left - tokens) / reset, limits.rate)
-    return replace(bucket, tokens=tokens, slow_rate=max(slow, 0.0), slow_until=now + reset)
+    held = max(sum(bucket.levels.values()), _NOTHING)
+    left = max(0.0, headers.remaining - sum(map(limits.capacity, Lane)) / 4)
+    kept = min(held, left)
+    reset = max(headers.reset, 1.0)
+    slow = max(0.0, min((left - kept) / reset, limits.rate))
+    levels = {lane: level * kept / held for lane, level in bucket.levels.items()}
+    return replace(bucket, levels=levels, slow_rate=slow, slow_until=now + reset)
 
 
 def spent(bucket: Bucket, limits: Limits, now: float) -> dict[Lane, int]:
@@ -266,52 +247,9 @@ def spent(bucket: Bucket, limits: Limits, now: float) -> dict[Lane, int]:
 
 
 def left(bucket: Bucket, limits: Limits, now: float) -> dict[Lane, int]:
-    """Return the calls each lane could acquire at once. One lane's calls may reduce another's."""
+    """Return the calls each lane could acquire at once."""
     refilled = _refilled(bucket, limits, now)
-    return {lane: _affordable(refilled, limits, lane, now) for lane in Lane}
-
-
-def is_slot_beyond_share(served: int) -> bool:
-    """Whether the next slot goes to a queue position beyond its tenant's share."""
-    return served % BEYOND_SHARE_EVERY == BEYOND_SHARE_EVERY - 1
-
-
-def may_serve(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> bool:
-    """Whether to lock the budget for those who wait in `lane`."""
-    bucket = _refilled(bucket, limits, now)
-    if lane is not Lane.CREATION:
-        return _affordable(bucket, limits, lane, now) > 0
-    pays = (Lane.INTERACTIVE, Lane.CREATION)
-    creates = creation_wait(bucket, limits, now) == 0
-    return creates and any(_affordable(bucket, limits, each, now) for each in pays)
-
-
-def is_to_be_noted(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> bool:
-    """Whether to note that `lane` wants calls, which limits the other lanes to their shares."""
-    if lane is Lane.CREATION and creation_wait(bucket, limits, now) > 0:
-        return False
-    return now - bucket.refused_at.get(lane, 0.0) > CONTENDED_SECONDS / 2
-
-
-def note_wanted(bucket: Bucket, lanes: Iterable[Lane], now: float) -> Bucket:
-    """Note that these lanes want calls that they cannot have yet."""
-    return replace(bucket, refused_at={**bucket.refused_at, **dict.fromkeys(lanes, now)})
-
-
-def is_surely_refused(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> bool:
-    """Whether `lane` would be refused, and was noted lately as wanting more."""
-    wanted = now - bucket.refused_at.get(lane, 0.0) < CONTENDED_SECONDS / 2
-    return wanted and not _affordable(_refilled(bucket, limits, now), limits, lane, now)
-
-
-def note_served(bucket: Bucket, ranks: Mapping[Lane, int]) -> Bucket:
-    """Count one served queue position. `ranks` says how far each lane has come."""
-    return replace(bucket, ranks_served=ranks, served=bucket.served + 1)
-
-
-def tokens_left(bucket: Bucket, limits: Limits, now: float) -> float:
-    """Return how many calls could be made at once."""
-    return 0.0 if bucket.blocked_until > now else _refilled(bucket, limits, now).tokens
+    return {lane: _free(refilled, limits, lane, now) for lane in Lane}
 
 
 def _refilled(bucket: Bucket, limits: Limits, now: float) -> Bucket:
@@ -320,69 +258,66 @@ def _refilled(bucket: Bucket, limits: Limits, now: float) -> Bucket:
         return bucket
     slow = max(0.0, min(now, bucket.slow_until) - began)
     gained = slow * bucket.slow_rate + (now - began - slow) * limits.rate
-    # A lane saves up at most the part of the burst that all lanes share.
-    most = max(limits.burst - limits.reserve, 1.0)
-    saved = {
-        lane: min(bucket.credits.get(lane, 0.0) + gained * share, most)
-        for lane, share in SHARES.items()
-    }
-    peoples = bucket.credits.get(Lane.INTERACTIVE, limits.burst) + gained * INTERACTIVE_MOST
-    saved[Lane.INTERACTIVE] = min(peoples, limits.burst)
-    tokens = min(bucket.tokens + gained, limits.burst)
-    return replace(bucket, at=now, tokens=tokens, credits=saved)
+    return replace(bucket, at=now, levels=_poured(bucket.levels, limits, gained))
 
 
-def _affordable(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> int:
+def _poured(levels: Mapping[Lane, float], limits: Limits, gained: float) -> dict[Lane, float]:
+    """Add what was gained, by shares. What a full lane cannot hold goes to the others."""
+    filled = {lane: levels.get(lane, 0.0) for lane in Lane}
+    while gained > _NOTHING and (room := _room(filled, limits)):
+        shares = sum(SHARES[lane] for lane in room)
+        # As much as brings the first of them to its brim.
+        poured = min(gained, *(free * shares / SHARES[lane] for lane, free in room.items()))
+        for lane in room:
+            filled[lane] += poured * SHARES[lane] / shares
+        gained -= poured
+    return filled
+
+
+def _room(levels: Mapping[Lane, float], limits: Limits) -> dict[Lane, float]:
+    """Return how much more each lane can hold that is not full."""
+    room = {lane: limits.capacity(lane) - levels.get(lane, 0.0) for lane in Lane}
+    return {lane: free for lane, free in room.items() if free > _NOTHING}
+
+
+def _free(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> int:
     if bucket.blocked_until > now:
         return 0
-    if lane is Lane.INTERACTIVE:
-        free = bucket.tokens
-        if _is_contended(bucket, lane, now):
-            free = min(free, bucket.credits.get(lane, limits.burst))
-        return max(math.floor(free), 0)
-    free = bucket.tokens - limits.reserve
-    if _is_contended(bucket, lane, now):
-        free = min(free, bucket.credits.get(lane, 0.0))
-    return max(math.floor(free), 0)
+    free = max(math.floor(bucket.levels.get(lane, 0.0) + _NOTHING), 0)
+    if lane is not Lane.CREATION:
+        return free
+    if creation_wait(bucket, limits, now) > 0:
+        return 0
+    return min(free, limits.spendable_creations - len(_creations(bucket, limits, now)))
 
 
-def _is_contended(bucket: Bucket, lane: Lane, now: float) -> bool:
-    return any(
-        now - at < CONTENDED_SECONDS
-        for other, at in bucket.refused_at.items()
-        if other is not lane and other in SHARES
-    )
-
-
-def _wait(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> float:
+def _wait(bucket: Bucket, limits: Limits, lane: Lane, now: float, calls: int = 1) -> float:
+    """Return the seconds until the lane holds so many calls, if the lanes with room share alike."""
     if bucket.blocked_until > now:
         return bucket.blocked_until - now + 1.0
     slow = bucket.slow_until > now
     rate = max(bucket.slow_rate, 0.01) if slow else limits.rate
-    floor = 0.0 if lane is Lane.INTERACTIVE else limits.reserve
-    wait = max(floor + 1.0 - bucket.tokens, 0.0) / rate
-    if _is_contended(bucket, lane, now):
-        share = SHARES.get(lane, INTERACTIVE_MOST)
-        had = bucket.credits.get(lane, 0.0 if lane in SHARES else limits.burst)
-        wait = max(wait, max(1.0 - had, 0.0) / (rate * share))
+    share = SHARES[lane] / sum(SHARES[each] for each in {*_room(bucket.levels, limits), lane})
+    wait = max(calls - bucket.levels.get(lane, 0.0), 0.0) / (rate * share)
     if slow:
         wait = min(wait, bucket.slow_until - now + 1.0)
+    if lane is Lane.CREATION:
+        wait = max(wait, creation_wait(bucket, limits, now))
     return max(wait, 0.05)
 
 
-def _forget_creations(bucket: Bucket, limits: Limits, now: float) -> Bucket:
+def _spend(bucket: Bucket, limits: Limits, lane: Lane, calls: int, now: float) -> Bucket:
+    slot = _slot(limits, now)
+    counts = {at: n for at, n in bucket.spent.get(lane, {}).items() if at > slot - SLOTS}
+    counts[slot] = counts.get(slot, 0) + calls
+    levels = {**bucket.levels, lane: bucket.levels.get(lane, 0.0) - calls}
+    return replace(bucket, levels=levels, spent={**bucket.spent, lane: counts})
+
+
+def _creations(bucket: Bucket, limits: Limits, now: float) -> tuple[float, ...]:
     since = now - limits.creation_window - CREATION_MARGIN
-    if not bucket.creations or bucket.creations[0] > since:
-        return bucket
-    return replace(bucket, creations=tuple(at for at in bucket.creations if at > since))
+    return tuple(at for at in bucket.creations if at > since)
 
 
 def _slot(limits: Limits, now: float) -> int:
     return math.floor(now / (limits.window / SLOTS))
-
-
-def _count(bucket: Bucket, limits: Limits, lane: Lane, calls: int, now: float) -> Bucket:
-    slot = _slot(limits, now)
-    mine = {at: n for at, n in bucket.spent.get(lane, {}).items() if at > slot - SLOTS}
-    mine[slot] = mine.get(slot, 0) + calls
-    return replace(bucket, spent={**bucket.spent, lane: mine})

@@ -1,14 +1,15 @@
-"""The queue of hostnames that wait for a Cloudflare call, ordered by tenant's rank.
+"""The queue of hostnames that wait for a Cloudflare call, in turn by tenant.
 
-A hostname is queued without the budget's lock, and leaves when it is served or no longer desired.
+Each tenant's hostnames have ascending ranks, from the least rank that waits. So the next hostname
+of every tenant comes before the second one of any. A hostname is queued without the budget's lock,
+and leaves when it is served or no longer desired.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, delete, func, select
+from sqlalchemy import ColumnElement, and_, delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.domain.rate_limit import Lane
@@ -16,60 +17,26 @@ from app.persistence.database import NOW, Connection, lock_named
 from app.persistence.leases import is_free
 from app.persistence.tables import queued_calls, schedules
 
-PER_TENANT_SHARE = 3
-"""How many queued hostnames of a tenant are served before those beyond any share."""
+LANES = (Lane.CREATION, Lane.VALIDATION)
+"""The lanes that have a queue."""
+_ORDER = (queued_calls.c.rank, queued_calls.c.since, queued_calls.c.custom_hostname_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """One queued hostname."""
-
-    custom_hostname_id: str
-    rank: int
-    interactive: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Lengths:
-    """How many wait in one lane: within their tenant's share, and beyond it."""
-
-    interactive: int = 0
-    rest: int = 0
-
-    @property
-    def total(self) -> int:
-        """All of them."""
-        return self.interactive + self.rest
-
-
-async def lengths(tx: Connection, budget: str, lane: Lane) -> Lengths:
+async def length(tx: Connection, budget: str, lane: Lane) -> int:
     """Count the queued hostnames of a lane."""
-    interactive = queued_calls.c.interactive
-    row = await tx.execute(
-        select(
-            func.count().filter(interactive),
-            func.count().filter(~interactive),
-        ).where(_in(budget, lane))
-    )
-    return Lengths(*row.one())
+    waiting = select(func.count()).select_from(queued_calls).where(_in(budget, lane))
+    return await tx.scalar(waiting) or 0
 
 
 async def lanes_waiting(tx: Connection, budget: str) -> list[Lane]:
     """Give the lanes that are not empty. Cheap: it is asked each round."""
-    lanes = (Lane.CREATION, Lane.VALIDATION)
-    waits = [select(queued_calls.c.rank).where(_in(budget, lane)).exists() for lane in lanes]
-    row = (await tx.execute(select(*waits))).one()
-    return [lane for lane, waiting in zip(lanes, row, strict=True) if waiting]
+    row = (await tx.execute(select(*(_waits(budget, lane) for lane in LANES)))).one()
+    return [lane for lane, waiting in zip(LANES, row, strict=True) if waiting]
 
 
-async def is_waiting(tx: Connection, budget: str, lane: Lane, *, interactive: bool) -> bool:
+async def is_waiting(tx: Connection, budget: str, lane: Lane) -> bool:
     """Whether the lane is not empty; nothing is counted, since each new action asks."""
-    found = await tx.scalar(
-        select(queued_calls.c.rank)
-        .where(_in(budget, lane), queued_calls.c.interactive.is_(interactive))
-        .limit(1)
-    )
-    return found is not None
+    return bool(await tx.scalar(select(_waits(budget, lane))))
 
 
 async def lock_queue_of(tx: Connection, budget: str, lane: Lane, tenant: str) -> None:
@@ -77,32 +44,14 @@ async def lock_queue_of(tx: Connection, budget: str, lane: Lane, tenant: str) ->
     await lock_named(tx, f"{budget}/{lane}/{tenant}")
 
 
-async def is_within_share(tx: Connection, budget: str, lane: Lane, tenant: str) -> bool:
-    """Whether one more hostname of this tenant would be within its share."""
-    waiting = select(queued_calls.c.rank).where(_in(budget, lane), queued_calls.c.tenant == tenant)
-    count = await tx.scalar(
-        select(func.count()).select_from(waiting.limit(PER_TENANT_SHARE).subquery())
-    )
-    return (count or 0) < PER_TENANT_SHARE
-
-
 async def enqueue(
-    tx: Connection,
-    budget: str,
-    lane: Lane,
-    *,
-    record_id: str,
-    zone_id: str,
-    tenant: str,
-    served: int,
-    interactive: bool,
+    tx: Connection, budget: str, lane: Lane, *, record_id: str, zone_id: str, tenant: str
 ) -> None:
     """Queue a hostname behind its tenant's last one, not behind all others."""
-    last = await tx.scalar(
-        select(func.max(queued_calls.c.rank)).where(
-            _in(budget, lane), queued_calls.c.tenant == tenant
-        )
-    )
+    rank = queued_calls.c.rank
+    least = select(func.min(rank)).where(_in(budget, lane)).scalar_subquery()
+    mine = _in(budget, lane) & (queued_calls.c.tenant == tenant)
+    last = select(func.max(rank)).where(mine).scalar_subquery()
     new = upsert(queued_calls)
     await tx.execute(
         new.values(
@@ -111,14 +60,12 @@ async def enqueue(
             lane=str(lane),
             zone_id=zone_id,
             tenant=tenant,
-            rank=max(last or 0, served) + 1,
-            interactive=interactive,
+            rank=func.greatest(least, last + 1, 1),
             since=NOW,
         ).on_conflict_do_update(
             index_elements=["custom_hostname_id"],
             set_={
-                name: getattr(new.excluded, name)
-                for name in ("budget", "lane", "rank", "interactive", "since")
+                name: getattr(new.excluded, name) for name in ("budget", "lane", "rank", "since")
             },
             # In another lane it gets a new position; in the same one it keeps its own.
             where=queued_calls.c.lane != new.excluded.lane,
@@ -126,26 +73,22 @@ async def enqueue(
     )
 
 
-async def heads(
-    tx: Connection,
-    budget: str,
-    lane: Lane,
-    *,
-    interactive: bool,
-    zone_id: str,
-    limit: int,
-) -> list[Waiting]:
-    """Give the next hostnames of a zone, within their tenant's share or beyond it."""
+async def lock_heads(
+    tx: Connection, budget: str, lane: Lane, *, zone_id: str, limit: int
+) -> list[str]:
+    """Lock the next hostnames of a zone that are not leased, nor locked by another process."""
+    if limit <= 0:
+        return []
     c = queued_calls.c
     rows = await tx.execute(
-        select(c.custom_hostname_id, c.rank, c.interactive)
+        select(c.custom_hostname_id)
         .join(schedules, schedules.c.custom_hostname_id == c.custom_hostname_id)
-        # Not one that is leased at this moment.
-        .where(_in(budget, lane), c.interactive.is_(interactive), c.zone_id == zone_id, is_free())
-        .order_by(c.rank, c.custom_hostname_id)
+        .where(_in(budget, lane), c.zone_id == zone_id, is_free())
+        .order_by(*_ORDER)
         .limit(limit)
+        .with_for_update(of=schedules, skip_locked=True)
     )
-    return [Waiting(*row) for row in rows]
+    return list(rows.scalars())
 
 
 async def leave(tx: Connection, record_ids: Sequence[str]) -> None:
@@ -159,22 +102,13 @@ async def position_of(tx: Connection, record_id: str) -> int | None:
     row = (await tx.execute(select(queued_calls).where(c.custom_hostname_id == record_id))).first()
     if row is None:
         return None
-    lane = Lane(row.lane)
-    ahead = await tx.scalar(
-        select(func.count())
-        .select_from(queued_calls)
-        .where(
-            _in(row.budget, lane),
-            c.interactive.is_(row.interactive),
-            (c.rank < row.rank) | and_(c.rank == row.rank, c.custom_hostname_id < record_id),
-        )
-    )
-    mine = (ahead or 0) + 1
-    waiting = await lengths(tx, row.budget, lane)
-    # One slot in five goes to hostnames beyond the share while others wait too.
-    if row.interactive:
-        return mine + min(waiting.rest, mine // 4)
-    return mine + min(waiting.interactive, mine * 4)
+    here = tuple_(row.rank, row.since, record_id)
+    ahead = select(func.count()).where(_in(row.budget, Lane(row.lane)), tuple_(*_ORDER) < here)
+    return (await tx.scalar(ahead) or 0) + 1
+
+
+def _waits(budget: str, lane: Lane) -> ColumnElement[bool]:
+    return select(queued_calls.c.rank).where(_in(budget, lane)).exists()
 
 
 def _in(budget: str, lane: Lane) -> ColumnElement[bool]:

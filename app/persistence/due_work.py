@@ -45,19 +45,14 @@ async def claim_free(tx: Connection, zone_id: str, *, limit: int) -> list[Claim]
     return _without_checks(await claim_these(tx, list(dict.fromkeys(ids))))
 
 
-async def count_checks(tx: Connection, zone_id: str, *, limit: int, by_lists: bool) -> int:
-    """Count the hostnames due for a single Cloudflare check, up to `limit`.
+async def lock_checks(tx: Connection, zone_id: str, *, limit: int, by_lists: bool) -> list[str]:
+    """Lock hostnames due for a single Cloudflare check.
 
     With `by_lists`, names that wait for issuance or deployment are left to their lists, except
     those that their list no longer shows.
     """
-    which = and_(*_check_due(zone_id, by_lists=by_lists))
-    due = select(schedules.c.custom_hostname_id).where(which).limit(limit)
-    return await tx.scalar(select(func.count()).select_from(due.subquery())) or 0
-
-
-async def due_checks(tx: Connection, zone_id: str, *, limit: int, by_lists: bool) -> list[str]:
-    """Lock hostnames due for a Cloudflare check."""
+    if limit <= 0:
+        return []
     which = and_(*_check_due(zone_id, by_lists=by_lists))
     return await _due(tx, which, schedules.c.cloudflare_due_at, limit)
 
@@ -65,13 +60,6 @@ async def due_checks(tx: Connection, zone_id: str, *, limit: int, by_lists: bool
 async def claim_checks(tx: Connection, ids: Sequence[str]) -> list[Claim]:
     """Lease some of them; a call was acquired for each."""
     return [replace(claim, paid=True) for claim in await claim_these(tx, ids)]
-
-
-async def lock_free(tx: Connection, ids: Sequence[str]) -> list[str]:
-    """Lock those that are not leased, nor locked by another transaction."""
-    if not ids:
-        return []
-    return await _due(tx, schedules.c.custom_hostname_id.in_(ids), schedules.c.due_at, len(ids))
 
 
 async def claim_served(tx: Connection, ids: Sequence[str], lane: Lane) -> list[Claim]:
@@ -83,7 +71,7 @@ async def claim_served(tx: Connection, ids: Sequence[str], lane: Lane) -> list[C
         return []
     which = (schedules.c.custom_hostname_id.in_(ids), is_free())
     claims = await _lease(tx, *which, cloudflare_due_at=NOW)
-    return [replace(claim, turn=lane, cloudflare_due=False) for claim in claims]
+    return [replace(claim, served_lane=lane, cloudflare_due=False) for claim in claims]
 
 
 def _without_checks(claims: Sequence[Claim]) -> list[Claim]:
@@ -120,7 +108,7 @@ def _uncreated_due(zone_id: str) -> Any:
 
 def _check_due(zone_id: str, *, by_lists: bool) -> list[Any]:
     c, listed = schedules.c, list_scans.c
-    due = [cloudflare_due(zone_id), c.hostname_status.is_not(None), is_free()]
+    due = [cloudflare_due(zone_id), c.hostname_status.is_not(None)]
     if not by_lists:
         return due
     followed = and_(c.hostname_status == "active", c.ssl_status.in_(FOLLOWED_STATUSES))

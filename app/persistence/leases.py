@@ -41,7 +41,7 @@ class Claim:
     """It is not known to be at Cloudflare."""
     paid: bool = False
     """A call for its Cloudflare check was acquired already."""
-    turn: Lane | None = None
+    served_lane: Lane | None = None
     """It was queued in this lane, and a call for its action was acquired."""
     began: float = field(default_factory=time.monotonic, compare=False, repr=False)
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP
 
-SCHEMA_VERSION = 14
+SCHEMA_VERSION = 15
 """The `schema_version` that this code needs. Every migration writes its own number."""
 
 metadata = MetaData(
@@ -288,9 +288,8 @@ queued_calls = Table(
     Column("zone_id", Text, ForeignKey("zones.id"), nullable=False),
     Column("tenant", Text, nullable=False),
     Column("rank", BigInteger, nullable=False),
-    Column("interactive", Boolean, nullable=False),
     _instant("since", required=True),
-    Index("ix_queued_calls_order", "budget", "lane", "interactive", "rank", "custom_hostname_id"),
+    Index("ix_queued_calls_turn", "budget", "lane", "rank", "since", "custom_hostname_id"),
     Index("ix_queued_calls_tenant", "budget", "lane", "tenant", "rank"),
 )
 

@@ -89,9 +89,7 @@ class Dispatcher:
             return
         most = len(claims) + limit
         async with self._database.transaction() as tx:
-            has_queued = await self._queue.are_waited_for(tx, zone.budget)
             by_lists = await count_followed(tx, zone.id, limit=MANY) == MANY
-            looks = await due_work.count_checks(tx, zone.id, limit=limit, by_lists=by_lists)
         if by_lists:
             async with self._database.transaction() as tx:
                 await hasten(tx, zone.id, FOLLOWED)
@@ -99,9 +97,10 @@ class Dispatcher:
             # No more than half, however many were woken.
             woken = await due_work.claim_woken(tx, zone.id, limit=-(-limit // 2))
         claims += woken
-        paid: list[Callable[[OpenZone, int], Awaitable[list[Claim]]]] = []
-        paid += [self._queued] if has_queued else []
-        paid += [partial(self._checks, wanted=looks, by_lists=by_lists)] if looks else []
+        paid: list[Callable[[OpenZone, int], Awaitable[list[Claim]]]] = [
+            self._queued,
+            partial(self._checks, by_lists=by_lists),
+        ]
         # If calls come one by one, the first step would get them all: the two alternate.
         for claim in paid if self._rounds % 2 else reversed(paid):
             claims += await claim(zone, most - len(claims))
@@ -114,17 +113,11 @@ class Dispatcher:
             # No more than half: actions and checks share the calls.
             return await self._queue.serve(tx, zone.budget, zone.id, limit=-(-limit // 2))
 
-    async def _checks(
-        self, zone: OpenZone, limit: int, *, wanted: int, by_lists: bool
-    ) -> list[Claim]:
-        most = min(limit, wanted)
+    async def _checks(self, zone: OpenZone, limit: int, *, by_lists: bool) -> list[Claim]:
+        lane = Lane.VALIDATION
         async with self._database.transaction() as tx:
-            if most <= 0 or not await self._rate_limiter.may_grant(
-                tx, zone.budget, Lane.VALIDATION
-            ):
-                return []
-            ids = await due_work.due_checks(tx, zone.id, limit=most, by_lists=by_lists)
-            granted = await self._rate_limiter.acquire_within(
-                tx, zone.budget, Lane.VALIDATION, len(ids)
-            )
-            return await due_work.claim_checks(tx, ids[:granted])
+            left = await self._rate_limiter.left(tx, zone.budget)
+            most = min(limit, left[lane])
+            ids = await due_work.lock_checks(tx, zone.id, limit=most, by_lists=by_lists)
+            granted = await self._rate_limiter.try_acquire(tx, zone.budget, {lane: len(ids)})
+            return await due_work.claim_checks(tx, ids[: granted[lane]])

@@ -78,9 +78,9 @@ class Measuring:
 
     async def _measure_budget(self, name: str) -> None:
         usage = await self._rate_limiter.usage(name)
-        metrics.BUDGET_LIMIT.labels(name).set(usage.limits.ours)
+        metrics.BUDGET_LIMIT.labels(name).set(usage.limits.spendable)
         for lane in Lane:
             metrics.BUDGET_SPENT.labels(name, str(lane)).set(usage.spent.get(lane, 0))
             metrics.BUDGET_LEFT.labels(name, str(lane)).set(usage.left[lane])
         for lane, queue in usage.queues.items():
-            metrics.QUEUE_LENGTH.labels(name, str(lane)).set(queue.lengths.total)
+            metrics.QUEUE_LENGTH.labels(name, str(lane)).set(queue.waiting)

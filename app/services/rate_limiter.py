@@ -20,7 +20,6 @@ from app.domain.errors import BudgetSpent
 from app.domain.rate_limit import Bucket, Grant, Lane, Limits, RateHeaders
 from app.domain.zone import ZoneAccess
 from app.persistence import call_queue
-from app.persistence.call_queue import Lengths
 from app.persistence.database import Connection, Database
 from app.persistence.rate_limits import lock_bucket, read_bucket, save_bucket, try_lock_bucket
 
@@ -33,7 +32,7 @@ log = structlog.get_logger(__name__)
 class QueueReport:
     """How many wait in one lane, and when the last of them should be served."""
 
-    lengths: Lengths
+    waiting: int
     empty_at: datetime | None
 
 
@@ -43,7 +42,6 @@ class BudgetUsage:
 
     name: str
     limits: Limits
-    tokens: float
     spent: Mapping[Lane, int]
     left: Mapping[Lane, int]
     spent_elsewhere: int
@@ -64,14 +62,35 @@ class RateLimiter:
 
     async def acquire(self, name: str, lane: Lane, want: int = 1) -> Grant:
         """Acquire up to `want` calls. The grant says how many, and how long to wait for more."""
-        if lane is Lane.RESYNC:
-            async with self._database.transaction() as tx:
-                seen, at = await read_bucket(tx, name, self.limits)
-            if rules.is_surely_refused(seen, self.limits, lane, at):
-                return rules.acquire(seen, self.limits, lane, want, at)
         return await self._change(
             name, lambda b, now: rules.acquire(b, self.limits, lane, want, now)
         )
+
+    async def acquire_in(self, tx: Connection, name: str, lane: Lane) -> Grant:
+        """Acquire one call in the caller's transaction, which holds the budget until it ends."""
+        return await self._change_in(
+            tx, name, lambda b, now: rules.acquire(b, self.limits, lane, 1, now)
+        )
+
+    async def try_acquire(
+        self, tx: Connection, name: str, wants: Mapping[Lane, int]
+    ) -> dict[Lane, int]:
+        """Acquire up to so many calls in the caller's transaction; none if the budget is locked."""
+        locked = await try_lock_bucket(tx, name, self.limits) if any(wants.values()) else None
+        if locked is None:
+            return dict.fromkeys(wants, 0)
+        bucket, now = locked
+        granted: dict[Lane, int] = {}
+        for lane, want in wants.items():
+            grant = rules.acquire(bucket, self.limits, lane, want, now)
+            bucket, granted[lane] = grant.bucket, grant.granted
+        await save_bucket(tx, name, bucket)
+        return granted
+
+    async def left(self, tx: Connection, name: str) -> dict[Lane, int]:
+        """Return the calls each lane could acquire at once, read without a lock."""
+        bucket, now = await read_bucket(tx, name, self.limits)
+        return rules.left(bucket, self.limits, now)
 
     async def acquire_interactive(self, name: str, tenant: str) -> Grant:
         """Acquire one interactive call, within the tenant's share of them."""
@@ -91,24 +110,6 @@ class RateLimiter:
             return rules.acquire(grant.bucket, self.limits, Lane.VALIDATION, 1, now)
 
         return await self._change(name, acquiring)
-
-    async def may_grant(self, tx: Connection, name: str, lane: Lane) -> bool:
-        """Whether a call could be granted, read without a lock."""
-        bucket, now = await read_bucket(tx, name, self.limits)
-        return not rules.is_surely_refused(bucket, self.limits, lane, now)
-
-    async def acquire_within(self, tx: Connection, name: str, lane: Lane, want: int) -> int:
-        """Acquire up to `want` calls in the caller's transaction; none if the budget is locked.
-
-        If the lane gets less than it asks for, that is noted: it keeps its share.
-        """
-        locked = await try_lock_bucket(tx, name, self.limits) if want else None
-        if locked is None:
-            return 0
-        bucket, now = locked
-        grant = rules.acquire(bucket, self.limits, lane, want, now)
-        await save_bucket(tx, name, grant.bucket)
-        return grant.granted
 
     async def acquire_or_raise(self, name: str, lane: Lane, calls: int) -> None:
         """Acquire all of `calls`.
@@ -171,35 +172,30 @@ class RateLimiter:
         async with self._database.transaction() as tx:
             bucket, now = await read_bucket(tx, name, self.limits)
             queues = {
-                lane: self._queue_report(
-                    bucket, lane, await call_queue.lengths(tx, name, lane), now
-                )
-                for lane in (Lane.CREATION, Lane.VALIDATION)
+                lane: self._queue_report(bucket, lane, await call_queue.length(tx, name, lane), now)
+                for lane in call_queue.LANES
             }
         since = now - self.limits.creation_window
         return BudgetUsage(
             name=name,
             limits=self.limits,
-            tokens=rules.tokens_left(bucket, self.limits, now),
             spent=rules.spent(bucket, self.limits, now),
             left=rules.left(bucket, self.limits, now),
-            spent_elsewhere=bucket.others,
+            spent_elsewhere=bucket.spent_elsewhere,
             blocked_until=_later(bucket.blocked_until, now),
             creations=sum(at > since for at in bucket.creations),
             creations_blocked_until=_later(bucket.creations_blocked_until, now),
             queues=queues,
         )
 
-    def _queue_report(
-        self, bucket: Bucket, lane: Lane, lengths: Lengths, now: float
-    ) -> QueueReport:
-        if not lengths.total:
-            return QueueReport(lengths, None)
+    def _queue_report(self, bucket: Bucket, lane: Lane, waiting: int, now: float) -> QueueReport:
+        if not waiting:
+            return QueueReport(0, None)
         if lane is Lane.CREATION:
-            wait = rules.expected_wait(bucket, self.limits, lengths.total, now)
+            wait = rules.expected_wait(bucket, self.limits, waiting, now)
         else:
-            wait = lengths.total / (self.limits.rate * rules.SHARES[lane])
-        return QueueReport(lengths, _instant(now) + timedelta(seconds=wait))
+            wait = waiting / (self.limits.rate * rules.SHARES[lane])
+        return QueueReport(waiting, _instant(now) + timedelta(seconds=wait))
 
     def _is_news(self, name: str, headers: RateHeaders) -> bool:
         alarming = headers.remaining < headers.limit * (1 - self.limits.spend)
@@ -219,13 +215,16 @@ class RateLimiter:
         await asyncio.shield(self._change(name, blocked))
 
     async def _change(self, name: str, change: Callable[[Bucket, float], Grant]) -> Grant:
-        async def change_bucket(tx: Connection) -> Grant:
-            bucket, now = await lock_bucket(tx, name, self.limits)
-            grant = change(bucket, now)
-            await save_bucket(tx, name, grant.bucket)
-            return grant
+        return await self._database.run(lambda tx: self._change_in(tx, name, change))
 
-        return await self._database.run(change_bucket)
+    async def _change_in(
+        self, tx: Connection, name: str, change: Callable[[Bucket, float], Grant]
+    ) -> Grant:
+        bucket, now = await lock_bucket(tx, name, self.limits)
+        grant = change(bucket, now)
+        if grant.bucket is not bucket:
+            await save_bucket(tx, name, grant.bucket)
+        return grant
 
 
 def _instant(epoch: float) -> datetime:

@@ -131,7 +131,7 @@ def summary(outcome: Outcome) -> str:
     """Return all figures that are asked for, one per line."""
     found, limits = figures(outcome), Limits()
     seconds = outcome.ends_at - min(story.added_at for story in outcome.stories)
-    ours = limits.ours / limits.window * seconds
+    ours = limits.spendable / limits.window * seconds
     return "\n".join(
         (
             (

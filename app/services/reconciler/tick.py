@@ -222,12 +222,12 @@ class Reconciler:
         zone: Zone,
         observation: Observation,
     ) -> float | None:
-        """Draw the act's call; else give the seconds to wait for it, queued in turn by tenant."""
+        """Acquire the action's call, or queue the record and give the seconds to wait."""
         lane = Lane.CREATION if action is Action.CREATE else Lane.VALIDATION
-        if claim.turn is lane:
+        if claim.served_lane is lane:
             return None
         if claim.paid and lane is Lane.VALIDATION and observation.cloudflare == NotAsked():
-            # The call drawn for a look that was not made.
+            # The call acquired for a check that was not made.
             await self._queue.leave(record)
             return None
         return await self._queue.take(
@@ -408,7 +408,7 @@ def _overdue_kept(
     due = before.cloudflare_due_at
     if asked or claim.cloudflare_due or due is None or due > claim.now:
         return schedule
-    if claim.is_uncreated and claim.turn is None:
+    if claim.is_uncreated and claim.served_lane is None:
         return schedule
     return replace(schedule, cloudflare_due_at=due)
 
