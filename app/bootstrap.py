@@ -229,8 +229,8 @@ def _resolver_servers(text: str) -> list[Server]:
     try:
         found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_DGRAM)
     except (OSError, ValueError, UnicodeError):
-        said = f"NAMEPLATE_DNS_RESOLVERS must hold host:port pairs that resolve, unlike {text!r}"
-        raise SettingsError([said]) from None
+        detail = f"NAMEPLATE_DNS_RESOLVERS must hold host:port pairs that resolve, unlike {text!r}"
+        raise SettingsError([detail]) from None
     addresses = dict.fromkeys(str(entry[4][0]) for entry in found)
     return [Server(address, int(port)) for address in addresses]
 
@@ -293,8 +293,8 @@ def own_names(settings: Settings) -> tuple[str, str]:
     target = _own_name("NAMEPLATE_CNAME_TARGET", settings.cname_target)
     fallback = _own_name("NAMEPLATE_FALLBACK_ORIGIN", settings.fallback_origin)
     if target == fallback:
-        said = "NAMEPLATE_CNAME_TARGET and NAMEPLATE_FALLBACK_ORIGIN must be two different names"
-        raise SettingsError([said])
+        detail = "NAMEPLATE_CNAME_TARGET and NAMEPLATE_FALLBACK_ORIGIN must be two different names"
+        raise SettingsError([detail])
     return target, fallback
 
 

@@ -227,10 +227,10 @@ def refuse_unknown_settings() -> None:
         SettingsError: naming each that is none, with the nearest that is.
     """
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
-    said = {*os.environ, *dotenv_values(".env")}
+    names = {*os.environ, *dotenv_values(".env")}
     unknown = sorted(
         name
-        for name in said
+        for name in names
         if name.upper().startswith(PREFIX) and not _SERVICE_LINK.fullmatch(name.upper())
     )
     lines = [_unknown(name, known) for name in unknown if name.upper() not in known]

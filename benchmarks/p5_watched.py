@@ -44,7 +44,7 @@ _BAD = (
 )
 _TARGET = ("127.0.0.81",)
 
-_STANDING = """
+_STATUSES = """
 SELECT o.cloudflare_id, h.state, w.suspected_at FROM custom_hostnames h
 JOIN schedules w ON w.custom_hostname_id = h.id
 JOIN cloudflare_objects o ON o.custom_hostname_id = h.id
@@ -168,7 +168,7 @@ class Watching:
         ]
         if not waiting:
             return
-        for row in await self._sql.fetch(_STANDING, waiting):
+        for row in await self._sql.fetch(_STATUSES, waiting):
             each, state = row["cloudflare_id"] or "", row["state"]
             if each in self._broken_at:
                 gone_down = state in {"validating", "failed"}

@@ -123,18 +123,18 @@ async def measure() -> list[Row]:
         settings = settings_for(url, cloudflare_calls=10_000_000)
         async with open_services(settings, cloudflare_transport=replay) as services, _sql(url) as s:
             await _fill(services, s, replay)
-            swept = [await _sweep(services, s, replay, number) for number in range(ROUNDS + 1)]
+            speeds = [await _scan(services, s, replay, number) for number in range(ROUNDS + 1)]
             jobs = await _work_through_jobs(url, s, replay)
     # The first round only warms up.
-    return [_row(swept[1:], jobs)]
+    return [_row(speeds[1:], jobs)]
 
 
-def _row(swept: list[Speed], jobs: Speed) -> Row:
-    rate = statistics.median(each.a_core for each in swept)
-    wall = statistics.median(each.names / each.wall for each in swept)
+def _row(speeds: list[Speed], jobs: Speed) -> Row:
+    rate = statistics.median(each.a_core for each in speeds)
+    wall = statistics.median(each.names / each.wall for each in speeds)
     return Row(
         id="P6",
-        figure=f"hostnames swept a CPU-second, 1 % changed ({wall:,.0f} a second of wall time)",
+        figure=f"hostnames compared a CPU-second, 1 % changed ({wall:,.0f} a second of wall time)",
         value=round(rate, 1),
         unit="hostnames/s",
         beside=f"a job each (our own smallest queue): {jobs.a_core:,.0f} a CPU-second",
@@ -175,15 +175,15 @@ async def _fill(services: Services, sql: asyncpg.Connection, replay: Replay) -> 
     await sql.execute("VACUUM ANALYZE custom_hostnames, cloudflare_objects, schedules")
 
 
-async def _sweep(services: Services, sql: asyncpg.Connection, replay: Replay, number: int) -> Speed:
+async def _scan(services: Services, sql: asyncpg.Connection, replay: Replay, number: int) -> Speed:
     """Read the whole list once."""
     changed = replay.change(number)
     await sql.execute("UPDATE list_scans SET due_at = nameplate_now()")
     wall, cpu = time.perf_counter(), time.process_time()
     pages = 0
-    while sweeps := await services.resync.claim(2):
-        await asyncio.gather(*(services.resync.read_page(sweep) for sweep in sweeps))
-        pages += len(sweeps)
+    while scans := await services.resync.claim(2):
+        await asyncio.gather(*(services.resync.read_page(scan) for scan in scans))
+        pages += len(scans)
     speed = Speed(HOSTNAMES, time.perf_counter() - wall, time.process_time() - cpu)
     recorded = await sql.fetchval(
         "SELECT count(*) FROM schedules WHERE ssl_status = 'pending_validation'"

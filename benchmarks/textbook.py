@@ -29,7 +29,7 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar = {dict[str, Any]: JSON}
 
 
-class WatchRow(Base):
+class ScheduleRow(Base):
     """When to check next."""
 
     __tablename__ = "schedules"
@@ -45,7 +45,7 @@ class HostnameRow(Base):
     __tablename__ = "custom_hostnames"
     id: Mapped[str] = mapped_column(primary_key=True)
     document: Mapped[dict[str, Any]]
-    schedule: Mapped[WatchRow] = relationship()
+    schedule: Mapped[ScheduleRow] = relationship()
 
 
 async def session() -> AsyncIterator[AsyncSession]:

@@ -117,8 +117,8 @@ async def update(
     services: ServicesDep,
 ) -> JSONResponse:
     """Change the hostname. A live hostname stays live meanwhile; a failed one is tried again."""
-    said = wanted.model_dump(exclude_unset=True)
-    edited = await services.custom_hostnames.edit(id, said, revision=revision)
+    changes = wanted.model_dump(exclude_unset=True)
+    edited = await services.custom_hostnames.edit(id, changes, revision=revision)
     return await _answer(services, edited, 200)
 
 

@@ -110,14 +110,14 @@ _FIXED = {
 }
 
 
-def refuse_fixed(said: Mapping[str, Any]) -> None:
+def refuse_fixed(changes: Mapping[str, Any]) -> None:
     """Refuse to change what never changes.
 
     Raises:
         InvalidInput: with what to do instead.
     """
     for field, way_out in _FIXED.items():
-        if field in said:
+        if field in changes:
             raise InvalidInput(way_out, code=ErrorCode.FIELD_FIXED, field=f"/{field}")
 
 
@@ -136,19 +136,19 @@ def settle(choice: ChosenOptions) -> ChosenOptions:
     return replace(choice, options=options)
 
 
-def patched_options(before: ChosenOptions, said: Mapping[str, Any]) -> ChosenOptions:
+def patched_options(before: ChosenOptions, changes: Mapping[str, Any]) -> ChosenOptions:
     """Return the choice after a change: a field left out stays, None resets to the default.
 
     Raises:
         PlanNotAvailable: names what to choose instead.
     """
     plan, options = before.plan, before.options
-    if "plan" in said:
-        plan = parse_plan(said["plan"], before.hostname)
+    if "plan" in changes:
+        plan = parse_plan(changes["plan"], before.hostname)
     if plan is not before.plan:
         # The methods belonged to the former plan.
         options = replace(options, dcv_method=None, ownership_method=None)
-    return ChosenOptions(plan, before.hostname, merge_options(options, said))
+    return ChosenOptions(plan, before.hostname, merge_options(options, changes))
 
 
 def validate_options(
@@ -175,12 +175,12 @@ def spell_names(choice: ChosenOptions, public_suffix: PublicSuffix) -> ChosenOpt
     """
     origin, sni = choice.options.custom_origin_server, choice.options.custom_origin_sni
     if origin is not None:
-        said = "A custom origin server must be one name of the zone"
-        origin = _one_name("/custom_origin_server", origin, said, public_suffix)
+        rule = "A custom origin server must be one name of the zone"
+        origin = _one_name("/custom_origin_server", origin, rule, public_suffix)
     if sni is not None:
-        said = f"An SNI must be `{REQUEST_HOST_HEADER}` or one name"
+        rule = f"An SNI must be `{REQUEST_HOST_HEADER}` or one name"
         is_header = trim(sni) == REQUEST_HOST_HEADER
-        sni = trim(sni) if is_header else _one_name("/custom_origin_sni", sni, said, public_suffix)
+        sni = trim(sni) if is_header else _one_name("/custom_origin_sni", sni, rule, public_suffix)
     options = replace(choice.options, custom_origin_server=origin, custom_origin_sni=sni)
     return replace(choice, options=options)
 
@@ -190,13 +190,13 @@ FieldError = tuple[str, str]
 
 def _methods_are_custom(choice: ChosenOptions) -> Iterator[FieldError]:
     own = methods_of(choice.plan, choice.hostname, Options())
-    said = choice.options
+    chosen = choice.options
     if choice.plan is Plan.CUSTOM:
         return
     # The plan's own methods are allowed, so that a document may be sent back unchanged.
-    if said.dcv_method not in {None, own.dcv}:
+    if chosen.dcv_method not in {None, own.dcv}:
         yield "/dcv_method", f"Plan `{choice.plan}` sets this; choose plan `custom` to change it."
-    if said.ownership_method not in {None, own.ownership}:
+    if chosen.ownership_method not in {None, own.ownership}:
         detail = f"Plan `{choice.plan}` sets this; choose plan `custom` to change it."
         yield "/ownership_method", detail
 
@@ -204,15 +204,15 @@ def _methods_are_custom(choice: ChosenOptions) -> Iterator[FieldError]:
 def _wildcards_serve_no_http(choice: ChosenOptions) -> Iterator[FieldError]:
     if not choice.hostname.is_wildcard:
         return
-    said = choice.options
-    if said.dcv_method is DcvMethod.HTTP:
+    chosen = choice.options
+    if chosen.dcv_method is DcvMethod.HTTP:
         yield "/dcv_method", "A wildcard cannot be validated over HTTP; choose `txt`."
-    if said.ownership_method is OwnershipMethod.HTTP:
+    if chosen.ownership_method is OwnershipMethod.HTTP:
         yield "/ownership_method", "A wildcard cannot serve a token over HTTP; choose `txt`."
-    if said.ownership_method is OwnershipMethod.REALTIME:
+    if chosen.ownership_method is OwnershipMethod.REALTIME:
         detail = "Traffic to a wildcard does not prove the name that Cloudflare checks"
         yield "/ownership_method", f"{detail}; choose `txt`."
-    if said.custom_origin_sni is not None:
+    if chosen.custom_origin_sni is not None:
         yield (
             "/custom_origin_sni",
             "Cloudflare does not rewrite the SNI for wildcards; leave it out.",
@@ -228,8 +228,8 @@ def _proofs_fit_the_name(choice: ChosenOptions) -> Iterator[FieldError]:
 
 
 def _sni_needs_an_origin(choice: ChosenOptions) -> Iterator[FieldError]:
-    said = choice.options
-    if said.custom_origin_sni is not None and said.custom_origin_server is None:
+    chosen = choice.options
+    if chosen.custom_origin_sni is not None and chosen.custom_origin_server is None:
         yield "/custom_origin_sni", "This needs `custom_origin_server`; give that too."
 
 
@@ -250,8 +250,8 @@ def _metadata_is_small(choice: ChosenOptions) -> Iterator[FieldError]:
     compact = json.dumps(choice.options.custom_metadata, ensure_ascii=False, separators=(",", ":"))
     size = len(compact.encode())
     if size > MAX_CUSTOM_METADATA:
-        said = f"Cloudflare takes at most {MAX_CUSTOM_METADATA} bytes, and this has {size}. "
-        yield "/custom_metadata", said + "Keep the rest in `metadata`, which stays here."
+        detail = f"Cloudflare takes at most {MAX_CUSTOM_METADATA} bytes, and this has {size}. "
+        yield "/custom_metadata", detail + "Keep the rest in `metadata`, which stays here."
 
 
 _RULES: tuple[Callable[[ChosenOptions], Iterator[FieldError]], ...] = (
@@ -265,13 +265,13 @@ _RULES: tuple[Callable[[ChosenOptions], Iterator[FieldError]], ...] = (
 )
 
 
-def _one_name(field: str, text: str, said: str, public_suffix: PublicSuffix) -> str:
+def _one_name(field: str, text: str, rule: str, public_suffix: PublicSuffix) -> str:
     try:
         name = parse_hostname(text, public_suffix)
     except InvalidHostname as error:
-        raise OptionNotAvailable(field, f"{said}: {error.detail}") from error
+        raise OptionNotAvailable(field, f"{rule}: {error.detail}") from error
     if name.is_wildcard:
-        raise OptionNotAvailable(field, f"{said}; leave `*.` out.")
+        raise OptionNotAvailable(field, f"{rule}; leave `*.` out.")
     return name.name
 
 

@@ -49,10 +49,10 @@ class Tls:
 
     def settings(self) -> dict[str, Any]:
         """Return the settings that are not None, in Cloudflare's form."""
-        said = {each.name: getattr(self, each.name) for each in fields(self)}
+        fields_set = {each.name: getattr(self, each.name) for each in fields(self)}
         return {
             name: list(value) if isinstance(value, tuple) else value
-            for name, value in said.items()
+            for name, value in fields_set.items()
             if value is not None
         }
 
@@ -73,22 +73,22 @@ class Options:
     """For Cloudflare's Workers and rules. The field `metadata` is never sent to Cloudflare."""
 
 
-def merge_options(options: Options, said: Mapping[str, Any]) -> Options:
+def merge_options(options: Options, changes: Mapping[str, Any]) -> Options:
     """Apply a patch to the options: a field left out stays, None resets to the default.
 
-    `tls` is merged setting by setting; everything else is replaced as a whole. `said` may hold
+    `tls` is merged setting by setting; everything else is replaced as a whole. `changes` may hold
     other fields too. Its values are of the types that the API accepts.
     """
-    changes: dict[str, Any] = {
-        name: None if said[name] is None else read(said[name])
+    merged: dict[str, Any] = {
+        name: None if changes[name] is None else read(changes[name])
         for name, read in _READ.items()
-        if name in said
+        if name in changes
     }
-    if "custom_metadata" in said:
-        changes["custom_metadata"] = dict(said["custom_metadata"] or {})
-    if "tls" in said:
-        changes["tls"] = _merge_tls(options.tls, said["tls"])
-    return replace(options, **changes)
+    if "custom_metadata" in changes:
+        merged["custom_metadata"] = dict(changes["custom_metadata"] or {})
+    if "tls" in changes:
+        merged["tls"] = _merge_tls(options.tls, changes["tls"])
+    return replace(options, **merged)
 
 
 _READ: dict[str, Callable[[Any], Any]] = {
@@ -100,10 +100,10 @@ _READ: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def _merge_tls(tls: Tls, said: Mapping[str, Any] | None) -> Tls:
-    if said is None:
+def _merge_tls(tls: Tls, changes: Mapping[str, Any] | None) -> Tls:
+    if changes is None:
         return Tls()
-    changes: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in said.items()
+    merged: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()
     }
-    return replace(tls, **changes)
+    return replace(tls, **merged)

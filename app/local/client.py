@@ -74,6 +74,6 @@ class StackClient:
     ) -> Any:
         response = await self._http.request(method, url, headers=headers, json=body or None)
         if response.is_error:
-            said = " ".join(response.text.split())[:500]
-            raise CallFailed(f"{method} {url} answered {response.status_code}: {said}")
+            answer = " ".join(response.text.split())[:500]
+            raise CallFailed(f"{method} {url} answered {response.status_code}: {answer}")
         return response.json() if response.content else None

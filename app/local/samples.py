@@ -96,10 +96,10 @@ async def play_samples(stack: Stack) -> None:
 
 
 async def _play(client: StackClient, sample: Sample) -> None:
-    said = {"hostname": sample.hostname, "tenant": sample.tenant, **sample.options}
+    body = {"hostname": sample.hostname, "tenant": sample.tenant, **sample.options}
     if sample.plan is not None:
-        said["plan"] = sample.plan
-    hostname = await client.api("POST", "/custom-hostnames", **said)
+        body["plan"] = sample.plan
+    hostname = await client.api("POST", "/custom-hostnames", **body)
     async with asyncio.TaskGroup() as actions:
         actions.create_task(_add(client, hostname["id"], "before", sample.adds_before_after))
         actions.create_task(_add(client, hostname["id"], "with", sample.switches_after))

@@ -146,7 +146,7 @@ def sandbox_settings(
     **others: object,
 ) -> Settings:
     """Give the settings of a service that takes the sandbox for Cloudflare and for DNS."""
-    said: dict[str, Any] = {
+    values: dict[str, Any] = {
         "cloudflare_calls": limits.calls,
         "cloudflare_calls_window": limits.window_seconds,
         "cloudflare_creations": limits.creations,
@@ -162,7 +162,7 @@ def sandbox_settings(
         "dns_authoritative": False,
         "webhooks_allow_loopback": True,
     }
-    return Settings.model_validate(said | others)
+    return Settings.model_validate(values | others)
 
 
 @asynccontextmanager

@@ -131,10 +131,10 @@ async def _set_up(client: StackClient, steps: Steps) -> None:
 
 async def _go(client: StackClient, leg: Leg, steps: Steps) -> Journey:
     steps.begin(leg.add)
-    said = {"hostname": leg.hostname, "tenant": TENANT}
+    body = {"hostname": leg.hostname, "tenant": TENANT}
     if leg.plan is not None:
-        said["plan"] = leg.plan
-    hostname = await client.api("POST", "/custom-hostnames", **said)
+        body["plan"] = leg.plan
+    hostname = await client.api("POST", "/custom-hostnames", **body)
     steps.say(
         f"  POST /v1/custom-hostnames -> {hostname['state']} ({hostname['reason']}), plan "
         f"{hostname['plan']}, at Cloudflare {hostname['cloudflare']['id']}"

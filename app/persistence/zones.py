@@ -42,7 +42,7 @@ async def put_default_zone(
     )
     row = await tx.execute(select(zones).where(zones.c.cloudflare_zone_id == cloudflare_zone_id))
     former = row.mappings().first()
-    said: dict[str, Any] = {
+    values: dict[str, Any] = {
         "is_default": True,
         "api_token": api_token,
         "cname_target": cname_target,
@@ -53,16 +53,16 @@ async def put_default_zone(
     }
     if former is None:
         zone_id = new_id(Prefix.ZONE)
-        said |= {"id": zone_id, "cloudflare_zone_id": cloudflare_zone_id, "created_at": NOW}
-        await tx.execute(insert(zones).values(said))
+        values |= {"id": zone_id, "cloudflare_zone_id": cloudflare_zone_id, "created_at": NOW}
+        await tx.execute(insert(zones).values(values))
         return
     moved = former["cname_target"] != cname_target
     if moved:
         accepted = {*former["accepted_targets"], former["cname_target"]} - {cname_target}
-        said["accepted_targets"] = sorted(accepted)
+        values["accepted_targets"] = sorted(accepted)
     if moved or tuple(former["apex_prefixes"]) != apex_prefixes:
-        said |= {"rerender_cursor": "", "check_due_at": NOW}
-    await tx.execute(update(zones).where(zones.c.id == former["id"]).values(said))
+        values |= {"rerender_cursor": "", "check_due_at": NOW}
+    await tx.execute(update(zones).where(zones.c.id == former["id"]).values(values))
 
 
 async def list_zones(tx: Connection) -> list[Zone]:
@@ -256,8 +256,8 @@ async def name_zone(tx: Connection, zone_id: str, *, name: str, account_id: str 
     The set-up calls this. Custom metadata is tried again afterwards, because the plan may have been
     extended.
     """
-    said = {"name": name, "account_id": account_id, "takes_custom_metadata": None}
-    await tx.execute(update(zones).where(zones.c.id == zone_id).values(**said, updated_at=NOW))
+    values = {"name": name, "account_id": account_id, "takes_custom_metadata": None}
+    await tx.execute(update(zones).where(zones.c.id == zone_id).values(**values, updated_at=NOW))
 
 
 async def note_dcv_uuid(tx: Connection, zone_id: str, uuid: str) -> None:

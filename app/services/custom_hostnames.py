@@ -216,7 +216,7 @@ class CustomHostnames:
         return await self._run_inline(change)
 
     async def edit(
-        self, record_id: str, said: Mapping[str, Any], *, revision: int | None = None
+        self, record_id: str, changes: Mapping[str, Any], *, revision: int | None = None
     ) -> CustomHostname:
         """Change plan, options or metadata. Omitted fields stay, and None resets a field.
 
@@ -227,16 +227,16 @@ class CustomHostnames:
             InvalidInput: the resulting plan and options cannot work; nothing was changed.
             Conflict: the hostname is being removed.
         """
-        refuse_fixed(said)
+        refuse_fixed(changes)
         async with self._database.transaction() as tx:
             record = await load(tx, record_id)
             zone = await zone_of(tx, record)
-        ground = await self._validator.ground_of(record, said)
+        ground = await self._validator.ground_of(record, changes)
         change = partial(
             self._change,
             record_id=record_id,
             base=record.hostname.base,
-            said=said,
+            changes=changes,
             zone=zone,
             ground=ground,
             revision=revision,
@@ -250,7 +250,7 @@ class CustomHostnames:
         *,
         record_id: str,
         base: str,
-        said: Mapping[str, Any],
+        changes: Mapping[str, Any],
         zone: Zone,
         ground: Ground,
         revision: int | None,
@@ -260,12 +260,12 @@ class CustomHostnames:
         refuse_other_revision(record, revision)
         refuse_leaving(record)
         default = self._validator.default_plan(record.hostname, ground, zone)
-        choice = self._validator.changed([record, *others], said, zone=zone, default=default)
+        choice = self._validator.changed([record, *others], changes, zone=zone, default=default)
         if choice.plan is not record.plan:
             self._validator.refuse_apex(choice.plan, ground, zone)
         updated = apply(record, choice)
-        if "metadata" in said:
-            updated = replace(updated, metadata=said["metadata"] or {})
+        if "metadata" in changes:
+            updated = replace(updated, metadata=changes["metadata"] or {})
         if updated == record and record.state is not State.FAILED:
             return record, None
         now = await read_now(tx)

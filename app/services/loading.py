@@ -158,5 +158,5 @@ def refuse_leaving(record: CustomHostname) -> None:
     """Refuse to change a hostname that is removed or being removed."""
     if record.desired is Desired.ABSENT:
         gone = record.state is State.DELETED
-        said = "The hostname was removed; add it again." if gone else "It is being removed; wait."
-        raise Conflict(said, code=ErrorCode.IS_DELETED if gone else ErrorCode.IS_DELETING)
+        detail = "The hostname was removed; add it again." if gone else "It is being removed; wait."
+        raise Conflict(detail, code=ErrorCode.IS_DELETED if gone else ErrorCode.IS_DELETING)

@@ -66,9 +66,9 @@ class OptionValidator:
         seen = await self._name_servers(name)
         return Ground(is_apex or not isinstance(seen, Absent), _is_at_cloudflare(seen))
 
-    async def ground_of(self, record: CustomHostname, said: Mapping[str, Any]) -> Ground:
+    async def ground_of(self, record: CustomHostname, changes: Mapping[str, Any]) -> Ground:
         """Find out the same for an accepted name whose plan is changed."""
-        needed = record.is_apex and said.get("plan", "") in {None, Plan.SIMPLE}
+        needed = record.is_apex and changes.get("plan", "") in {None, Plan.SIMPLE}
         if not needed or record.zone.apex_prefixes:
             return Ground(record.is_apex)
         return Ground(
@@ -84,7 +84,7 @@ class OptionValidator:
         self,
         hostname: Hostname,
         plan: str | None,
-        said: Mapping[str, Any],
+        requested: Mapping[str, Any],
         *,
         zone: Zone,
         sibling: CustomHostname | None,
@@ -98,7 +98,7 @@ class OptionValidator:
         """
         if sibling is None:
             parsed = parse_plan(str(default) if plan is None else plan, hostname)
-            return self._check(ChosenOptions(parsed, hostname, _options(said)), zone)
+            return self._check(ChosenOptions(parsed, hostname, _options(requested)), zone)
         _refuse_unshared_zone(zone, sibling)
         if plan is None and hostname.is_wildcard and sibling.plan is Plan.SIMPLE:
             raise SiblingDiffers(
@@ -107,7 +107,7 @@ class OptionValidator:
                 "has plan `simple`, which a wildcard cannot use. PATCH it to `delegated` first.",
             )
         parsed = parse_plan(plan or str(sibling.plan), hostname)
-        choice = ChosenOptions(parsed, hostname, merge_options(sibling.options, said))
+        choice = ChosenOptions(parsed, hostname, merge_options(sibling.options, requested))
         choice = spell_names(choice, self._public_suffix)
         _refuse_difference(choice, sibling)
         choice = self._check(choice, zone)
@@ -117,7 +117,7 @@ class OptionValidator:
     def changed(
         self,
         records: Sequence[CustomHostname],
-        said: Mapping[str, Any],
+        changes: Mapping[str, Any],
         *,
         zone: Zone,
         default: Plan,
@@ -127,11 +127,13 @@ class OptionValidator:
         Raises:
             InvalidInput: it cannot work for one of them.
         """
-        if said.get("plan", "") is None:
+        if changes.get("plan", "") is None:
             is_wildcard = any(r.hostname.is_wildcard for r in records)
-            said = {**said, "plan": str(Plan.DELEGATED if is_wildcard else default)}
+            changes = {**changes, "plan": str(Plan.DELEGATED if is_wildcard else default)}
         choices = [
-            self._check(patched_options(ChosenOptions(r.plan, r.hostname, r.options), said), zone)
+            self._check(
+                patched_options(ChosenOptions(r.plan, r.hostname, r.options), changes), zone
+            )
             for r in records
         ]
         return choices[0]
@@ -168,8 +170,8 @@ def _is_at_cloudflare(seen: Values) -> bool:
     return isinstance(seen, Found) and is_at_cloudflare(seen.value)
 
 
-def _options(said: Mapping[str, Any]) -> Options:
-    return merge_options(Options(), said)
+def _options(requested: Mapping[str, Any]) -> Options:
+    return merge_options(Options(), requested)
 
 
 def _refuse_unshared_zone(zone: Zone, sibling: CustomHostname) -> None:

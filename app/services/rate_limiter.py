@@ -162,9 +162,9 @@ class RateLimiter:
             )
             await self._block(name, seconds, creations_alone=creations_alone)
         elif headers is not None and self._is_news(name, headers):
-            said = headers
+            known = headers
             await self._change(
-                name, lambda b, now: Grant(rules.record_headers(b, self.limits, said, now), 0)
+                name, lambda b, now: Grant(rules.record_headers(b, self.limits, known, now), 0)
             )
 
     async def usage(self, name: str) -> BudgetUsage:

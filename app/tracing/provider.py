@@ -115,8 +115,10 @@ def open_call(
     provider: TracerProvider, name: str, attributes: Mapping[str, Any]
 ) -> Callable[[BaseException | None], None]:
     """Begin a client's span, and return what ends it."""
-    said = {key.replace("__", "."): value for key, value in attributes.items()}
-    span = provider.get_tracer("nameplate").start_span(name, kind=SpanKind.CLIENT, attributes=said)
+    renamed = {key.replace("__", "."): value for key, value in attributes.items()}
+    span = provider.get_tracer("nameplate").start_span(
+        name, kind=SpanKind.CLIENT, attributes=renamed
+    )
 
     def end(error: BaseException | None) -> None:
         if error is not None:

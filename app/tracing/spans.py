@@ -54,7 +54,9 @@ def set_up_tracing(service: str, exporter: SpanExporter | None = None) -> None:
         raise TracingMissing from None
     _Tracing.provider = provider = new_provider(service, exporter)
     tracer = provider.get_tracer("nameplate")
-    _Tracing.begin = lambda name, said: tracer.start_as_current_span(name, attributes=dict(said))
+    _Tracing.begin = lambda name, attributes: tracer.start_as_current_span(
+        name, attributes=dict(attributes)
+    )
 
 
 def stop_tracing() -> None:

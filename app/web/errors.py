@@ -171,8 +171,8 @@ def problem_of(error: errors.NameplateError) -> Response:
 
 def _field_errors(error: errors.NameplateError) -> list[dict[str, str]]:
     places = {"pointer": "field", "parameter": "parameter"}
-    said = {member: getattr(error, name, None) for member, name in places.items()}
-    return [{member: place, "detail": error.detail} for member, place in said.items() if place]
+    members = {member: getattr(error, name, None) for member, name in places.items()}
+    return [{member: place, "detail": error.detail} for member, place in members.items() if place]
 
 
 def _invalid_request(_: Request, error: Exception) -> Response:
@@ -183,8 +183,8 @@ def _invalid_request(_: Request, error: Exception) -> Response:
             HTTPStatus.BAD_REQUEST, ErrorCode.BODY_NOT_JSON, "The request body must be valid JSON."
         )
     if any(isinstance(fault.get("input"), bytes) for fault in found):
-        said = "Send the request body as JSON, with `Content-Type: application/json`."
-        return problem(HTTPStatus.BAD_REQUEST, ErrorCode.BODY_NOT_JSON, said)
+        detail = "Send the request body as JSON, with `Content-Type: application/json`."
+        return problem(HTTPStatus.BAD_REQUEST, ErrorCode.BODY_NOT_JSON, detail)
     faults = [field_error_of(fault) for fault in found[:MOST_FIELD_ERRORS]]
     first = faults[0]
     where = first.get("parameter") or first.get("pointer") or "The body"
@@ -206,8 +206,8 @@ def _http_exception(request: Request, error: Exception) -> Response:
             headers=headers,
         )
     code = CODES.get(status, OTHER_CODE)
-    said = error.detail if error.detail != status.phrase else status.description
-    return problem(status, code, said or status.phrase, headers=_dict(error.headers))
+    detail = error.detail if error.detail != status.phrase else status.description
+    return problem(status, code, detail or status.phrase, headers=_dict(error.headers))
 
 
 def _allowed(request: Request) -> list[str]:
@@ -254,12 +254,12 @@ SENTENCES = {
 def field_error_of(found: Mapping[str, Any]) -> dict[str, str]:
     """Return one validation error: a JSON pointer into the body or a parameter, and a sentence."""
     where, *path = found["loc"] or ("body",)
-    said = sentence(found)
+    detail = sentence(found)
     if where in {"query", "header", "path"} and path:
-        return {"parameter": _short(path[0]), "detail": said}
+        return {"parameter": _short(path[0]), "detail": detail}
     # RFC 6901, section 3.
     parts = (_short(part).replace("~", "~0").replace("/", "~1") for part in path)
-    return {"pointer": "".join(f"/{part}" for part in parts), "detail": said}
+    return {"pointer": "".join(f"/{part}" for part in parts), "detail": detail}
 
 
 def sentence(found: Mapping[str, Any]) -> str:

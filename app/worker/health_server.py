@@ -114,8 +114,8 @@ class _Handler(BaseHTTPRequestHandler):
         )
         self._say(HTTPStatus.SERVICE_UNAVAILABLE, code="worker_hung", detail=detail, loops=hung)
 
-    def _say(self, status: HTTPStatus, **said: object) -> None:
-        problem = {"type": "about:blank", "title": status.phrase, "status": status, **said}
+    def _say(self, status: HTTPStatus, **members: object) -> None:
+        problem = {"type": "about:blank", "title": status.phrase, "status": status, **members}
         self._answer(status, json.dumps(problem).encode(), "application/problem+json")
 
     def _answer(self, status: HTTPStatus, body: bytes, content_type: str) -> None:

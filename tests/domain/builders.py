@@ -339,7 +339,7 @@ def path(transition: Transition) -> list[str]:
     return [str(step.after) for step in transition.steps]
 
 
-def told(transition: Transition) -> list[str]:
+def emitted(transition: Transition) -> list[str]:
     """Name the events a transition is told by, without their common prefix."""
     return [step.event_type.removeprefix("custom_hostname.") for step in transition.steps]
 

@@ -29,7 +29,7 @@ from .builders import (
     pending_record,
 )
 
-SWEEP = timedelta(minutes=5)
+SCAN = timedelta(minutes=5)
 
 
 @dataclass
@@ -72,8 +72,8 @@ class Course:
 
 
 def live_through(course: Course) -> CustomHostname:
-    """Look whenever a look is due, and sweep every five minutes, until the name is live."""
-    record, now, swept = pending_record(), NOW, NOW
+    """Look whenever one is due, and scan the lists every five minutes, until the name is live."""
+    record, now, scanned = pending_record(), NOW, NOW
     while record.state is not State.CNAME_VERIFIED:
         age = now - NOW
         schedule = record.schedule
@@ -81,11 +81,11 @@ def live_through(course: Course) -> CustomHostname:
             schedule.cloudflare_due_at is not None and schedule.cloudflare_due_at <= now
         )
         course.calls += single
-        sweep = record.cloudflare.id is not None and now - swept >= SWEEP
-        swept = now if sweep else swept
+        scan = record.cloudflare.id is not None and now - scanned >= SCAN
+        scanned = now if scan else scanned
         asks_dns = schedule.dns_due_at is not None and schedule.dns_due_at <= now
         look = Observation(
-            cloudflare=Found(course.view(age)) if single or sweep else NotAsked(),
+            cloudflare=Found(course.view(age)) if single or scan else NotAsked(),
             dns=dns_view(routing=course.routing(age)) if asks_dns else DnsView(),
         )
         checked = decide(record, look, now=now, policy=POLICY)
@@ -96,7 +96,7 @@ def live_through(course: Course) -> CustomHostname:
             )
             record = decide(record, answer, now=now, policy=POLICY).record
         due = record.schedule.next_check_at
-        now = max(now + timedelta(seconds=1), min(due or swept + SWEEP, swept + SWEEP))
+        now = max(now + timedelta(seconds=1), min(due or scanned + SCAN, scanned + SCAN))
     return record
 
 

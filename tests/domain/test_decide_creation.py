@@ -16,11 +16,11 @@ from .builders import (
     cloudflare_view,
     confirmed,
     decided,
+    emitted,
     failed_record,
     hostname_record,
     path,
     pending_record,
-    told,
     validating_record,
 )
 
@@ -164,7 +164,7 @@ def test_a_success_forgets_the_refusal_before_it() -> None:
 
 def test_states_are_told_as_they_are_reached() -> None:
     created = decided(begun_record(), cloudflare=cloudflare_view(), performed=Action.CREATE)
-    assert told(created) == ["validating", "active"]
+    assert emitted(created) == ["validating", "active"]
 
 
 @pytest.mark.parametrize(
@@ -307,7 +307,7 @@ def test_first_arrivals_are_noted_and_stay() -> None:
 
 def test_the_cname_verifies_an_active_hostname() -> None:
     seen = decided(active_record(), dns=HERE)
-    assert (path(seen), told(seen)) == (["cname_verified"], ["cname_verified"])
+    assert (path(seen), emitted(seen)) == (["cname_verified"], ["cname_verified"])
 
 
 def test_an_absent_answer_soon_after_a_post_proves_nothing() -> None:

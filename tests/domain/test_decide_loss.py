@@ -32,11 +32,11 @@ from .builders import (
     confirmed,
     decided,
     dns_view,
+    emitted,
     failed_record,
     live_record,
     path,
     pending_record,
-    told,
     validating_record,
 )
 
@@ -62,7 +62,7 @@ def test_a_name_never_validated_that_moved_has_lapsed(status: str) -> None:
 @pytest.mark.parametrize("status", ["moved", "deleted"])
 def test_a_live_name_that_moved_is_told_as_lost(status: str) -> None:
     seen = confirmed(live_record(), cloudflare=cloudflare_view(status=status), dns=ELSEWHERE)
-    assert (path(seen), told(seen)) == (["validating"], ["cname_lost"])
+    assert (path(seen), emitted(seen)) == (["validating"], ["cname_lost"])
     assert seen.record.reason is Reason.MOVED_AWAY
     assert seen.record.reason.waiting_on is WaitingOn.TENANT
 
@@ -188,7 +188,7 @@ def test_a_lost_name_is_looked_at_in_dns_alone() -> None:
 )
 def test_absent_without_moved_has_failed_until_a_refresh(record: CustomHostname) -> None:
     gone = confirmed(record, cloudflare=Absent())
-    assert (path(gone), told(gone), gone.action) == (["failed"], ["failed"], None)
+    assert (path(gone), emitted(gone), gone.action) == (["failed"], ["failed"], None)
     assert gone.record.reason is Reason.MISSING_AT_CLOUDFLARE
     assert gone.record.reason.waiting_on is WaitingOn.OPERATOR
     later = decided(gone.record, dns=HERE, after=30 * 86400)
@@ -218,7 +218,7 @@ def test_a_blocked_name_has_failed(
     view = cloudflare_view(status="blocked", verification_errors=errors)
     look = confirmed if record.state in LIVE else decided
     seen = look(record, cloudflare=view, dns=HERE)
-    assert (path(seen), told(seen), seen.action) == (["failed"], ["failed"], None)
+    assert (path(seen), emitted(seen), seen.action) == (["failed"], ["failed"], None)
     assert seen.record.reason is reason
     assert seen.record.reason.waiting_on is waiting_on
 
@@ -303,7 +303,7 @@ def test_a_live_name_is_lost_by_three_contradictions_over_ten_minutes(
 
 def test_losing_the_cname_is_told_as_that_alone() -> None:
     last = looks((0, AWAY), (300, AWAY), (605, AWAY))[-1]
-    assert told(last) == ["cname_lost"]
+    assert emitted(last) == ["cname_lost"]
     assert last.record.reason is Reason.CNAME_ELSEWHERE
 
 
@@ -355,12 +355,12 @@ def test_leaving_cname_verified_downwards_is_told_as_cname_lost_only(
 ) -> None:
     view = cloudflare_view(status=status, ssl_status=ssl_status)
     seen = confirmed(live_record(), cloudflare=view, dns=HERE)
-    assert (path(seen), told(seen)) == (["validating"], ["cname_lost"])
+    assert (path(seen), emitted(seen)) == (["validating"], ["cname_lost"])
 
 
 def test_an_active_name_that_regresses_is_told_as_validating() -> None:
     seen = confirmed(active_record(), cloudflare=checking_view())
-    assert (path(seen), told(seen)) == (["validating"], ["validating"])
+    assert (path(seen), emitted(seen)) == (["validating"], ["validating"])
 
 
 @pytest.mark.parametrize("kind", [RoutingKind.CNAME, RoutingKind.FLATTENED])

@@ -36,12 +36,12 @@ from .builders import (
     deleted_record,
     deleting_record,
     dns_view,
+    emitted,
     failed_record,
     hostname_record,
     live_record,
     path,
     pending_record,
-    told,
     validating_record,
 )
 
@@ -67,7 +67,7 @@ def unanswered_record(*, tried_at: float = 0) -> CustomHostname:
 @pytest.mark.parametrize("record", NEVER_CREATED)
 def test_what_was_never_created_is_gone_at_once(record: CustomHostname) -> None:
     gone = decided(unwanted(record))
-    assert (path(gone), told(gone)) == (["deleting", "deleted"], ["deleting", "deleted"])
+    assert (path(gone), emitted(gone)) == (["deleting", "deleted"], ["deleting", "deleted"])
     assert (gone.action, gone.record.tombstone) == (None, False)
     assert gone.record.reason is Reason.REMOVED
     assert gone.record.schedule.next_check_at is None

@@ -59,7 +59,7 @@ LEGAL = {
 }
 ORDER = [State.PENDING, State.VALIDATING, State.ACTIVE, State.CNAME_VERIFIED]
 LOOKS_TO_RECOVER = 150
-SWEEP = timedelta(minutes=5)
+SCAN = timedelta(minutes=5)
 
 HOSTNAME_STATUSES = ["pending", "active", "active", "moved", "deleted", "blocked", "invented"]
 CERTIFICATE_STATUSES = [
@@ -131,17 +131,17 @@ class World:
 
     def __init__(self, plan: Plan) -> None:
         self.now = NOW
-        self.swept_at = NOW
+        self.scanned_at = NOW
         self.record: CustomHostname = hostname_record(plan=plan)
 
     def wait(self, late: float) -> None:
         """Go to the next look, or on by an hour where none is due."""
         due = self.record.schedule.next_check_at or self.now + timedelta(hours=1)
-        if self._is_swept():
-            due = min(due, self.swept_at + SWEEP)
+        if self._is_scanned():
+            due = min(due, self.scanned_at + SCAN)
         self.now = max(self.now, due) + timedelta(seconds=late)
 
-    def _is_swept(self) -> bool:
+    def _is_scanned(self) -> bool:
         present = self.record.desired is Desired.PRESENT
         return present and self.record.cloudflare.id is not None
 
@@ -160,9 +160,9 @@ class World:
         cloudflare_due = (
             schedule.cloudflare_due_at is not None and schedule.cloudflare_due_at <= self.now
         )
-        if self.now >= self.swept_at + SWEEP:
-            self.swept_at = self.now
-            cloudflare_due = cloudflare_due or self._is_swept()
+        if self.now >= self.scanned_at + SCAN:
+            self.scanned_at = self.now
+            cloudflare_due = cloudflare_due or self._is_scanned()
         dns_due = schedule.dns_due_at is not None and schedule.dns_due_at <= self.now
         leaving = self.record.desired is Desired.ABSENT
         askable = (known.id is not None) is not leaving and self.record.state is not State.DELETED

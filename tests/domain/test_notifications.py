@@ -47,10 +47,10 @@ from .builders import (
     confirmed,
     decided,
     dns_view,
+    emitted,
     hostname_record,
     live_record,
     path,
-    told,
     validating_record,
 )
 
@@ -84,7 +84,7 @@ def test_a_creation_that_brings_the_whole_list_tells_of_it_after_its_step() -> N
     created = decided(
         begun(Plan.ZERO_DOWNTIME), cloudflare=tokens_view(TOKEN), performed=Action.CREATE, after=1
     )
-    assert (told(created), created.notifications) == (["validating"], (RECORDS,))
+    assert (emitted(created), created.notifications) == (["validating"], (RECORDS,))
 
 
 def test_a_list_that_is_not_complete_yet_is_not_told() -> None:
@@ -94,7 +94,7 @@ def test_a_list_that_is_not_complete_yet_is_not_told() -> None:
 
 def test_a_list_of_the_cname_alone_is_told_with_its_creation() -> None:
     created = decided(begun(Plan.SIMPLE), cloudflare=checking_view(), performed=Action.CREATE)
-    assert (told(created), created.notifications) == (["validating"], ())
+    assert (emitted(created), created.notifications) == (["validating"], ())
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_the_same_turn_is_told_once() -> None:
 
 def test_a_step_tells_its_reason_itself() -> None:
     lost = confirmed(active_record(), cloudflare=checking_view(), dns=NOWHERE)
-    assert (told(lost), lost.notifications) == (["validating"], ())
+    assert (emitted(lost), lost.notifications) == (["validating"], ())
     assert lost.record.schedule.emitted_reasons == {Reason.AWAITING_CNAME}
     later = decided(lost.record, dns=ELSEWHERE, after=120)
     assert later.notifications == (ACTION,)

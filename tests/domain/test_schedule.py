@@ -218,7 +218,7 @@ def test_tokens_in_preparation_are_looked_for_more_closely() -> None:
     ],
 )
 @pytest.mark.parametrize("after", [0, 600, 3 * DAY])
-def test_a_single_look_is_due_only_where_the_sweeps_do_not_serve(
+def test_a_single_look_is_due_only_where_the_list_scans_do_not_serve(
     record: CustomHostname, after: float, wait: float | None
 ) -> None:
     due = None if wait is None else at(after + wait)

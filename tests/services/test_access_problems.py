@@ -106,7 +106,7 @@ async def test_a_single_401_pauses_nothing(service: Service, kind: str) -> None:
     await token(service, next=1)
     await service.refresh(live["id"])
     await service.let_pass(minutes=2)
-    await service.sweep()
+    await service.scan_lists()
     assert (await service.zone())["paused"] is None
     assert (await service.get(live["id"]))["state"] == "cname_verified"
 
@@ -118,7 +118,7 @@ async def test_one_odd_object_stops_no_list(service: Service, odd: dict[str, Any
     path = f"/cloudflare/custom_hostnames/{cloudflare_id}/answer"
     await service.world.control("PUT", path, **odd)
     await service.set_statuses(fleet[2], status="blocked")
-    await service.sweep(2)
+    await service.scan_lists(2)
     await service.follow(fleet[2]["id"], "failed")
     assert [(await service.get(each["id"]))["state"] for each in fleet[:2]] == [
         "cname_verified"

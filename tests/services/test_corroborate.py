@@ -47,7 +47,7 @@ async def test_where_nothing_is_found_nobody_is_told_whatever_is_under_way(
 ) -> None:
     live = await service.live_fleet(4)
     waiting = [await service.create(f"shop.waiting-{n}.com", f"waiting-{n}") for n in range(2)]
-    await service.sweep()
+    await service.scan_lists()
     await faults(service, "not_found")
     # A refresh on sight, a person's refresh of either kind, and an edit of a live name.
     await service.point_here(waiting[0])
@@ -58,13 +58,13 @@ async def test_where_nothing_is_found_nobody_is_told_whatever_is_under_way(
     )
     await service.until_paused("hostnames_missing", step_seconds=10)
     await service.advance(hours=2)
-    assert await service.told(*LOSSES) == []
+    assert await service.emitted(*LOSSES) == []
     await faults(service)
     await service.http.post("/v1/zones/default/resume")
     for _ in range(20):
         await service.let_pass(minutes=5)
     assert (await service.zone())["paused"] is None
-    assert await service.told(*LOSSES) == []
+    assert await service.emitted(*LOSSES) == []
     assert (await service.get(waiting[0]["id"]))["state"] == "cname_verified"
     assert (await service.get(live[1]["id"]))["tls"]["min_tls_version"] == "1.2"
 
@@ -73,12 +73,12 @@ async def test_one_name_that_is_removed_by_another_hand_is_told_and_stops_nothin
     service: Service,
 ) -> None:
     fleet = await service.live_fleet(4)
-    await service.sweep()
+    await service.scan_lists()
     gone = fleet[2]
     await service.world.control(
         "DELETE", f"/cloudflare/custom_hostnames/{gone['cloudflare']['id']}"
     )
-    await service.sweep()
+    await service.scan_lists()
 
     async def is_told() -> bool:
         await service.let_pass(seconds=20)
@@ -86,7 +86,7 @@ async def test_one_name_that_is_removed_by_another_hand_is_told_and_stops_nothin
 
     await service.eventually(is_told)
     assert (await service.zone())["paused"] is None
-    assert len(await service.told(*LOSSES)) == 1
+    assert len(await service.emitted(*LOSSES)) == 1
 
 
 class Lists:

@@ -67,7 +67,7 @@ async def test_a_mail_that_nobody_answers_keeps_a_name_from_going_live(
     await service.until(
         hostname["id"], lambda s: bool(s["cloudflare"]["hostname_status"] == "active")
     )
-    await service.sweep()
+    await service.scan_lists()
     shown = await service.get(hostname["id"])
     assert (shown["state"], shown["serving"]) == ("validating", False)
     assert shown["cloudflare"]["ssl_status"] == "pending_validation"

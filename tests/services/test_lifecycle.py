@@ -181,7 +181,7 @@ async def test_a_hostname_removed_behind_our_back_fails_and_a_refresh_makes_it_a
     hostname = await service.go_live("shop.gone-fishing.com")
     cloudflare_id = hostname["cloudflare"]["id"]
     await service.world.control("DELETE", f"/cloudflare/custom_hostnames/{cloudflare_id}")
-    await service.sweep(rounds=3)
+    await service.scan_lists(rounds=3)
     await service.advance(seconds=61)
     failed = await service.until_state(hostname["id"], "failed")
     assert failed["reason"] == "missing_at_cloudflare"

@@ -46,7 +46,7 @@ async def test_a_requests_id_is_in_the_lines_of_its_reconcile_and_in_no_others(
     await service.point_here(hostname)
     await service.follow(hostname["id"], "cname_verified")
     # The worker reads the zone's list, for nobody's request.
-    await service.sweep()
+    await service.scan_lists()
     (created,) = [
         line
         for line in lines.all("cloudflare_called")

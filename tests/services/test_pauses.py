@@ -27,12 +27,12 @@ async def test_cloudflare_that_finds_nothing_pauses_the_zone_and_no_tenant_hears
     zone = await service.until_paused("hostnames_missing")
     assert str(COUNT) in zone["paused"]["detail"]
     await service.advance(hours=2)
-    assert await service.told(*LOSSES) == []
+    assert await service.emitted(*LOSSES) == []
     await service.world.control("PUT", "/cloudflare/faults", rate=0, kinds=[], seed=1)
     await resume(service)
-    await service.sweep()
+    await service.scan_lists()
     assert (await service.zone())["paused"] is None
-    assert await service.told(*LOSSES) == []
+    assert await service.emitted(*LOSSES) == []
 
 
 async def test_a_cname_target_that_is_gone_pauses_the_zone_and_no_tenant_hears_of_it(
@@ -45,7 +45,7 @@ async def test_a_cname_target_that_is_gone_pauses_the_zone_and_no_tenant_hears_o
     await service.remove_provider_record(TARGET)
     await service.until_paused("cname_target_missing")
     await service.advance(hours=3)
-    assert await service.told(*LOSSES) == []
+    assert await service.emitted(*LOSSES) == []
     shown = await service.get(hostname["id"])
     assert (shown["state"], shown["serving"]) == ("cname_verified", True)
     await service.eventually(lambda: service.received("zone.paused"))
@@ -65,7 +65,7 @@ async def test_the_pause_of_a_missing_target_ends_once_it_is_back(service: Servi
 
     await service.eventually(is_open)
     assert (await service.get(hostname["id"]))["state"] == "cname_verified"
-    assert await service.told(*LOSSES) == []
+    assert await service.emitted(*LOSSES) == []
 
 
 async def test_a_target_that_is_missing_for_a_minute_pauses_nothing(service: Service) -> None:
@@ -78,7 +78,7 @@ async def test_a_target_that_is_missing_for_a_minute_pauses_nothing(service: Ser
     for _ in range(8):
         await service.let_pass(seconds=31)
     assert (await service.zone())["paused"] is None
-    assert await service.told(*LOSSES) == []
+    assert await service.emitted(*LOSSES) == []
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ async def test_a_token_that_is_refused_pauses_the_zone_and_lifts_itself(
     await service.advance(hours=1)
     await service.follow(pending["id"], "validating")
     assert (await service.get(hostname["id"]))["state"] == "cname_verified"
-    assert await service.told(*LOSSES) == []
+    assert await service.emitted(*LOSSES) == []
 
 
 async def moved_fleet(service: Service) -> list[dict[str, Any]]:
@@ -123,14 +123,14 @@ async def test_many_names_that_move_at_once_pause_the_zone_until_an_operator_acc
     service: Service,
 ) -> None:
     await moved_fleet(service)
-    assert await service.told(*LOSSES) == []
+    assert await service.emitted(*LOSSES) == []
     again = await service.http.post("/v1/zones/default/pause", json={"detail": "again"})
     assert (again.status_code, again.json()["code"]) == (409, "zone_paused")
     await resume(service, accept_regressions=True)
 
     async def all_told() -> bool:
         await service.let_pass(minutes=5)
-        return len(await service.told("cname_lost")) == COUNT
+        return len(await service.emitted("cname_lost")) == COUNT
 
     await service.eventually(all_told)
 
@@ -147,7 +147,7 @@ async def test_names_that_moved_and_are_well_again_when_their_zone_goes_on_are_n
     for _ in range(8):
         await service.let_pass(minutes=1)
     assert (await service.zone())["paused"] is None
-    assert await service.told(*LOSSES) == []
+    assert await service.emitted(*LOSSES) == []
 
 
 async def test_many_names_that_lead_elsewhere_at_once_pause_the_zone(service: Service) -> None:
@@ -167,7 +167,7 @@ async def test_many_names_that_lead_elsewhere_at_once_pause_the_zone(service: Se
     await service.sql.execute("UPDATE schedules SET dns_due_at = nameplate_now()")
     await service.until_paused("dns_mismatch")
     await service.advance(hours=1)
-    assert await service.told(*LOSSES) == []
+    assert await service.emitted(*LOSSES) == []
 
 
 async def test_an_operator_pauses_a_zone_and_creations_wait_until_it_goes_on(
@@ -194,7 +194,7 @@ async def test_a_name_wished_gone_in_a_paused_zone_leaves_at_once_and_is_removed
     removed = await service.http.delete(f"/v1/custom-hostnames/{hostname['id']}")
     assert removed.status_code == 202
     assert (removed.json()["state"], removed.json()["reason"]) == ("deleting", "removal_requested")
-    assert len(await service.told("deleting")) == 1
+    assert len(await service.emitted("deleting")) == 1
     assert (await service.calls())["total"] == calls
     await resume(service)
 

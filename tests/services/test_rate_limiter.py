@@ -184,5 +184,5 @@ async def test_what_is_spent_is_told_by_lane(service: Service) -> None:
 
     # An answer at its deadline may come before the call that it began.
     await service.eventually(lambda: spent("interactive", 2))
-    await service.sweep()
+    await service.scan_lists()
     await service.eventually(lambda: spent("resync", 1))

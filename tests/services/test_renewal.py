@@ -39,7 +39,7 @@ async def step_until(service: Service, hostname: dict[str, Any], reason: str) ->
         assert (shown["state"], shown["serving"]) == ("cname_verified", True)
         if shown["reason"] == reason:
             return shown
-        await service.sweep()
+        await service.scan_lists()
         await service.let_pass(seconds=61)
     raise AssertionError(f"it stayed as it was: {shown}")
 

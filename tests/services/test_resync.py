@@ -8,12 +8,12 @@ GET = "GET /zones/{zone_id}/custom_hostnames/{custom_hostname_id}"
 LIST = "GET /zones/{zone_id}/custom_hostnames"
 
 
-async def test_a_live_name_that_moved_is_seen_by_a_sweep_and_told_after_a_second_look(
+async def test_a_live_name_that_moved_is_seen_by_a_list_scan_and_told_after_a_second_look(
     service: Service,
 ) -> None:
     (hostname,) = await service.live_fleet(1)
     await service.set_statuses(hostname, status="moved")
-    await service.sweep()
+    await service.scan_lists()
     suspected = await service.until(
         hostname["id"], lambda shown: bool(shown["cloudflare"]["hostname_status"] == "moved")
     )
@@ -21,24 +21,26 @@ async def test_a_live_name_that_moved_is_seen_by_a_sweep_and_told_after_a_second
     await service.advance(seconds=61)
     lost = await service.until_state(hostname["id"], "validating")
     assert lost["reason"] == "moved_away"
-    assert await service.told("cname_lost") == ["custom_hostname.cname_lost"]
+    assert await service.emitted("cname_lost") == ["custom_hostname.cname_lost"]
 
 
 async def test_a_name_that_is_well_costs_no_call_of_its_own(service: Service) -> None:
     await service.live_fleet(3)
-    await service.sweep()
+    await service.scan_lists()
     before = (await service.calls())["by_route"]
-    await service.sweep(rounds=4)
+    await service.scan_lists(rounds=4)
     after = (await service.calls())["by_route"]
     assert after[GET] == before[GET]
     # One page for all of them, and one more for each round that shows the same.
     assert after[LIST] - before[LIST] == 4
 
 
-async def test_a_name_that_became_active_unseen_is_taken_on_by_a_sweep(service: Service) -> None:
+async def test_a_name_that_became_active_unseen_is_taken_on_by_a_list_scan(
+    service: Service,
+) -> None:
     hostname = await service.create("shop.quiet-river.com")
     await service.advance(minutes=20)
     await service.set_statuses(hostname, status="active", ssl_status="active")
-    await service.sweep()
+    await service.scan_lists()
     active = await service.until_state(hostname["id"], "active")
     assert active["reason"] == "awaiting_cname"

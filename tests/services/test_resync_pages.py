@@ -82,7 +82,7 @@ class World:
     database: Database
     cloudflare: Zones
     reconciler: Reconciler
-    sweeps: Resync
+    resync: Resync
     pauses: Pauses
 
     async def add(self, count: int) -> list[str]:
@@ -100,10 +100,10 @@ class World:
     async def zone(self) -> Zone:
         return await present_zone(self.database)
 
-    async def sweep(self) -> None:
+    async def scan_lists(self) -> None:
         """Read the page that is due."""
-        (due,) = await self.sweeps.claim(5)
-        await self.sweeps.read_page(due)
+        (due,) = await self.resync.claim(5)
+        await self.resync.read_page(due)
 
     async def progress(self) -> dict[str, Any]:
         async with self.database.pool.acquire() as connection:
@@ -128,13 +128,13 @@ async def world(database: Database) -> World:
     gateway: Any = cloudflare
     budgets = RateLimiter(database, Limits())
     opinion = Corroborator(database, gateway, gateway, budgets, pauses)
-    sweeps = Resync(database, gateway, Plain(), budgets, opinion, cast("Any", reconciler))
-    return World(database, cloudflare, reconciler, sweeps, pauses)
+    resync = Resync(database, gateway, Plain(), budgets, opinion, cast("Any", reconciler))
+    return World(database, cloudflare, reconciler, resync, pauses)
 
 
 async def test_a_name_that_cannot_be_taken_in_does_not_hold_its_list_up(world: World) -> None:
     world.cloudflare.names = await world.add(3)
-    await world.sweep()
+    await world.scan_lists()
     assert sorted(world.reconciler.seen) == ["ch_1", "ch_2"]
     progress = await world.progress()
     assert (progress["number"], progress["page"], progress["leased_until"]) == (1, None, None)
@@ -143,7 +143,7 @@ async def test_a_name_that_cannot_be_taken_in_does_not_hold_its_list_up(world: W
 
 async def test_a_round_that_pauses_the_zone_is_over_and_the_next_begins_anew(world: World) -> None:
     ids = await world.add(25)
-    await world.sweep()
+    await world.scan_lists()
     reason = (await world.zone()).pause_reason
     assert reason == "hostnames_missing"
     progress = await world.progress()
@@ -151,7 +151,7 @@ async def test_a_round_that_pauses_the_zone_is_over_and_the_next_begins_anew(wor
     world.cloudflare.names = ids
     await world.let_pass(minutes=10)
     await world.pauses.resume("default")
-    await world.sweep()
+    await world.scan_lists()
     assert (await world.zone()).pause is None
     progress = await world.progress()
     assert (progress["number"], progress["page"]) == (2, None)

@@ -240,7 +240,7 @@ async def test_an_object_removed_behind_our_back_is_made_again_once(service: Ser
     plain = await service.create("lost-heron.com")
     cloudflare_id = wildcard["cloudflare"]["id"]
     await service.world.control("DELETE", f"/cloudflare/custom_hostnames/{cloudflare_id}")
-    await service.sweep(rounds=3)
+    await service.scan_lists(rounds=3)
     await service.advance(seconds=61)
     for each in (wildcard, plain):
         failed = await service.until_state(each["id"], "failed")

@@ -122,12 +122,12 @@ class Service:
         begun = await asyncio.gather(*map(begin, range(count)))
         return [await self.follow(hostname["id"], "cname_verified") for hostname in begun]
 
-    async def sweep(self, rounds: int = 1) -> None:
+    async def scan_lists(self, rounds: int = 1) -> None:
         """Let the zone's lists be scanned from beginning to end."""
         for _ in range(rounds):
             before = await self._rounds()
             await self.advance(minutes=5, seconds=1)
-            await self.eventually(partial(self._has_swept, before))
+            await self.eventually(partial(self._is_scanned, before))
 
     async def eventually(self, accept: Callable[[], Awaitable[bool]]) -> None:
         """Wait for something to become true."""
@@ -174,7 +174,7 @@ class Service:
             for delivery in await self.world.deliveries()
         )
 
-    async def told(self, *types: str) -> list[str]:
+    async def emitted(self, *types: str) -> list[str]:
         """Return the types of all emitted events that are among `types`, of every hostname."""
         rows = await self.sql.fetch(
             "SELECT type FROM events WHERE type = ANY($1::text[])",
@@ -186,7 +186,7 @@ class Service:
         found = await self.sql.fetchval("SELECT number FROM list_scans WHERE list = 'all'")
         return int(found or 0)
 
-    async def _has_swept(self, before: int) -> bool:
+    async def _is_scanned(self, before: int) -> bool:
         done = await self.sql.fetchval(
             "SELECT number FROM list_scans WHERE list = 'all' AND page IS NULL"
         )

@@ -70,9 +70,9 @@ def _ssl(
 
 def _beside(chosen: ObjectSpec) -> dict[str, Any]:
     """Return the fields beside `ssl`."""
-    said = {name: getattr(chosen, name) for name in _BESIDE_SSL}
+    values = {name: getattr(chosen, name) for name in _BESIDE_SSL}
     return {
         name: dict(value) if isinstance(value, Mapping) else value
-        for name, value in said.items()
+        for name, value in values.items()
         if value
     }

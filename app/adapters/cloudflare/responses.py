@@ -66,12 +66,12 @@ def envelope_of(response: httpx.Response, absent: int) -> Envelope:
     try:
         envelope = Envelope.model_validate_json(response.content)
     except ValidationError as error:
-        said = f"Status {response.status_code} without Cloudflare's envelope."
+        detail = f"Status {response.status_code} without Cloudflare's envelope."
         if response.status_code == httpx.codes.UNAUTHORIZED:
-            raise CloudflareUnauthorized(said) from error
+            raise CloudflareUnauthorized(detail) from error
         # This includes 403: a firewall's page may be about one tenant's body, and must not pause
         # the zone.
-        raise CloudflareUnavailable(said) from error
+        raise CloudflareUnavailable(detail) from error
     if response.is_success and envelope.success:
         return envelope
     raise _refusal(response.status_code, envelope, absent)
@@ -79,29 +79,29 @@ def envelope_of(response: httpx.Response, absent: int) -> Envelope:
 
 def _refusal(status: int, envelope: Envelope, absent: int) -> CloudflareError:
     code, message = envelope.first_error.code, envelope.first_error.text
-    said = f"Cloudflare answered {status} with code {code}: {message}"
+    detail = f"Cloudflare answered {status} with code {code}: {message}"
     if status == httpx.codes.UNAUTHORIZED:
-        return CloudflareUnauthorized(said)
+        return CloudflareUnauthorized(detail)
     if (status, code) in NO_ACCESS:
-        return NO_ACCESS[status, code](said)
+        return NO_ACCESS[status, code](detail)
     if status == httpx.codes.NOT_FOUND and code in {NOT_FOUND, absent}:
-        return CloudflareNotFound(said)
+        return CloudflareNotFound(detail)
     if status == httpx.codes.CONFLICT and code == DUPLICATE:
-        return CloudflareDuplicate(said)
+        return CloudflareDuplicate(detail)
     if 400 <= status < 500 and any(code in codes for codes in _REFUSALS):  # noqa: PLR2004
-        return CloudflareRefused(said, cloudflare_code=code)
+        return CloudflareRefused(detail, cloudflare_code=code)
     if status == httpx.codes.FORBIDDEN:
-        return CloudflareForbidden(said)
-    return CloudflareUnavailable(said)
+        return CloudflareForbidden(detail)
+    return CloudflareUnavailable(detail)
 
 
 def retry_after(response: httpx.Response) -> float | None:
     """Read `retry-after` in seconds. None if it is missing or a date."""
     try:
-        said = float(response.headers.get("retry-after", ""))
+        seconds = float(response.headers.get("retry-after", ""))
     except ValueError:
         return None
-    return min(max(said, 0.0), MOST_WAIT) if math.isfinite(said) else None
+    return min(max(seconds, 0.0), MOST_WAIT) if math.isfinite(seconds) else None
 
 
 def rate_headers(response: httpx.Response) -> RateHeaders | None:

@@ -424,9 +424,9 @@ def _log_what_is_new(before: CustomHostname, after: CustomHostname) -> None:
     known, seen = before.cloudflare.seen, after.cloudflare.seen
     if seen is None:
         return
-    said = set(unknown_texts(known)) if known else set()
+    reported = set(unknown_texts(known)) if known else set()
     for text in unknown_texts(seen):
-        if text not in said:
+        if text not in reported:
             log.warning("cloudflare_error_unknown", custom_hostname=after.id, text=text)
     named = set(unknown_statuses(known)) if known else set()
     for status in unknown_statuses(seen):
