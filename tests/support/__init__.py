@@ -229,12 +229,12 @@ class Service:
         return dict(await self.world.control("GET", "/cloudflare/calls"))
 
     async def calls_once_settled(self) -> int:
-        """Count the calls, once those in progress have ended."""
-        before = -1
-        while (total := int((await self.calls())["total"])) != before:
-            before = total
+        """Count the calls, once no call was added for a second and a half."""
+        counts: list[int] = []
+        while len(counts) < 4 or len(set(counts[-4:])) > 1:
+            counts.append(int((await self.calls())["total"]))
             await asyncio.sleep(0.5)
-        return total
+        return counts[-1]
 
     async def let_pass(self, **by: float) -> None:
         """Move the clocks on and give everything time to act. Leases end by the same clock."""
