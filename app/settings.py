@@ -23,6 +23,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "NAMEPLATE_"
+LEAST_SPENDABLE = 20
+"""Calls per window with which each lane of the budget gets some (`app/domain/rate_limit.py`)."""
 # Kubernetes puts these into every pod beside a Service whose name begins with `nameplate`:
 # "Environment variables" of its Services.
 _SERVICE_LINK = re.compile(
@@ -151,6 +153,10 @@ class Settings(BaseSettings):
                 )
         if not self.secret_keys:
             raise ValueError("SECRET_KEYS must hold at least one key")
+        if self.cloudflare_calls * self.cloudflare_spend < LEAST_SPENDABLE:
+            raise ValueError(
+                f"CLOUDFLARE_SPEND must leave at least {LEAST_SPENDABLE} calls per window"
+            )
         key = self.bootstrap_api_key
         if key is not None and len(key.get_secret_value()) < 24:  # noqa: PLR2004
             raise ValueError("BOOTSTRAP_API_KEY must have at least 24 characters")

@@ -1,9 +1,12 @@
 """Cloudflare's rate limits: a token bucket for each lane, and a log of creations. Pure.
 
 Cloudflare lets one user make 1,200 calls in five minutes. One call more, and it refuses **every**
-call for the next five minutes. It accepts 15 successful creations a minute. A `Bucket` never lets
-more out, whatever the number of replicas: it is one row in Postgres, changed under its lock. An
-acquired call is not given back. Instants are seconds since the epoch, of `nameplate_now()`.
+call for the next five minutes. It accepts 15 successful creations a minute. A `Bucket` grants no
+more, whatever the number of replicas: it is one row in Postgres, changed under its lock.
+
+An acquired call is not given back. An action that has begun may need further calls. They are
+debited, and nothing is granted while the lanes together owe. Instants are seconds since the epoch,
+of `nameplate_now()`.
 
 `services/rate_limiter` acquires the calls; `persistence/rate_limits` stores the row.
 """
@@ -34,7 +37,7 @@ SHARES: Mapping[Lane, float] = {
 }
 """Each lane's share of the rate and of the burst. What a full lane cannot hold, the others get.
 
-The share of creations holds the calls of all that one minute allows.
+The share of creations is enough for all that a minute allows, with Cloudflare's default limits.
 """
 BURST_PART = 1 / 16
 """The part of a window's calls that may be made at once: sixty, with Cloudflare's default."""
@@ -228,12 +231,14 @@ def record_headers(bucket: Bucket, limits: Limits, headers: RateHeaders, now: fl
     if headers.remaining >= min(spare, limits.calls - limits.spendable):
         return bucket
     # Others used more than was left to them. Share what remains until the reset.
-    held = max(sum(bucket.levels.values()), _NOTHING)
+    held = sum(max(level, 0.0) for level in bucket.levels.values())
     left = max(0.0, headers.remaining - sum(map(limits.capacity, Lane)) / 4)
     kept = min(held, left)
     reset = max(headers.reset, 1.0)
     slow = max(0.0, min((left - kept) / reset, limits.rate))
-    levels = {lane: level * kept / held for lane, level in bucket.levels.items()}
+    levels = {
+        lane: level * kept / held if level > 0 else level for lane, level in bucket.levels.items()
+    }
     return replace(bucket, levels=levels, slow_rate=slow, slow_until=now + reset)
 
 
@@ -266,7 +271,7 @@ def _poured(levels: Mapping[Lane, float], limits: Limits, gained: float) -> dict
     filled = {lane: levels.get(lane, 0.0) for lane in Lane}
     while gained > _NOTHING and (room := _room(filled, limits)):
         shares = sum(SHARES[lane] for lane in room)
-        # As much as brings the first of them to its brim.
+        # As much as fills the first of them.
         poured = min(gained, *(free * shares / SHARES[lane] for lane, free in room.items()))
         for lane in room:
             filled[lane] += poured * SHARES[lane] / shares
@@ -283,7 +288,9 @@ def _room(levels: Mapping[Lane, float], limits: Limits) -> dict[Lane, float]:
 def _free(bucket: Bucket, limits: Limits, lane: Lane, now: float) -> int:
     if bucket.blocked_until > now:
         return 0
-    free = max(math.floor(bucket.levels.get(lane, 0.0) + _NOTHING), 0)
+    # What any lane owes lowers what all of them may spend.
+    held = min(bucket.levels.get(lane, 0.0), sum(bucket.levels.values()))
+    free = max(math.floor(held + _NOTHING), 0)
     if lane is not Lane.CREATION:
         return free
     if creation_wait(bucket, limits, now) > 0:
@@ -299,6 +306,7 @@ def _wait(bucket: Bucket, limits: Limits, lane: Lane, now: float, calls: int = 1
     rate = max(bucket.slow_rate, 0.01) if slow else limits.rate
     share = SHARES[lane] / sum(SHARES[each] for each in {*_room(bucket.levels, limits), lane})
     wait = max(calls - bucket.levels.get(lane, 0.0), 0.0) / (rate * share)
+    wait = max(wait, (calls - sum(bucket.levels.values())) / rate)
     if slow:
         wait = min(wait, bucket.slow_until - now + 1.0)
     if lane is Lane.CREATION:

@@ -1,15 +1,16 @@
 """The queue of hostnames that wait for a Cloudflare call, in turn by tenant.
 
-Each tenant's hostnames have ascending ranks, from the least rank that waits. So the next hostname
-of every tenant comes before the second one of any. A hostname is queued without the budget's lock,
-and leaves when it is served or no longer desired.
+A lane has a queue for each zone. A hostname's rank is one more than its tenant's last one, and one
+more than the least rank that waits: tenants take turns, and nobody new joins the rank that is
+served. A hostname is queued without the budget's lock, and leaves when it is served or no longer
+desired.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, and_, delete, func, select, tuple_
+from sqlalchemy import ColumnElement, and_, delete, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.domain.rate_limit import Lane
@@ -23,7 +24,7 @@ _ORDER = (queued_calls.c.rank, queued_calls.c.since, queued_calls.c.custom_hostn
 
 
 async def length(tx: Connection, budget: str, lane: Lane) -> int:
-    """Count the queued hostnames of a lane."""
+    """Count the queued hostnames of a lane, in all zones of the budget."""
     waiting = select(func.count()).select_from(queued_calls).where(_in(budget, lane))
     return await tx.scalar(waiting) or 0
 
@@ -34,9 +35,10 @@ async def lanes_waiting(tx: Connection, budget: str) -> list[Lane]:
     return [lane for lane, waiting in zip(LANES, row, strict=True) if waiting]
 
 
-async def is_waiting(tx: Connection, budget: str, lane: Lane) -> bool:
-    """Whether the lane is not empty; nothing is counted, since each new action asks."""
-    return bool(await tx.scalar(select(_waits(budget, lane))))
+async def is_waiting(tx: Connection, budget: str, lane: Lane, zone_id: str) -> bool:
+    """Whether a hostname of the zone is queued; nothing is counted, since each new action asks."""
+    waiting = select(queued_calls.c.rank).where(_of(budget, lane, zone_id))
+    return bool(await tx.scalar(select(waiting.exists())))
 
 
 async def lock_queue_of(tx: Connection, budget: str, lane: Lane, tenant: str) -> None:
@@ -49,8 +51,8 @@ async def enqueue(
 ) -> None:
     """Queue a hostname behind its tenant's last one, not behind all others."""
     rank = queued_calls.c.rank
-    least = select(func.min(rank)).where(_in(budget, lane)).scalar_subquery()
-    mine = _in(budget, lane) & (queued_calls.c.tenant == tenant)
+    least = select(func.min(rank)).where(_of(budget, lane, zone_id)).scalar_subquery()
+    mine = _of(budget, lane, zone_id) & (queued_calls.c.tenant == tenant)
     last = select(func.max(rank)).where(mine).scalar_subquery()
     new = upsert(queued_calls)
     await tx.execute(
@@ -60,15 +62,16 @@ async def enqueue(
             lane=str(lane),
             zone_id=zone_id,
             tenant=tenant,
-            rank=func.greatest(least, last + 1, 1),
+            rank=func.greatest(least + 1, last + 1, 1),
             since=NOW,
         ).on_conflict_do_update(
             index_elements=["custom_hostname_id"],
             set_={
                 name: getattr(new.excluded, name) for name in ("budget", "lane", "rank", "since")
             },
-            # In another lane it gets a new position; in the same one it keeps its own.
-            where=queued_calls.c.lane != new.excluded.lane,
+            # In another queue it gets a new position; in the same one it keeps its own.
+            where=(queued_calls.c.lane != new.excluded.lane)
+            | (queued_calls.c.budget != new.excluded.budget),
         )
     )
 
@@ -83,7 +86,7 @@ async def lock_heads(
     rows = await tx.execute(
         select(c.custom_hostname_id)
         .join(schedules, schedules.c.custom_hostname_id == c.custom_hostname_id)
-        .where(_in(budget, lane), c.zone_id == zone_id, is_free())
+        .where(_of(budget, lane, zone_id), is_free())
         .order_by(*_ORDER)
         .limit(limit)
         .with_for_update(of=schedules, skip_locked=True)
@@ -97,13 +100,15 @@ async def leave(tx: Connection, record_ids: Sequence[str]) -> None:
 
 
 async def position_of(tx: Connection, record_id: str) -> int | None:
-    """Give the position in its lane's queue, 1 for the next one; None if it is not queued."""
+    """Give the position in its zone's queue, 1 for the next one; None if it is not queued."""
     c = queued_calls.c
     row = (await tx.execute(select(queued_calls).where(c.custom_hostname_id == record_id))).first()
     if row is None:
         return None
     here = tuple_(row.rank, row.since, record_id)
-    ahead = select(func.count()).where(_in(row.budget, Lane(row.lane)), tuple_(*_ORDER) < here)
+    ahead = select(func.count()).where(
+        _of(row.budget, Lane(row.lane), row.zone_id), tuple_(*_ORDER) < here
+    )
     return (await tx.scalar(ahead) or 0) + 1
 
 
@@ -111,5 +116,15 @@ def _waits(budget: str, lane: Lane) -> ColumnElement[bool]:
     return select(queued_calls.c.rank).where(_in(budget, lane)).exists()
 
 
+def _of(budget: str, lane: Lane, zone_id: str) -> ColumnElement[bool]:
+    return _in(budget, lane) & (queued_calls.c.zone_id == zone_id)
+
+
 def _in(budget: str, lane: Lane) -> ColumnElement[bool]:
     return and_(queued_calls.c.budget == budget, queued_calls.c.lane == str(lane))
+
+
+async def move_zone(tx: Connection, zone_id: str, budget: str) -> None:
+    """Let what waits in a zone wait for calls of another budget."""
+    moved = queued_calls.c.zone_id == zone_id
+    await tx.execute(update(queued_calls).where(moved).values(budget=budget))

@@ -289,8 +289,10 @@ queued_calls = Table(
     Column("tenant", Text, nullable=False),
     Column("rank", BigInteger, nullable=False),
     _instant("since", required=True),
-    Index("ix_queued_calls_turn", "budget", "lane", "rank", "since", "custom_hostname_id"),
-    Index("ix_queued_calls_tenant", "budget", "lane", "tenant", "rank"),
+    Index(
+        "ix_queued_calls_rank", "budget", "lane", "zone_id", "rank", "since", "custom_hostname_id"
+    ),
+    Index("ix_queued_calls_zone_tenant", "budget", "lane", "zone_id", "tenant", "rank"),
 )
 
 list_scans = Table(

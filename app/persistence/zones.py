@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, case, false, func, insert, literal, or_, select, update
 
 from app.domain.zone import OpenZone, Pause, TargetHistory, Zone
+from app.persistence import call_queue
 from app.persistence.database import NOW, Connection, in_seconds
 from app.persistence.ids import Prefix, new_id
 from app.persistence.tables import zones
@@ -63,6 +64,8 @@ async def put_default_zone(
     if moved or tuple(former["apex_prefixes"]) != apex_prefixes:
         values |= {"rerender_cursor": "", "check_due_at": NOW}
     await tx.execute(update(zones).where(zones.c.id == former["id"]).values(values))
+    if former["budget"] != budget:
+        await call_queue.move_zone(tx, former["id"], budget)
 
 
 async def list_zones(tx: Connection) -> list[Zone]:

@@ -36,10 +36,8 @@ class CallQueue:
         self._rate_limiter = rate_limiter
         self._limits = rate_limiter.limits
 
-    async def take(
-        self, record: CustomHostname, name: str, lane: Lane, *, awaited: bool
-    ) -> float | None:
-        """Acquire one call for an action on `record`, or queue it and give the seconds to wait.
+    async def take(self, record: CustomHostname, name: str, lane: Lane, *, awaited: bool) -> bool:
+        """Acquire one call for an action on `record`, or queue it; say whether it was acquired.
 
         An `awaited` action is interactive. Creations keep to their queue even so, and so does what
         a tenant asks for beyond its share.
@@ -48,16 +46,16 @@ class CallQueue:
             grant = await self._rate_limiter.acquire_interactive(name, record.tenant)
             if grant.granted:
                 await self.leave(record)
-                return None
+                return True
         async with self._database.transaction() as tx:
             await call_queue.lock_queue_of(tx, name, lane, record.tenant)
-            wait = 1.0
-            if not await call_queue.is_waiting(tx, name, lane):
+            is_next = not await call_queue.is_waiting(tx, name, lane, record.zone.id)
+            # Read first: a refusal would keep the budget locked while the hostname is queued.
+            if is_next and (await self._rate_limiter.left(tx, name))[lane]:
                 grant = await self._rate_limiter.acquire_in(tx, name, lane)
                 if grant.granted:
                     await call_queue.leave(tx, [record.id])
-                    return None
-                wait = max(grant.wait, wait)
+                    return True
             await call_queue.enqueue(
                 tx,
                 name,
@@ -66,7 +64,7 @@ class CallQueue:
                 zone_id=record.zone.id,
                 tenant=record.tenant,
             )
-        return wait
+        return False
 
     async def leave(self, record: CustomHostname) -> None:
         """Leave the queue: another call serves the record."""

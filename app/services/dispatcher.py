@@ -33,6 +33,7 @@ class Dispatcher:
         self._rate_limiter = rate_limiter
         self._queue = queue
         self._rounds = 0
+        self._queue_first = True
 
     async def due(self, limit: int) -> list[Claim]:
         """Lease up to `limit` hostnames.
@@ -43,6 +44,8 @@ class Dispatcher:
         async with self._database.transaction() as tx:
             zones = await open_zones(tx)
         claims: list[Claim] = []
+        # Each zone comes first with its queue and with its checks.
+        self._queue_first = (self._rounds // max(len(zones), 1)) % 2 == 0
         try:
             await self._share(self._rotated(zones), limit, claims)
         except Exception:
@@ -102,7 +105,7 @@ class Dispatcher:
             partial(self._checks, by_lists=by_lists),
         ]
         # If calls come one by one, the first step would get them all: the two alternate.
-        for claim in paid if self._rounds % 2 else reversed(paid):
+        for claim in paid if self._queue_first else reversed(paid):
             claims += await claim(zone, most - len(claims))
         async with self._database.transaction() as tx:
             free = await due_work.claim_free(tx, zone.id, limit=most - len(claims))

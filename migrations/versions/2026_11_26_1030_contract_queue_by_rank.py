@@ -1,4 +1,8 @@
-"""Order the queue of calls by rank alone."""
+"""Order the queue of calls by rank, and let each zone have its own.
+
+Not beside the former release, which reads the column and the budget's state as they were: stop its
+processes first.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +20,21 @@ depends_on = None
 SCHEMA_VERSION = 15
 
 TABLE = "queued_calls"
-ORDER, FORMER = "ix_queued_calls_turn", "ix_queued_calls_order"
+INDEXES = {
+    "ix_queued_calls_rank": ["budget", "lane", "zone_id", "rank", "since", "custom_hostname_id"],
+    "ix_queued_calls_zone_tenant": ["budget", "lane", "zone_id", "tenant", "rank"],
+}
+FORMER = {
+    "ix_queued_calls_order": ["budget", "lane", "interactive", "rank", "custom_hostname_id"],
+    "ix_queued_calls_tenant": ["budget", "lane", "tenant", "rank"],
+}
 
 
 def upgrade() -> None:
-    build_index(ORDER, TABLE, ["budget", "lane", "rank", "since", "custom_hostname_id"])
-    take_index_away(FORMER)
+    for name, columns in INDEXES.items():
+        build_index(name, TABLE, columns)
+    for name in FORMER:
+        take_index_away(name)
     op.drop_column(TABLE, "interactive")
     op.execute(f"UPDATE schema_version SET version = {SCHEMA_VERSION}")
 
@@ -31,6 +44,10 @@ def downgrade() -> None:
         TABLE, sa.Column("interactive", sa.Boolean(), server_default="true", nullable=False)
     )
     op.alter_column(TABLE, "interactive", server_default=None)
-    build_index(FORMER, TABLE, ["budget", "lane", "interactive", "rank", "custom_hostname_id"])
-    take_index_away(ORDER)
+    for name, columns in FORMER.items():
+        build_index(name, TABLE, columns)
+    for name in INDEXES:
+        take_index_away(name)
+    # What the former release cannot do without; its budgets begin empty.
+    op.execute("""UPDATE budgets SET state = state || '{"tokens": 0}'""")
     op.execute(f"UPDATE schema_version SET version = {SCHEMA_VERSION - 1}")

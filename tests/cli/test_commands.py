@@ -94,6 +94,10 @@ def test_a_missing_setting_is_one_line_that_names_it(name: str, tmp_path: Path) 
             "NAMEPLATE_DNS_RESOLVERS must hold host:port",
         ),
         ({"NAMEPLATE_DNS_RESOLVERS": "a..b:53"}, "NAMEPLATE_DNS_RESOLVERS must hold host:port"),
+        (
+            {"NAMEPLATE_CLOUDFLARE_CALLS": "60", "NAMEPLATE_CLOUDFLARE_SPEND": "0.3"},
+            "NAMEPLATE_CLOUDFLARE_SPEND must leave at least 20 calls per window",
+        ),
         ({"NAMEPLATE_WORKER_CONCURRENCY": "0"}, "NAMEPLATE_WORKER_CONCURRENCY must be 1 or more"),
         ({"NAMEPLATE_LOG_FORMAT": "xml"}, "NAMEPLATE_LOG_FORMAT must be 'json' or 'console'"),
         ({"NAMEPLATE_INLINE_DEADLINE": "soon"}, "NAMEPLATE_INLINE_DEADLINE must be a number"),

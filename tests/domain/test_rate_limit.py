@@ -44,6 +44,24 @@ def test_no_window_ever_sees_more_calls_than_the_service_may_spend(
     assert most_in_a_window(made, LIMITS.window) <= LIMITS.spendable
 
 
+@given(Waits)
+@settings(max_examples=200, deadline=None)
+def test_calls_that_actions_need_beyond_their_first_exceed_no_window_by_more_than_one_actions(
+    wanted: list[tuple[float, Lane, int]],
+) -> None:
+    bucket, now, made = rules.full(LIMITS, NOW), NOW, list[float]()
+    for wait, lane, repeats in wanted:
+        now += wait / 4
+        for _ in range(repeats):
+            grant = rules.acquire(bucket, LIMITS, lane, 1, now)
+            bucket = grant.bucket
+            if grant.granted:
+                # Whatever lane pays for them.
+                bucket = rules.debit(bucket, LIMITS, Lane.VALIDATION, 2, now)
+                made += [now] * 3
+    assert most_in_a_window(made, LIMITS.window) <= LIMITS.spendable + 2
+
+
 @given(st.lists(st.floats(0, 20), min_size=1, max_size=200))
 @settings(max_examples=100, deadline=None)
 def test_no_minute_ever_sees_more_creations_than_allowed_even_five_seconds_late(
@@ -249,6 +267,14 @@ def test_what_is_left_until_the_reset_is_not_exceeded(remaining: int) -> None:
     assert made <= remaining
 
 
+def test_headers_forgive_no_lane_what_it_owes() -> None:
+    owing = rules.debit(rules.full(LIMITS, NOW), LIMITS, Lane.RESYNC, 20, NOW)
+    assert owing.levels[Lane.RESYNC] < 0
+    bucket = rules.record_headers(owing, LIMITS, heard(0), NOW)
+    assert bucket.levels[Lane.RESYNC] == owing.levels[Lane.RESYNC]
+    assert rules.left(bucket, LIMITS, NOW) == dict.fromkeys(Lane, 0)
+
+
 def test_headers_never_raise_what_is_left() -> None:
     empty = drained(Lane.INTERACTIVE)
     bucket = rules.record_headers(empty, LIMITS, heard(1200), NOW)
@@ -286,9 +312,9 @@ def test_the_estimate_of_a_place_in_the_queue_is_kept(place: int) -> None:
     assert expected <= now - NOW + 66
 
 
-@pytest.mark.parametrize("calls", [60, 1200, 100_000])
-def test_every_limit_leaves_a_rate_and_a_call_for_those_who_wait(calls: int) -> None:
-    limits = Limits(calls=calls)
+@pytest.mark.parametrize(("calls", "spend"), [(60, 1 / 3), (60, 0.8), (1200, 0.8), (100_000, 0.8)])
+def test_every_limit_leaves_a_rate_and_a_call_for_those_who_wait(calls: int, spend: float) -> None:
+    limits = Limits(calls=calls, spend=spend)
     assert limits.rate > 0
     bucket, now = rules.full(limits, NOW), NOW
     for lane in Lane:

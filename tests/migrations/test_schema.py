@@ -175,8 +175,8 @@ VALUES ('ch_1', 'a.com', 'a.com', 't', 'zone_1', 'simple', 'present', 'active',
 INSERT INTO watches (custom_hostname_id, zone_id, told_reasons, doubted_at, contradictions)
 VALUES ('ch_1', 'zone_1', '["cname_contradicted", "awaiting_cname"]', now(), 2);
 INSERT INTO turns VALUES ('ch_1', 'default', 'creation', 'zone_1', 't', 7, true, now());
-INSERT INTO resync (zone_id, list, due_at) VALUES ('zone_1', '', now());
-INSERT INTO budgets VALUES ('default', '{"turns": {"creation": 7}, "spent": {"resync": {"1": 2}}}');
+INSERT INTO sweeps (zone_id, list, due_at) VALUES ('zone_1', '', now());
+INSERT INTO budgets VALUES ('default', '{"turns": {"creation": 7}, "spent": {"sweeps": {"1": 2}}}');
 """
 NEW_ROWS = """
 SELECT h.reason, h.dns->'routing'->>'kind', s.emitted_reasons::text, s.mismatches,

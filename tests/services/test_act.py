@@ -1,21 +1,22 @@
-"""Looking a name up by its exact text, and what that costs."""
+"""Looking a name up by its exact text, what that costs, and which lane pays."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any, cast
 
 import pytest
 
 from app.domain.errors import CloudflareNotFound, CloudflareUnavailable
-from app.domain.observation import CloudflareHostname, HostnamePage
+from app.domain.observation import Action, CloudflareHostname, HostnamePage
 from app.domain.rate_limit import Lane, Limits
 from app.domain.zone import ZoneAccess
 from app.persistence.database import open_database
 from app.services.rate_limiter import RateLimiter
-from app.services.reconciler.act import MOST_PAGES, ActionExecutor
-from tests.domain.builders import hostname_record
+from app.services.reconciler.act import MOST_PAGES, ActionExecutor, paying_lane
+from tests.domain.builders import NOW, hostname_record
 
 ACCESS = ZoneAccess("zone0123", "token", "default")
 FULL = [f"my-{number}-shop.com" for number in range(50)]
@@ -48,7 +49,9 @@ async def found(database_url: str, pages: list[list[str]]) -> tuple[Any, Lists, 
         budgets = RateLimiter(database, Limits())
         executor = ActionExecutor(cast("Any", lists), budgets)
         try:
-            result: Any = (await executor.find(hostname_record(name="shop.com"), ACCESS)).id
+            result: Any = (
+                await executor.find(hostname_record(name="shop.com"), ACCESS, Lane.VALIDATION)
+            ).id
         except (CloudflareNotFound, CloudflareUnavailable) as error:
             result = type(error)
         usage = await budgets.usage("default")
@@ -77,3 +80,20 @@ async def test_each_further_page_of_names_alike_is_counted_as_a_call(database_ur
 async def test_too_many_names_alike_say_neither_yes_nor_no(database_url: str) -> None:
     result, lists, owed = await found(database_url, [FULL] * (MOST_PAGES + 1))
     assert (result, len(lists.asked), owed) == (CloudflareUnavailable, MOST_PAGES, MOST_PAGES - 1)
+
+
+@pytest.mark.parametrize(
+    ("action", "asked_before", "lane"),
+    [
+        (Action.CREATE, timedelta(0), Lane.CREATION),
+        (Action.DELETE, timedelta(seconds=59), Lane.INTERACTIVE),
+        (Action.DELETE, timedelta(seconds=61), Lane.VALIDATION),
+        (None, timedelta(seconds=59), Lane.INTERACTIVE),
+        (None, timedelta(seconds=61), Lane.VALIDATION),
+    ],
+)
+def test_the_further_calls_of_what_a_caller_waits_for_are_interactive(
+    action: Action | None, asked_before: timedelta, lane: Lane
+) -> None:
+    record = replace(hostname_record(name="shop.com"), acted_at=NOW, wanted_at=NOW)
+    assert paying_lane(action, record, NOW + asked_before) is lane

@@ -76,13 +76,13 @@ class Corroborator:
             return None
         return CloudflareUnauthorized(f"Cloudflare reports that the token is {status}.")
 
-    async def on_absence(self, zone: Zone, access: ZoneAccess) -> bool:
+    async def on_absence(self, zone: Zone, access: ZoneAccess, lane: Lane) -> bool:
         """Whether the absence of one name may be believed.
 
         If the list lacks too many names, the zone is paused and nothing is concluded about any of
         them.
         """
-        await self._rate_limiter.debit(access.budget, Lane.RESYNC)
+        await self._rate_limiter.debit(access.budget, lane)
         try:
             page = await self._cloudflare.list_page(access, page=1, filters=filters(WHOLE))
             total = page.total

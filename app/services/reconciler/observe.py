@@ -31,7 +31,7 @@ from app.persistence.leases import Claim
 from app.persistence.zones import note_dcv_uuid
 from app.services.ports import CustomHostnameGateway, Dns
 from app.services.rate_limiter import RateLimiter
-from app.services.reconciler.act import ActionExecutor, view_of
+from app.services.reconciler.act import ActionExecutor, paying_lane, view_of
 from app.tracing.spans import span
 
 TARGET_FINE = frozenset({None, "found"})
@@ -106,8 +106,9 @@ class Observer:
             # With an id, the removal itself asks. Without one, a POST that had no answer may have
             # created the hostname.
             if known.id is None and known.create_tried_at is not None:
+                lane = paying_lane(None, record, claim.now)
                 return await self._ask(
-                    record, claim, access, lambda: self._executor.find(record, access)
+                    record, claim, access, lambda: self._executor.find(record, access, lane)
                 )
             return NotAsked()
         known_id = known.id

@@ -54,7 +54,7 @@ from app.services.call_queue import CallQueue
 from app.services.events import emit_event
 from app.services.ports import Cipher
 from app.services.rate_limiter import RateLimiter
-from app.services.reconciler.act import ActionExecutor
+from app.services.reconciler.act import ActionExecutor, paying_lane
 from app.services.reconciler.corroborate import Corroborator
 from app.services.reconciler.observe import TARGET_FINE, Observer
 from app.tracing.spans import span
@@ -146,19 +146,22 @@ class Reconciler:
         self._checkpoint("observed")
         transition = self._decide(record, observation, clock)
         if _forgets(record, transition):
-            absence = await self._confirm_absence(record, zone, access)
+            absence = await self._confirm_absence(
+                record, zone, access, paying_lane(None, record, claim.now)
+            )
             observation = replace(observation, cloudflare=absence)
             transition = self._decide(record, observation, clock)
-        if transition.action is not None:
-            wait = await self._acquire_or_queue(transition.action, record, claim, zone, observation)
-            if wait is not None:
-                transition = self._put_off(record, observation, clock, wait)
+        if transition.action is not None and not await self._acquire_or_queue(
+            transition.action, record, claim, zone, observation
+        ):
+            transition = self._put_off(record, observation, clock)
         kept = await self._record_undone(claim, transition, observation, clock, read=record)
         if kept is None or kept.action is None:
             return
         self._checkpoint(f"{kept.action}_started")
         sent_at = clock.now()
-        answer = await self._executor.perform(kept.action, kept.record, access)
+        lane = paying_lane(kept.action, kept.record, claim.now)
+        answer = await self._executor.perform(kept.action, kept.record, access, lane)
         self._checkpoint(f"{kept.action}_answered")
         performed = Observation(cloudflare=answer, performed=kept.action, sent_at=sent_at)
         await self._record_answer(claim, performed, clock, read=kept.record)
@@ -204,13 +207,13 @@ class Reconciler:
                 return
 
     async def _confirm_absence(
-        self, record: CustomHostname, zone: Zone, access: ZoneAccess
+        self, record: CustomHostname, zone: Zone, access: ZoneAccess, lane: Lane
     ) -> CloudflareView:
         """Ask the zone before an absence is believed: how many it lacks, and for the name."""
-        if not await self._corroborator.on_absence(zone, access):
+        if not await self._corroborator.on_absence(zone, access, lane):
             return ABSENCE_UNCONFIRMED
-        await self._rate_limiter.debit(access.budget, Lane.VALIDATION)
-        seen = await self._executor.confirm_absence(record, access)
+        await self._rate_limiter.debit(access.budget, lane)
+        seen = await self._executor.confirm_absence(record, access, lane)
         # The list still shows it under this very id: one of the two answers is old.
         return ABSENCE_UNCONFIRMED if isinstance(seen, Found) else seen
 
@@ -221,25 +224,24 @@ class Reconciler:
         claim: Claim,
         zone: Zone,
         observation: Observation,
-    ) -> float | None:
-        """Acquire the action's call, or queue the record and give the seconds to wait."""
+    ) -> bool:
+        """Acquire the action's call, or queue the record for it; say which."""
         lane = Lane.CREATION if action is Action.CREATE else Lane.VALIDATION
         if claim.served_lane is lane:
-            return None
+            return True
         if claim.paid and lane is Lane.VALIDATION and observation.cloudflare == NotAsked():
             # The call acquired for a check that was not made.
             await self._queue.leave(record)
-            return None
+            return True
         return await self._queue.take(
             record, zone.budget, lane, awaited=record.is_awaited(claim.now)
         )
 
     def _put_off(
-        self, record: CustomHostname, observation: Observation, clock: _Clock, wait: float
+        self, record: CustomHostname, observation: Observation, clock: _Clock
     ) -> Transition:
-        """Decide as if no act were possible; the queue brings the hostname back, not a timer."""
-        until = clock.now() + timedelta(seconds=wait)
-        transition = self._decide(record, replace(observation, held_back=until), clock)
+        """Decide as if no action were possible; the queue brings the hostname back, not a timer."""
+        transition = self._decide(record, replace(observation, held_back=clock.now()), clock)
         schedule = replace(transition.record.schedule, cloudflare_due_at=None)
         return replace(transition, record=replace(transition.record, schedule=schedule))
 
