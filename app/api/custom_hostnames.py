@@ -49,8 +49,8 @@ router = APIRouter(prefix=PATH, tags=["custom hostnames"])
     responses={
         200: {
             "model": CustomHostnameOut,
-            "description": "The tenant has this hostname already. It stays unchanged, whatever "
-            "else was sent.",
+            "description": "The tenant has this hostname already, with what was sent. Where plan, "
+            "options or metadata differ, the answer is 409 `already_exists` with its id.",
         },
         **problems(400, 409, 413),
     },

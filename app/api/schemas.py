@@ -485,3 +485,6 @@ class ProblemOut(BaseModel):
     detail: str
     code: str
     errors: list[FieldErrorOut] | None = None
+    custom_hostname_id: str | None = Field(
+        default=None, description="With `already_exists`: the hostname that exists."
+    )

@@ -32,6 +32,7 @@ NameplateError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum, auto
 from typing import ClassVar
 
@@ -71,6 +72,7 @@ class ErrorCode(StrEnum):
     TOP_LEVEL_DOMAIN_UNKNOWN = auto()
     HOSTNAME_IS_OURS = auto()
     HOSTNAME_TAKEN = auto()
+    ALREADY_EXISTS = auto()
     SHARED_OBJECT_DIFFERS = auto()
     PROOF_REQUIRED = auto()
     STILL_DELETING = auto()
@@ -192,6 +194,21 @@ class HostnameTaken(Conflict):
             f"{in_the_way} belongs to another tenant{shared}. {name} can be added once "
             f"{in_the_way} is removed; until then, choose another name."
         )
+
+
+class AlreadyExists(Conflict):
+    """The tenant has the name already, with other settings. `fields` are JSON pointers."""
+
+    code = ErrorCode.ALREADY_EXISTS
+
+    def __init__(self, name: str, custom_hostname_id: str, fields: Sequence[str]) -> None:
+        differing = ", ".join(f"`{each}`" for each in fields)
+        super().__init__(
+            f"This tenant has {name} already, as {custom_hostname_id}, and {differing} differ. "
+            f"Change it with PATCH /v1/custom-hostnames/{custom_hostname_id}."
+        )
+        self.custom_hostname_id = custom_hostname_id
+        self.fields = tuple(fields)
 
 
 class SiblingDiffers(Conflict):

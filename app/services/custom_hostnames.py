@@ -24,6 +24,7 @@ from app.domain.custom_hostname import (
 )
 from app.domain.document import add_moment
 from app.domain.errors import (
+    AlreadyExists,
     DatabaseUnavailable,
     ErrorCode,
     HostnameTaken,
@@ -122,6 +123,7 @@ class CustomHostnames:
         Raises:
             InvalidInput: hostname, plan, an option or zone cannot be accepted.
             HostnameTaken: another tenant holds the name, or its wildcard.
+            AlreadyExists: this tenant has it, with other settings.
             SiblingDiffers: the name shares its object, and asks for another one.
             ProofRequired: another tenant had it and its DNS may still point here.
             StillDeleting: its former record is still being removed.
@@ -140,7 +142,7 @@ class CustomHostnames:
             # A repeated or hopeless request asks no DNS and takes no lock. `_accept` decides.
             held, _ = await find_conflicts(tx, hostname, wanted.tenant, policy=self._policy)
         if held is not None:
-            return held, False
+            return await self._repeated(held, wanted, zone), False
         # DNS may be asked here, so no transaction is open.
         ground = await self._validator.ground(hostname, wanted.plan, zone)
         accept = partial(self._accept, hostname=hostname, zone=zone, wanted=wanted, ground=ground)
@@ -153,7 +155,7 @@ class CustomHostnames:
                     "the name now."
                 )
             if not is_new:
-                return record, False
+                return await self._repeated(record, wanted, zone), False
             TRANSITIONS.labels("none", str(record.state)).inc()
             self._checkpoint("accepted")
             now = record.created_at
@@ -313,6 +315,19 @@ class CustomHostnames:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+
+    async def _repeated(
+        self, record: CustomHostname, wanted: Registration, zone: Zone
+    ) -> CustomHostname:
+        """Give the record, unless the request says something else than what it has."""
+        async with self._database.transaction() as tx:
+            own = await zone_of(tx, record)
+        differing = self._validator.differences(record, wanted.options, own)
+        if "zone" in wanted.options and zone.id != own.id:
+            differing.append("/zone")
+        if differing:
+            raise AlreadyExists(record.hostname.name, record.id, differing)
+        return record
 
     def _refuse_own(self, hostname: Hostname, zone: Zone) -> None:
         own = (zone.cname_target, *zone.accepted_targets, zone.fallback_origin)

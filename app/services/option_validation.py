@@ -138,6 +138,26 @@ class OptionValidator:
         ]
         return choices[0]
 
+    def differences(
+        self, record: CustomHostname, requested: Mapping[str, Any], zone: Zone
+    ) -> list[str]:
+        """Return the fields of a repeated request, as JSON pointers, that differ from the record.
+
+        What the request leaves out does not differ, whatever was changed since.
+
+        Raises:
+            InvalidInput: the request cannot work.
+        """
+        # Without a plan, a request takes the default, which a record need not keep.
+        named = {k: v for k, v in requested.items() if k != "plan" or v is not None}
+        current = ChosenOptions(record.plan, record.hostname, record.options)
+        choice = self._check(patched_options(current, named), zone)
+        before, after = _values(current), _values(choice)
+        differing = [f"/{name}" for name, value in after.items() if value != before[name]]
+        if "metadata" in requested and (requested["metadata"] or {}) != record.metadata:
+            differing.append("/metadata")
+        return differing
+
     def refuse_apex(self, plan: Plan, ground: Ground, zone: Zone) -> None:
         """Refuse `simple` for an apex where no CNAME can stand.
 
@@ -168,6 +188,11 @@ def apply(record: CustomHostname, choice: ChosenOptions) -> CustomHostname:
 
 def _is_at_cloudflare(seen: Values) -> bool:
     return isinstance(seen, Found) and is_at_cloudflare(seen.value)
+
+
+def _values(choice: ChosenOptions) -> dict[str, Any]:
+    options = {each.name: getattr(choice.options, each.name) for each in fields(choice.options)}
+    return {"plan": choice.plan, **options}
 
 
 def _options(requested: Mapping[str, Any]) -> Options:

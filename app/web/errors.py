@@ -33,6 +33,7 @@ _STATUSES = {
     HTTPStatus.METHOD_NOT_ALLOWED: (ErrorCode.METHOD_NOT_ALLOWED,),
     HTTPStatus.CONFLICT: (
         ErrorCode.HOSTNAME_TAKEN,
+        ErrorCode.ALREADY_EXISTS,
         ErrorCode.SHARED_OBJECT_DIFFERS,
         ErrorCode.PROOF_REQUIRED,
         ErrorCode.STILL_DELETING,
@@ -126,8 +127,12 @@ def problem(
     *,
     faults: list[dict[str, str]] | None = None,
     headers: dict[str, str] | None = None,
+    custom_hostname_id: str | None = None,
 ) -> JSONResponse:
-    """Build the response. Each of the `faults` has a JSON pointer into the body, or a parameter."""
+    """Build the response. Each of the `faults` has a JSON pointer into the body, or a parameter.
+
+    `custom_hostname_id` names what the request is in conflict with, if it is the caller's.
+    """
     body: dict[str, Any] = {
         "type": f"urn:nameplate:problem:{code}",
         "title": status.phrase,
@@ -137,6 +142,8 @@ def problem(
     }
     if faults:
         body["errors"] = faults
+    if custom_hostname_id:
+        body["custom_hostname_id"] = custom_hostname_id
     return JSONResponse(body, int(status), headers, media_type=PROBLEM_TYPE)
 
 
@@ -165,11 +172,19 @@ def problem_of(error: errors.NameplateError) -> Response:
     if retry_after is not None:
         headers["Retry-After"] = str(round(retry_after))
     return problem(
-        STATUSES[error.code], error.code, error.detail, faults=_field_errors(error), headers=headers
+        STATUSES[error.code],
+        error.code,
+        error.detail,
+        faults=_field_errors(error),
+        headers=headers,
+        custom_hostname_id=getattr(error, "custom_hostname_id", None),
     )
 
 
 def _field_errors(error: errors.NameplateError) -> list[dict[str, str]]:
+    if isinstance(error, errors.AlreadyExists):
+        detail = "Differs from the custom hostname that exists."
+        return [{"pointer": field, "detail": detail} for field in error.fields]
     places = {"pointer": "field", "parameter": "parameter"}
     members = {member: getattr(error, name, None) for member, name in places.items()}
     return [{member: place, "detail": error.detail} for member, place in members.items() if place]

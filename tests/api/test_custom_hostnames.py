@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -42,11 +43,55 @@ async def test_the_same_name_again_for_the_same_tenant_is_the_one_that_exists(
     shared_service: Service,
 ) -> None:
     first = await shared_service.create("again.green-tea.com", "green")
-    body = {"hostname": "again.green-tea.com", "tenant": "green", "metadata": {"other": 1}}
+    body = {"hostname": "again.green-tea.com", "tenant": "green"}
     again = await shared_service.http.post(PATH, json=body)
     assert again.status_code == 200
     assert again.json()["id"] == first["id"]
-    assert again.json()["metadata"] == {}
+
+
+FULL: dict[str, Any] = {
+    "plan": "zero_downtime",
+    "metadata": {"shop": 7},
+    "certificate_authority": "google",
+    "tls": {"min_tls_version": "1.2"},
+}
+REPEATED: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "the same": (FULL, []),
+    "nothing but the name": ({}, []),
+    "a part of it": ({"tls": {"min_tls_version": "1.2"}}, []),
+    "no plan": ({**FULL, "plan": None}, []),
+    "another plan": ({**FULL, "plan": "simple"}, ["/plan"]),
+    "other metadata": ({"metadata": {}}, ["/metadata"]),
+    "another authority": ({"certificate_authority": "ssl_com"}, ["/certificate_authority"]),
+    "any authority": ({"certificate_authority": None}, ["/certificate_authority"]),
+    "another TLS setting": ({"tls": {"http2": "off"}}, ["/tls"]),
+    "several": (
+        {"plan": "simple", "metadata": {"shop": 8}, "tls": {"min_tls_version": "1.3"}},
+        ["/plan", "/tls", "/metadata"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("sent", "differing"), REPEATED.values(), ids=list(REPEATED))
+async def test_a_repeated_request_that_says_something_else_is_told_what_differs(
+    shared_service: Service, sent: dict[str, Any], differing: list[str]
+) -> None:
+    name = {"hostname": "repeated.green-tea.com", "tenant": "green"}
+    await shared_service.http.post(PATH, json={**name, **FULL})
+    (first,) = [
+        each
+        for each in (await shared_service.http.get(f"{PATH}?tenant=green")).json()["data"]
+        if each["hostname"] == name["hostname"]
+    ]
+    again = await shared_service.http.post(PATH, json={**name, **sent})
+    if not differing:
+        assert (again.status_code, again.json()["id"]) == (200, first["id"])
+        return
+    assert (again.status_code, again.json()["code"]) == (409, "already_exists")
+    assert again.json()["custom_hostname_id"] == first["id"]
+    assert [each["pointer"] for each in again.json()["errors"]] == differing
+    assert f"PATCH {PATH}/{first['id']}" in again.json()["detail"]
+    assert (await shared_service.get(first["id"]))["revision"] == first["revision"]
 
 
 async def test_another_tenants_name_is_a_conflict_that_does_not_say_whose(
