@@ -6,15 +6,18 @@ undecoded.
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any
 
+import asyncpg
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.custom_hostnames import PATH, show
 from app.api.dependencies import ID, problems
+from app.api.long_poll import MOST_SECONDS, LongPolls, seconds_to_wait
 from app.bootstrap import Services
 from app.domain.errors import NameplateError, NotFound
 from app.domain.reason import Reason
@@ -35,6 +38,7 @@ class HotReads:
     def __init__(self, app: ASGIApp, services: Services) -> None:
         self._app = app
         self._services = services
+        self._long_polls = LongPolls()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -57,12 +61,15 @@ class HotReads:
             elif name == b"if-none-match":
                 if_none_match = value.decode("latin-1")
         await authenticate(self._services, authorization, KeyScope.READ, address=address_of(scope))
+        seconds = seconds_to_wait(scope["query_string"]) if scope["query_string"] else 0
         found = ID.fullmatch(record_id)
         row = await read_document(self._services.database, record_id) if found else None
+        if row is not None and seconds:
+            row = await self._changed(row, record_id, if_none_match, seconds)
         if row is None:
             raise NotFound("Custom hostname not found.")
         document, revision, sequence, view, due_at, reason = row
-        etag = f'"{revision}.{sequence}.{view}"'
+        etag = _etag(revision, sequence, view)
         if if_none_match is not None and _matches(if_none_match, etag):
             return Response(status_code=304, headers=_tagged(etag))
         if reason == Reason.CREATION_QUEUED:
@@ -70,6 +77,28 @@ class HotReads:
             return JSONResponse(await show(self._services, record), headers=_tagged(etag))
         due = f'"{due_at.isoformat()}"' if due_at else "null"
         return _Json(f'{document[:-1]},"queue":null,"next_check_at":{due}}}', etag)
+
+    async def _changed(
+        self, before: asyncpg.Record, record_id: str, if_none_match: str | None, seconds: int
+    ) -> asyncpg.Record | None:
+        """Wait until the document differs from what the caller has, or from `before`."""
+        known = _etag_of(before) if if_none_match is None else if_none_match
+
+        def is_changed(row: asyncpg.Record | None) -> bool:
+            return row is None or not _matches(known, _etag_of(row))
+
+        if is_changed(before):
+            return before
+        read = partial(read_document, self._services.database, record_id)
+        return await self._long_polls.until(is_changed, read, seconds)
+
+
+def _etag_of(row: asyncpg.Record) -> str:
+    return _etag(row["revision"], row["sequence"], row["view"])
+
+
+def _etag(revision: int, sequence: int, view: int) -> str:
+    return f'"{revision}.{sequence}.{view}"'
 
 
 class _Json:
@@ -117,12 +146,25 @@ HOT_PATHS: dict[str, Any] = {
         "get": {
             "tags": ["custom hostnames"],
             "summary": "Get a custom hostname",
-            "description": "With If-None-Match, answers 304 while the hostname has not changed.",
+            "description": "With If-None-Match, answers 304 while the hostname has not changed. "
+            "With `wait`, answers when the hostname changes, or when the time is over.",
             "operationId": "get_custom_hostname",
             "security": [{"apiKey": []}],
             "parameters": [
                 {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}},
                 {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}},
+                {
+                    "name": "wait",
+                    "in": "query",
+                    "description": "How many seconds to wait for a change: from what "
+                    "If-None-Match names, or else from the hostname as it is now.",
+                    "schema": {
+                        "type": "integer",
+                        "minimum": 0,
+                        "maximum": MOST_SECONDS,
+                        "default": 0,
+                    },
+                },
             ],
             "responses": {
                 "200": {
@@ -141,7 +183,6 @@ HOT_PATHS: dict[str, Any] = {
                         "content": answer["content"],
                     }
                     for status, answer in problems(404).items()
-                    if status != 422  # noqa: PLR2004
                 },
             },
         }

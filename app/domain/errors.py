@@ -55,6 +55,7 @@ class ErrorCode(StrEnum):
     PRECONDITION_FAILED = auto()
     UNAUTHENTICATED = auto()
     TOO_MANY_FAILED_KEYS = auto()
+    TOO_MANY_WAITING = auto()
     FORBIDDEN = auto()
     HOSTNAME_EMPTY = auto()
     HOSTNAME_IS_URL = auto()

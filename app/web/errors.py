@@ -82,7 +82,10 @@ _STATUSES = {
         ErrorCode.EVENT_TYPE_UNKNOWN,
         ErrorCode.SCOPE_UNKNOWN,
     ),
-    HTTPStatus.TOO_MANY_REQUESTS: (ErrorCode.TOO_MANY_FAILED_KEYS,),
+    HTTPStatus.TOO_MANY_REQUESTS: (
+        ErrorCode.TOO_MANY_FAILED_KEYS,
+        ErrorCode.TOO_MANY_WAITING,
+    ),
     HTTPStatus.INTERNAL_SERVER_ERROR: (ErrorCode.INTERNAL_ERROR,),
     HTTPStatus.BAD_GATEWAY: (
         ErrorCode.CLOUDFLARE_UNAUTHORIZED,

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from typing_extensions import override
 
 GRACE_SECONDS = 3
-"""For requests in progress. Each answers within its inline deadline anyway."""
+"""For requests in progress. Those that wait for a change are cut short."""
 
 
 class PortInUse(Exception):

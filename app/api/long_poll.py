@@ -1,0 +1,88 @@
+"""`?wait=` of the hot read: hold the answer back until the hostname changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import ClassVar
+from urllib.parse import parse_qsl
+
+import asyncpg
+
+from app.domain.errors import ErrorCode, InvalidInput, NameplateError
+
+MOST_SECONDS = 60
+MOST_WAITING = 100
+"""How many requests of one process may wait at a time. Each of them reads twice a second."""
+READ_SECONDS = 0.5
+
+
+class TooManyWaiting(NameplateError):
+    """This process holds as many waiting requests as it may. `retry_after` is in seconds."""
+
+    code = ErrorCode.TOO_MANY_WAITING
+    retry_after: ClassVar[int] = 5
+
+
+def seconds_to_wait(query: bytes) -> int:
+    """Read the query of the hot read.
+
+    Raises:
+        InvalidInput: `wait` is not a number of seconds, or there is another parameter.
+    """
+    wait = "0"
+    for position, (name, value) in enumerate(
+        parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+    ):
+        if name != "wait":
+            raise InvalidInput(
+                "Unknown query parameter; this path has `wait`.",
+                code=ErrorCode.QUERY_UNKNOWN,
+                parameter=name[:100],
+            )
+        if position:
+            raise InvalidInput(
+                "The query parameter is repeated; give it once.",
+                code=ErrorCode.QUERY_UNKNOWN,
+                parameter=name,
+            )
+        wait = value
+    if not (wait.isascii() and wait.isdigit() and len(wait) <= 2 and int(wait) <= MOST_SECONDS):  # noqa: PLR2004
+        raise InvalidInput(
+            f"`wait` must be a whole number of seconds from 0 to {MOST_SECONDS}.",
+            code=ErrorCode.INVALID_REQUEST,
+            parameter="wait",
+        )
+    return int(wait)
+
+
+class LongPolls:
+    """The requests of one process that wait for a change."""
+
+    def __init__(self) -> None:
+        self._waiting = 0
+
+    async def until(
+        self,
+        is_changed: Callable[[asyncpg.Record | None], bool],
+        read: Callable[[], Awaitable[asyncpg.Record | None]],
+        seconds: int,
+    ) -> asyncpg.Record | None:
+        """Read until the row is changed, or the time is over; give the row that was read last.
+
+        Raises:
+            TooManyWaiting: this process holds as many requests as it may.
+        """
+        if self._waiting >= MOST_WAITING:
+            raise TooManyWaiting(f"{MOST_WAITING} requests wait already; try again later.")
+        self._waiting += 1
+        try:
+            ends = asyncio.get_running_loop().time() + seconds
+            while True:
+                row = await read()
+                left = ends - asyncio.get_running_loop().time()
+                if is_changed(row) or left <= 0:
+                    return row
+                await asyncio.sleep(min(READ_SECONDS, left))
+        finally:
+            self._waiting -= 1

@@ -1,0 +1,118 @@
+"""`?wait=` on the read of one hostname: the answer comes with the change."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import httpx
+import pytest
+
+from app.api.long_poll import MOST_WAITING, LongPolls, TooManyWaiting, seconds_to_wait
+from app.domain.errors import InvalidInput
+from tests.support import Service
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PATH = "/v1/custom-hostnames"
+
+
+async def wait_for(
+    service: Service, hostname_id: str, seconds: int, etag: str | None = None
+) -> tuple[httpx.Response, float]:
+    headers = {"If-None-Match": etag} if etag else {}
+    began = time.monotonic()
+    response = await service.http.get(
+        f"{PATH}/{hostname_id}?wait={seconds}", headers=headers, timeout=30
+    )
+    return response, time.monotonic() - began
+
+
+async def test_an_answer_comes_with_the_change(shared_service: Service) -> None:
+    hostname = await shared_service.create("wait.green-tea.com", "green")
+    waiting = asyncio.create_task(wait_for(shared_service, hostname["id"], 30))
+    await asyncio.sleep(0.7)
+    assert not waiting.done()
+    path = f"{PATH}/{hostname['id']}"
+    await shared_service.http.patch(path, json={"metadata": {"shop": 7}})
+    response, seconds = await waiting
+    assert response.status_code == 200
+    assert response.json()["metadata"] == {"shop": 7}
+    assert 0.7 < seconds < 20
+
+
+async def test_without_a_change_the_answer_comes_after_the_wait(shared_service: Service) -> None:
+    hostname = await shared_service.create("still.green-tea.com", "green")
+    etag = (await shared_service.http.get(f"{PATH}/{hostname['id']}")).headers["etag"]
+    response, seconds = await wait_for(shared_service, hostname["id"], 1)
+    assert (response.status_code, response.headers["etag"]) == (200, etag)
+    assert seconds >= 1
+    response, seconds = await wait_for(shared_service, hostname["id"], 1, etag)
+    assert response.status_code == 304
+    assert seconds >= 1
+
+
+async def test_a_change_that_the_caller_missed_is_answered_at_once(shared_service: Service) -> None:
+    hostname = await shared_service.create("missed.green-tea.com", "green")
+    response, seconds = await wait_for(shared_service, hostname["id"], 30, '"0.0.0"')
+    assert response.status_code == 200
+    assert seconds < 10
+
+
+async def test_a_hostname_that_does_not_exist_is_not_waited_for(shared_service: Service) -> None:
+    response, seconds = await wait_for(shared_service, "ch_unknown", 30)
+    assert response.status_code == 404
+    assert seconds < 10
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("wait=-1", "invalid_request"),
+        ("wait=61", "invalid_request"),
+        ("wait=1.5", "invalid_request"),
+        ("wait=", "invalid_request"),
+        ("wait=\u0661", "invalid_request"),
+        ("wait=1&wait=2", "query_unknown"),
+        ("wati=1", "query_unknown"),
+    ],
+)
+async def test_a_query_that_cannot_be_meant_is_refused(
+    shared_service: Service, query: str, code: str
+) -> None:
+    response = await shared_service.http.get(f"{PATH}/ch_unknown?{query}")
+    assert (response.status_code, response.json()["code"]) == (422, code)
+    assert response.json()["errors"][0]["parameter"] in {"wait", "wati"}
+
+
+@pytest.mark.parametrize(("query", "seconds"), [(b"wait=0", 0), (b"wait=60", 60), (b"", 0)])
+async def test_a_wait_is_a_number_of_seconds(query: bytes, seconds: int) -> None:
+    assert seconds_to_wait(query) == seconds
+
+
+async def test_a_query_that_is_not_ascii_is_refused() -> None:
+    with pytest.raises(InvalidInput):
+        seconds_to_wait(b"wait=\xb2")
+
+
+async def test_a_process_holds_a_hundred_requests_and_refuses_the_next() -> None:
+    polls, reads = LongPolls(), 0
+
+    async def read() -> None:
+        nonlocal reads
+        reads += 1
+
+    async def hold() -> None:
+        await polls.until(lambda _: False, read, 60)
+
+    held = [asyncio.create_task(hold()) for _ in range(MOST_WAITING)]
+    await asyncio.sleep(0.1)
+    with pytest.raises(TooManyWaiting):
+        await polls.until(lambda _: True, read, 60)
+    held[0].cancel()
+    await asyncio.gather(held[0], return_exceptions=True)
+    assert await polls.until(lambda _: True, read, 60) is None
+    for each in held:
+        each.cancel()
+    await asyncio.gather(*held, return_exceptions=True)
+    assert reads == MOST_WAITING + 1
