@@ -24,11 +24,11 @@ from app.api.schemas import (
     CustomHostnameUpdate,
     EventPage,
     HostnamePage,
+    HostnameQuery,
     RecordsOut,
-    Tenant,
 )
 from app.bootstrap import Services
-from app.domain.custom_hostname import CustomHostname, State
+from app.domain.custom_hostname import CustomHostname
 from app.domain.document import add_moment, represent, represent_records
 from app.domain.events import event_document
 from app.persistence.custom_hostnames import HostnameFilter
@@ -81,26 +81,22 @@ async def create(wanted: CustomHostnameCreate, services: ServicesDep) -> JSONRes
     responses=problems(),
 )
 async def list_page(
-    services: ServicesDep,
-    state: Annotated[
-        list[State],
-        Query(
-            default_factory=list,
-            max_length=len(State),
-            description="Only hostnames in this state; repeat it for several states. By default, "
-            "all states but `deleted`.",
-        ),
-    ],
-    tenant: Annotated[Tenant | None, Query(description="Only hostnames of this tenant.")] = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
+    services: ServicesDep, wanted: Annotated[HostnameQuery, Query()]
 ) -> JSONResponse:
-    """Return one page."""
-    wanted = HostnameFilter(tenant=tenant, states=tuple(state))
+    """Return one page. All conditions must hold."""
     rows = await services.custom_hostnames.list_page(
-        wanted, after=decode_cursor(cursor), limit=limit + 1
+        HostnameFilter(
+            hostname=wanted.hostname,
+            tenant=wanted.tenant,
+            zone_id=wanted.zone,
+            states=tuple(wanted.state),
+            reasons=tuple(wanted.reason),
+            waiting_on=wanted.waiting_on,
+        ),
+        after=decode_cursor(wanted.cursor),
+        limit=wanted.limit + 1,
     )
-    return JSONResponse(page(rows, limit))
+    return JSONResponse(page(rows, wanted.limit))
 
 
 @router.patch(

@@ -456,6 +456,40 @@ class FieldErrorOut(BaseModel):
     detail: str
 
 
+class HostnameQuery(BaseModel):
+    """Which hostnames a list has."""
+
+    hostname: str | None = Field(
+        default=None, max_length=1024, description="Only the hostname of exactly this name."
+    )
+    tenant: Tenant | None = Field(default=None, description="Only hostnames of this tenant.")
+    zone: PlainText | None = Field(
+        default=None,
+        max_length=64,
+        description="Only hostnames of the zone with this id, or `default`.",
+    )
+    state: list[State] = Field(
+        default=[],
+        max_length=len(State),
+        description="Only hostnames in this state; repeat it for several states. By default, all "
+        "states but `deleted`.",
+    )
+    reason: list[Reason] = Field(
+        default=[],
+        max_length=len(Reason),
+        description="Only hostnames with this reason; repeat it for several reasons.",
+    )
+    waiting_on: WaitingOn | None = Field(
+        default=None, description="Only hostnames that wait for this party."
+    )
+    cursor: str | None = Field(
+        default=None, max_length=256, description="`next_cursor` of the previous page."
+    )
+    limit: int = Field(
+        default=50, ge=1, le=100, description="The maximum number of items to return."
+    )
+
+
 class ProblemOut(BaseModel):
     """A problem (RFC 9457); `code` is stable."""
 

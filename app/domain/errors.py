@@ -50,6 +50,7 @@ class ErrorCode(StrEnum):
     NOT_FOUND = auto()
     HTTP_ERROR = auto()
     QUERY_UNKNOWN = auto()
+    FILTER_TOO_BROAD = auto()
     CURSOR_INVALID = auto()
     ETAG_INVALID = auto()
     PRECONDITION_FAILED = auto()
@@ -233,6 +234,18 @@ class StillDeleting(Conflict):
 
     code = ErrorCode.STILL_DELETING
     retry_after: ClassVar[int] = 10
+
+
+class FilterTooBroad(NameplateError):
+    """A list would have to read too many rows that its filter leaves out."""
+
+    code = ErrorCode.FILTER_TOO_BROAD
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Too few of the hostnames fit this filter to find them in time. Add `tenant`, "
+            "`hostname` or `reason`, or leave a condition out."
+        )
 
 
 class PreconditionFailed(NameplateError):

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Select,
+    TextClause,
     and_,
     func,
     insert,
@@ -23,11 +26,14 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import DBAPIError
 
 from app.domain.custom_hostname import CustomHostname, Desired, Schedule, State
 from app.domain.document import represent
+from app.domain.errors import FilterTooBroad
+from app.domain.reason import Reason, WaitingOn
 from app.persistence.codec import object_row, read_record, schedule_row, wide_row
-from app.persistence.database import NOW, Connection, in_seconds, lock_named
+from app.persistence.database import NOW, Connection, in_seconds, is_cancelled, lock_named
 from app.persistence.tables import (
     HELD,
     RELEASED,
@@ -37,6 +43,7 @@ from app.persistence.tables import (
     zones,
 )
 
+MOST_LIST_MILLISECONDS = 500
 SERVING = "serving"
 """The role of a record's object. A hostname that moves between zones has a second object."""
 
@@ -54,10 +61,14 @@ SIBLING_OBJECT_COLUMNS = ("cloudflare_id", "create_started_at", "applied", "in_f
 class HostnameFilter:
     """Which custom hostnames to list."""
 
+    hostname: str | None = None
+    """The exact name. None means any, here and below."""
     tenant: str | None = None
-    """None means any tenant."""
+    zone_id: str | None = None
     states: tuple[State, ...] = ()
     """Empty means all states but `deleted`."""
+    reasons: tuple[Reason, ...] = ()
+    waiting_on: WaitingOn | None = None
 
 
 async def insert_hostname(
@@ -166,29 +177,69 @@ async def tombstones(tx: Connection, base: str, *, besides_tenant: str) -> list[
 async def list_documents(
     tx: Connection, wanted: HostnameFilter, *, after: str | None, limit: int
 ) -> list[dict[str, Any]]:
-    """Return documents after the id `after`, newest first."""
-    rows = await tx.execute(documents_page(wanted, after=after, limit=limit))
+    """Return documents after the id `after`, newest first.
+
+    Raises:
+        FilterTooBroad: Postgres would have to read too many rows that the filter leaves out.
+    """
+    await tx.execute(text(f"SET LOCAL statement_timeout = '{MOST_LIST_MILLISECONDS}ms'"))
+    try:
+        rows = await tx.execute(documents_page(wanted, after=after, limit=limit))
+    except DBAPIError as error:
+        if is_cancelled(error):
+            raise FilterTooBroad from error
+        raise
     return [dict(row) for row in rows.mappings()]
 
 
 def documents_page(wanted: HostnameFilter, *, after: str | None, limit: int) -> Select[Any]:
-    """Return the query of one page. Each state is read by its own index, from `after` on.
+    """Return the query of one page. Each state or reason is read by its own index, from `after` on.
 
     The index returns the newest ids of one state, not of several. So a page's length of ids is read
     from each state, and the newest of them are taken.
     """
     c = custom_hostnames.c
-    tenant = {} if wanted.tenant is None else {c.tenant: wanted.tenant}
-    named = [{**tenant, c.state: str(state)} for state in dict.fromkeys(wanted.states)]
-    pages = [_ids_page(each, after, limit) for each in named] or [
-        _ids_page(tenant, after, limit).where(OWN_NOT_DELETED)
+    leading = _leading(wanted)
+    conditions: list[ColumnElement[bool] | TextClause] = [
+        column.in_(values)
+        for column, values in _values(wanted).items()
+        if values and column not in leading[0]
     ]
+    if not wanted.states:
+        conditions.append(OWN_NOT_DELETED)
+    pages = [_ids_page(each, after, limit).where(*conditions) for each in leading]
     ids = (pages[0] if len(pages) == 1 else union_all(*pages)).subquery("ids")
     newest = select(ids.c.id).order_by(ids.c.id.desc()).limit(limit).subquery("newest")
     joined = newest.join(custom_hostnames, c.id == newest.c.id).join(
         schedules, schedules.c.custom_hostname_id == c.id
     )
     return select(c.id, c.document, schedules.c.due_at).select_from(joined).order_by(c.id.desc())
+
+
+def _values(wanted: HostnameFilter) -> dict[Column[Any], list[str]]:
+    """Return the values that each column may have; an empty list means any."""
+    c = custom_hostnames.c
+    return {
+        c.hostname: [wanted.hostname] if wanted.hostname is not None else [],
+        c.tenant: [wanted.tenant] if wanted.tenant is not None else [],
+        c.zone_id: [wanted.zone_id] if wanted.zone_id is not None else [],
+        c.state: [str(each) for each in dict.fromkeys(wanted.states)],
+        c.reason: [str(each) for each in dict.fromkeys(wanted.reasons)],
+        c.waiting_on: [str(wanted.waiting_on)] if wanted.waiting_on is not None else [],
+    }
+
+
+def _leading(wanted: HostnameFilter) -> list[dict[Column[Any], str]]:
+    """Return the columns and values that an index begins with, the narrowest first.
+
+    Each of the combinations is read by itself. The rest of the filter is left to conditions.
+    """
+    c, values = custom_hostnames.c, _values(wanted)
+    for columns in ([c.hostname], [c.tenant, c.state], [c.tenant], [c.reason], [c.waiting_on]):
+        if all(values[column] for column in columns):
+            chosen = product(*(values[column] for column in columns))
+            return [dict(zip(columns, each, strict=True)) for each in chosen]
+    return [{c.state: each} for each in values[c.state]] or [{}]
 
 
 def _ids_page(equal: Mapping[Column[Any], str], after: str | None, limit: int) -> Select[Any]:

@@ -186,6 +186,11 @@ async def _end_silent_reads(database: Database) -> None:
                 connection.terminate()
 
 
+def is_cancelled(error: DBAPIError) -> bool:
+    """Whether Postgres ended the statement because it took too long."""
+    return isinstance(_driver_error(error), asyncpg.QueryCanceledError)
+
+
 @contextmanager
 def _losses() -> Iterator[None]:
     try:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP
 
-SCHEMA_VERSION = 15
+SCHEMA_VERSION = 16
 """The `schema_version` that this code needs. Every migration writes its own number."""
 
 metadata = MetaData(
@@ -170,6 +170,9 @@ custom_hostnames = Table(
     Index("ix_custom_hostnames_tenant_present", "tenant", "id", postgresql_where=NOT_DELETED),
     Index("ix_custom_hostnames_state", "state", "id"),
     Index("ix_custom_hostnames_tenant_state", "tenant", "state", "id"),
+    Index("ix_custom_hostnames_hostname", "hostname", "id"),
+    Index("ix_custom_hostnames_reason", "reason", "id"),
+    Index("ix_custom_hostnames_waiting_on", "waiting_on", "id"),
     Index("ix_custom_hostnames_prunable", "deleted_at", postgresql_where=PRUNABLE),
 )
 

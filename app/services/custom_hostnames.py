@@ -28,6 +28,7 @@ from app.domain.errors import (
     DatabaseUnavailable,
     ErrorCode,
     HostnameTaken,
+    InvalidHostname,
     InvalidInput,
     ProofRequired,
 )
@@ -182,10 +183,26 @@ class CustomHostnames:
     async def list_page(
         self, wanted: HostnameFilter, *, after: str | None, limit: int
     ) -> list[dict[str, Any]]:
-        """Give documents, newest first."""
+        """Give documents, newest first. The filter's hostname is written as callers write it.
+
+        Raises:
+            InvalidInput: the hostname is not valid.
+            FilterTooBroad: too few hostnames fit the filter.
+        """
+        if wanted.hostname is not None:
+            wanted = replace(wanted, hostname=self._name_to_find(wanted.hostname))
         async with self._database.transaction() as tx:
+            if wanted.zone_id is not None:
+                zone = await get_zone(tx, wanted.zone_id)
+                wanted = replace(wanted, zone_id=zone.id if zone else wanted.zone_id)
             rows = await store.list_documents(tx, wanted, after=after, limit=limit)
         return [add_moment(row["document"], next_check_at=row["due_at"]) for row in rows]
+
+    def _name_to_find(self, text: str) -> str:
+        try:
+            return parse_hostname(text, self._public_suffix).name
+        except InvalidHostname as error:
+            raise InvalidInput(error.detail, code=error.code, parameter="hostname") from None
 
     async def events(self, record_id: str, *, after: int, limit: int) -> list[Event]:
         """Give a hostname's events in order.

@@ -52,6 +52,7 @@ _STATUSES = {
         ErrorCode.INVALID_REQUEST,
         ErrorCode.INVALID_INPUT,
         ErrorCode.QUERY_UNKNOWN,
+        ErrorCode.FILTER_TOO_BROAD,
         ErrorCode.CURSOR_INVALID,
         ErrorCode.ETAG_INVALID,
         ErrorCode.HOSTNAME_EMPTY,

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from app.api.schemas import CustomHostnameOut, EventPage, HostnamePage, RecordsOut
 from tests.support import Service
@@ -277,3 +278,62 @@ async def test_records_and_events_have_the_shapes_that_are_documented(
     assert events["next_cursor"] == "1"
     rest = (await shared_service.http.get(f"{PATH}/{made['id']}/events?cursor=1")).json()
     assert [each["sequence"] for each in rest["data"]] == [2]
+
+
+FILTERS: dict[str, tuple[str, list[str]]] = {
+    "the exact name, however it is written": ("hostname=Two.Filter-Tea.com.", ["two"]),
+    "a name that is not there": ("hostname=four.filter-tea.com", []),
+    "a name and another tenant": ("hostname=two.filter-tea.com&tenant=else", []),
+    "a tenant": ("tenant=filter", ["three", "two", "one"]),
+    "the default zone": ("tenant=filter&zone=default", ["three", "two", "one"]),
+    "a zone that is not there": ("tenant=filter&zone=zone_unknown", []),
+    "a reason": ("tenant=filter&reason=awaiting_cname", ["two", "one"]),
+    "several reasons": (
+        "tenant=filter&reason=awaiting_cname&reason=cname_elsewhere",
+        ["three", "two", "one"],
+    ),
+    "who is waited for": ("tenant=filter&waiting_on=tenant", ["three", "two", "one"]),
+    "nobody": ("tenant=filter&waiting_on=nobody", []),
+    "a state and a reason": (
+        "tenant=filter&state=validating&state=active&reason=cname_elsewhere",
+        ["three"],
+    ),
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def three_names(shared_service: Service) -> None:
+    """Have two names wait for their CNAME, and one whose CNAME leads elsewhere."""
+    for label in ("one", "two", "three"):
+        hostname = await shared_service.create(f"{label}.filter-tea.com", "filter")
+    await shared_service.world.put_record(hostname["records"][0], value="other.host.com")
+    await shared_service.refresh(hostname["id"])
+
+
+@pytest.mark.parametrize(("query", "labels"), FILTERS.values(), ids=list(FILTERS))
+async def test_a_list_has_what_fits_all_conditions(
+    shared_service: Service,
+    three_names: None,  # noqa: ARG001
+    query: str,
+    labels: list[str],
+) -> None:
+    response = await shared_service.http.get(f"{PATH}?{query}")
+    assert response.status_code == 200, response.text
+    found = [each["hostname"].split(".")[0] for each in response.json()["data"]]
+    assert found == labels
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ("hostname=not%20a%20name", "hostname"),
+        ("reason=unheard_of", "reason"),
+        ("waiting_on=godot", "waiting_on"),
+    ],
+)
+async def test_a_filter_that_cannot_fit_anything_is_refused(
+    shared_service: Service, query: str, parameter: str
+) -> None:
+    response = await shared_service.http.get(f"{PATH}?{query}")
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["parameter"].startswith(parameter)

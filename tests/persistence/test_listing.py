@@ -9,7 +9,9 @@ import pytest
 from sqlalchemy.dialects import postgresql
 
 from app.domain.custom_hostname import Schedule, State
-from app.persistence.custom_hostnames import HostnameFilter, documents_page
+from app.domain.errors import FilterTooBroad
+from app.domain.reason import Reason, WaitingOn
+from app.persistence.custom_hostnames import HostnameFilter, documents_page, list_documents
 from app.persistence.database import Database
 from tests.support.rows import present_zone, put_hostname
 
@@ -21,6 +23,8 @@ COPIED = {
         "hostname": "'h' || n || '.shop.com'",
         "base": "'h' || n || '.shop.com'",
         "tenant": "'t' || n % 10",
+        "reason": "CASE WHEN n % 10 < 9 THEN 'live' ELSE reason END",
+        "waiting_on": "CASE WHEN n % 10 < 9 THEN 'nobody' ELSE waiting_on END",
         "state": "CASE WHEN n % 10 < 9 THEN 'deleted' ELSE state END",
     },
     "schedules": {"custom_hostname_id": "'ch_' || lpad(n::text, 6, '0')"},
@@ -63,6 +67,14 @@ async def sql(database: Database, database_url: str) -> AsyncIterator[asyncpg.Co
         (HostnameFilter(states=(State.DELETED,)), "ix_custom_hostnames_state"),
         (HostnameFilter(states=FEW), "ix_custom_hostnames_state"),
         (HostnameFilter(tenant="t9", states=FEW), "ix_custom_hostnames_tenant_state"),
+        (
+            HostnameFilter(reasons=(Reason.LIVE,), states=(State.DELETED,)),
+            "ix_custom_hostnames_reason",
+        ),
+        (
+            HostnameFilter(waiting_on=WaitingOn.NOBODY, states=(State.DELETED,)),
+            "ix_custom_hostnames_waiting_on",
+        ),
     ],
 )
 async def test_a_page_is_read_from_an_index_in_its_order(
@@ -81,3 +93,28 @@ async def test_a_page_is_read_from_an_index_in_its_order(
         assert not any("Rows Removed" in line for line in plan), plan
         read.append(len(await sql.fetch(said)))
     assert read[0] == 50
+
+
+async def test_one_name_is_found_by_its_index(sql: asyncpg.Connection) -> None:
+    wanted = HostnameFilter(hostname="h7.shop.com", tenant="t7", states=(State.DELETED,))
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    query = documents_page(wanted, after=None, limit=50)
+    said = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+    assert [row["id"] for row in await sql.fetch(said)] == ["ch_000007"]
+    plan = [row[0] for row in await sql.fetch(f"EXPLAIN {said}")]
+    assert any("using ix_custom_hostnames_hostname " in line for line in plan), plan
+
+
+async def test_a_filter_that_fits_too_few_rows_is_refused_after_half_a_second(
+    database: Database, sql: asyncpg.Connection
+) -> None:
+    # Another transaction holds the table for longer than that.
+    lock = sql.transaction()
+    await lock.start()
+    await sql.execute("LOCK TABLE custom_hostnames IN ACCESS EXCLUSIVE MODE")
+    with pytest.raises(FilterTooBroad):
+        async with database.transaction() as tx:
+            await list_documents(tx, HostnameFilter(), after=None, limit=50)
+    await lock.rollback()
+    async with database.transaction() as tx:
+        assert await list_documents(tx, HostnameFilter(), after=None, limit=50)
