@@ -65,5 +65,11 @@ async def serve_api(
     async with named as services:
         host, port, *_ = sock.getsockname()
         log.info("api_started", host=host, port=port, version=__version__)
-        await serve(create_app(services), sock, stop, started=started)
+        await serve(
+            create_app(services),
+            sock,
+            stop,
+            started=started,
+            trusted_proxies=settings.trusted_proxies,
+        )
         await services.custom_hostnames.drain(DRAIN_SECONDS)

@@ -114,6 +114,8 @@ class Settings(BaseSettings):
     """Query the authoritative servers: a resolver may cache a negative answer for hours."""
     inline_deadline: Annotated[timedelta, BeforeValidator(_seconds)] = timedelta(seconds=2)
     """Seconds that a request waits for its own reconcile before it returns the committed state."""
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses and prefixes (CIDR) of proxies whose X-Forwarded-For names the caller."""
     worker_concurrency: int = Field(default=32, ge=1, le=500)
     """Hostnames, and deliveries, that one worker process works on at a time."""
     database_connections: int = Field(default=10, ge=2, le=200)
@@ -135,7 +137,7 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _split_lists(cls, values: dict[str, object]) -> dict[str, object]:
-        for name in ("secret_keys", "dns_resolvers", "apex_prefixes"):
+        for name in ("secret_keys", "dns_resolvers", "apex_prefixes", "trusted_proxies"):
             if name in values:
                 values = {**values, name: _parts(values[name])}
         return values
@@ -146,11 +148,12 @@ class Settings(BaseSettings):
             raise ValueError("CLOUDFLARE_BASE_URL must begin with https:// or http:// and a host")
         if not _ZONE_ID.fullmatch(self.cloudflare_zone_id):
             raise ValueError("CLOUDFLARE_ZONE_ID must be 32 hexadecimal digits")
-        for prefix in self.apex_prefixes:
-            if not _is_prefix(prefix):
-                raise ValueError(
-                    f"APEX_PREFIXES must hold addresses or prefixes, unlike {prefix!r}"
-                )
+        for name in ("apex_prefixes", "trusted_proxies"):
+            for prefix in getattr(self, name):
+                if not _is_prefix(prefix):
+                    raise ValueError(
+                        f"{name.upper()} must hold addresses or prefixes, unlike {prefix!r}"
+                    )
         if not self.secret_keys:
             raise ValueError("SECRET_KEYS must hold at least one key")
         if self.cloudflare_calls * self.cloudflare_spend < LEAST_SPENDABLE:

@@ -50,6 +50,6 @@ class Requires:
 
 
 def address_of(scope: RequestScope) -> str:
-    """Return the peer's address, which is the proxy's if there is one."""
+    """Return the caller's address; behind a proxy that is not trusted, the proxy's."""
     client = scope.get("client")
     return str(client[0]) if client else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import uvicorn
@@ -54,14 +54,23 @@ def bind(host: str, port: int, what: str, *, option: str = "--port") -> socket.s
 
 
 async def serve(
-    app: ASGIApp, sock: socket.socket, stop: asyncio.Event, *, started: asyncio.Event | None = None
+    app: ASGIApp,
+    sock: socket.socket,
+    stop: asyncio.Event,
+    *,
+    started: asyncio.Event | None = None,
+    trusted_proxies: Sequence[str] = (),
 ) -> None:
-    """Serve until `stop` is set. Requests in progress may end."""
+    """Serve until `stop` is set. Requests in progress may end.
+
+    The caller of a request that comes from one of `trusted_proxies` is the last address in its
+    X-Forwarded-For that is none of them.
+    """
     config = uvicorn.Config(
         app,
         lifespan="off",
-        # Nothing here depends on the caller's address or scheme.
-        proxy_headers=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),
         ws="none",
         log_config=None,
         access_log=False,

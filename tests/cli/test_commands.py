@@ -98,6 +98,10 @@ def test_a_missing_setting_is_one_line_that_names_it(name: str, tmp_path: Path) 
             {"NAMEPLATE_CLOUDFLARE_CALLS": "60", "NAMEPLATE_CLOUDFLARE_SPEND": "0.3"},
             "NAMEPLATE_CLOUDFLARE_SPEND must leave at least 20 calls per window",
         ),
+        (
+            {"NAMEPLATE_TRUSTED_PROXIES": "10.0.0.0/8, my-proxy"},
+            "NAMEPLATE_TRUSTED_PROXIES must hold addresses or prefixes, unlike 'my-proxy'",
+        ),
         ({"NAMEPLATE_WORKER_CONCURRENCY": "0"}, "NAMEPLATE_WORKER_CONCURRENCY must be 1 or more"),
         ({"NAMEPLATE_LOG_FORMAT": "xml"}, "NAMEPLATE_LOG_FORMAT must be 'json' or 'console'"),
         ({"NAMEPLATE_INLINE_DEADLINE": "soon"}, "NAMEPLATE_INLINE_DEADLINE must be a number"),
