@@ -26,6 +26,8 @@ from app.api.schemas import (
     HostnamePage,
     HostnameQuery,
     RecordsOut,
+    RemovedOut,
+    Tenant,
 )
 from app.bootstrap import Services
 from app.domain.custom_hostname import CustomHostname
@@ -116,6 +118,24 @@ async def update(
     changes = wanted.model_dump(exclude_unset=True)
     edited = await services.custom_hostnames.edit(id, changes, revision=revision)
     return await _answer(services, edited, 200)
+
+
+@router.delete(
+    "",
+    status_code=202,
+    dependencies=[Write],
+    summary="Remove all custom hostnames of a tenant",
+    response_model=RemovedOut,
+    responses=problems(),
+)
+async def delete_all(
+    services: ServicesDep,
+    tenant: Annotated[Tenant, Query(description="The tenant whose hostnames are removed.")],
+    limit: Limit = 100,
+) -> JSONResponse:
+    """Start the removal of `limit` hostnames at most. Repeat it while `has_more` is true."""
+    count, has_more = await services.custom_hostnames.remove_all(tenant, limit=limit)
+    return JSONResponse({"removing": count, "has_more": has_more}, 202)
 
 
 @router.delete(

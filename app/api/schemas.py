@@ -456,6 +456,13 @@ class FieldErrorOut(BaseModel):
     detail: str
 
 
+class RemovedOut(BaseModel):
+    """What a removal of a tenant's hostnames began."""
+
+    removing: int = Field(description="How many hostnames are being removed by this request.")
+    has_more: bool = Field(description="Whether the tenant has more; repeat the request.")
+
+
 class HostnameQuery(BaseModel):
     """Which hostnames a list has."""
 

@@ -192,6 +192,18 @@ async def list_documents(
     return [dict(row) for row in rows.mappings()]
 
 
+async def ids_of_tenant(tx: Connection, tenant: str, *, limit: int) -> list[str]:
+    """Return the ids of a tenant's hostnames that are not being removed, oldest first."""
+    c = custom_hostnames.c
+    rows = await tx.execute(
+        select(c.id)
+        .where(c.tenant == tenant, OWN_NOT_DELETED, c.desired == str(Desired.PRESENT))
+        .order_by(c.tenant, c.id)
+        .limit(limit)
+    )
+    return list(rows.scalars())
+
+
 def documents_page(wanted: HostnameFilter, *, after: str | None, limit: int) -> Select[Any]:
     """Return the query of one page. Each state or reason is read by its own index, from `after` on.
 

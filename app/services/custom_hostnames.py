@@ -307,22 +307,37 @@ class CustomHostnames:
         Raises:
             NotFound, PreconditionFailed: as their names say.
         """
+        return await self._run_inline(partial(self._remove, record_id=record_id, revision=revision))
 
-        async def change(tx: Connection, slot: Slot) -> tuple[CustomHostname, Claim | None]:
-            # Locked, so that a request for the other name sees that this one is leaving.
-            await store.lock_base(tx, (await load(tx, record_id)).hostname.base)
-            record = await load_for_update(tx, record_id, revision)
-            if record.desired is Desired.ABSENT:
-                # Until `deleting` is recorded, a repeated call helps.
-                is_recorded = record.state in GONE
-                return record, None if is_recorded else await self._claim(tx, record.id, slot)
-            now = await read_now(tx)
-            updated = replace(record, desired=Desired.ABSENT, wanted_at=now, updated_at=now)
-            updated, claim = await self._update_desired(tx, record, updated, slot)
-            await call_queue.leave(tx, [record.id])
-            return updated, claim
+    async def remove_all(self, tenant: str, *, limit: int) -> tuple[int, bool]:
+        """Have a tenant's hostnames removed, at most `limit` of them.
 
-        return await self._run_inline(change)
+        Gives how many these are, and whether there are more. Workers remove them at Cloudflare.
+        """
+        async with self._database.transaction() as tx:
+            ids = await store.ids_of_tenant(tx, tenant, limit=limit + 1)
+        # Without a slot: nobody waits for Cloudflare a hundred times.
+        slot = Slot(self._slots, is_taken=False)
+        for record_id in ids[:limit]:
+            remove = partial(self._remove, slot=slot, record_id=record_id, revision=None)
+            await self._database.run(remove)
+        return min(len(ids), limit), len(ids) > limit
+
+    async def _remove(
+        self, tx: Connection, slot: Slot, *, record_id: str, revision: int | None
+    ) -> tuple[CustomHostname, Claim | None]:
+        # Locked, so that a request for the other name sees that this one is leaving.
+        await store.lock_base(tx, (await load(tx, record_id)).hostname.base)
+        record = await load_for_update(tx, record_id, revision)
+        if record.desired is Desired.ABSENT:
+            # Until `deleting` is recorded, a repeated call helps.
+            is_recorded = record.state in GONE
+            return record, None if is_recorded else await self._claim(tx, record.id, slot)
+        now = await read_now(tx)
+        updated = replace(record, desired=Desired.ABSENT, wanted_at=now, updated_at=now)
+        updated, claim = await self._update_desired(tx, record, updated, slot)
+        await call_queue.leave(tx, [record.id])
+        return updated, claim
 
     async def drain(self, seconds: float) -> None:
         """Let inline reconciles end. Workers take up the rest once the leases end."""

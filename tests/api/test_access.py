@@ -13,6 +13,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 ROUTES = [
     ("GET", "/v1/custom-hostnames", "read"),
     ("POST", "/v1/custom-hostnames", "write"),
+    ("DELETE", "/v1/custom-hostnames", "write"),
     ("GET", "/v1/custom-hostnames/x", "read"),
     ("PATCH", "/v1/custom-hostnames/x", "write"),
     ("DELETE", "/v1/custom-hostnames/x", "write"),

@@ -235,7 +235,10 @@ async def test_what_does_not_exist_is_a_404_problem(shared_service: Service, pat
 async def test_a_wrong_method_is_a_405_problem_that_says_which_are_right(
     shared_service: Service,
 ) -> None:
-    for path, allowed in ((PATH, "GET, HEAD, POST"), (f"{PATH}/x", "DELETE, GET, HEAD, PATCH")):
+    for path, allowed in (
+        (PATH, "DELETE, GET, HEAD, POST"),
+        (f"{PATH}/x", "DELETE, GET, HEAD, PATCH"),
+    ):
         response = await shared_service.http.put(path, json={})
         assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
         assert response.headers["allow"] == allowed

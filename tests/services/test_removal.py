@@ -18,6 +18,7 @@ from app.persistence.clock import advance
 from app.persistence.custom_hostnames import HostnameFilter
 from app.services.custom_hostnames import Registration
 from sandbox import constants
+from tests.support import Service
 
 from .test_leases import alone
 
@@ -211,3 +212,32 @@ async def test_a_removed_name_that_can_still_be_read_is_gone(place: Place, statu
     removed = await place.remove(record)
     assert (removed.state, removed.cloudflare.id) == (State.DELETED, None)
     assert len(await place.there()) == 1
+
+
+async def test_all_hostnames_of_a_tenant_are_removed_a_hundred_at_a_time(service: Service) -> None:
+    await service.raise_limits()
+    for number in range(7):
+        await service.create(f"shop.leaving-{number}.com", "leaving")
+    other = await service.create("shop.staying.com", "staying")
+    path = "/v1/custom-hostnames?tenant=leaving"
+    answer = await service.http.delete(path)
+    assert (answer.status_code, answer.json()) == (202, {"removing": 7, "has_more": False})
+    # What leaves already is not counted again.
+    assert (await service.http.delete(path)).json() == {"removing": 0, "has_more": False}
+
+    async def are_gone() -> bool:
+        await service.let_pass(seconds=20)
+        return not (await service.http.get(path)).json()["data"]
+
+    await service.eventually(are_gone)
+    assert (await service.get(other["id"]))["state"] == "validating"
+    missing = await service.http.delete("/v1/custom-hostnames")
+    assert (missing.status_code, missing.json()["errors"][0]["parameter"]) == (422, "tenant")
+
+
+async def test_a_removal_of_many_says_that_there_are_more(service: Service) -> None:
+    for number in range(3):
+        await service.create(f"shop.leaving-{number}.com", "leaving")
+    path = "/v1/custom-hostnames?tenant=leaving&limit=2"
+    assert (await service.http.delete(path)).json() == {"removing": 2, "has_more": True}
+    assert (await service.http.delete(path)).json() == {"removing": 1, "has_more": False}
