@@ -94,6 +94,8 @@ async def list_page(
             states=tuple(wanted.state),
             reasons=tuple(wanted.reason),
             waiting_on=wanted.waiting_on,
+            created_after=wanted.created_after,
+            created_before=wanted.created_before,
         ),
         after=decode_cursor(wanted.cursor),
         limit=wanted.limit + 1,

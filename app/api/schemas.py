@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from app.domain.custom_hostname import State
@@ -488,6 +488,14 @@ class HostnameQuery(BaseModel):
     )
     waiting_on: WaitingOn | None = Field(
         default=None, description="Only hostnames that wait for this party."
+    )
+    created_after: AwareDatetime | None = Field(
+        default=None,
+        description="Only hostnames created at this instant or later, such as "
+        "`2026-11-26T12:00:00Z`.",
+    )
+    created_before: AwareDatetime | None = Field(
+        default=None, description="Only hostnames created before this instant."
     )
     cursor: str | None = Field(
         default=None, max_length=256, description="`next_cursor` of the previous page."

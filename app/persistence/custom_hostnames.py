@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import product
 from typing import Any
 
@@ -69,6 +70,9 @@ class HostnameFilter:
     """Empty means all states but `deleted`."""
     reasons: tuple[Reason, ...] = ()
     waiting_on: WaitingOn | None = None
+    created_after: datetime | None = None
+    """This instant is included; that of `created_before` is not."""
+    created_before: datetime | None = None
 
 
 async def insert_hostname(
@@ -219,6 +223,10 @@ def documents_page(wanted: HostnameFilter, *, after: str | None, limit: int) -> 
     ]
     if not wanted.states:
         conditions.append(OWN_NOT_DELETED)
+    if wanted.created_after is not None:
+        conditions.append(c.created_at >= wanted.created_after)
+    if wanted.created_before is not None:
+        conditions.append(c.created_at < wanted.created_before)
     pages = [_ids_page(each, after, limit).where(*conditions) for each in leading]
     ids = (pages[0] if len(pages) == 1 else union_all(*pages)).subquery("ids")
     newest = select(ids.c.id).order_by(ids.c.id.desc()).limit(limit).subquery("newest")

@@ -1,4 +1,4 @@
-"""List hostnames by their exact name, their reason, and whom they wait for."""
+"""List hostnames by their exact name, their reason, whom they wait for, and their age."""
 
 from __future__ import annotations
 
@@ -14,16 +14,21 @@ depends_on = None
 # The number that `/readyz` compares with what the running code needs.
 SCHEMA_VERSION = 16
 
-COLUMNS = ("hostname", "reason", "waiting_on")
+INDEXES = {
+    "ix_custom_hostnames_hostname": ["hostname", "id"],
+    "ix_custom_hostnames_reason": ["reason", "id"],
+    "ix_custom_hostnames_waiting_on": ["waiting_on", "id"],
+    "ix_custom_hostnames_created": ["created_at"],
+}
 
 
 def upgrade() -> None:
-    for column in COLUMNS:
-        build_index(f"ix_custom_hostnames_{column}", "custom_hostnames", [column, "id"])
+    for name, columns in INDEXES.items():
+        build_index(name, "custom_hostnames", columns)
     op.execute(f"UPDATE schema_version SET version = {SCHEMA_VERSION}")
 
 
 def downgrade() -> None:
-    for column in COLUMNS:
-        take_index_away(f"ix_custom_hostnames_{column}")
+    for name in INDEXES:
+        take_index_away(name)
     op.execute(f"UPDATE schema_version SET version = {SCHEMA_VERSION - 1}")

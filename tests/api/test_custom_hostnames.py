@@ -294,6 +294,8 @@ FILTERS: dict[str, tuple[str, list[str]]] = {
     ),
     "who is waited for": ("tenant=filter&waiting_on=tenant", ["three", "two", "one"]),
     "nobody": ("tenant=filter&waiting_on=nobody", []),
+    "since a time": ("tenant=filter&created_after=2026-01-01T00:00:00Z", ["three", "two", "one"]),
+    "until a time": ("tenant=filter&created_before=2026-01-01T01:00:00%2B01:00", []),
     "a state and a reason": (
         "tenant=filter&state=validating&state=active&reason=cname_elsewhere",
         ["three"],
@@ -329,6 +331,8 @@ async def test_a_list_has_what_fits_all_conditions(
         ("hostname=not%20a%20name", "hostname"),
         ("reason=unheard_of", "reason"),
         ("waiting_on=godot", "waiting_on"),
+        ("created_after=2026-11-26T12:00:00", "created_after"),
+        ("created_before=yesterday", "created_before"),
     ],
 )
 async def test_a_filter_that_cannot_fit_anything_is_refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
@@ -103,6 +104,26 @@ async def test_one_name_is_found_by_its_index(sql: asyncpg.Connection) -> None:
     assert [row["id"] for row in await sql.fetch(said)] == ["ch_000007"]
     plan = [row[0] for row in await sql.fetch(f"EXPLAIN {said}")]
     assert any("using ix_custom_hostnames_hostname " in line for line in plan), plan
+
+
+async def test_a_short_time_is_found_by_its_index(sql: asyncpg.Connection) -> None:
+    await sql.execute(
+        "UPDATE custom_hostnames SET created_at = timestamptz '2026-01-01 00:00Z' "
+        "+ interval '1 minute' * substr(id, 4)::int WHERE id <> 'ch_'"
+    )
+    await sql.execute("ANALYZE custom_hostnames")
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    wanted = HostnameFilter(
+        states=(State.DELETED, State.CNAME_VERIFIED),
+        created_after=began + timedelta(minutes=7),
+        created_before=began + timedelta(minutes=9),
+    )
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    query = documents_page(wanted, after=None, limit=50)
+    said = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+    assert [row["id"] for row in await sql.fetch(said)] == ["ch_000008", "ch_000007"]
+    plan = [row[0] for row in await sql.fetch(f"EXPLAIN {said}")]
+    assert any("ix_custom_hostnames_created " in line for line in plan), plan
 
 
 async def test_a_filter_that_fits_too_few_rows_is_refused_after_half_a_second(
