@@ -32,6 +32,22 @@ async def test_a_sigterm_ends_a_process_within_ten_seconds_while_cloudflare_hang
         assert time.monotonic() - began < 10
 
 
+async def test_a_request_that_waits_for_a_change_is_told_that_the_process_ends(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with running_processes(tmp_path, database_url) as (processes, service):
+        api = await processes.start("api")
+        created = await service.create("shop.long-hold.com")
+        path = f"/v1/custom-hostnames/{created['id']}?wait=60"
+        waiting = asyncio.create_task(service.http.get(path, timeout=60))
+        await asyncio.sleep(1)
+        began = time.monotonic()
+        assert await processes.end(api) == 0
+        assert time.monotonic() - began < 10
+        response = await waiting
+        assert (response.status_code, response.json()["code"]) == (503, "shutting_down")
+
+
 async def test_a_service_whose_database_sessions_were_all_cut_goes_on(service: Service) -> None:
     first = await service.create("before.cut-cord.com")
     await service.sql.execute(
