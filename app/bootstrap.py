@@ -34,6 +34,7 @@ from app.services.call_queue import CallQueue
 from app.services.custom_hostnames import CustomHostnames
 from app.services.deliveries import Deliveries
 from app.services.dispatcher import Dispatcher
+from app.services.idempotency import Idempotency
 from app.services.measuring import Measuring
 from app.services.operator_actions import OperatorActions
 from app.services.pruning import Pruning
@@ -67,6 +68,7 @@ class Services:
     webhook_endpoints: WebhookEndpoints
     zones: Zones
     api_keys: ApiKeys
+    idempotency: Idempotency
     deliveries: Deliveries
     reconciler: Reconciler
     rate_limiter: RateLimiter
@@ -180,6 +182,7 @@ def _assemble(
         webhook_endpoints=WebhookEndpoints(database, webhooks, cipher, new_secret=new_secret),
         zones=Zones(database, cloudflare, cipher, rate_limiter),
         api_keys=ApiKeys(database),
+        idempotency=Idempotency(database, cipher),
         deliveries=Deliveries(database, webhooks, cipher, places=settings.worker_concurrency),
         reconciler=reconciler,
         rate_limiter=rate_limiter,

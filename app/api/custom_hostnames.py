@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -18,6 +19,7 @@ from app.api.dependencies import (
     Write,
     problems,
 )
+from app.api.idempotency import CallDep, respond
 from app.api.schemas import (
     CustomHostnameCreate,
     CustomHostnameOut,
@@ -34,7 +36,9 @@ from app.domain.custom_hostname import CustomHostname
 from app.domain.document import add_moment, represent, represent_records
 from app.domain.events import event_document
 from app.persistence.custom_hostnames import HostnameFilter
+from app.persistence.idempotency import Call
 from app.services.custom_hostnames import Registration
+from app.services.idempotency import Accept, Answer
 from app.web.cursor import decode_cursor, decode_sequence, page
 
 PATH = "/v1/custom-hostnames"
@@ -57,22 +61,27 @@ router = APIRouter(prefix=PATH, tags=["custom hostnames"])
         **problems(400, 409, 413),
     },
 )
-async def create(wanted: CustomHostnameCreate, services: ServicesDep) -> JSONResponse:
+async def create(
+    wanted: CustomHostnameCreate, services: ServicesDep, call: CallDep
+) -> JSONResponse:
     """Store the hostname and return the records to add.
 
     If Cloudflare is slow or down, the hostname is returned as `pending` and the work continues.
     """
-    record, is_new = await services.custom_hostnames.register(
-        Registration(
-            hostname=wanted.hostname,
-            tenant=wanted.tenant,
-            plan=wanted.plan,
-            zone=wanted.zone,
-            metadata=wanted.metadata,
-            options=wanted.model_dump(exclude_unset=True),
-        )
+    registration = Registration(
+        hostname=wanted.hostname,
+        tenant=wanted.tenant,
+        plan=wanted.plan,
+        zone=wanted.zone,
+        metadata=wanted.metadata,
+        options=wanted.model_dump(exclude_unset=True),
     )
-    return await _answer(services, record, 201 if is_new else 200)
+
+    async def register(accept: Accept) -> Answer:
+        record, is_new = await services.custom_hostnames.register(registration, accept=accept)
+        return await _answer(services, record, 201 if is_new else 200)
+
+    return await _accepting(services, call, 201, register)
 
 
 @router.get(
@@ -115,11 +124,16 @@ async def update(
     wanted: CustomHostnameUpdate,
     revision: RevisionDep,
     services: ServicesDep,
+    call: CallDep,
 ) -> JSONResponse:
     """Change the hostname. A live hostname stays live meanwhile; a failed one is tried again."""
     changes = wanted.model_dump(exclude_unset=True)
-    edited = await services.custom_hostnames.edit(id, changes, revision=revision)
-    return await _answer(services, edited, 200)
+
+    async def edit(accept: Accept) -> Answer:
+        edited = await services.custom_hostnames.edit(id, changes, revision=revision, accept=accept)
+        return await _answer(services, edited, 200)
+
+    return await _accepting(services, call, 200, edit)
 
 
 @router.delete(
@@ -151,7 +165,7 @@ async def delete_all(
 async def delete(id: IdDep, revision: RevisionDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
     """Start the removal. The hostname is `deleted` once Cloudflare confirms."""
     removed = await services.custom_hostnames.remove(id, revision=revision)
-    return await _answer(services, removed, 202)
+    return respond(await _answer(services, removed, 202))
 
 
 @router.post(
@@ -161,10 +175,19 @@ async def delete(id: IdDep, revision: RevisionDep, services: ServicesDep) -> JSO
     response_model=CustomHostnameOut,
     responses=problems(404, 409, 412),
 )
-async def refresh(id: IdDep, revision: RevisionDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
+async def refresh(
+    id: IdDep,  # noqa: A002
+    revision: RevisionDep,
+    services: ServicesDep,
+    call: CallDep,
+) -> JSONResponse:
     """Check DNS and Cloudflare now, make Cloudflare check again, and retry a failed hostname."""
-    refreshed = await services.custom_hostnames.refresh(id, revision=revision)
-    return await _answer(services, refreshed, 200)
+
+    async def check(accept: Accept) -> Answer:
+        refreshed = await services.custom_hostnames.refresh(id, revision=revision, accept=accept)
+        return await _answer(services, refreshed, 200)
+
+    return await _accepting(services, call, 200, check)
 
 
 @router.post(
@@ -174,13 +197,17 @@ async def refresh(id: IdDep, revision: RevisionDep, services: ServicesDep) -> JS
     response_model=CustomHostnameOut,
     responses=problems(404, 409),
 )
-async def adopt(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
+async def adopt(id: IdDep, services: ServicesDep, call: CallDep) -> JSONResponse:  # noqa: A002
     """Take over the custom hostname that the zone already has with this name.
 
     For a hostname that failed with `already_in_zone`. Nameplate then edits the custom hostname at
     Cloudflare to match the options stored here.
     """
-    return await _answer(services, await services.operator_actions.adopt(id), 200)
+
+    async def take_over() -> Answer:
+        return await _answer(services, await services.operator_actions.adopt(id), 200)
+
+    return respond(await services.idempotency.claiming(call, take_over))
 
 
 @router.post(
@@ -191,9 +218,13 @@ async def adopt(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
     response_model=CustomHostnameOut,
     responses=problems(404),
 )
-async def release(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
+async def release(id: IdDep, services: ServicesDep, call: CallDep) -> JSONResponse:  # noqa: A002
     """Let another tenant add the name once Cloudflare removed it, wherever its DNS points."""
-    return await _answer(services, await services.operator_actions.release(id), 202)
+
+    async def free() -> Answer:
+        return await _answer(services, await services.operator_actions.release(id), 202)
+
+    return respond(await services.idempotency.claiming(call, free))
 
 
 @router.get(
@@ -230,11 +261,24 @@ async def events(
     return JSONResponse({"data": data, "next_cursor": str(data[-1]["sequence"]) if more else None})
 
 
-async def _answer(services: Services, record: CustomHostname, status: int) -> JSONResponse:
+async def _accepting(
+    services: Services,
+    call: Call | None,
+    status: int,
+    handle: Callable[[Accept], Awaitable[Answer]],
+) -> JSONResponse:
+    async def rebuild(record_id: str, first_status: int) -> Answer:
+        record = await services.custom_hostnames.get(record_id)
+        return await _answer(services, record, first_status)
+
+    return respond(await services.idempotency.accepting(call, status, handle, rebuild))
+
+
+async def _answer(services: Services, record: CustomHostname, status: int) -> Answer:
     headers = {"ETag": f'"{record.revision}.{record.sequence}.{record.view}"'}
     if status == 201:  # noqa: PLR2004
         headers["Location"] = f"{PATH}/{record.id}"
-    return JSONResponse(await show(services, record), status, headers)
+    return Answer(status, await show(services, record), headers)
 
 
 async def show(services: Services, record: CustomHostname) -> dict[str, Any]:

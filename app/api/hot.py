@@ -11,7 +11,6 @@ from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any
 
-import asyncpg
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -21,7 +20,7 @@ from app.api.long_poll import MOST_SECONDS, LongPolls, seconds_to_wait
 from app.bootstrap import Services
 from app.domain.errors import NameplateError, NotFound
 from app.domain.reason import Reason
-from app.persistence.hot_reads import read_document
+from app.persistence.hot_reads import DocumentRow, read_document
 from app.services.api_keys import Scope as KeyScope
 from app.web.caller import address_of, authenticate
 from app.web.errors import problem_of
@@ -79,12 +78,12 @@ class HotReads:
         return _Json(f'{document[:-1]},"queue":null,"next_check_at":{due}}}', etag)
 
     async def _changed(
-        self, before: asyncpg.Record, record_id: str, if_none_match: str | None, seconds: int
-    ) -> asyncpg.Record | None:
+        self, before: DocumentRow, record_id: str, if_none_match: str | None, seconds: int
+    ) -> DocumentRow | None:
         """Wait until the document differs from what the caller has, or from `before`."""
         known = _etag_of(before) if if_none_match is None else if_none_match
 
-        def is_changed(row: asyncpg.Record | None) -> bool:
+        def is_changed(row: DocumentRow | None) -> bool:
             return row is None or not _matches(known, _etag_of(row))
 
         if is_changed(before):
@@ -93,7 +92,7 @@ class HotReads:
         return await self._long_polls.until(is_changed, read, seconds)
 
 
-def _etag_of(row: asyncpg.Record) -> str:
+def _etag_of(row: DocumentRow) -> str:
     return _etag(row["revision"], row["sequence"], row["view"])
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 from urllib.parse import parse_qsl
-
-import asyncpg
 
 from app.domain.errors import ErrorCode, InvalidInput, NameplateError
 
@@ -15,6 +13,7 @@ MOST_SECONDS = 60
 MOST_WAITING = 100
 """How many requests of one process may wait at a time. Each of them reads twice a second."""
 READ_SECONDS = 0.5
+T = TypeVar("T")
 
 
 class TooManyWaiting(NameplateError):
@@ -64,10 +63,10 @@ class LongPolls:
 
     async def until(
         self,
-        is_changed: Callable[[asyncpg.Record | None], bool],
-        read: Callable[[], Awaitable[asyncpg.Record | None]],
+        is_changed: Callable[[T], bool],
+        read: Callable[[], Awaitable[T]],
         seconds: int,
-    ) -> asyncpg.Record | None:
+    ) -> T:
         """Read until the row is changed, or the time is over; give the row that was read last.
 
         Raises:

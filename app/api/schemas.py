@@ -459,6 +459,8 @@ class FieldErrorOut(BaseModel):
 class RemovedOut(BaseModel):
     """What a removal of a tenant's hostnames began."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"removing": 100, "has_more": True}]})
+
     removing: int = Field(description="How many hostnames are being removed by this request.")
     has_more: bool = Field(description="Whether the tenant has more; repeat the request.")
 

@@ -8,13 +8,16 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 from app.api.dependencies import Admin, Cursor, IdDep, Limit, Read, ServicesDep, problems
+from app.api.idempotency import CallDep, respond
 from app.api.schemas import (
     WebhookEndpointCreate,
     WebhookEndpointCreated,
     WebhookEndpointOut,
     WebhookEndpointPage,
 )
+from app.persistence.database import Connection
 from app.persistence.webhook_endpoints import WebhookEndpoint
+from app.services.idempotency import Accept, Answer
 from app.web.cursor import decode_cursor, page
 
 router = APIRouter(prefix="/v1/webhook-endpoints", tags=["webhook endpoints"])
@@ -28,13 +31,22 @@ router = APIRouter(prefix="/v1/webhook-endpoints", tags=["webhook endpoints"])
     response_model=WebhookEndpointCreated,
     responses=problems(400, 413),
 )
-async def create(wanted: WebhookEndpointCreate, services: ServicesDep) -> JSONResponse:
+async def create(
+    wanted: WebhookEndpointCreate, services: ServicesDep, call: CallDep
+) -> JSONResponse:
     """Add a webhook endpoint. Only this response has its signing secret (Standard Webhooks)."""
-    endpoint, secret = await services.webhook_endpoints.create(
-        wanted.url, event_types=wanted.event_types, tenant=wanted.tenant
-    )
-    headers = {"Location": f"{router.prefix}/{endpoint.id}"}
-    return JSONResponse({**_shown(endpoint), "secret": secret}, 201, headers)
+
+    async def add(accept: Accept) -> Answer:
+        async def store(tx: Connection, endpoint: WebhookEndpoint, secret: str) -> None:
+            await accept(tx, endpoint.id, _created(endpoint, secret))
+
+        return _created(
+            *await services.webhook_endpoints.create(
+                wanted.url, event_types=wanted.event_types, tenant=wanted.tenant, accept=store
+            )
+        )
+
+    return respond(await services.idempotency.accepting(call, 201, add))
 
 
 @router.get(
@@ -76,6 +88,11 @@ async def delete(id: IdDep, services: ServicesDep) -> Response:  # noqa: A002
     """Remove the endpoint and cancel its outstanding deliveries."""
     await services.webhook_endpoints.delete(id)
     return Response(status_code=204)
+
+
+def _created(endpoint: WebhookEndpoint, secret: str) -> Answer:
+    headers = {"Location": f"{router.prefix}/{endpoint.id}"}
+    return Answer(201, {**_shown(endpoint), "secret": secret}, headers)
 
 
 def _shown(endpoint: WebhookEndpoint) -> dict[str, Any]:

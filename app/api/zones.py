@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
 from app.api.dependencies import Admin, IdDep, Read, ServicesDep, problems
+from app.api.idempotency import CallDep, respond
 from app.api.zone_schemas import (
     BudgetOut,
     ZoneOut,
@@ -21,6 +22,7 @@ from app.api.zone_schemas import (
 )
 from app.domain.rate_limit import Lane
 from app.domain.zone import Zone
+from app.services.idempotency import Answer
 from app.services.rate_limiter import BudgetUsage
 from app.services.zones import Part, ZoneReport
 
@@ -62,6 +64,7 @@ async def get(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
 async def set_up(
     id: IdDep,  # noqa: A002
     services: ServicesDep,
+    call: CallDep,
     wanted: ZoneSetUp | None = None,
 ) -> JSONResponse:
     """Create the fallback origin's record, the fallback origin and the CNAME target, if missing.
@@ -70,7 +73,11 @@ async def set_up(
     at `origin` is kept and shown as `points_elsewhere`.
     """
     origin = wanted.origin if wanted else None
-    return JSONResponse(_report(await services.zones.set_up(id, origin=origin)))
+
+    async def create_missing() -> Answer:
+        return Answer(200, _report(await services.zones.set_up(id, origin=origin)))
+
+    return respond(await services.idempotency.claiming(call, create_missing))
 
 
 @router.get(
@@ -95,11 +102,16 @@ async def budget(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A00
 async def pause(
     id: IdDep,  # noqa: A002
     services: ServicesDep,
+    call: CallDep,
     wanted: ZonePauseIn | None = None,
 ) -> JSONResponse:
     """Make no calls to Cloudflare, and draw no conclusions, until the zone is resumed."""
     detail = wanted.detail if wanted else None
-    return JSONResponse(_shown(await services.pauses.pause_by_operator(id, detail=detail)))
+
+    async def stop() -> Answer:
+        return Answer(200, _shown(await services.pauses.pause_by_operator(id, detail=detail)))
+
+    return respond(await services.idempotency.claiming(call, stop))
 
 
 @router.post(
@@ -112,11 +124,17 @@ async def pause(
 async def resume(
     id: IdDep,  # noqa: A002
     services: ServicesDep,
+    call: CallDep,
     wanted: ZoneResumeIn | None = None,
 ) -> JSONResponse:
     """Resume work. What fell due during the pause is spread over at most one hour."""
     accept = wanted.accept_regressions if wanted else False
-    return JSONResponse(_shown(await services.pauses.resume(id, accept_regressions=accept)))
+
+    async def go_on() -> Answer:
+        resumed = await services.pauses.resume(id, accept_regressions=accept)
+        return Answer(200, _shown(resumed))
+
+    return respond(await services.idempotency.claiming(call, go_on))
 
 
 def _shown(zone: Zone) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP
 
-SCHEMA_VERSION = 16
+SCHEMA_VERSION = 17
 """The `schema_version` that this code needs. Every migration writes its own number."""
 
 metadata = MetaData(
@@ -387,6 +387,22 @@ attempts = Table(
     Column("duration_ms", Integer, nullable=False),
     Column("status_code", SmallInteger),
     Column("error", Text),
+)
+
+idempotent_requests = Table(
+    "idempotent_requests",
+    metadata,
+    Column("api_key_id", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("method", Text, primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("body_hash", LargeBinary, nullable=False),
+    Column("status", SmallInteger),
+    Column("resource_id", Text),
+    Column("answer", LargeBinary),
+    _instant("created_at", required=True),
+    _instant("leased_until", required=True),
+    Index("ix_idempotent_requests_age", "created_at"),
 )
 
 api_keys = Table(

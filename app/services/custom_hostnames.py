@@ -56,6 +56,7 @@ from app.persistence.leases import LEASE_SECONDS, Claim
 from app.persistence.zones import get_zone
 from app.services.call_queue import CallQueue, QueuePosition
 from app.services.events import emit_event
+from app.services.idempotency import Accept, accept_without_key
 from app.services.inline_slots import InlineSlots, Slot
 from app.services.loading import (
     find_conflicts,
@@ -118,7 +119,9 @@ class CustomHostnames:
         self._slots = InlineSlots(inline_at_once)
         self._running: set[asyncio.Task[None]] = set()
 
-    async def register(self, wanted: Registration) -> tuple[CustomHostname, bool]:
+    async def register(
+        self, wanted: Registration, *, accept: Accept = accept_without_key
+    ) -> tuple[CustomHostname, bool]:
         """Accept a hostname; the second value is False if this tenant had it already.
 
         Raises:
@@ -140,15 +143,17 @@ class CustomHostnames:
             )
         self._refuse_own(hostname, zone)
         async with self._database.transaction() as tx:
-            # A repeated or hopeless request asks no DNS and takes no lock. `_accept` decides.
+            # A repeated or hopeless request asks no DNS and takes no lock. `_insert` decides.
             held, _ = await find_conflicts(tx, hostname, wanted.tenant, policy=self._policy)
         if held is not None:
             return await self._repeated(held, wanted, zone), False
         # DNS may be asked here, so no transaction is open.
         ground = await self._validator.ground(hostname, wanted.plan, zone)
-        accept = partial(self._accept, hostname=hostname, zone=zone, wanted=wanted, ground=ground)
+        insert = partial(
+            self._insert, hostname=hostname, zone=zone, wanted=wanted, ground=ground, accept=accept
+        )
         with self._slots.take() as slot:
-            record, is_new = await self._database.run(partial(accept, slot=slot))
+            record, is_new = await self._database.run(partial(insert, slot=slot))
             if record is None:
                 raise ProofRequired(
                     "This name was used here before, and its DNS may still point at the CNAME "
@@ -214,7 +219,13 @@ class CustomHostnames:
             await load(tx, record_id)
             return await list_events(tx, record_id, after=after, limit=limit)
 
-    async def refresh(self, record_id: str, *, revision: int | None = None) -> CustomHostname:
+    async def refresh(
+        self,
+        record_id: str,
+        *,
+        revision: int | None = None,
+        accept: Accept = accept_without_key,
+    ) -> CustomHostname:
         """Check now, and make Cloudflare check; a failed hostname is tried again.
 
         Raises:
@@ -227,6 +238,7 @@ class CustomHostnames:
             await store.lock_base(tx, (await load(tx, record_id)).hostname.base)
             record = await load_for_update(tx, record_id, revision)
             refuse_leaving(record)
+            await accept(tx, record.id, None)
             now = await read_now(tx)
             updated = await reclaim_name(tx, record)
             updated = replace(updated, refresh_requested_at=now, acted_at=now, updated_at=now)
@@ -235,7 +247,12 @@ class CustomHostnames:
         return await self._run_inline(change)
 
     async def edit(
-        self, record_id: str, changes: Mapping[str, Any], *, revision: int | None = None
+        self,
+        record_id: str,
+        changes: Mapping[str, Any],
+        *,
+        revision: int | None = None,
+        accept: Accept = accept_without_key,
     ) -> CustomHostname:
         """Change plan, options or metadata. Omitted fields stay, and None resets a field.
 
@@ -259,6 +276,7 @@ class CustomHostnames:
             zone=zone,
             ground=ground,
             revision=revision,
+            accept=accept,
         )
         return await self._run_inline(change)
 
@@ -273,6 +291,7 @@ class CustomHostnames:
         zone: Zone,
         ground: Ground,
         revision: int | None,
+        accept: Accept,
     ) -> tuple[CustomHostname, Claim | None]:
         await store.lock_base(tx, base)
         record, others = await load_with_sibling(tx, record_id, lock=True)
@@ -285,6 +304,7 @@ class CustomHostnames:
         updated = apply(record, choice)
         if "metadata" in changes:
             updated = replace(updated, metadata=changes["metadata"] or {})
+        await accept(tx, record.id, None)
         if updated == record and record.state is not State.FAILED:
             return record, None
         now = await read_now(tx)
@@ -367,7 +387,7 @@ class CustomHostnames:
         name = zone.name or registrable_domain(zone.cname_target, self._public_suffix)
         refuse_own_names(hostname, zone_name=name, own=own)
 
-    async def _accept(
+    async def _insert(
         self,
         tx: Connection,
         *,
@@ -376,6 +396,7 @@ class CustomHostnames:
         zone: Zone,
         wanted: Registration,
         ground: Ground,
+        accept: Accept,
     ) -> tuple[CustomHostname | None, bool]:
         """Insert the hostname, leased to this request where it has a slot.
 
@@ -422,6 +443,7 @@ class CustomHostnames:
         if not await store.insert_hostname(tx, record, lease_seconds=lease_seconds):
             raise HostnameTaken(hostname.name, in_the_way=hostname.name)
         await emit_event(tx, record, before=None, after=State.PENDING, at=now)
+        await accept(tx, record.id, None)
         if not slot.is_taken:
             await leases.wake(tx, record.id)
         return record, True

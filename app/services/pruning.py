@@ -12,6 +12,7 @@ from enum import StrEnum
 from functools import partial
 
 from app.metrics import PRUNED
+from app.persistence import idempotency
 from app.persistence import pruning as store
 from app.persistence.database import Connection, Database
 
@@ -27,9 +28,10 @@ class Kind(StrEnum):
     EVENTS = "events"
     HOSTNAMES = "custom_hostnames"
     SECRETS = "webhook_endpoints"
+    REQUESTS = "idempotent_requests"
 
 
-MOST = {Kind.EVENTS: 500, Kind.HOSTNAMES: 50, Kind.SECRETS: 100}
+MOST = {Kind.EVENTS: 500, Kind.HOSTNAMES: 50, Kind.SECRETS: 100, Kind.REQUESTS: 500}
 """How many rows a transaction removes. Rows that belong to them come on top."""
 
 
@@ -51,6 +53,7 @@ class Pruning:
             Kind.EVENTS: partial(store.prune_events, older_than=keep_events),
             Kind.HOSTNAMES: partial(store.prune_hostnames, older_than=keep_deleted),
             Kind.SECRETS: partial(store.prune_secrets, older_than=keep_deleted),
+            Kind.REQUESTS: idempotency.prune,
         }
 
     async def claim(self, limit: int) -> Sequence[Kind]:

@@ -5,17 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from app.domain.errors import ErrorCode, InvalidInput, NotFound, WebhookRefused
 from app.domain.events import EventType, ZoneEventType
 from app.persistence import webhook_endpoints as store
 from app.persistence.clock import read_now
-from app.persistence.database import Database
+from app.persistence.database import Connection, Database
 from app.persistence.ids import Prefix, new_id
 from app.persistence.webhook_endpoints import WebhookEndpoint
 from app.services.ports import Cipher, WebhookTransport
+
+
+async def _accept(_tx: Connection, _endpoint: WebhookEndpoint, _secret: str) -> None:
+    """Accept a request that has no Idempotency-Key."""
 
 
 class WebhookEndpoints:
@@ -35,7 +39,12 @@ class WebhookEndpoints:
         self._new_secret = new_secret
 
     async def create(
-        self, url: str, *, event_types: Sequence[str], tenant: str | None
+        self,
+        url: str,
+        *,
+        event_types: Sequence[str],
+        tenant: str | None,
+        accept: Callable[[Connection, WebhookEndpoint, str], Awaitable[None]] = _accept,
     ) -> tuple[WebhookEndpoint, str]:
         """Add an endpoint. Return it with its secret, which is never shown again.
 
@@ -54,6 +63,7 @@ class WebhookEndpoints:
                 created_at=await read_now(tx),
             )
             await store.insert_endpoint(tx, endpoint)
+            await accept(tx, endpoint, secret)
         return endpoint, secret
 
     async def get(self, endpoint_id: str) -> WebhookEndpoint:

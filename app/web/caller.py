@@ -41,7 +41,7 @@ class Requires:
     async def __call__(self, request: Request) -> None:
         """Check the request's key."""
         services: Services = request.app.state.services
-        await authenticate(
+        request.state.api_key = await authenticate(
             services,
             request.headers.get("authorization"),
             self._scope,

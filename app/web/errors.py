@@ -34,6 +34,7 @@ _STATUSES = {
     HTTPStatus.CONFLICT: (
         ErrorCode.HOSTNAME_TAKEN,
         ErrorCode.ALREADY_EXISTS,
+        ErrorCode.IDEMPOTENCY_KEY_IN_USE,
         ErrorCode.SHARED_OBJECT_DIFFERS,
         ErrorCode.PROOF_REQUIRED,
         ErrorCode.STILL_DELETING,
@@ -53,6 +54,8 @@ _STATUSES = {
         ErrorCode.INVALID_INPUT,
         ErrorCode.QUERY_UNKNOWN,
         ErrorCode.FILTER_TOO_BROAD,
+        ErrorCode.IDEMPOTENCY_KEY_INVALID,
+        ErrorCode.IDEMPOTENCY_KEY_REUSED,
         ErrorCode.CURSOR_INVALID,
         ErrorCode.ETAG_INVALID,
         ErrorCode.HOSTNAME_EMPTY,

@@ -98,9 +98,10 @@ async def test_a_query_that_is_not_ascii_is_refused() -> None:
 async def test_a_process_holds_a_hundred_requests_and_refuses_the_next() -> None:
     polls, reads = LongPolls(), 0
 
-    async def read() -> None:
+    async def read() -> int:
         nonlocal reads
         reads += 1
+        return reads
 
     async def hold() -> None:
         await polls.until(lambda _: False, read, 60)
@@ -111,7 +112,7 @@ async def test_a_process_holds_a_hundred_requests_and_refuses_the_next() -> None
         await polls.until(lambda _: True, read, 60)
     held[0].cancel()
     await asyncio.gather(held[0], return_exceptions=True)
-    assert await polls.until(lambda _: True, read, 60) is None
+    assert await polls.until(lambda _: True, read, 60) == MOST_WAITING + 1
     for each in held:
         each.cancel()
     await asyncio.gather(*held, return_exceptions=True)

@@ -22,6 +22,7 @@ BIG = (
     "deliveries",
     "attempts",
     "queued_calls",
+    "idempotent_requests",
 )
 """Tables that grow with the hostnames, and with time."""
 

@@ -1,0 +1,152 @@
+"""Run a request with an Idempotency-Key once, and give its repetitions the same answer.
+
+A hostname's request is noted in the transaction that accepts it, so a crash leaves either both or
+neither. Its answer is rebuilt from the hostname. Other answers are stored, encrypted, because some
+of them hold a secret. Refusals are not stored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+from app.domain.errors import Conflict, ErrorCode, InvalidInput
+from app.persistence import idempotency as store
+from app.persistence.database import Connection, Database
+from app.persistence.idempotency import Call
+from app.services.ports import Cipher
+
+HEADER = "Idempotency-Key"
+
+
+class KeyInUse(Conflict):
+    """The first request with this key still runs. `retry_after` is in seconds."""
+
+    code = ErrorCode.IDEMPOTENCY_KEY_IN_USE
+    retry_after: ClassVar[int] = 1
+
+    def __init__(self) -> None:
+        super().__init__("A request with this Idempotency-Key is still running; try again soon.")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A successful answer, as JSON."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+    is_replayed: bool = False
+
+
+Accept = Callable[[Connection, str, Answer | None], Awaitable[None]]
+"""Note the request in the transaction that accepts it: with the id of the resource, and with the
+answer if the resource alone does not tell it."""
+Rebuild = Callable[[str, int], Awaitable[Answer]]
+"""Make the answer of this status from the resource with this id."""
+
+
+async def accept_without_key(_tx: Connection, _id: str, _answer: Answer | None = None) -> None:
+    """Accept a request that has no key."""
+
+
+class Idempotency:
+    """Knows the requests of the last day that had a key."""
+
+    def __init__(self, database: Database, cipher: Cipher) -> None:
+        self._database = database
+        self._cipher = cipher
+
+    async def accepting(
+        self,
+        call: Call | None,
+        status: int,
+        handle: Callable[[Accept], Awaitable[Answer]],
+        rebuild: Rebuild | None = None,
+    ) -> Answer:
+        """Run `handle`, which notes the request in the transaction that accepts it.
+
+        Raises:
+            InvalidInput: the key was used for another body.
+            KeyInUse: the first request with it still runs.
+        """
+        if call is None:
+            return await handle(accept_without_key)
+        known = await self._answer_of(call, rebuild)
+        if known is not None:
+            return known
+        is_accepted = False
+
+        async def accept(tx: Connection, resource_id: str, answer: Answer | None = None) -> None:
+            nonlocal is_accepted
+            sealed = self._sealed(answer) if answer else None
+            if not await store.begin(
+                tx, call, status=status, resource_id=resource_id, answer=sealed
+            ):
+                raise KeyInUse
+            is_accepted = True
+
+        answer = await handle(accept)
+        if not is_accepted:
+            # Nothing had to be done: perhaps a request with this very key was faster.
+            return await self._answer_of(call, rebuild) or answer
+        async with self._database.transaction() as tx:
+            await store.finish(tx, call)
+        return answer
+
+    async def claiming(self, call: Call | None, handle: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Note the request, run `handle`, and store its answer.
+
+        If the process dies between the two, a retry runs it again. So it must not matter if it runs
+        twice.
+
+        Raises:
+            InvalidInput: the key was used for another body.
+            KeyInUse: the first request with it still runs.
+        """
+        if call is None:
+            return await handle()
+        known = await self._answer_of(call, None)
+        if known is not None:
+            return known
+        async with self._database.transaction() as tx:
+            if not await store.begin(tx, call):
+                raise KeyInUse
+        try:
+            answer = await handle()
+        except Exception:
+            async with self._database.transaction() as tx:
+                await store.forget(tx, call)
+            raise
+        async with self._database.transaction() as tx:
+            await store.finish(tx, call, status=answer.status, answer=self._sealed(answer))
+        return answer
+
+    async def _answer_of(self, call: Call, rebuild: Rebuild | None) -> Answer | None:
+        async with self._database.transaction() as tx:
+            request = await store.find(tx, call)
+        if request is None:
+            return None
+        if request.body_hash != call.body_hash:
+            raise InvalidInput(
+                "This Idempotency-Key was used with another body; use a new key.",
+                code=ErrorCode.IDEMPOTENCY_KEY_REUSED,
+                parameter=HEADER,
+            )
+        if request.is_running:
+            raise KeyInUse
+        if request.answer is not None:
+            return self._opened(request.answer)
+        if request.status is None or request.resource_id is None or rebuild is None:
+            return None
+        return replace(await rebuild(request.resource_id, request.status), is_replayed=True)
+
+    def _sealed(self, answer: Answer) -> bytes:
+        parts = [answer.status, answer.body, dict(answer.headers)]
+        return self._cipher.encrypt(json.dumps(parts))
+
+    def _opened(self, sealed: bytes) -> Answer:
+        status, body, headers = json.loads(self._cipher.decrypt(sealed))
+        return Answer(status, body, headers, is_replayed=True)
