@@ -204,10 +204,11 @@ async def adopt(id: IdDep, services: ServicesDep, call: CallDep) -> JSONResponse
     Cloudflare to match the options stored here.
     """
 
-    async def take_over() -> Answer:
-        return await _answer(services, await services.operator_actions.adopt(id), 200)
+    async def take_over(accept: Accept) -> Answer:
+        adopted = await services.operator_actions.adopt(id, accept=accept)
+        return await _answer(services, adopted, 200)
 
-    return respond(await services.idempotency.claiming(call, take_over))
+    return await _accepting(services, call, 200, take_over)
 
 
 @router.post(
@@ -221,10 +222,11 @@ async def adopt(id: IdDep, services: ServicesDep, call: CallDep) -> JSONResponse
 async def release(id: IdDep, services: ServicesDep, call: CallDep) -> JSONResponse:  # noqa: A002
     """Let another tenant add the name once Cloudflare removed it, wherever its DNS points."""
 
-    async def free() -> Answer:
-        return await _answer(services, await services.operator_actions.release(id), 202)
+    async def free(accept: Accept) -> Answer:
+        released = await services.operator_actions.release(id, accept=accept)
+        return await _answer(services, released, 202)
 
-    return respond(await services.idempotency.claiming(call, free))
+    return await _accepting(services, call, 202, free)
 
 
 @router.get(

@@ -6,6 +6,7 @@ undecoded.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
 from types import SimpleNamespace
@@ -47,24 +48,33 @@ class HotReads:
             return
         scope["route"] = _ROUTE
         try:
-            response = await self._get_custom_hostname(scope, record_id)
+            response = await self._get_custom_hostname(scope, receive, record_id)
         except NameplateError as error:
             response = problem_of(error)
         await response(scope, receive, send)
 
-    async def _get_custom_hostname(self, scope: Scope, record_id: str) -> ASGIApp:
+    async def _get_custom_hostname(self, scope: Scope, receive: Receive, record_id: str) -> ASGIApp:
         authorization = if_none_match = None
         for name, value in scope["headers"]:
             if name == b"authorization":
                 authorization = value.decode("latin-1")
             elif name == b"if-none-match":
                 if_none_match = value.decode("latin-1")
-        await authenticate(self._services, authorization, KeyScope.READ, address=address_of(scope))
+        authenticated = partial(
+            authenticate,
+            self._services,
+            authorization,
+            KeyScope.READ,
+            address=address_of(scope),
+        )
+        await authenticated()
         seconds = seconds_to_wait(scope["query_string"]) if scope["query_string"] else 0
         found = ID.fullmatch(record_id)
         row = await read_document(self._services.database, record_id) if found else None
         if row is not None and seconds:
-            row = await self._changed(row, record_id, if_none_match, seconds)
+            row = await self._changed(
+                row, record_id, if_none_match, seconds, receive, authenticated
+            )
         if row is None:
             raise NotFound("Custom hostname not found.")
         document, revision, sequence, view, due_at, reason = row
@@ -78,7 +88,13 @@ class HotReads:
         return _Json(f'{document[:-1]},"queue":null,"next_check_at":{due}}}', etag)
 
     async def _changed(
-        self, before: DocumentRow, record_id: str, if_none_match: str | None, seconds: int
+        self,
+        before: DocumentRow,
+        record_id: str,
+        if_none_match: str | None,
+        seconds: int,
+        receive: Receive,
+        authenticated: Callable[[], Awaitable[object]],
     ) -> DocumentRow | None:
         """Wait until the document differs from what the caller has, or from `before`."""
         known = _etag_of(before) if if_none_match is None else if_none_match
@@ -88,8 +104,13 @@ class HotReads:
 
         if is_changed(before):
             return before
-        read = partial(read_document, self._services.database, record_id)
-        return await self._long_polls.until(is_changed, read, seconds)
+
+        async def read() -> DocumentRow | None:
+            # The key may be revoked while its caller waits.
+            await authenticated()
+            return await read_document(self._services.database, record_id)
+
+        return await self._long_polls.until(is_changed, read, seconds, receive)
 
 
 def _etag_of(row: DocumentRow) -> str:

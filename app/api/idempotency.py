@@ -63,7 +63,7 @@ def _hash(body: bytes) -> bytes:
     """Hash a body as canonical JSON: spaces and the order of members do not count."""
     try:
         text = json.dumps(json.loads(body), sort_keys=True, separators=(",", ":"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return hashlib.sha256(body).digest()
     return hashlib.sha256(text.encode()).digest()
 

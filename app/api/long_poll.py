@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import ClassVar, TypeVar
 from urllib.parse import parse_qsl
 
+from starlette.types import Receive
+
 from app.domain.errors import ErrorCode, InvalidInput, NameplateError
 
 MOST_SECONDS = 60
@@ -66,8 +68,11 @@ class LongPolls:
         is_changed: Callable[[T], bool],
         read: Callable[[], Awaitable[T]],
         seconds: int,
+        receive: Receive,
     ) -> T:
-        """Read until the row is changed, or the time is over; give the row that was read last.
+        """Read until the row is changed, the time is over, or the caller has gone.
+
+        Gives the row that was read last.
 
         Raises:
             TooManyWaiting: this process holds as many requests as it may.
@@ -75,13 +80,20 @@ class LongPolls:
         if self._waiting >= MOST_WAITING:
             raise TooManyWaiting(f"{MOST_WAITING} requests wait already; try again later.")
         self._waiting += 1
+        gone = asyncio.create_task(_until_disconnected(receive))
         try:
             ends = asyncio.get_running_loop().time() + seconds
             while True:
                 row = await read()
                 left = ends - asyncio.get_running_loop().time()
-                if is_changed(row) or left <= 0:
+                if is_changed(row) or left <= 0 or gone.done():
                     return row
-                await asyncio.sleep(min(READ_SECONDS, left))
+                await asyncio.wait({gone}, timeout=min(READ_SECONDS, left))
         finally:
             self._waiting -= 1
+            gone.cancel()
+
+
+async def _until_disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

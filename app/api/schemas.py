@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
@@ -465,6 +465,16 @@ class RemovedOut(BaseModel):
     has_more: bool = Field(description="Whether the tenant has more; repeat the request.")
 
 
+def _in_utc(instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be in the years 1 to 9999, as UTC") from None
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
+
 class HostnameQuery(BaseModel):
     """Which hostnames a list has."""
 
@@ -491,12 +501,12 @@ class HostnameQuery(BaseModel):
     waiting_on: WaitingOn | None = Field(
         default=None, description="Only hostnames that wait for this party."
     )
-    created_after: AwareDatetime | None = Field(
+    created_after: Instant | None = Field(
         default=None,
         description="Only hostnames created at this instant or later, such as "
         "`2026-11-26T12:00:00Z`.",
     )
-    created_before: AwareDatetime | None = Field(
+    created_before: Instant | None = Field(
         default=None, description="Only hostnames created before this instant."
     )
     cursor: str | None = Field(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -20,9 +21,11 @@ from app.api.zone_schemas import (
     ZoneResumeIn,
     ZoneSetUp,
 )
+from app.bootstrap import Services
 from app.domain.rate_limit import Lane
 from app.domain.zone import Zone
-from app.services.idempotency import Answer
+from app.persistence.idempotency import Call
+from app.services.idempotency import Accept, Answer
 from app.services.rate_limiter import BudgetUsage
 from app.services.zones import Part, ZoneReport
 
@@ -108,10 +111,11 @@ async def pause(
     """Make no calls to Cloudflare, and draw no conclusions, until the zone is resumed."""
     detail = wanted.detail if wanted else None
 
-    async def stop() -> Answer:
-        return Answer(200, _shown(await services.pauses.pause_by_operator(id, detail=detail)))
+    async def stop(accept: Accept) -> Answer:
+        paused = await services.pauses.pause_by_operator(id, detail=detail, accept=accept)
+        return Answer(200, _shown(paused))
 
-    return respond(await services.idempotency.claiming(call, stop))
+    return await _accepting(services, call, stop)
 
 
 @router.post(
@@ -128,13 +132,25 @@ async def resume(
     wanted: ZoneResumeIn | None = None,
 ) -> JSONResponse:
     """Resume work. What fell due during the pause is spread over at most one hour."""
-    accept = wanted.accept_regressions if wanted else False
+    accept_regressions = wanted.accept_regressions if wanted else False
 
-    async def go_on() -> Answer:
-        resumed = await services.pauses.resume(id, accept_regressions=accept)
+    async def go_on(accept: Accept) -> Answer:
+        resumed = await services.pauses.resume(
+            id, accept_regressions=accept_regressions, accept=accept
+        )
         return Answer(200, _shown(resumed))
 
-    return respond(await services.idempotency.claiming(call, go_on))
+    return await _accepting(services, call, go_on)
+
+
+async def _accepting(
+    services: Services, call: Call | None, handle: Callable[[Accept], Awaitable[Answer]]
+) -> JSONResponse:
+    async def rebuild(zone_id: str, status: int) -> Answer:
+        zone = next(each for each in await services.zones.list() if each.id == zone_id)
+        return Answer(status, _shown(zone))
+
+    return respond(await services.idempotency.accepting(call, 200, handle, rebuild))
 
 
 def _shown(zone: Zone) -> dict[str, Any]:

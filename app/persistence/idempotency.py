@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, literal, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, delete, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.persistence.database import NOW, Connection, in_seconds
@@ -56,18 +56,20 @@ async def begin(
     status: int | None = None,
     resource_id: str | None = None,
     answer: bytes | None = None,
-) -> bool:
-    """Note a request that runs from now on; False if another one has the key.
+) -> datetime | None:
+    """Note a request that runs from now on; None if another one has the key.
 
-    A request that was never accepted, and whose lease is over, has it no longer.
+    A request that was never accepted, and whose lease is over, has it no longer. Gives the end of
+    the lease, which `finish` and `forget` ask for. With an `answer` the request has ended.
     """
+    lease = NOW if answer is not None else NOW + in_seconds(LEASE_SECONDS)
     values = {
         "body_hash": call.body_hash,
         "status": status,
         "resource_id": resource_id,
         "answer": answer,
         "created_at": NOW,
-        "leased_until": NOW + in_seconds(LEASE_SECONDS),
+        "leased_until": lease,
     }
     mine = {"api_key_id": call.api_key_id, "key": call.key, "method": call.method}
     free = or_(_OLD, and_(_c.status.is_(None), _c.leased_until <= NOW))
@@ -77,25 +79,30 @@ async def begin(
         .on_conflict_do_update(
             index_elements=["api_key_id", "key", "method", "path"], set_=values, where=free
         )
-        .returning(literal(1))
+        .returning(_c.leased_until)
     )
-    return row.first() is not None
+    lease_end: datetime | None = row.scalar_one_or_none()
+    return lease_end
 
 
 async def finish(
-    tx: Connection, call: Call, *, status: int | None = None, answer: bytes | None = None
+    tx: Connection,
+    call: Call,
+    lease: datetime,
+    *,
+    status: int | None = None,
+    answer: bytes | None = None,
 ) -> None:
-    """Note that the request has ended, and its status and answer if they are given."""
+    """Note that the request of this lease has ended; its status and answer if they are given."""
     given = {"status": status, "answer": answer}
     values = {name: value for name, value in given.items() if value is not None}
-    await tx.execute(
-        update(idempotent_requests).where(_of(call)).values(leased_until=NOW, **values)
-    )
+    mine = _of(call) & (_c.leased_until == lease)
+    await tx.execute(update(idempotent_requests).where(mine).values(leased_until=NOW, **values))
 
 
-async def forget(tx: Connection, call: Call) -> None:
-    """Forget a request that was refused: nothing was accepted."""
-    await tx.execute(delete(idempotent_requests).where(_of(call), _c.status.is_(None)))
+async def forget(tx: Connection, call: Call, lease: datetime) -> None:
+    """Forget the request of this lease: it was refused."""
+    await tx.execute(delete(idempotent_requests).where(_of(call), _c.leased_until == lease))
 
 
 async def prune(tx: Connection, *, limit: int) -> dict[str, int]:

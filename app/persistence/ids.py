@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
 from ulid import ULID
@@ -16,6 +17,11 @@ class Prefix(StrEnum):
     ENDPOINT = "we"
     DELIVERY = "dlv"
     API_KEY = "key"
+
+
+def least_id(instant: datetime) -> str:
+    """Return the least id of a custom hostname that could have been made at this instant."""
+    return f"{Prefix.CUSTOM_HOSTNAME}_{str(ULID.from_datetime(instant))[:10]}".lower()
 
 
 def new_id(prefix: Prefix) -> str:

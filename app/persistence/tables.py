@@ -173,6 +173,7 @@ custom_hostnames = Table(
     Index("ix_custom_hostnames_hostname", "hostname", "id"),
     Index("ix_custom_hostnames_reason", "reason", "id"),
     Index("ix_custom_hostnames_waiting_on", "waiting_on", "id"),
+    Index("ix_custom_hostnames_zone", "zone_id", "id"),
     Index("ix_custom_hostnames_created", "created_at"),
     Index("ix_custom_hostnames_prunable", "deleted_at", postgresql_where=PRUNABLE),
 )

@@ -146,7 +146,7 @@ class CustomHostnames:
             # A repeated or hopeless request asks no DNS and takes no lock. `_insert` decides.
             held, _ = await find_conflicts(tx, hostname, wanted.tenant, policy=self._policy)
         if held is not None:
-            return await self._repeated(held, wanted, zone), False
+            return self._repeated(held, wanted, zone), False
         # DNS may be asked here, so no transaction is open.
         ground = await self._validator.ground(hostname, wanted.plan, zone)
         insert = partial(
@@ -161,7 +161,7 @@ class CustomHostnames:
                     "the name now."
                 )
             if not is_new:
-                return await self._repeated(record, wanted, zone), False
+                return self._repeated(record, wanted, zone), False
             TRANSITIONS.labels("none", str(record.state)).inc()
             self._checkpoint("accepted")
             now = record.created_at
@@ -199,7 +199,9 @@ class CustomHostnames:
         async with self._database.transaction() as tx:
             if wanted.zone_id is not None:
                 zone = await get_zone(tx, wanted.zone_id)
-                wanted = replace(wanted, zone_id=zone.id if zone else wanted.zone_id)
+                if zone is None:
+                    return []
+                wanted = replace(wanted, zone_id=zone.id)
             rows = await store.list_documents(tx, wanted, after=after, limit=limit)
         return [add_moment(row["document"], next_check_at=row["due_at"]) for row in rows]
 
@@ -368,14 +370,10 @@ class CustomHostnames:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
-    async def _repeated(
-        self, record: CustomHostname, wanted: Registration, zone: Zone
-    ) -> CustomHostname:
+    def _repeated(self, record: CustomHostname, wanted: Registration, zone: Zone) -> CustomHostname:
         """Give the record, unless the request says something else than what it has."""
-        async with self._database.transaction() as tx:
-            own = await zone_of(tx, record)
-        differing = self._validator.differences(record, wanted.options, own)
-        if "zone" in wanted.options and zone.id != own.id:
+        differing = self._validator.differences(record, wanted.options)
+        if "zone" in wanted.options and zone.id != record.zone.id:
             differing.append("/zone")
         if differing:
             raise AlreadyExists(record.hostname.name, record.id, differing)

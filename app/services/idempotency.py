@@ -1,18 +1,26 @@
 """Run a request with an Idempotency-Key once, and give its repetitions the same answer.
 
-A hostname's request is noted in the transaction that accepts it, so a crash leaves either both or
-neither. Its answer is rebuilt from the hostname. Other answers are stored, encrypted, because some
-of them hold a secret. Refusals are not stored.
+A request is noted in the transaction that accepts it, so a crash leaves either both or neither. Its
+answer is rebuilt from the resource. The answer that holds a secret is stored, encrypted. Refusals
+are not stored.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, ClassVar
 
-from app.domain.errors import Conflict, ErrorCode, InvalidInput
+from app.domain.errors import (
+    Conflict,
+    DatabaseUnavailable,
+    ErrorCode,
+    InvalidInput,
+    NameplateError,
+)
 from app.persistence import idempotency as store
 from app.persistence.database import Connection, Database
 from app.persistence.idempotency import Call
@@ -77,30 +85,44 @@ class Idempotency:
         known = await self._answer_of(call, rebuild)
         if known is not None:
             return known
-        is_accepted = False
+        lease: datetime | None = None
 
         async def accept(tx: Connection, resource_id: str, answer: Answer | None = None) -> None:
-            nonlocal is_accepted
+            nonlocal lease
             sealed = self._sealed(answer) if answer else None
-            if not await store.begin(
+            lease = await store.begin(
                 tx, call, status=status, resource_id=resource_id, answer=sealed
-            ):
+            )
+            if lease is None:
                 raise KeyInUse
-            is_accepted = True
 
-        answer = await handle(accept)
-        if not is_accepted:
-            # Nothing had to be done: perhaps a request with this very key was faster.
-            return await self._answer_of(call, rebuild) or answer
+        try:
+            answer = await handle(accept)
+        except NameplateError:
+            # Perhaps a request with this very key was faster, and is why this one was refused.
+            known = await self._answer_of(call, rebuild)
+            if known is not None:
+                return known
+            raise
+        if lease is not None:
+            await self._end(call, lease)
+            return answer
+        # Nothing had to be done: it exists already, perhaps by a request with this very key.
+        known = await self._answer_of(call, rebuild)
+        if known is not None:
+            return known
         async with self._database.transaction() as tx:
-            await store.finish(tx, call)
+            lease = await store.begin(
+                tx, call, status=answer.status, resource_id=str(answer.body["id"])
+            )
+        if lease is not None:
+            await self._end(call, lease)
         return answer
 
     async def claiming(self, call: Call | None, handle: Callable[[], Awaitable[Answer]]) -> Answer:
         """Note the request, run `handle`, and store its answer.
 
-        If the process dies between the two, a retry runs it again. So it must not matter if it runs
-        twice.
+        If the process dies meanwhile, a retry runs it again: twice must be as good as once.
 
         Raises:
             InvalidInput: the key was used for another body.
@@ -112,17 +134,25 @@ class Idempotency:
         if known is not None:
             return known
         async with self._database.transaction() as tx:
-            if not await store.begin(tx, call):
-                raise KeyInUse
+            lease = await store.begin(tx, call)
+        if lease is None:
+            raise KeyInUse
         try:
             answer = await handle()
         except Exception:
-            async with self._database.transaction() as tx:
-                await store.forget(tx, call)
+            with suppress(DatabaseUnavailable):
+                async with self._database.transaction() as tx:
+                    await store.forget(tx, call, lease)
             raise
-        async with self._database.transaction() as tx:
-            await store.finish(tx, call, status=answer.status, answer=self._sealed(answer))
+        await self._end(call, lease, answer)
         return answer
+
+    async def _end(self, call: Call, lease: datetime, answer: Answer | None = None) -> None:
+        """Let repetitions have the answer at once, and not only when the lease is over."""
+        status, sealed = (answer.status, self._sealed(answer)) if answer else (None, None)
+        with suppress(DatabaseUnavailable):
+            async with self._database.transaction() as tx:
+                await store.finish(tx, call, lease, status=status, answer=sealed)
 
     async def _answer_of(self, call: Call, rebuild: Rebuild | None) -> Answer | None:
         async with self._database.transaction() as tx:

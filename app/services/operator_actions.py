@@ -21,6 +21,7 @@ from app.persistence import call_queue, leases
 from app.persistence import custom_hostnames as store
 from app.persistence.clock import read_now
 from app.persistence.database import Connection, Database
+from app.services.idempotency import Accept, accept_without_key
 from app.services.loading import load, load_for_update, reclaim_name, refuse_leaving
 
 UNKNOWN_SPEC = ObjectSpec(method="unknown")
@@ -45,7 +46,9 @@ class OperatorActions:
             raise NotFound(f"Custom hostname {text[:300]!r} not found.")
         return found
 
-    async def release(self, record_id: str) -> CustomHostname:
+    async def release(
+        self, record_id: str, *, accept: Accept = accept_without_key
+    ) -> CustomHostname:
         """Remove the hostname, and let another tenant have its name once Cloudflare has deleted it.
 
         Its DNS may still point at the CNAME target. The operator decides that this does not matter.
@@ -55,6 +58,7 @@ class OperatorActions:
         """
         async with self._database.transaction() as tx:
             before = await self._locked(tx, record_id)
+            await accept(tx, record_id, None)
             now = await read_now(tx)
             # Where its DNS points no longer matters, so it is not a tombstone.
             released = before.name_released_at or now
@@ -64,7 +68,7 @@ class OperatorActions:
                 await call_queue.leave(tx, [record_id])
             return await self._save(tx, before, freed)
 
-    async def adopt(self, record_id: str) -> CustomHostname:
+    async def adopt(self, record_id: str, *, accept: Accept = accept_without_key) -> CustomHostname:
         """Treat the zone's custom hostname of this name as one that was created here.
 
         Raises:
@@ -80,6 +84,7 @@ class OperatorActions:
                     "Only a hostname that failed with `already_in_zone` can be adopted.",
                     code=ErrorCode.NOTHING_TO_ADOPT,
                 )
+            await accept(tx, record_id, None)
             now = await read_now(tx)
             adopting = replace(
                 # Whichever record has the name by now also has its object.

@@ -22,6 +22,7 @@ from app.domain.option_rules import (
     is_at_cloudflare,
     parse_plan,
     patched_options,
+    settle,
     spell_names,
     takes_cname,
     validate_options,
@@ -138,22 +139,23 @@ class OptionValidator:
         ]
         return choices[0]
 
-    def differences(
-        self, record: CustomHostname, requested: Mapping[str, Any], zone: Zone
-    ) -> list[str]:
+    def differences(self, record: CustomHostname, requested: Mapping[str, Any]) -> list[str]:
         """Return the fields of a repeated request, as JSON pointers, that differ from the record.
 
         What the request leaves out does not differ, whatever was changed since.
 
         Raises:
-            InvalidInput: the request cannot work.
+            InvalidInput: plan or options are not well-formed.
         """
         # Without a plan, a request takes the default, which a record need not keep.
         named = {k: v for k, v in requested.items() if k != "plan" or v is not None}
         current = ChosenOptions(record.plan, record.hostname, record.options)
-        choice = self._check(patched_options(current, named), zone)
+        # In the form that is stored, but not validated: what is stored may not be accepted today.
+        choice = settle(spell_names(patched_options(current, named), self._public_suffix))
         before, after = _values(current), _values(choice)
-        differing = [f"/{name}" for name, value in after.items() if value != before[name]]
+        differing = [
+            f"/{name}" for name, value in after.items() if name in named and value != before[name]
+        ]
         if "metadata" in requested and (requested["metadata"] or {}) != record.metadata:
             differing.append("/metadata")
         return differing

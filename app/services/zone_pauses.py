@@ -35,6 +35,7 @@ from app.persistence.events import insert_zone_event
 from app.persistence.ids import Prefix, new_id
 from app.persistence.pause_spreading import count_overdue, jitter_overdue, lock_for_resume
 from app.persistence.wakeups import Channel, notify
+from app.services.idempotency import Accept, accept_without_key
 
 BREAKER_OFF_FOR = timedelta(hours=2)
 """How long an operator's `accept_regressions` holds: longer than resumed checks are spread over."""
@@ -60,7 +61,9 @@ class Pauses:
         async with self._database.transaction() as tx:
             return await pause_zone(tx, zone_id, reason, detail=detail)
 
-    async def pause_by_operator(self, zone_id: str, *, detail: str | None) -> Zone:
+    async def pause_by_operator(
+        self, zone_id: str, *, detail: str | None, accept: Accept = accept_without_key
+    ) -> Zone:
         """Pause it until an operator resumes it. This replaces a pause that would end by itself.
 
         Raises:
@@ -73,9 +76,16 @@ class Pauses:
                 raise Conflict(
                     "The zone is paused already; resume it first.", code=ErrorCode.ZONE_PAUSED
                 )
+            await accept(tx, zone.id, None)
             return await _named(tx, zone.id)
 
-    async def resume(self, zone_id: str, *, accept_regressions: bool = False) -> Zone:
+    async def resume(
+        self,
+        zone_id: str,
+        *,
+        accept_regressions: bool = False,
+        accept: Accept = accept_without_key,
+    ) -> Zone:
         """Resume work: at once for what callers wait for; the rest of what is due is spread out.
 
         With `accept_regressions` the breaker stays off until every name was checked again, so that
@@ -90,13 +100,20 @@ class Pauses:
         async with self._database.transaction() as tx:
             zone = await _named(tx, zone_id)
         if not await self.resume_zone(
-            zone, accept_regressions=accept_regressions, within=RESUME_SECONDS
+            zone, accept_regressions=accept_regressions, within=RESUME_SECONDS, accept=accept
         ):
             raise Conflict("The zone is not paused.", code=ErrorCode.ZONE_NOT_PAUSED)
         async with self._database.transaction() as tx:
             return await _named(tx, zone.id)
 
-    async def resume_zone(self, zone: Zone, *, accept_regressions: bool, within: float) -> bool:
+    async def resume_zone(
+        self,
+        zone: Zone,
+        *,
+        accept_regressions: bool,
+        within: float,
+        accept: Accept = accept_without_key,
+    ) -> bool:
         """Begin to resume from the pause that `zone` was read with; False if it has another by now.
 
         Works for `within` seconds; the zone monitor does the rest. A second call goes on where the
@@ -108,6 +125,7 @@ class Pauses:
         async with self._database.transaction() as tx:
             if not await store.begin_resume(tx, zone.id, pause, accepts=accept_regressions):
                 return False
+            await accept(tx, zone.id, None)
         await self.continue_resume(zone.id, within=within)
         return True
 

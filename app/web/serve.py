@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -53,6 +54,16 @@ def bind(host: str, port: int, what: str, *, option: str = "--port") -> socket.s
     return sock
 
 
+def mapped(prefixes: Sequence[str]) -> list[str]:
+    """Return IPv4 prefixes as a socket that listens on IPv6 sees them, `::ffff:10.0.0.0/104`."""
+    networks = [ipaddress.ip_network(prefix) for prefix in prefixes]
+    return [
+        f"::ffff:{network.network_address}/{96 + network.prefixlen}"
+        for network in networks
+        if network.version == 4  # noqa: PLR2004
+    ]
+
+
 async def serve(
     app: ASGIApp,
     sock: socket.socket,
@@ -70,7 +81,7 @@ async def serve(
         app,
         lifespan="off",
         proxy_headers=bool(trusted_proxies),
-        forwarded_allow_ips=list(trusted_proxies),
+        forwarded_allow_ips=[*trusted_proxies, *mapped(trusted_proxies)],
         ws="none",
         log_config=None,
         access_log=False,

@@ -18,6 +18,7 @@ INDEXES = {
     "ix_custom_hostnames_hostname": ["hostname", "id"],
     "ix_custom_hostnames_reason": ["reason", "id"],
     "ix_custom_hostnames_waiting_on": ["waiting_on", "id"],
+    "ix_custom_hostnames_zone": ["zone_id", "id"],
     "ix_custom_hostnames_created": ["created_at"],
 }
 

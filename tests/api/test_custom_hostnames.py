@@ -65,6 +65,11 @@ REPEATED: dict[str, tuple[dict[str, Any], list[str]]] = {
     "other metadata": ({"metadata": {}}, ["/metadata"]),
     "another authority": ({"certificate_authority": "ssl_com"}, ["/certificate_authority"]),
     "any authority": ({"certificate_authority": None}, ["/certificate_authority"]),
+    "a method that its plan replaces": ({"dcv_method": "http"}, []),
+    "plan custom with a method": (
+        {"plan": "custom", "dcv_method": "http"},
+        ["/plan", "/dcv_method"],
+    ),
     "another TLS setting": ({"tls": {"http2": "off"}}, ["/tls"]),
     "several": (
         {"plan": "simple", "metadata": {"shop": 8}, "tls": {"min_tls_version": "1.3"}},
@@ -333,6 +338,7 @@ async def test_a_list_has_what_fits_all_conditions(
         ("waiting_on=godot", "waiting_on"),
         ("created_after=2026-11-26T12:00:00", "created_after"),
         ("created_before=yesterday", "created_before"),
+        ("created_after=0001-01-01T00:00:00%2B14:00", "created_after"),
     ],
 )
 async def test_a_filter_that_cannot_fit_anything_is_refused(

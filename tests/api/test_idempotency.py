@@ -193,3 +193,58 @@ async def test_a_key_that_is_no_key_is_refused(shared_service: Service, key: str
         PATH, json=wanted("odd"), headers=[(b"Idempotency-Key", key.encode())]
     )
     assert (response.status_code, response.json()["code"]) == (422, "idempotency_key_invalid")
+
+
+async def test_a_retry_that_overtakes_nobody_is_not_told_of_its_own_change(
+    shared_service: Service,
+) -> None:
+    hostname = await shared_service.create("overlap.once-tea.com", "once")
+    path = f"{PATH}/{hostname['id']}"
+    etag = (await shared_service.http.get(path)).headers["etag"]
+    headers = {"Idempotency-Key": "overlap-1", "If-Match": etag}
+
+    async def change() -> httpx.Response:
+        body = {"metadata": {"n": 1}}
+        return await shared_service.http.patch(path, json=body, headers=headers)
+
+    # Both have looked the key up by the time that the row is free.
+    lock = shared_service.sql.transaction()
+    await lock.start()
+    await shared_service.sql.execute(
+        "SELECT FROM schedules WHERE custom_hostname_id = $1 FOR UPDATE", hostname["id"]
+    )
+    both = [asyncio.create_task(change()) for _ in range(2)]
+    await asyncio.sleep(1)
+    await lock.rollback()
+    answers = [await each for each in both]
+    # The slower one finds the revision changed: by the faster one, which has the same key.
+    assert {each.status_code for each in answers} <= {200, 409}, [each.text for each in answers]
+    assert 200 in {each.status_code for each in answers}
+    again = await change()
+    assert (again.status_code, again.headers["idempotent-replayed"]) == (200, "true")
+    assert again.json()["revision"] == hostname["revision"] + 1
+
+
+async def test_a_key_for_a_hostname_that_existed_is_noted_too(shared_service: Service) -> None:
+    hostname = await shared_service.create("held.once-tea.com", "once")
+    first = await post(shared_service, "held-1", wanted("held"))
+    assert (first.status_code, first.json()["id"]) == (200, hostname["id"])
+    other = await post(shared_service, "held-1", {**wanted("held"), "metadata": {"n": 1}})
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    await shared_service.http.delete(f"{PATH}/{hostname['id']}")
+    again = await post(shared_service, "held-1", wanted("held"))
+    assert (again.status_code, again.json()["id"]) == (200, hostname["id"])
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b"not json", b"\xff"])
+async def test_a_body_that_no_route_reads_may_be_anything(
+    shared_service: Service, body: bytes
+) -> None:
+    hostname = await shared_service.create(f"odd-{len(body)}.once-tea.com", "once")
+    path = f"{PATH}/{hostname['id']}/refresh"
+    for _ in range(2):
+        response = await shared_service.http.post(
+            path, content=body, headers={"Idempotency-Key": f"odd-{len(body)}"}
+        )
+        assert response.status_code == 200
+    assert response.headers["idempotent-replayed"] == "true"

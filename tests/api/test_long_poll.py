@@ -7,9 +7,12 @@ import time
 
 import httpx
 import pytest
+from starlette.types import Message
 
 from app.api.long_poll import MOST_WAITING, LongPolls, TooManyWaiting, seconds_to_wait
 from app.domain.errors import InvalidInput
+from app.persistence.database import open_database
+from app.services.api_keys import ApiKeys
 from tests.support import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -103,17 +106,51 @@ async def test_a_process_holds_a_hundred_requests_and_refuses_the_next() -> None
         reads += 1
         return reads
 
+    async def stay() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
+
     async def hold() -> None:
-        await polls.until(lambda _: False, read, 60)
+        await polls.until(lambda _: False, read, 60, stay)
 
     held = [asyncio.create_task(hold()) for _ in range(MOST_WAITING)]
     await asyncio.sleep(0.1)
     with pytest.raises(TooManyWaiting):
-        await polls.until(lambda _: True, read, 60)
+        await polls.until(lambda _: True, read, 60, stay)
     held[0].cancel()
     await asyncio.gather(held[0], return_exceptions=True)
-    assert await polls.until(lambda _: True, read, 60) == MOST_WAITING + 1
+    assert await polls.until(lambda _: True, read, 60, stay) == MOST_WAITING + 1
     for each in held:
         each.cancel()
     await asyncio.gather(*held, return_exceptions=True)
     assert reads == MOST_WAITING + 1
+
+
+async def test_a_caller_that_has_gone_is_waited_for_no_longer() -> None:
+    polls, messages = LongPolls(), iter(["http.request", "http.disconnect"])
+
+    async def leave() -> Message:
+        return {"type": next(messages)}
+
+    async def read() -> str:
+        return "as it was"
+
+    async with asyncio.timeout(5):
+        assert await polls.until(lambda _: False, read, 60, leave) == "as it was"
+
+
+async def test_a_key_that_is_revoked_meanwhile_is_told_so(shared_service: Service) -> None:
+    hostname = await shared_service.create("revoked.green-tea.com", "green")
+    async with open_database(shared_service.stack.database_url) as database:
+        key, secret = await ApiKeys(database).create(name="waiting", scope="read")
+    waiting = asyncio.create_task(
+        shared_service.http.get(
+            f"{PATH}/{hostname['id']}?wait=60",
+            headers={"Authorization": f"Bearer {secret}"},
+            timeout=60,
+        )
+    )
+    await asyncio.sleep(0.5)
+    await shared_service.sql.execute("UPDATE api_keys SET revoked_at = now() WHERE id = $1", key.id)
+    async with asyncio.timeout(20):
+        assert (await waiting).status_code == 401

@@ -16,7 +16,7 @@ CALL = Call("key_1", "a", "POST", "/v1/custom-hostnames", b"hash")
 
 async def begin(database: Database, call: Call = CALL, *, status: int | None = None) -> bool:
     async with database.transaction() as tx:
-        return await store.begin(tx, call, status=status, resource_id="ch_1")
+        return await store.begin(tx, call, status=status, resource_id="ch_1") is not None
 
 
 async def pass_by(database: Database, **by: float) -> None:

@@ -12,7 +12,12 @@ from sqlalchemy.dialects import postgresql
 from app.domain.custom_hostname import Schedule, State
 from app.domain.errors import FilterTooBroad
 from app.domain.reason import Reason, WaitingOn
-from app.persistence.custom_hostnames import HostnameFilter, documents_page, list_documents
+from app.persistence.custom_hostnames import (
+    HostnameFilter,
+    documents_page,
+    is_served_by_index,
+    list_documents,
+)
 from app.persistence.database import Database
 from tests.support.rows import present_zone, put_hostname
 
@@ -135,7 +140,27 @@ async def test_a_filter_that_fits_too_few_rows_is_refused_after_half_a_second(
     await sql.execute("LOCK TABLE custom_hostnames IN ACCESS EXCLUSIVE MODE")
     with pytest.raises(FilterTooBroad):
         async with database.transaction() as tx:
-            await list_documents(tx, HostnameFilter(), after=None, limit=50)
+            await list_documents(tx, HostnameFilter(zone_id="z", tenant="t"), after=None, limit=50)
     await lock.rollback()
     async with database.transaction() as tx:
         assert await list_documents(tx, HostnameFilter(), after=None, limit=50)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "served"),
+    [
+        (HostnameFilter(), True),
+        (HostnameFilter(hostname="a.shop.com"), True),
+        (HostnameFilter(tenant="t", states=(State.ACTIVE,)), True),
+        (HostnameFilter(zone_id="z"), True),
+        (HostnameFilter(reasons=(Reason.LIVE, Reason.CREATING)), True),
+        (HostnameFilter(waiting_on=WaitingOn.TENANT), True),
+        (HostnameFilter(zone_id="z", states=(State.ACTIVE,)), False),
+        (HostnameFilter(tenant="t", reasons=(Reason.LIVE,)), False),
+        (HostnameFilter(created_before=datetime(2026, 1, 1, tzinfo=UTC)), False),
+    ],
+)
+async def test_only_what_an_index_does_not_serve_may_be_refused(
+    wanted: HostnameFilter, *, served: bool
+) -> None:
+    assert is_served_by_index(wanted) is served

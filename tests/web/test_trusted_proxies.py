@@ -10,9 +10,10 @@ import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app.web.caller import address_of
-from app.web.serve import bind, serve
+from app.web.serve import bind, mapped, serve
 from tests.support import PLAIN
 
 
@@ -69,3 +70,28 @@ async def test_the_caller_is_the_last_address_that_is_no_trusted_proxy(
     async with served(trusted) as http:
         headers = [("X-Forwarded-For", value) for value in forwarded]
         assert (await http.get("/", headers=headers)).text == address
+
+
+async def test_an_ipv4_proxy_is_known_where_the_server_listens_on_ipv6() -> None:
+    # Bound to loopback of IPv6 no IPv4 peer can come, so the middleware is asked directly.
+    seen: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
+        seen.append(address_of(scope))
+
+    trusted = ["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"]
+    middleware = ProxyHeadersMiddleware(app, [*trusted, *mapped(trusted)])  # type: ignore[arg-type]
+    for peer in (
+        "::ffff:10.1.2.3",
+        "::ffff:192.0.2.7",
+        "10.1.2.3",
+        "2001:db8::1",
+        "::ffff:11.0.0.1",
+    ):
+        scope = {
+            "type": "http",
+            "client": (peer, 1),
+            "headers": [(b"x-forwarded-for", b"203.0.113.7")],
+        }
+        await middleware(scope, None, None)  # type: ignore[arg-type]
+    assert seen == [*["203.0.113.7"] * 4, "::ffff:11.0.0.1"]
