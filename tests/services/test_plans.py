@@ -91,6 +91,12 @@ async def test_a_change_of_a_live_name_is_one_call_and_takes_nothing_down(
     shown = response.json()
     assert (shown["state"], shown["serving"]) == ("cname_verified", True)
     assert shown["revision"] == hostname["revision"] + 2
+
+    async def is_sent() -> bool:
+        return bool((await service.calls())["by_route"].get(PATCH, 0) > patches)
+
+    # A worker may have had the hostname when the request came.
+    await service.eventually(is_sent)
     await service.until(hostname["id"], lambda s: bool(s["cloudflare"]["ssl_status"] == "active"))
     assert (await service.calls())["by_route"][PATCH] == patches + 1
     events = [event["to"] for event in await service.events(hostname["id"])]
