@@ -138,15 +138,22 @@ async def test_ten_thousand_tenants_within_an_hour_beside_a_crowd_are_served_as_
     assert len(waited) <= TENANTS * (1 - SHARES[Lane.INTERACTIVE])
 
 
-async def test_tenants_take_turns_whoever_has_more_waiting(database: Database) -> None:
-    names = ["crowd"] * 20 + ["pair"] * 2 + [f"tenant-{number}" for number in range(5)]
+async def without_a_call(
+    database: Database, names: list[str]
+) -> tuple[Office, list[CustomHostname]]:
+    """Give an office whose budget is used up, and a live name for each of these tenants."""
     records = await filled(database, names)
     async with database.transaction() as tx:
         (zone,) = await open_zones(tx)
     rate_limiter = RateLimiter(database, LIMITS)
-    office = Office(database, CallQueue(database, rate_limiter), zone.id)
     for lane in Lane:
         await rate_limiter.acquire(BUDGET, lane, 100)
+    return Office(database, CallQueue(database, rate_limiter), zone.id), records
+
+
+async def test_tenants_take_turns_whoever_has_more_waiting(database: Database) -> None:
+    names = ["crowd"] * 20 + ["pair"] * 2 + [f"tenant-{number}" for number in range(5)]
+    office, records = await without_a_call(database, names)
     for record in records[:-1]:
         await office.come(record, awaited=False)
     while len(office.served) < 1:
@@ -176,13 +183,7 @@ async def test_two_tenants_that_come_again_and_again_do_not_keep_a_third_waiting
     database: Database,
 ) -> None:
     names = ["crowd"] * 20 + ["one", "other"] * 20
-    records = await filled(database, names)
-    async with database.transaction() as tx:
-        (zone,) = await open_zones(tx)
-    rate_limiter = RateLimiter(database, LIMITS)
-    office = Office(database, CallQueue(database, rate_limiter), zone.id)
-    for lane in Lane:
-        await rate_limiter.acquire(BUDGET, lane, 100)
+    office, records = await without_a_call(database, names)
     crowd, coming = records[:20], list(records[20:])
     for record in (*crowd, coming.pop(0), coming.pop(0)):
         await office.come(record, awaited=False)
