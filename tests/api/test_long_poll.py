@@ -45,7 +45,7 @@ async def test_an_answer_comes_with_the_change(shared_service: Service) -> None:
 
 
 async def test_without_a_change_the_answer_comes_after_the_wait(shared_service: Service) -> None:
-    hostname = await shared_service.create("still.green-tea.com", "green")
+    hostname = await shared_service.put_still("still.green-tea.com", "green")
     etag = (await shared_service.http.get(f"{PATH}/{hostname['id']}")).headers["etag"]
     response, seconds = await wait_for(shared_service, hostname["id"], 1)
     assert (response.status_code, response.headers["etag"]) == (200, etag)

@@ -13,9 +13,12 @@ from typing import Any
 import asyncpg
 import httpx
 
+from app.domain.custom_hostname import Schedule
 from app.local.client import StackClient
 from app.local.stack import Stack
+from app.persistence.database import open_database
 from app.persistence.wakeups import Channel
+from tests.support.rows import present_zone, put_hostname
 
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Not used for TLS. Loading the authorities takes longer than many tests."""
@@ -52,6 +55,14 @@ class Service:
         response = await self.http.post("/v1/custom-hostnames", json=body)
         assert response.status_code == 201, response.text
         return dict(response.json())
+
+    async def put_still(self, hostname: str, tenant: str = "tenant") -> dict[str, Any]:
+        """Insert a hostname that no worker ever checks, so that nobody changes it meanwhile."""
+        record_id = f"ch_{hostname.replace('.', '')}"
+        async with open_database(self.stack.database_url) as database:
+            zone = await present_zone(database)
+            await put_hostname(database, zone, record_id, hostname, Schedule(), tenant=tenant)
+        return await self.get(record_id)
 
     async def get(self, hostname_id: str) -> dict[str, Any]:
         response = await self.http.get(f"/v1/custom-hostnames/{hostname_id}")
