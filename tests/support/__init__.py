@@ -17,6 +17,7 @@ from app.domain.custom_hostname import Schedule
 from app.local.client import StackClient
 from app.local.stack import Stack
 from app.persistence.database import open_database
+from app.persistence.ids import Prefix, new_id
 from app.persistence.wakeups import Channel
 from tests.support.rows import present_zone, put_hostname
 
@@ -58,7 +59,7 @@ class Service:
 
     async def put_still(self, hostname: str, tenant: str = "tenant") -> dict[str, Any]:
         """Insert a hostname that no worker ever checks, so that nobody changes it meanwhile."""
-        record_id = f"ch_{hostname.replace('.', '')}"
+        record_id = new_id(Prefix.CUSTOM_HOSTNAME)
         async with open_database(self.stack.database_url) as database:
             zone = await present_zone(database)
             await put_hostname(database, zone, record_id, hostname, Schedule(), tenant=tenant)
