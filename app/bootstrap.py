@@ -34,6 +34,7 @@ from app.services.call_queue import CallQueue
 from app.services.custom_hostnames import CustomHostnames
 from app.services.deliveries import Deliveries
 from app.services.dispatcher import Dispatcher
+from app.services.feed import Feed, Sequencer
 from app.services.idempotency import Idempotency
 from app.services.measuring import Measuring
 from app.services.operator_actions import OperatorActions
@@ -45,6 +46,7 @@ from app.services.reconciler.observe import Observer
 from app.services.reconciler.tick import Checkpoint, Reconciler
 from app.services.resync import Resync
 from app.services.stored_secrets import StoredSecrets
+from app.services.summary import Summaries
 from app.services.webhook_endpoints import WebhookEndpoints
 from app.services.zone_monitor import ZoneMonitor
 from app.services.zone_pauses import Pauses
@@ -77,6 +79,9 @@ class Services:
     resync: Resync
     zone_monitor: ZoneMonitor
     measuring: Measuring
+    feed: Feed
+    sequencer: Sequencer
+    summaries: Summaries
     pruning: Pruning | None
     """None where it is turned off."""
 
@@ -191,6 +196,9 @@ def _assemble(
         resync=Resync(database, cloudflare, cipher, rate_limiter, corroborator, reconciler),
         zone_monitor=ZoneMonitor(database, cloudflare, dns_checker, cipher, rate_limiter, pauses),
         measuring=Measuring(database, rate_limiter),
+        feed=Feed(database),
+        sequencer=Sequencer(database),
+        summaries=Summaries(database, rate_limiter),
         pruning=_pruning(settings, database),
     )
 

@@ -10,8 +10,9 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from app import __version__
-from app.api import custom_hostnames, health, webhook_endpoints, zones
+from app.api import custom_hostnames, events, health, summary, webhook_endpoints, zones
 from app.api.dependencies import KnownQuery
+from app.api.event_stream import Streams
 from app.api.hot import HotReads
 from app.api.openapi import add_openapi
 from app.bootstrap import Services, no_checkpoint, open_services
@@ -28,8 +29,11 @@ DRAIN_SECONDS = 3.0
 """For reconciles that outlived their request; after the server's own grace."""
 
 
-def create_app(services: Services) -> ASGIApp:
-    """Build the application over open services: the front, the hot reads, then FastAPI."""
+def create_app(services: Services, *, stop: asyncio.Event | None = None) -> ASGIApp:
+    """Build the application over open services: the front, the hot reads, then FastAPI.
+
+    Streams end once `stop` is set.
+    """
     app = FastAPI(
         title="Nameplate",
         version=__version__,
@@ -39,7 +43,8 @@ def create_app(services: Services) -> ASGIApp:
         redirect_slashes=False,
     )
     app.state.services = services
-    for module in (custom_hostnames, webhook_endpoints, zones, health):
+    app.state.streams = Streams(services.feed, stop or asyncio.Event())
+    for module in (custom_hostnames, events, summary, webhook_endpoints, zones, health):
         app.include_router(module.router, dependencies=[KnownQuery])
     add_error_handlers(app)
     add_openapi(app)
@@ -65,11 +70,12 @@ async def serve_api(
     async with named as services:
         host, port, *_ = sock.getsockname()
         log.info("api_started", host=host, port=port, version=__version__)
-        await serve(
-            create_app(services),
-            sock,
-            stop,
-            started=started,
-            trusted_proxies=settings.trusted_proxies,
-        )
+        async with services.feed.watching():
+            await serve(
+                create_app(services, stop=stop),
+                sock,
+                stop,
+                started=started,
+                trusted_proxies=settings.trusted_proxies,
+            )
         await services.custom_hostnames.drain(DRAIN_SECONDS)

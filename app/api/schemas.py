@@ -301,6 +301,7 @@ class CustomHostnameOut(_Strict):
 EXAMPLE_EVENT: dict[str, Any] = {
     "id": "evt_01kb2r7m3v4x5y6z7a8b9c0d1e",
     "type": "custom_hostname.active",
+    "subject": "ch_01kb2r7m3v4x5y6z7a8b9c0d1e",
     "sequence": 3,
     "created_at": "2026-11-23T10:02:00+00:00",
     "from": "validating",
@@ -310,7 +311,7 @@ EXAMPLE_EVENT: dict[str, Any] = {
 
 
 class EventOut(_Strict):
-    """An event of one hostname; `sequence` has no gaps."""
+    """An event of one hostname; `sequence` has no gaps within its `subject`, the hostname."""
 
     model_config = ConfigDict(
         extra="forbid", populate_by_name=True, json_schema_extra={"examples": [EXAMPLE_EVENT]}
@@ -318,6 +319,7 @@ class EventOut(_Strict):
 
     id: str
     type: EventType
+    subject: str
     sequence: int
     created_at: datetime
     before: State | None = Field(alias="from")

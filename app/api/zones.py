@@ -92,7 +92,7 @@ async def set_up(
 )
 async def budget(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
     """Return what was spent on what, what is left, and how many wait, without asking Cloudflare."""
-    return JSONResponse(_budget(await services.zones.budget(id)))
+    return JSONResponse(show_budget(await services.zones.budget(id)))
 
 
 @router.post(
@@ -180,7 +180,8 @@ def _pause(zone: Zone) -> dict[str, Any] | None:
     }
 
 
-def _budget(report: BudgetUsage) -> dict[str, Any]:
+def show_budget(report: BudgetUsage) -> dict[str, Any]:
+    """Show a budget as `BudgetOut` describes it."""
     limits = report.limits
     return {
         "name": report.name,

@@ -50,6 +50,8 @@ class ErrorCode(StrEnum):
     NOT_FOUND = auto()
     HTTP_ERROR = auto()
     QUERY_UNKNOWN = auto()
+    FEED_EXPIRED = auto()
+    TOO_MANY_STREAMS = auto()
     FILTER_TOO_BROAD = auto()
     IDEMPOTENCY_KEY_INVALID = auto()
     IDEMPOTENCY_KEY_REUSED = auto()
@@ -249,6 +251,12 @@ class FilterTooBroad(NameplateError):
             "Too few of the hostnames fit this filter to find them in time. Add `tenant`, "
             "`hostname` or `reason`, or leave a condition out."
         )
+
+
+class FeedExpired(NameplateError):
+    """Events that the caller has not read were removed, because their retention is over."""
+
+    code = ErrorCode.FEED_EXPIRED
 
 
 class PreconditionFailed(NameplateError):

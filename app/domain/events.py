@@ -96,6 +96,7 @@ def zone_webhook_body(event: ZoneEvent, *, name: str | None) -> dict[str, Any]:
             "event": {
                 "id": event.id,
                 "type": str(event.type),
+                "subject": event.zone_id,
                 "sequence": event.sequence,
                 "created_at": event.created_at.isoformat(),
                 "from": "open" if is_pause else "paused",
@@ -129,6 +130,7 @@ def event_document(event: Event) -> dict[str, Any]:
     return {
         "id": event.id,
         "type": str(event.type),
+        "subject": event.custom_hostname_id,
         "sequence": event.sequence,
         "created_at": event.created_at.isoformat(),
         "from": str(event.before) if event.before else None,

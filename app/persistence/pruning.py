@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, delete, select, update
 
 from app.persistence.database import NOW, Connection, in_seconds
+from app.persistence.feed import remove_from_feed
 from app.persistence.leases import is_free
 from app.persistence.tables import (
     OWED,
@@ -105,6 +106,7 @@ async def _remove_events(tx: Connection, which: ColumnElement[bool]) -> Counts:
     # By subqueries, not by lists of ids: with many endpoints an event has many deliveries.
     ids = select(events.c.id).where(which)
     sent = select(deliveries.c.id).where(deliveries.c.event_id.in_(ids))
+    await remove_from_feed(tx, ids)
     removed: Counts = {}
     for table, condition in (
         (attempts, attempts.c.delivery_id.in_(sent)),

@@ -12,7 +12,10 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Computed,
+    Date,
+    Double,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     Interval,
@@ -26,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP
 
-SCHEMA_VERSION = 17
+SCHEMA_VERSION = 20
 """The `schema_version` that this code needs. Every migration writes its own number."""
 
 metadata = MetaData(
@@ -61,6 +64,10 @@ EXCEPTIONAL = text(
     "hostname_status IS NOT NULL AND "
     "(hostname_status <> 'active' OR ssl_status IS DISTINCT FROM 'active')"
 )
+UNNUMBERED = text("number IS NULL")
+EMPTY = text("count = 0")
+COUNTED = ("tenant", "zone_id", "state", "reason", "waiting_on")
+"""The columns of a hostname that the summary counts by."""
 
 
 def _instant(name: str, *, required: bool = False) -> Column[object]:
@@ -349,6 +356,79 @@ events = Table(
     UniqueConstraint("zone_id", "sequence"),
     Index("ix_events_created_at", "created_at"),
     CheckConstraint("(custom_hostname_id IS NULL) <> (zone_id IS NULL)", name="one_subject"),
+)
+
+# A trigger on `events` inserts a row for each. A worker numbers the rows once they are committed.
+feed = Table(
+    "feed",
+    metadata,
+    Column("event_id", Text, ForeignKey("events.id", ondelete="CASCADE"), primary_key=True),
+    Column("ordinal", BigInteger, Identity(), nullable=False),
+    Column("number", BigInteger, unique=True),
+    Column("tenant", Text),
+    Column("type", Text, nullable=False),
+    Index("ix_feed_tenant_number", "tenant", "number"),
+    Index("ix_feed_unnumbered", "ordinal", postgresql_where=UNNUMBERED),
+)
+
+feed_head = Table(
+    "feed_head",
+    metadata,
+    _one_row(),
+    Column("number", BigInteger, nullable=False),
+    # The greatest number whose event was removed, because its retention is over.
+    Column("pruned", BigInteger, nullable=False),
+    CheckConstraint("one_row", name="one_row"),
+)
+
+# Triggers on `custom_hostnames` insert into `hostname_changes` and `activations`. A worker folds
+# these rows into the tables below them, which no transition ever locks.
+hostname_changes = Table(
+    "hostname_changes",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    *(Column(name, Text, nullable=False) for name in COUNTED),
+    Column("difference", SmallInteger, nullable=False),
+    Index("ix_hostname_changes_tenant", "tenant"),
+)
+
+# Hostnames that are not deleted. An empty tenant stands for all tenants together.
+hostname_counts = Table(
+    "hostname_counts",
+    metadata,
+    *(Column(name, Text, primary_key=True) for name in COUNTED),
+    Column("count", BigInteger, nullable=False),
+    Index("ix_hostname_counts_empty", "tenant", postgresql_where=EMPTY),
+)
+
+tenant_sizes = Table(
+    "tenant_sizes",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Index("ix_tenant_sizes_count", "count"),
+)
+
+activations = Table(
+    "activations",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("tenant", Text, nullable=False),
+    _instant("activated_at", required=True),
+    # From the creation to the first time in `active`.
+    Column("seconds", Double, nullable=False),
+    Index("ix_activations_tenant", "tenant"),
+)
+
+# An empty tenant stands for all tenants together. The day is a day in UTC.
+activation_histograms = Table(
+    "activation_histograms",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("bucket", SmallInteger, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Index("ix_activation_histograms_day", "day"),
 )
 
 webhook_endpoints = Table(

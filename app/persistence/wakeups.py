@@ -26,6 +26,7 @@ class Channel(StrEnum):
 
     RECONCILE = "nameplate_reconcile"
     DELIVER = "nameplate_deliver"
+    FEED = "nameplate_feed"
 
 
 async def notify(tx: Connection, channel: Channel) -> None:

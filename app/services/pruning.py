@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import partial
 
 from app.metrics import PRUNED
-from app.persistence import idempotency
+from app.persistence import idempotency, summary
 from app.persistence import pruning as store
 from app.persistence.database import Connection, Database
 
@@ -20,6 +20,8 @@ EVERY_SECONDS = 600.0
 """How often to check for old rows while there are none."""
 PAUSE_SECONDS = 1.0
 """The pause after a full batch, because others want Postgres too."""
+KEEP_HISTOGRAMS = timedelta(days=90)
+"""The summary shows the last 30 days."""
 
 
 class Kind(StrEnum):
@@ -29,9 +31,16 @@ class Kind(StrEnum):
     HOSTNAMES = "custom_hostnames"
     SECRETS = "webhook_endpoints"
     REQUESTS = "idempotent_requests"
+    HISTOGRAMS = "activation_histograms"
 
 
-MOST = {Kind.EVENTS: 500, Kind.HOSTNAMES: 50, Kind.SECRETS: 100, Kind.REQUESTS: 500}
+MOST = {
+    Kind.EVENTS: 500,
+    Kind.HOSTNAMES: 50,
+    Kind.SECRETS: 100,
+    Kind.REQUESTS: 500,
+    Kind.HISTOGRAMS: 500,
+}
 """How many rows a transaction removes. Rows that belong to them come on top."""
 
 
@@ -54,6 +63,7 @@ class Pruning:
             Kind.HOSTNAMES: partial(store.prune_hostnames, older_than=keep_deleted),
             Kind.SECRETS: partial(store.prune_secrets, older_than=keep_deleted),
             Kind.REQUESTS: idempotency.prune,
+            Kind.HISTOGRAMS: partial(summary.prune_histograms, older_than=KEEP_HISTOGRAMS),
         }
 
     async def claim(self, limit: int) -> Sequence[Kind]:

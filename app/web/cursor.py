@@ -12,6 +12,8 @@ from app.domain.errors import ErrorCode, InvalidInput
 
 LONGEST_SEQUENCE = 9
 """Digits; a sequence is an integer of 32 bits."""
+LONGEST_NUMBER = 18
+"""Digits; a number of the feed is an integer of 64 bits."""
 _ID = re.compile(r"[a-z0-9_]{1,64}")
 
 
@@ -49,6 +51,23 @@ def decode_sequence(cursor: str | None) -> int:
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > LONGEST_SEQUENCE:
         raise _not_ours()
     return int(cursor)
+
+
+def decode_number(text: str | None, parameter: str) -> int | None:
+    """Decode a number of the feed.
+
+    Raises:
+        InvalidInput: the text is not a number.
+    """
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > LONGEST_NUMBER:
+        raise InvalidInput(
+            "Pass the `number` of an event, or `next_cursor` of the previous page.",
+            code=ErrorCode.CURSOR_INVALID,
+            parameter=parameter,
+        )
+    return int(text)
 
 
 def _not_ours() -> InvalidInput:

@@ -86,9 +86,11 @@ _STATUSES = {
         ErrorCode.EVENT_TYPE_UNKNOWN,
         ErrorCode.SCOPE_UNKNOWN,
     ),
+    HTTPStatus.GONE: (ErrorCode.FEED_EXPIRED,),
     HTTPStatus.TOO_MANY_REQUESTS: (
         ErrorCode.TOO_MANY_FAILED_KEYS,
         ErrorCode.TOO_MANY_WAITING,
+        ErrorCode.TOO_MANY_STREAMS,
     ),
     HTTPStatus.INTERNAL_SERVER_ERROR: (ErrorCode.INTERNAL_ERROR,),
     HTTPStatus.BAD_GATEWAY: (

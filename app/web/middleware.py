@@ -34,6 +34,8 @@ _CACHE_CONTROL = b"cache-control"
 _NOT_STORED = (_CACHE_CONTROL, b"no-store")
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+IS_HEAD = "nameplate.is_head"
+"""In the scope of a HEAD request, which is handled as a GET: an endless body must not begin."""
 NO_ROUTE = "none"
 """The route of a request that matches no route. Its path is the caller's text and must not become a
 label of a metric."""
@@ -55,7 +57,7 @@ class RequestMiddleware:
         exchange = _Request(scope, receive, send)
         if scope["method"] == "HEAD":
             # What answers GET also answers HEAD; the server leaves out the body.
-            exchange.scope = scope = {**scope, "method": "GET"}
+            exchange.scope = scope = {**scope, "method": "GET", IS_HEAD: True}
         # Bound to every log line of this request, and of the reconcile that it starts.
         bound = bind_contextvars(request_id=exchange.request_id)
         try:

@@ -39,6 +39,8 @@ class Work(Generic[T]):
     perform: Callable[[T], Awaitable[None]]
     round_seconds: float = ROUND_SECONDS
     """The time between the starts of two rounds of claims."""
+    poll_seconds: float = POLL_SECONDS
+    """How often to poll without a wake-up."""
     release_claims: Callable[[Sequence[T]], Awaitable[None]] | None = None
 
 
@@ -106,7 +108,7 @@ class Loop(Generic[T]):
         """Start what is due and free. Return the seconds to wait until there may be more."""
         free = self._concurrency - len(self._running)
         if free == 0 or self._stop.is_set():
-            return POLL_SECONDS
+            return self._work.poll_seconds
         claiming = asyncio.ensure_future(self._work.claim(free))
         # A stop must be noticed even if the database does not answer.
         await asyncio.wait({claiming, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -117,7 +119,7 @@ class Loop(Generic[T]):
         self._was_full = len(items) >= free
         self._start(items)
         # After a full batch more may be due; a slot gets free when a task ends.
-        return POLL_SECONDS
+        return self._work.poll_seconds
 
     async def _end_claim(self, claiming: asyncio.Future[Sequence[T]]) -> None:
         """Let the last claim end, and release what it claimed."""

@@ -24,6 +24,8 @@ RESYNC = 2
 ZONES = 4
 SEND_ROUND_SECONDS = 0.05
 """A slot that a delivery frees is filled at once. Deliveries that end together share a claim."""
+SEQUENCE_SECONDS = 0.25
+"""How long an event may wait for its number while there is little to do."""
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +56,7 @@ async def run_worker(
                 (resync_work(services), RESYNC, asyncio.Event()),
                 (zone_work(services), ZONES, asyncio.Event()),
                 (send_work(services), most_sent, owed),
+                (sequence_work(services), 1, asyncio.Event()),
                 (measure_work(services), 1, asyncio.Event()),
             ]
             if services.pruning is not None:
@@ -104,6 +107,17 @@ def send_work(services: Services) -> Work[Delivery]:
         claim=services.deliveries.claim,
         perform=services.deliveries.deliver,
         round_seconds=SEND_ROUND_SECONDS,
+    )
+
+
+def sequence_work(services: Services) -> Work[None]:
+    """Number events for the feed, and fold the counts of the summary."""
+    return Work(
+        name="sequence",
+        claim=services.sequencer.claim,
+        perform=services.sequencer.perform,
+        # No writer wakes it: a NOTIFY in each of their transactions would halve the commits.
+        poll_seconds=SEQUENCE_SECONDS,
     )
 
 

@@ -23,6 +23,7 @@ EVENT = Event(
 DOCUMENT = {
     "id": "event-1",
     "type": "custom_hostname.cname_verified",
+    "subject": "record-1",
     "sequence": 4,
     "created_at": "2026-03-02T12:00:00+00:00",
     "from": "active",

@@ -23,6 +23,12 @@ BIG = (
     "attempts",
     "queued_calls",
     "idempotent_requests",
+    "feed",
+    "hostname_changes",
+    "hostname_counts",
+    "tenant_sizes",
+    "activations",
+    "activation_histograms",
 )
 """Tables that grow with the hostnames, and with time."""
 

@@ -30,6 +30,7 @@ SMALL = {
     "breaker_counts",
     "webhook_endpoints",
     "api_keys",
+    "feed_head",
 }
 
 

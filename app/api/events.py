@@ -1,0 +1,129 @@
+"""`/v1/events`: all events in one order, as a list and as a stream."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from app.api.dependencies import Cursor, Limit, Read, ServicesDep, problems
+from app.api.event_schemas import FeedEventPage
+from app.api.event_stream import EventStream, Streams
+from app.api.schemas import Tenant
+from app.domain.events import EventType, ZoneEventType
+from app.persistence.feed import FeedEntry, FeedFilter
+from app.services.api_keys import Scope
+from app.web.caller import address_of, authenticate
+from app.web.cursor import decode_number
+
+router = APIRouter(prefix="/v1/events", tags=["events"])
+
+TenantFilter = Annotated[Tenant | None, Query(description="Only events of this tenant.")]
+Types = Annotated[
+    list[EventType | ZoneEventType],
+    Query(
+        alias="type",
+        max_length=len(EventType) + len(ZoneEventType),
+        description="Only events of this type; repeat it for several types.",
+    ),
+]
+After = Annotated[
+    str | None,
+    Query(max_length=20, description="Start after the event with this `number`; by default, now."),
+]
+LastEventId = Annotated[
+    str | None,
+    Header(alias="Last-Event-ID", description="The same; browsers send it when they reconnect."),
+]
+STREAM = {
+    "content": {
+        "text/event-stream": {
+            "schema": {"type": "string"},
+            "example": "id: 1042\nevent: custom_hostname.active\ndata: {...}\n\n",
+        }
+    },
+    "description": "Server-sent events: `id` is the event's number, `event` its type, and `data` "
+    "the body that webhooks carry.",
+}
+
+
+@router.get(
+    "",
+    dependencies=[Read],
+    summary="List all events, oldest first",
+    response_model=FeedEventPage,
+    responses=problems(410),
+)
+async def list_page(
+    services: ServicesDep,
+    tenant: TenantFilter = None,
+    types: Types = [],  # noqa: B006 - FastAPI copies it
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> JSONResponse:
+    """Return one page of the feed. `cursor` may also be the `number` of an event.
+
+    To keep a copy in step, note the number of the last event, and continue after it.
+    """
+    page = await services.feed.page(
+        _filter(tenant, types), after=decode_number(cursor, "cursor"), limit=limit
+    )
+    following = None if page.next_after is None else str(page.next_after)
+    return JSONResponse({"data": [_shown(each) for each in page.entries], "next_cursor": following})
+
+
+@router.get(
+    "/stream",
+    dependencies=[Read],
+    summary="Stream events as they happen",
+    response_class=EventStream,
+    responses={200: STREAM, **problems(410)},
+)
+async def stream(
+    request: Request,
+    services: ServicesDep,
+    tenant: TenantFilter = None,
+    types: Types = [],  # noqa: B006 - FastAPI copies it
+    after: After = None,
+    last_event_id: LastEventId = None,
+) -> EventStream:
+    """Send events as server-sent events, with a heartbeat while there are none.
+
+    The stream ends when the process stops or the API key is revoked: connect again, with
+    `Last-Event-ID`, after the time that `retry` gives.
+    """
+    # A browser repeats the URL when it reconnects, so the header is the newer one.
+    parameter = "after" if last_event_id is None else "Last-Event-ID"
+    number = decode_number(after if last_event_id is None else last_event_id, parameter)
+    streams: Streams = request.app.state.streams
+    return streams.open(
+        _filter(tenant, types),
+        after=await services.feed.start_after(number, parameter=parameter),
+        authenticated=partial(
+            authenticate,
+            services,
+            request.headers.get("authorization"),
+            Scope.READ,
+            address=address_of(request.scope),
+        ),
+    )
+
+
+def _filter(tenant: str | None, types: list[EventType | ZoneEventType]) -> FeedFilter:
+    return FeedFilter(tenant=tenant, types=tuple(str(each) for each in types))
+
+
+def _shown(entry: FeedEntry) -> dict[str, Any]:
+    data = json.loads(entry.body)["data"]
+    event = data.pop("event")
+    return {
+        "number": entry.number,
+        **event,
+        "subject": entry.subject,
+        "tenant": entry.tenant,
+        "data": data,
+    }
