@@ -48,6 +48,32 @@ async def test_a_request_that_waits_for_a_change_is_told_that_the_process_ends(
         assert (response.status_code, response.json()["code"]) == (503, "shutting_down")
 
 
+async def test_fifty_streams_end_with_their_process_within_ten_seconds(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with running_processes(tmp_path, database_url) as (processes, service):
+        api = await processes.start("api")
+        began = asyncio.Semaphore(0)
+
+        async def read() -> str:
+            text = ""
+            async with service.http.stream("GET", "/v1/events/stream", timeout=60) as response:
+                async for chunk in response.aiter_text():
+                    began.release()
+                    text += chunk
+            return text
+
+        streams = [asyncio.create_task(read()) for _ in range(50)]
+        async with asyncio.timeout(30):
+            for _ in streams:
+                await began.acquire()
+        stopped = time.monotonic()
+        assert await processes.end(api) == 0
+        assert time.monotonic() - stopped < 10
+        # Each got one `retry` at its beginning, and one as it ended.
+        assert [text.count("retry: ") for text in await asyncio.gather(*streams)] == [2] * 50
+
+
 async def test_a_service_whose_database_sessions_were_all_cut_goes_on(service: Service) -> None:
     first = await service.create("before.cut-cord.com")
     await service.sql.execute(
