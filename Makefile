@@ -6,7 +6,7 @@ PLAN ?= simple
 ROWS ?=
 ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help init demo walk test wheel servers prove bench check format lock clean
+.PHONY: help init demo walk test wheel servers prove bench check openapi format lock clean
 
 help: ## Say what each target does
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -43,13 +43,17 @@ prove: init ## Run the long proofs: kills, the budget in life, a million names (
 bench: init ## Measure the speed promises side by side (ROWS="P1")
 	$(BIN)/python -m benchmarks $(ROWS)
 
-check: init ## Format, lint, types, import contracts, lock files, migrations
+check: init ## Format, lint, types, import contracts, lock files, openapi.json, migrations
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.lock_files
+	$(BIN)/python -m tests.openapi_document --check
 	$(BIN)/pytest -q -n 0 tests/migrations
+
+openapi: init ## Write openapi.json; refuse what would break callers unless CHANGELOG.md says so
+	$(BIN)/python -m tests.openapi_document
 
 format: init ## Put the code into its format and mend what lint can mend
 	$(BIN)/ruff check --fix .

@@ -15,6 +15,7 @@ from app.api.dependencies import KnownQuery
 from app.api.event_stream import Streams
 from app.api.hot import HotReads
 from app.api.openapi import add_openapi
+from app.api.reference import add_reference
 from app.bootstrap import Services, no_checkpoint, open_services
 from app.services.reconciler.tick import Checkpoint
 from app.settings import Settings
@@ -29,11 +30,8 @@ DRAIN_SECONDS = 3.0
 """For reconciles that outlived their request; after the server's own grace."""
 
 
-def create_app(services: Services, *, stop: asyncio.Event | None = None) -> ASGIApp:
-    """Build the application over open services: the front, the hot reads, then FastAPI.
-
-    Streams end once `stop` is set.
-    """
+def new_app() -> FastAPI:
+    """Build the routes and their OpenAPI document, without anything to serve them with."""
     app = FastAPI(
         title="Nameplate",
         version=__version__,
@@ -42,14 +40,24 @@ def create_app(services: Services, *, stop: asyncio.Event | None = None) -> ASGI
         # A redirect would be built from the Host header, and carry the key there.
         redirect_slashes=False,
     )
-    app.state.services = services
-    app.state.streams = Streams(services.feed, stop or asyncio.Event())
     for module in (custom_hostnames, events, summary, webhook_endpoints, zones, health):
         app.include_router(module.router, dependencies=[KnownQuery])
     add_error_handlers(app)
     add_openapi(app)
+    add_reference(app)
     # Now, so that no request waits for it.
     app.openapi()
+    return app
+
+
+def create_app(services: Services, *, stop: asyncio.Event | None = None) -> ASGIApp:
+    """Build the application over open services: the front, the hot reads, then FastAPI.
+
+    Streams end once `stop` is set.
+    """
+    app = new_app()
+    app.state.services = services
+    app.state.streams = Streams(services.feed, stop or asyncio.Event())
     return traced_app(RequestMiddleware(HotReads(app, services)))
 
 
