@@ -8,8 +8,8 @@ are not stored.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar
@@ -66,6 +66,7 @@ class Idempotency:
     def __init__(self, database: Database, cipher: Cipher) -> None:
         self._database = database
         self._cipher = cipher
+        self._running: dict[tuple[str, ...], bytes] = {}
 
     async def accepting(
         self,
@@ -85,6 +86,16 @@ class Idempotency:
         known = await self._answer_of(call, rebuild)
         if known is not None:
             return known
+        with self._alone(call):
+            return await self._accept(call, status, handle, rebuild)
+
+    async def _accept(
+        self,
+        call: Call,
+        status: int,
+        handle: Callable[[Accept], Awaitable[Answer]],
+        rebuild: Rebuild | None,
+    ) -> Answer:
         lease: datetime | None = None
 
         async def accept(tx: Connection, resource_id: str, answer: Answer | None = None) -> None:
@@ -133,6 +144,10 @@ class Idempotency:
         known = await self._answer_of(call, None)
         if known is not None:
             return known
+        with self._alone(call):
+            return await self._claim(call, handle)
+
+    async def _claim(self, call: Call, handle: Callable[[], Awaitable[Answer]]) -> Answer:
         async with self._database.transaction() as tx:
             lease = await store.begin(tx, call)
         if lease is None:
@@ -147,6 +162,28 @@ class Idempotency:
         await self._end(call, lease, answer)
         return answer
 
+    @contextmanager
+    def _alone(self, call: Call) -> Iterator[None]:
+        """Let one request of a key run in this process.
+
+        The database keeps those of other processes apart. Within one, repetitions that come all at
+        once would each hold a connection, only to wait for the first.
+
+        Raises:
+            InvalidInput: the key is used for another body.
+            KeyInUse: the first request with it still runs.
+        """
+        name = (call.api_key_id, call.key, call.method, call.path)
+        running = self._running.get(name)
+        if running is not None:
+            _refuse_other_body(call, running)
+            raise KeyInUse
+        self._running[name] = call.body_hash
+        try:
+            yield
+        finally:
+            del self._running[name]
+
     async def _end(self, call: Call, lease: datetime, answer: Answer | None = None) -> None:
         """Let repetitions have the answer at once, and not only when the lease is over."""
         status, sealed = (answer.status, self._sealed(answer)) if answer else (None, None)
@@ -159,12 +196,7 @@ class Idempotency:
             request = await store.find(tx, call)
         if request is None:
             return None
-        if request.body_hash != call.body_hash:
-            raise InvalidInput(
-                "This Idempotency-Key was used with another body; use a new key.",
-                code=ErrorCode.IDEMPOTENCY_KEY_REUSED,
-                parameter=HEADER,
-            )
+        _refuse_other_body(call, request.body_hash)
         if request.is_running:
             raise KeyInUse
         if request.answer is not None:
@@ -180,3 +212,12 @@ class Idempotency:
     def _opened(self, sealed: bytes) -> Answer:
         status, body, headers = json.loads(self._cipher.decrypt(sealed))
         return Answer(status, body, headers, is_replayed=True)
+
+
+def _refuse_other_body(call: Call, body_hash: bytes) -> None:
+    if body_hash != call.body_hash:
+        raise InvalidInput(
+            "This Idempotency-Key was used with another body; use a new key.",
+            code=ErrorCode.IDEMPOTENCY_KEY_REUSED,
+            parameter=HEADER,
+        )

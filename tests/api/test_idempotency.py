@@ -128,8 +128,7 @@ async def test_many_at_once_make_one_hostname(shared_service: Service) -> None:
     answers = await asyncio.gather(
         *(post(shared_service, "many-1", wanted("many")) for _ in range(40))
     )
-    # A busy machine may have no connection to Postgres in time: that is a 503, to be tried again.
-    assert {each.status_code for each in answers} <= {201, 409, 503}
+    assert {each.status_code for each in answers} <= {201, 409}
     assert {each.json()["code"] for each in answers if each.status_code == 409} <= {
         "idempotency_key_in_use"
     }
