@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import structlog
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from app import __version__
-from app.api import custom_hostnames, health, webhook_endpoints, zones
+from app.api import api_keys, custom_hostnames, health, webhook_endpoints, zones
 from app.api.dependencies import KnownQuery
 from app.api.hot import HotReads
 from app.api.openapi import add_openapi
 from app.bootstrap import Services, no_checkpoint, open_services
+from app.services.api_keys import ApiKeys
 from app.services.reconciler.tick import Checkpoint
 from app.settings import Settings
 from app.tracing.spans import traced_app
@@ -39,7 +42,7 @@ def create_app(services: Services) -> ASGIApp:
         redirect_slashes=False,
     )
     app.state.services = services
-    for module in (custom_hostnames, webhook_endpoints, zones, health):
+    for module in (custom_hostnames, webhook_endpoints, zones, api_keys, health):
         app.include_router(module.router, dependencies=[KnownQuery])
     add_error_handlers(app)
     add_openapi(app)
@@ -65,11 +68,27 @@ async def serve_api(
     async with named as services:
         host, port, *_ = sock.getsockname()
         log.info("api_started", host=host, port=port, version=__version__)
-        await serve(
-            create_app(services),
-            sock,
-            stop,
-            started=started,
-            trusted_proxies=settings.trusted_proxies,
-        )
+        async with _keeping_up(services.api_keys):
+            await serve(
+                create_app(services),
+                sock,
+                stop,
+                started=started,
+                trusted_proxies=settings.trusted_proxies,
+            )
         await services.custom_hostnames.drain(DRAIN_SECONDS)
+
+
+@asynccontextmanager
+async def _keeping_up(api_keys: ApiKeys) -> AsyncIterator[None]:
+    """Follow revocations, and write when keys were used, beside the server."""
+    tasks = [
+        asyncio.create_task(api_keys.follow_revocations(), name="revocations"),
+        asyncio.create_task(api_keys.write_uses_regularly(), name="uses of API keys"),
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -9,6 +9,7 @@ NameplateError
 │   └── HostnameTaken / SiblingDiffers / ProofRequired / StillDeleting
 ├── PreconditionFailed           If-Match names another revision
 ├── Unauthenticated / Forbidden
+│   └── TenantBoundKey               the key is bound to one tenant
 ├── WebhookRefused               the URL may not be called
 ├── NotReady                     a setting does not fit, or the schema is missing
 ├── DatabaseUnavailable          Postgres does not answer
@@ -61,6 +62,7 @@ class ErrorCode(StrEnum):
     TOO_MANY_FAILED_KEYS = auto()
     TOO_MANY_WAITING = auto()
     FORBIDDEN = auto()
+    TENANT_BOUND_KEY = auto()
     HOSTNAME_EMPTY = auto()
     HOSTNAME_IS_URL = auto()
     HOSTNAME_HAS_PORT = auto()
@@ -99,6 +101,8 @@ class ErrorCode(StrEnum):
     HOST_UNRESOLVED = auto()
     EVENT_TYPE_UNKNOWN = auto()
     SCOPE_UNKNOWN = auto()
+    ADMIN_KEY_BOUND = auto()
+    EXPIRY_PAST = auto()
     TOKEN_IS_A_SETTING = auto()
     CLOUDFLARE_UNAUTHORIZED = auto()
     CLOUDFLARE_TOKEN_MALFORMED = auto()
@@ -258,7 +262,7 @@ class PreconditionFailed(NameplateError):
 
 
 class Unauthenticated(NameplateError):
-    """The API key is missing, unknown or revoked."""
+    """The API key is missing, unknown, revoked or expired."""
 
     code = ErrorCode.UNAUTHENTICATED
 
@@ -267,6 +271,22 @@ class Forbidden(NameplateError):
     """The key is valid, but its scope does not reach this far."""
 
     code = ErrorCode.FORBIDDEN
+
+
+class TenantBoundKey(Forbidden):
+    """The key is bound to one tenant, and what was asked for lies outside of what that may do.
+
+    `field` is a JSON pointer into the body, `parameter` a name.
+    """
+
+    code = ErrorCode.TENANT_BOUND_KEY
+
+    def __init__(
+        self, detail: str, *, field: str | None = None, parameter: str | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.field = field
+        self.parameter = parameter
 
 
 class WebhookRefused(NameplateError):

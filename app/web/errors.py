@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -28,7 +29,7 @@ _STATUSES = {
         ErrorCode.BAD_REQUEST,
     ),
     HTTPStatus.UNAUTHORIZED: (ErrorCode.UNAUTHENTICATED,),
-    HTTPStatus.FORBIDDEN: (ErrorCode.FORBIDDEN,),
+    HTTPStatus.FORBIDDEN: (ErrorCode.FORBIDDEN, ErrorCode.TENANT_BOUND_KEY),
     HTTPStatus.NOT_FOUND: (ErrorCode.NOT_FOUND,),
     HTTPStatus.METHOD_NOT_ALLOWED: (ErrorCode.METHOD_NOT_ALLOWED,),
     HTTPStatus.CONFLICT: (
@@ -85,6 +86,8 @@ _STATUSES = {
         ErrorCode.HOST_UNRESOLVED,
         ErrorCode.EVENT_TYPE_UNKNOWN,
         ErrorCode.SCOPE_UNKNOWN,
+        ErrorCode.ADMIN_KEY_BOUND,
+        ErrorCode.EXPIRY_PAST,
     ),
     HTTPStatus.TOO_MANY_REQUESTS: (
         ErrorCode.TOO_MANY_FAILED_KEYS,
@@ -177,7 +180,7 @@ def problem_of(error: errors.NameplateError) -> Response:
     if isinstance(error, errors.DatabaseUnavailable):
         retry_after = DATABASE_RETRY_SECONDS
     if retry_after is not None:
-        headers["Retry-After"] = str(round(retry_after))
+        headers["Retry-After"] = str(max(1, math.ceil(retry_after)))
     return problem(
         STATUSES[error.code],
         error.code,
