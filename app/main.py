@@ -23,6 +23,7 @@ from app.settings import Settings
 from app.tracing.spans import traced_app
 from app.web.errors import add_error_handlers
 from app.web.middleware import RequestMiddleware
+from app.web.request_limits import NO_LIMITS, RequestLimits
 from app.web.serve import serve
 
 log = structlog.get_logger(__name__)
@@ -31,7 +32,7 @@ DRAIN_SECONDS = 3.0
 """For reconciles that outlived their request; after the server's own grace."""
 
 
-def create_app(services: Services) -> ASGIApp:
+def create_app(services: Services, limits: RequestLimits = NO_LIMITS) -> ASGIApp:
     """Build the application over open services: the front, the hot reads, then FastAPI."""
     app = FastAPI(
         title="Nameplate",
@@ -48,7 +49,7 @@ def create_app(services: Services) -> ASGIApp:
     add_openapi(app)
     # Now, so that no request waits for it.
     app.openapi()
-    return traced_app(RequestMiddleware(HotReads(app, services)))
+    return traced_app(RequestMiddleware(HotReads(app, services), limits))
 
 
 async def serve_api(
@@ -70,13 +71,22 @@ async def serve_api(
         log.info("api_started", host=host, port=port, version=__version__)
         async with _keeping_up(services.api_keys):
             await serve(
-                create_app(services),
+                create_app(services, limits_of(settings)),
                 sock,
                 stop,
                 started=started,
                 trusted_proxies=settings.trusted_proxies,
             )
         await services.custom_hostnames.drain(DRAIN_SECONDS)
+
+
+def limits_of(settings: Settings) -> RequestLimits:
+    """What the settings allow requests."""
+    return RequestLimits(
+        seconds=settings.request_timeout.total_seconds(),
+        body_seconds=settings.body_timeout.total_seconds(),
+        at_once=settings.requests_at_once,
+    )
 
 
 @asynccontextmanager

@@ -27,6 +27,7 @@ from app.domain.reason import Reason
 from app.persistence.hot_reads import DocumentRow, read_document
 from app.web.caller import address_of, admit, authenticate
 from app.web.errors import problem_of
+from app.web.request_limits import WAIT_SECONDS
 
 _PREFIX = PATH + "/"
 _CACHE_CONTROL = b"private, no-cache"
@@ -70,6 +71,8 @@ class HotReads:
         if row is not None and key.tenant is not None and _tenant_of(row) != key.tenant:
             row = None
         if row is not None and seconds:
+            # The middleware lets it take as long.
+            scope[WAIT_SECONDS] = seconds
             again = partial(authenticate, self._services, authorization, address=address_of(scope))
             row = await self._changed(row, record_id, if_none_match, seconds, receive, again)
         if row is None:

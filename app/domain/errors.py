@@ -10,6 +10,7 @@ NameplateError
 ├── PreconditionFailed           If-Match names another revision
 ├── Unauthenticated / Forbidden
 │   └── TenantBoundKey               the key is bound to one tenant
+├── RateLimited                  the API key sent too many requests
 ├── WebhookRefused               the URL may not be called
 ├── NotReady                     a setting does not fit, or the schema is missing
 ├── DatabaseUnavailable          Postgres does not answer
@@ -63,6 +64,10 @@ class ErrorCode(StrEnum):
     TOO_MANY_WAITING = auto()
     FORBIDDEN = auto()
     TENANT_BOUND_KEY = auto()
+    RATE_LIMITED = auto()
+    REQUEST_TIMED_OUT = auto()
+    BODY_TOO_SLOW = auto()
+    OVERLOADED = auto()
     HOSTNAME_EMPTY = auto()
     HOSTNAME_IS_URL = auto()
     HOSTNAME_HAS_PORT = auto()
@@ -287,6 +292,19 @@ class TenantBoundKey(Forbidden):
         super().__init__(detail)
         self.field = field
         self.parameter = parameter
+
+
+class RateLimited(NameplateError):
+    """The API key has used up its requests. There is another one in `retry_after` seconds."""
+
+    code = ErrorCode.RATE_LIMITED
+
+    def __init__(self, *, retry_after: float) -> None:
+        super().__init__(
+            "This API key sent too many requests. Try again after `Retry-After`; the header "
+            "`RateLimit-Policy` says how many are allowed."
+        )
+        self.retry_after = retry_after
 
 
 class WebhookRefused(NameplateError):

@@ -1,4 +1,4 @@
-"""Authentication of callers: a bearer API key, what its scope allows."""
+"""Authentication of callers: a bearer API key, what its scope allows, and how often it may call."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from starlette.requests import Request
 from starlette.types import Scope as RequestScope
 
 from app.bootstrap import Services
-from app.domain.errors import Forbidden, TenantBoundKey, Unauthenticated
+from app.domain.errors import Forbidden, RateLimited, TenantBoundKey, Unauthenticated
 from app.persistence.api_keys import ApiKey
 from app.services.api_keys import Scope
+from app.web.request_limits import RATE_FIELDS
 
 
 async def authenticate(services: Services, authorization: str | None, *, address: str) -> ApiKey:
@@ -28,12 +29,18 @@ async def authenticate(services: Services, authorization: str | None, *, address
 
 
 async def admit(services: Services, scope: RequestScope, authorization: str | None) -> ApiKey:
-    """Return the key of a new request.
+    """Return the key of a new request, which counts as one of the key's.
 
     Raises:
+        RateLimited: the key has used up its requests.
         TooManyFailedKeys, Unauthenticated: see `authenticate`.
     """
-    return await authenticate(services, authorization, address=address_of(scope))
+    key = await authenticate(services, authorization, address=address_of(scope))
+    if services.request_rate is not None:
+        wait, scope[RATE_FIELDS] = services.request_rate.spend(key.id)
+        if wait:
+            raise RateLimited(retry_after=wait)
+    return key
 
 
 class Requires:
@@ -52,7 +59,7 @@ class Requires:
 
         Raises:
             Forbidden, TenantBoundKey: it does not reach as far.
-            TooManyFailedKeys, Unauthenticated: see `admit`.
+            RateLimited, TooManyFailedKeys, Unauthenticated: see `admit`.
         """
         services: Services = request.app.state.services
         key = await admit(services, request.scope, request.headers.get("authorization"))

@@ -47,6 +47,7 @@ _STATUSES = {
         ErrorCode.ZONE_NOT_PAUSED,
         ErrorCode.TOKEN_IS_A_SETTING,
     ),
+    HTTPStatus.REQUEST_TIMEOUT: (ErrorCode.BODY_TOO_SLOW,),
     HTTPStatus.PRECONDITION_FAILED: (ErrorCode.PRECONDITION_FAILED,),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (ErrorCode.BODY_TOO_LARGE,),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (ErrorCode.UNSUPPORTED_MEDIA_TYPE,),
@@ -92,6 +93,7 @@ _STATUSES = {
     HTTPStatus.TOO_MANY_REQUESTS: (
         ErrorCode.TOO_MANY_FAILED_KEYS,
         ErrorCode.TOO_MANY_WAITING,
+        ErrorCode.RATE_LIMITED,
     ),
     HTTPStatus.INTERNAL_SERVER_ERROR: (ErrorCode.INTERNAL_ERROR,),
     HTTPStatus.BAD_GATEWAY: (
@@ -114,6 +116,8 @@ _STATUSES = {
         ErrorCode.DATABASE_UNAVAILABLE,
         ErrorCode.NOT_READY,
         ErrorCode.SHUTTING_DOWN,
+        ErrorCode.REQUEST_TIMED_OUT,
+        ErrorCode.OVERLOADED,
     ),
 }
 STATUSES = {code: status for status, codes in _STATUSES.items() for code in codes}
