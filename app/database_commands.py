@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -103,7 +103,8 @@ def keys_list() -> None:
         if key.revoked_at:
             state = f"revoked {key.revoked_at:{_MINUTE}}"
         elif key.expires_at:
-            state = f"expires {key.expires_at:{_MINUTE}}"
+            verb = "expires" if key.expires_at > datetime.now(UTC) else "expired"
+            state = f"{verb} {key.expires_at:{_MINUTE}}"
         used = f"used {key.last_used_at:{_MINUTE}}" if key.last_used_at else "not used"
         begins = f"{key.prefix}..." if key.prefix else "-"
         typer.echo(

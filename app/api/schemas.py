@@ -119,7 +119,7 @@ class CustomHostnameCreate(_Choices):
     hostname: str = Field(
         description="The name, with an optional leading `*.`; surrounding white space is removed."
     )
-    tenant: Tenant | SkipJsonSchema[None] = Field(
+    tenant: Tenant | None = Field(
         None,
         description="Your own id of the tenant. Leave it out only with a key that is bound to one.",
     )

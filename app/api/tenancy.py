@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import Depends
+from fastapi.exceptions import RequestValidationError
 from starlette.requests import Request
 
 from app.api.dependencies import IdDep, ServicesDep
 from app.api.schemas import WebhookEndpointCreate
-from app.domain.errors import ErrorCode, InvalidInput, NotFound, TenantBoundKey
+from app.domain.errors import NotFound, TenantBoundKey
 from app.persistence.api_keys import ApiKey
 from app.persistence.hot_reads import read_tenant
 
@@ -82,15 +83,14 @@ def tenant_to_add_for(key: ApiKey, wanted: str | None) -> str:
 
     Raises:
         TenantBoundKey: the key is bound to another one.
-        InvalidInput: no tenant is named, and the key is bound to none.
+        RequestValidationError: no tenant is named, and the key is bound to none.
     """
     if key.tenant is not None and wanted not in {None, key.tenant}:
         raise TenantBoundKey(_other(key.tenant), field="/tenant")
     tenant = key.tenant or wanted
     if tenant is None:
-        raise InvalidInput(
-            "This is required; add it.", code=ErrorCode.INVALID_REQUEST, field="/tenant"
-        )
+        # As for any other field that is missing.
+        raise RequestValidationError([{"type": "missing", "loc": ("body", "tenant")}])
     return tenant
 
 

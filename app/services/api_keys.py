@@ -22,6 +22,8 @@ from enum import StrEnum
 from functools import partial
 from typing import TypeVar
 
+import structlog
+
 from app.domain.errors import (
     DatabaseUnavailable,
     ErrorCode,
@@ -35,6 +37,8 @@ from app.persistence.clock import read_now
 from app.persistence.database import Connection, Database
 from app.persistence.wakeups import Channel, listening
 
+log = structlog.get_logger(__name__)
+
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -43,6 +47,8 @@ REMEMBER_SECONDS = 5.0
 revocation was lost."""
 MOST_REMEMBERED = 10_000
 """How many known keys to cache, and likewise unknown keys, and addresses."""
+LAST_USES_SECONDS = 2.0
+"""How long a process that stops takes to write when keys were used last."""
 SHOWN_CHARACTERS = 7
 """How much of a key is kept to recognise it by: `np_`, and 24 of its 256 bits."""
 FAILURES = 20
@@ -247,11 +253,14 @@ class ApiKeys:
         try:
             while True:
                 await asyncio.sleep(USES_APART_SECONDS)
-                with suppress(DatabaseUnavailable):
+                try:
                     await self.write_uses()
+                except Exception as error:  # noqa: BLE001 - whatever it was, the next time does it
+                    log.warning("key_uses_not_written", error=type(error).__name__)
         finally:
-            with suppress(DatabaseUnavailable):
-                await self.write_uses()
+            with suppress(DatabaseUnavailable, TimeoutError):
+                async with asyncio.timeout(LAST_USES_SECONDS):
+                    await self.write_uses()
 
     async def write_uses(self) -> None:
         """Write when the keys were used last that were used since this was done last.
@@ -266,7 +275,7 @@ class ApiKeys:
         ages = {key_id: now - used for key_id, used in uses.items()}
         try:
             await self._database.run(partial(store.write_uses, ages=ages))
-        except DatabaseUnavailable:
+        except BaseException:
             self._uses = uses | self._uses
             raise
 

@@ -106,6 +106,16 @@ async def test_a_name_that_another_tenant_has_is_taken(shared_service: Service) 
     assert theirs["id"] not in taken.text
 
 
+async def test_it_removes_all_of_its_tenant_where_it_names_it(shared_service: Service) -> None:
+    key = await bound(shared_service, "leaving")
+    for _ in range(2):
+        await shared_service.put_still(next(_names), "leaving")
+    gone = await shared_service.http.delete(f"{PATH}?tenant=leaving", headers=key)
+    assert (gone.status_code, gone.json()) == (202, {"removing": 2, "has_more": False})
+    unnamed = await shared_service.http.delete(PATH, headers=key)
+    assert (unnamed.status_code, unnamed.json()["code"]) == (422, "invalid_request")
+
+
 async def test_its_list_has_its_own_tenant_alone(shared_service: Service) -> None:
     key = await bound(shared_service)
     await shared_service.put_still(next(_names), "ours")
