@@ -44,6 +44,7 @@ from app.services.reconciler.act import ActionExecutor
 from app.services.reconciler.corroborate import Corroborator
 from app.services.reconciler.observe import Observer
 from app.services.reconciler.tick import Checkpoint, Reconciler
+from app.services.request_rate import RequestRate
 from app.services.resync import Resync
 from app.services.stored_secrets import StoredSecrets
 from app.services.summary import Summaries
@@ -71,6 +72,8 @@ class Services:
     zones: Zones
     api_keys: ApiKeys
     idempotency: Idempotency
+    request_rate: RequestRate | None
+    """None where it is turned off."""
     deliveries: Deliveries
     reconciler: Reconciler
     rate_limiter: RateLimiter
@@ -188,6 +191,7 @@ def _assemble(
         zones=Zones(database, cloudflare, cipher, rate_limiter),
         api_keys=ApiKeys(database),
         idempotency=Idempotency(database, cipher),
+        request_rate=_request_rate(settings),
         deliveries=Deliveries(database, webhooks, cipher, places=settings.worker_concurrency),
         reconciler=reconciler,
         rate_limiter=rate_limiter,
@@ -201,6 +205,12 @@ def _assemble(
         summaries=Summaries(database, rate_limiter),
         pruning=_pruning(settings, database),
     )
+
+
+def _request_rate(settings: Settings) -> RequestRate | None:
+    if not settings.rate_limit:
+        return None
+    return RequestRate(settings.rate_limit, settings.rate_burst)
 
 
 def _pruning(settings: Settings, database: Database) -> Pruning | None:

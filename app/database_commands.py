@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from app.logging import set_up_logging
 from app.settings import SecretsSettings, load_database_settings, load_secrets_settings
 
 CONNECT_WAIT_SECONDS = 2.0
+_MINUTE = "%Y-%m-%d %H:%M"
 
 keys = typer.Typer(no_args_is_help=True, help="API keys, and keys for encryption at rest.")
 hostnames = typer.Typer(no_args_is_help=True, help="What an operator does to a hostname.")
@@ -42,15 +44,41 @@ def reach(database_url: str, tries: int) -> None:
     )
 
 
+def _instant(text: str) -> datetime:
+    """Read an instant with its offset from UTC."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        raise typer.BadParameter("must be an instant such as 2027-11-26T12:00:00Z")
+    return instant
+
+
 @keys.command("create")
 def keys_create(
     name: Annotated[str, typer.Option(help="A name for the key, to tell keys apart.")] = "unnamed",
     scope: Annotated[str, typer.Option(help="read, write or admin.")] = "write",
+    tenant: Annotated[
+        str | None, typer.Option(help="Bind the key to this tenant; not with admin.")
+    ] = None,
+    expires_at: Annotated[
+        datetime | None,
+        typer.Option(
+            parser=_instant,
+            metavar="TIME",
+            help="When it stops working, such as 2027-11-26T12:00:00Z.",
+        ),
+    ] = None,
 ) -> None:
     """Create an API key and print it; it is shown only once."""
     from app.services.api_keys import ApiKeys
 
-    _, secret = _with_database(lambda database: ApiKeys(database).create(name=name, scope=scope))
+    _, secret = _with_database(
+        lambda database: ApiKeys(database).create(
+            name=name, scope=scope, tenant=tenant, expires_at=expires_at
+        )
+    )
     typer.echo(secret)
 
 
@@ -64,19 +92,32 @@ def keys_secret() -> None:
 
 @keys.command("list")
 def keys_list() -> None:
-    """List the API keys, oldest first: id, scope, name, and whether it is revoked."""
+    """List the API keys, newest first.
+
+    Id, beginning, scope, day of creation, whether it is revoked or expires, last use, tenant, name.
+    """
     from app.services.api_keys import ApiKeys
 
     for key in _with_database(lambda database: ApiKeys(database).list()):
-        state = f"revoked {key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else "active"
-        typer.echo(f"{key.id}  {key.scope:5}  {key.created_at:%Y-%m-%d}  {state}  {key.name}")
+        state = "active"
+        if key.revoked_at:
+            state = f"revoked {key.revoked_at:{_MINUTE}}"
+        elif key.expires_at:
+            verb = "expires" if key.expires_at > datetime.now(UTC) else "expired"
+            state = f"{verb} {key.expires_at:{_MINUTE}}"
+        used = f"used {key.last_used_at:{_MINUTE}}" if key.last_used_at else "not used"
+        begins = f"{key.prefix}..." if key.prefix else "-"
+        typer.echo(
+            f"{key.id}  {begins:10}  {key.scope:5}  {key.created_at:%Y-%m-%d}  {state}  {used}  "
+            f"{key.tenant or '-'}  {key.name}"
+        )
 
 
 @keys.command("revoke")
 def keys_revoke(
     key: Annotated[str, typer.Argument(help="The id of the key, not the key itself.")],
 ) -> None:
-    """Revoke an API key; this takes effect within five seconds."""
+    """Revoke an API key; this takes effect at once."""
     from app.services.api_keys import ApiKeys
 
     revoked = _with_database(lambda database: ApiKeys(database).revoke(key))

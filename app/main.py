@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import structlog
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from app import __version__
-from app.api import custom_hostnames, events, health, summary, webhook_endpoints, zones
+from app.api import (
+    api_keys,
+    custom_hostnames,
+    events,
+    health,
+    summary,
+    webhook_endpoints,
+    zones,
+)
 from app.api.dependencies import KnownQuery
 from app.api.event_stream import Streams
 from app.api.hot import HotReads
 from app.api.openapi import add_openapi
 from app.api.reference import add_reference
 from app.bootstrap import Services, no_checkpoint, open_services
+from app.services.api_keys import ApiKeys
 from app.services.reconciler.tick import Checkpoint
 from app.settings import Settings
 from app.tracing.spans import traced_app
 from app.web.errors import add_error_handlers
 from app.web.middleware import RequestMiddleware
+from app.web.request_limits import NO_LIMITS, RequestLimits
 from app.web.serve import serve
 
 log = structlog.get_logger(__name__)
@@ -40,7 +52,7 @@ def new_app() -> FastAPI:
         # A redirect would be built from the Host header, and carry the key there.
         redirect_slashes=False,
     )
-    for module in (custom_hostnames, events, summary, webhook_endpoints, zones, health):
+    for module in (custom_hostnames, events, summary, webhook_endpoints, zones, api_keys, health):
         app.include_router(module.router, dependencies=[KnownQuery])
     add_error_handlers(app)
     add_openapi(app)
@@ -50,7 +62,12 @@ def new_app() -> FastAPI:
     return app
 
 
-def create_app(services: Services, *, stop: asyncio.Event | None = None) -> ASGIApp:
+def create_app(
+    services: Services,
+    limits: RequestLimits = NO_LIMITS,
+    *,
+    stop: asyncio.Event | None = None,
+) -> ASGIApp:
     """Build the application over open services: the front, the hot reads, then FastAPI.
 
     Streams end once `stop` is set.
@@ -58,7 +75,7 @@ def create_app(services: Services, *, stop: asyncio.Event | None = None) -> ASGI
     app = new_app()
     app.state.services = services
     app.state.streams = Streams(services.feed, stop or asyncio.Event())
-    return traced_app(RequestMiddleware(HotReads(app, services)))
+    return traced_app(RequestMiddleware(HotReads(app, services), limits))
 
 
 async def serve_api(
@@ -78,12 +95,36 @@ async def serve_api(
     async with named as services:
         host, port, *_ = sock.getsockname()
         log.info("api_started", host=host, port=port, version=__version__)
-        async with services.feed.watching():
+        async with services.feed.watching(), _keeping_up(services.api_keys):
             await serve(
-                create_app(services, stop=stop),
+                create_app(services, limits_of(settings), stop=stop),
                 sock,
                 stop,
                 started=started,
                 trusted_proxies=settings.trusted_proxies,
             )
         await services.custom_hostnames.drain(DRAIN_SECONDS)
+
+
+def limits_of(settings: Settings) -> RequestLimits:
+    """What the settings allow requests."""
+    return RequestLimits(
+        seconds=settings.request_timeout.total_seconds(),
+        body_seconds=settings.body_timeout.total_seconds(),
+        at_once=settings.requests_at_once,
+    )
+
+
+@asynccontextmanager
+async def _keeping_up(api_keys: ApiKeys) -> AsyncIterator[None]:
+    """Follow revocations, and write when keys were used, beside the server."""
+    tasks = [
+        asyncio.create_task(api_keys.follow_revocations(), name="revocations"),
+        asyncio.create_task(api_keys.write_uses_regularly(), name="uses of API keys"),
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -116,6 +116,20 @@ class Settings(BaseSettings):
     """Seconds that a request waits for its own reconcile before it returns the committed state."""
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
     """Addresses and prefixes (CIDR) of proxies whose X-Forwarded-For names the caller."""
+    rate_limit: float = Field(default=200, ge=0)
+    """Requests a second that one process takes of each API key; 0: any number."""
+    rate_burst: int = Field(default=400, ge=1)
+    """Requests that a key may send at once after a pause."""
+    requests_at_once: int = Field(default=500, ge=1)
+    """Requests that one process has in progress; further ones are refused at once."""
+    request_timeout: Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0))] = (
+        timedelta(seconds=30)
+    )
+    """Seconds that a request may take; one that waits for a change may take so much longer."""
+    body_timeout: Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0))] = (
+        timedelta(seconds=10)
+    )
+    """Seconds within which a request's body must have arrived."""
     worker_concurrency: int = Field(default=32, ge=1, le=500)
     """Hostnames, and deliveries, that one worker process works on at a time."""
     database_connections: int = Field(default=10, ge=2, le=200)
@@ -154,6 +168,8 @@ class Settings(BaseSettings):
                     raise ValueError(
                         f"{name.upper()} must hold addresses or prefixes, unlike {prefix!r}"
                     )
+        if self.request_timeout <= self.inline_deadline:
+            raise ValueError("REQUEST_TIMEOUT must be longer than INLINE_DEADLINE")
         if not self.secret_keys:
             raise ValueError("SECRET_KEYS must hold at least one key")
         if self.cloudflare_calls * self.cloudflare_spend < LEAST_SPENDABLE:

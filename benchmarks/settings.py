@@ -25,5 +25,6 @@ def settings_for(database_url: str, **others: object) -> Settings:
         "dns_resolvers": "127.0.0.1:53",
         # Steps are not hurried: a request waits for all of its reconcile.
         "inline_deadline": 60,
+        "request_timeout": 120,
     }
     return Settings.model_validate(given | others)

@@ -168,6 +168,7 @@ async def _running(
         speed=1000,
         limits=NO_LIMITS,
         inline_seconds=inline_seconds,
+        rate_limit=0,
     )
     async with running_stack(options, database_url) as stack, Service.over(stack) as client:
         await client.raise_limits()

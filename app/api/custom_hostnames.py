@@ -11,7 +11,6 @@ from starlette.responses import JSONResponse
 from app.api.dependencies import (
     Admin,
     Cursor,
-    IdDep,
     Limit,
     Read,
     RevisionDep,
@@ -31,10 +30,18 @@ from app.api.schemas import (
     RemovedOut,
     Tenant,
 )
+from app.api.tenancy import (
+    KeyDep,
+    OwnHostname,
+    refuse_providers_fields,
+    tenant_to_add_for,
+    tenant_to_list,
+)
 from app.bootstrap import Services
 from app.domain.custom_hostname import CustomHostname
-from app.domain.document import add_moment, represent, represent_records
+from app.domain.document import add_moment, represent, represent_records, tenants_view
 from app.domain.events import event_document
+from app.persistence.api_keys import ApiKey
 from app.persistence.custom_hostnames import HostnameFilter
 from app.persistence.idempotency import Call
 from app.services.custom_hostnames import Registration
@@ -62,15 +69,16 @@ router = APIRouter(prefix=PATH, tags=["custom hostnames"])
     },
 )
 async def create(
-    wanted: CustomHostnameCreate, services: ServicesDep, call: CallDep
+    wanted: CustomHostnameCreate, services: ServicesDep, key: KeyDep, call: CallDep
 ) -> JSONResponse:
     """Store the hostname and return the records to add.
 
     If Cloudflare is slow or down, the hostname is returned as `pending` and the work continues.
     """
+    refuse_providers_fields(key, wanted.model_fields_set)
     registration = Registration(
         hostname=wanted.hostname,
-        tenant=wanted.tenant,
+        tenant=tenant_to_add_for(key, wanted.tenant),
         plan=wanted.plan,
         zone=wanted.zone,
         metadata=wanted.metadata,
@@ -79,9 +87,9 @@ async def create(
 
     async def register(accept: Accept) -> Answer:
         record, is_new = await services.custom_hostnames.register(registration, accept=accept)
-        return await _answer(services, record, 201 if is_new else 200)
+        return await _answer(services, key, record, 201 if is_new else 200)
 
-    return await _accepting(services, call, 201, register)
+    return await _accepting(services, key, call, 201, register)
 
 
 @router.get(
@@ -92,13 +100,13 @@ async def create(
     responses=problems(),
 )
 async def list_page(
-    services: ServicesDep, wanted: Annotated[HostnameQuery, Query()]
+    services: ServicesDep, key: KeyDep, wanted: Annotated[HostnameQuery, Query()]
 ) -> JSONResponse:
     """Return one page. All conditions must hold."""
     rows = await services.custom_hostnames.list_page(
         HostnameFilter(
             hostname=wanted.hostname,
-            tenant=wanted.tenant,
+            tenant=tenant_to_list(key, wanted.tenant),
             zone_id=wanted.zone,
             states=tuple(wanted.state),
             reasons=tuple(wanted.reason),
@@ -109,7 +117,8 @@ async def list_page(
         after=decode_cursor(wanted.cursor),
         limit=wanted.limit + 1,
     )
-    return JSONResponse(page(rows, wanted.limit))
+    shown = [_visible(row, key) for row in rows]
+    return JSONResponse(page(shown, wanted.limit))
 
 
 @router.patch(
@@ -120,20 +129,22 @@ async def list_page(
     responses=problems(400, 404, 409, 412, 413),
 )
 async def update(
-    id: IdDep,  # noqa: A002
+    id: OwnHostname,  # noqa: A002
     wanted: CustomHostnameUpdate,
     revision: RevisionDep,
     services: ServicesDep,
+    key: KeyDep,
     call: CallDep,
 ) -> JSONResponse:
     """Change the hostname. A live hostname stays live meanwhile; a failed one is tried again."""
+    refuse_providers_fields(key, wanted.model_fields_set)
     changes = wanted.model_dump(exclude_unset=True)
 
     async def edit(accept: Accept) -> Answer:
         edited = await services.custom_hostnames.edit(id, changes, revision=revision, accept=accept)
-        return await _answer(services, edited, 200)
+        return await _answer(services, key, edited, 200)
 
-    return await _accepting(services, call, 200, edit)
+    return await _accepting(services, key, call, 200, edit)
 
 
 @router.delete(
@@ -146,10 +157,12 @@ async def update(
 )
 async def delete_all(
     services: ServicesDep,
+    key: KeyDep,
     tenant: Annotated[Tenant, Query(description="The tenant whose hostnames are removed.")],
     limit: Limit = 100,
 ) -> JSONResponse:
     """Start the removal of `limit` hostnames at most. Repeat it while `has_more` is true."""
+    tenant_to_list(key, tenant)
     count, has_more = await services.custom_hostnames.remove_all(tenant, limit=limit)
     return JSONResponse({"removing": count, "has_more": has_more}, 202)
 
@@ -162,10 +175,15 @@ async def delete_all(
     response_model=CustomHostnameOut,
     responses=problems(404, 412),
 )
-async def delete(id: IdDep, revision: RevisionDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
+async def delete(
+    id: OwnHostname,  # noqa: A002
+    revision: RevisionDep,
+    services: ServicesDep,
+    key: KeyDep,
+) -> JSONResponse:
     """Start the removal. The hostname is `deleted` once Cloudflare confirms."""
     removed = await services.custom_hostnames.remove(id, revision=revision)
-    return respond(await _answer(services, removed, 202))
+    return respond(await _answer(services, key, removed, 202))
 
 
 @router.post(
@@ -176,18 +194,19 @@ async def delete(id: IdDep, revision: RevisionDep, services: ServicesDep) -> JSO
     responses=problems(404, 409, 412),
 )
 async def refresh(
-    id: IdDep,  # noqa: A002
+    id: OwnHostname,  # noqa: A002
     revision: RevisionDep,
     services: ServicesDep,
+    key: KeyDep,
     call: CallDep,
 ) -> JSONResponse:
     """Check DNS and Cloudflare now, make Cloudflare check again, and retry a failed hostname."""
 
     async def check(accept: Accept) -> Answer:
         refreshed = await services.custom_hostnames.refresh(id, revision=revision, accept=accept)
-        return await _answer(services, refreshed, 200)
+        return await _answer(services, key, refreshed, 200)
 
-    return await _accepting(services, call, 200, check)
+    return await _accepting(services, key, call, 200, check)
 
 
 @router.post(
@@ -197,7 +216,12 @@ async def refresh(
     response_model=CustomHostnameOut,
     responses=problems(404, 409),
 )
-async def adopt(id: IdDep, services: ServicesDep, call: CallDep) -> JSONResponse:  # noqa: A002
+async def adopt(
+    id: OwnHostname,  # noqa: A002
+    services: ServicesDep,
+    key: KeyDep,
+    call: CallDep,
+) -> JSONResponse:
     """Take over the custom hostname that the zone already has with this name.
 
     For a hostname that failed with `already_in_zone`. Nameplate then edits the custom hostname at
@@ -206,9 +230,9 @@ async def adopt(id: IdDep, services: ServicesDep, call: CallDep) -> JSONResponse
 
     async def take_over(accept: Accept) -> Answer:
         adopted = await services.operator_actions.adopt(id, accept=accept)
-        return await _answer(services, adopted, 200)
+        return await _answer(services, key, adopted, 200)
 
-    return await _accepting(services, call, 200, take_over)
+    return await _accepting(services, key, call, 200, take_over)
 
 
 @router.post(
@@ -219,14 +243,19 @@ async def adopt(id: IdDep, services: ServicesDep, call: CallDep) -> JSONResponse
     response_model=CustomHostnameOut,
     responses=problems(404),
 )
-async def release(id: IdDep, services: ServicesDep, call: CallDep) -> JSONResponse:  # noqa: A002
+async def release(
+    id: OwnHostname,  # noqa: A002
+    services: ServicesDep,
+    key: KeyDep,
+    call: CallDep,
+) -> JSONResponse:
     """Let another tenant add the name once Cloudflare removed it, wherever its DNS points."""
 
     async def free(accept: Accept) -> Answer:
         released = await services.operator_actions.release(id, accept=accept)
-        return await _answer(services, released, 202)
+        return await _answer(services, key, released, 202)
 
-    return await _accepting(services, call, 202, free)
+    return await _accepting(services, key, call, 202, free)
 
 
 @router.get(
@@ -236,7 +265,7 @@ async def release(id: IdDep, services: ServicesDep, call: CallDep) -> JSONRespon
     response_model=RecordsOut,
     responses=problems(404),
 )
-async def records(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
+async def records(id: OwnHostname, services: ServicesDep) -> JSONResponse:  # noqa: A002
     """Return the DNS records in the order to add them, each with its status in DNS."""
     return JSONResponse(represent_records(await services.custom_hostnames.get(id)))
 
@@ -249,7 +278,7 @@ async def records(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A0
     responses=problems(404),
 )
 async def events(
-    id: IdDep,  # noqa: A002
+    id: OwnHostname,  # noqa: A002
     services: ServicesDep,
     cursor: Cursor = None,
     limit: Limit = 50,
@@ -265,29 +294,34 @@ async def events(
 
 async def _accepting(
     services: Services,
+    key: ApiKey,
     call: Call | None,
     status: int,
     handle: Callable[[Accept], Awaitable[Answer]],
 ) -> JSONResponse:
     async def rebuild(record_id: str, first_status: int) -> Answer:
         record = await services.custom_hostnames.get(record_id)
-        return await _answer(services, record, first_status)
+        return await _answer(services, key, record, first_status)
 
     return respond(await services.idempotency.accepting(call, status, handle, rebuild))
 
 
-async def _answer(services: Services, record: CustomHostname, status: int) -> Answer:
+async def _answer(services: Services, key: ApiKey, record: CustomHostname, status: int) -> Answer:
     headers = {"ETag": f'"{record.revision}.{record.sequence}.{record.view}"'}
     if status == 201:  # noqa: PLR2004
         headers["Location"] = f"{PATH}/{record.id}"
-    return Answer(status, await show(services, record), headers)
+    return Answer(status, await show(services, record, key), headers)
 
 
-async def show(services: Services, record: CustomHostname) -> dict[str, Any]:
-    """Show a record with its position in the queue, if it waits in one."""
+async def show(services: Services, record: CustomHostname, key: ApiKey) -> dict[str, Any]:
+    """Show a record to the key's holder, with its position in the queue, if it waits in one."""
     position = await services.custom_hostnames.position_of(record)
     return add_moment(
-        represent(record),
+        _visible(represent(record), key),
         next_check_at=record.schedule.next_check_at,
         queue=(position.position, position.estimated_at) if position else None,
     )
+
+
+def _visible(document: dict[str, Any], key: ApiKey) -> dict[str, Any]:
+    return document if key.tenant is None else tenants_view(document)

@@ -20,9 +20,11 @@ from app.web.caller import Requires
 ID = re.compile(r"[a-z0-9_]{1,64}")
 _ETAG = re.compile(r'(?:W/)?"(\d{1,9})\.\d{1,9}\.\d{1,9}"')
 
-Read = Depends(Requires(Scope.READ))
-Write = Depends(Requires(Scope.WRITE))
-Admin = Depends(Requires(Scope.ADMIN))
+Read = Depends(Requires(Scope.READ, bound=Scope.READ))
+Write = Depends(Requires(Scope.WRITE, bound=Scope.WRITE))
+Admin = Depends(Requires(Scope.ADMIN, bound=None))
+ReadZones = Depends(Requires(Scope.READ, bound=None))
+WriteEndpoints = Depends(Requires(Scope.ADMIN, bound=Scope.WRITE))
 
 
 async def services(request: Request) -> Services:
@@ -98,5 +100,5 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
     return {
         status: {"model": ProblemOut, "description": "A problem (RFC 9457).", "content": content}
-        for status in (401, 403, 422, 429, *statuses)
+        for status in (401, 403, 422, 429, 503, *statuses)
     }

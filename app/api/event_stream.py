@@ -9,6 +9,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from operator import attrgetter
 from typing import ClassVar
 
 import structlog
@@ -66,10 +67,12 @@ class Streams:
         *,
         after: int,
         authenticated: Callable[[], Awaitable[object]],
+        body_of: Callable[[FeedEntry], str] = attrgetter("body"),
     ) -> EventStream:
         """Build the response that streams the events after this number.
 
         `authenticated` raises once the reader's key is no longer valid; the stream then ends.
+        `body_of` says what the reader may see of an event.
 
         Raises:
             TooManyStreams: this process holds as many as it may.
@@ -77,13 +80,17 @@ class Streams:
         if self._open >= self._most:
             raise TooManyStreams(f"{self._most} streams are open already; try again later.")
         self._open += 1
-        return EventStream(self._frames(wanted, after, authenticated), ended=self._ended)
+        return EventStream(self._frames(wanted, after, authenticated, body_of), ended=self._ended)
 
     def _ended(self) -> None:
         self._open -= 1
 
     async def _frames(
-        self, wanted: FeedFilter, after: int, authenticated: Callable[[], Awaitable[object]]
+        self,
+        wanted: FeedFilter,
+        after: int,
+        authenticated: Callable[[], Awaitable[object]],
+        body_of: Callable[[FeedEntry], str],
     ) -> AsyncGenerator[bytes]:
         stopping = asyncio.create_task(self._stop.wait())
         try:
@@ -94,7 +101,7 @@ class Streams:
                 news = self._feed.news
                 entries, reached = await self._feed.read(wanted, after=after, limit=PAGE)
                 for entry in entries:
-                    yield _frame(entry)
+                    yield _frame(entry, body_of(entry))
                 if entries:
                     sent_at = time.monotonic()
                 is_at_end, after = reached == after, reached
@@ -153,8 +160,8 @@ class EventStream(StreamingResponse):
             await self._frames.aclose()
 
 
-def _frame(entry: FeedEntry) -> bytes:
-    return format_sse_event(id=str(entry.number), event=entry.type, data_str=entry.body)
+def _frame(entry: FeedEntry, body: str) -> bytes:
+    return format_sse_event(id=str(entry.number), event=entry.type, data_str=body)
 
 
 def _heartbeat(after: int) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from functools import partial
 from typing import Annotated, Any
 
@@ -14,11 +15,13 @@ from app.api.dependencies import Cursor, Limit, Read, ServicesDep, problems
 from app.api.event_schemas import FeedEventPage
 from app.api.event_stream import EventStream, Streams
 from app.api.schemas import Tenant
-from app.domain.events import EventType, ZoneEventType
+from app.api.tenancy import KeyDep, tenant_to_list
+from app.domain.events import EventType, ZoneEventType, tenants_webhook_body
+from app.persistence.api_keys import ApiKey
 from app.persistence.feed import FeedEntry, FeedFilter
-from app.services.api_keys import Scope
 from app.web.caller import address_of, authenticate
 from app.web.cursor import decode_number
+from app.web.request_limits import WAIT_SECONDS
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
 
@@ -60,6 +63,7 @@ STREAM = {
 )
 async def list_page(
     services: ServicesDep,
+    key: KeyDep,
     tenant: TenantFilter = None,
     types: Types = [],  # noqa: B006 - FastAPI copies it
     cursor: Cursor = None,
@@ -69,11 +73,11 @@ async def list_page(
 
     To keep a copy in step, note the number of the last event, and continue after it.
     """
-    page = await services.feed.page(
-        _filter(tenant, types), after=decode_number(cursor, "cursor"), limit=limit
-    )
+    wanted = _filter(tenant_to_list(key, tenant), types)
+    page = await services.feed.page(wanted, after=decode_number(cursor, "cursor"), limit=limit)
     following = None if page.next_after is None else str(page.next_after)
-    return JSONResponse({"data": [_shown(each) for each in page.entries], "next_cursor": following})
+    data = [_shown(each, key) for each in page.entries]
+    return JSONResponse({"data": data, "next_cursor": following})
 
 
 @router.get(
@@ -86,6 +90,7 @@ async def list_page(
 async def stream(
     request: Request,
     services: ServicesDep,
+    key: KeyDep,
     tenant: TenantFilter = None,
     types: Types = [],  # noqa: B006 - FastAPI copies it
     after: After = None,
@@ -96,18 +101,22 @@ async def stream(
     The stream ends when the process stops or the API key is revoked: connect again, with
     `Last-Event-ID`, after the time that `retry` gives.
     """
+    wanted = _filter(tenant_to_list(key, tenant), types)
     # A browser repeats the URL when it reconnects, so the header is the newer one.
     parameter = "after" if last_event_id is None else "Last-Event-ID"
     number = decode_number(after if last_event_id is None else last_event_id, parameter)
     streams: Streams = request.app.state.streams
+    after_number = await services.feed.start_after(number, parameter=parameter)
+    # It lasts as long as its reader and its key.
+    request.scope[WAIT_SECONDS] = math.inf
     return streams.open(
-        _filter(tenant, types),
-        after=await services.feed.start_after(number, parameter=parameter),
+        wanted,
+        after=after_number,
+        body_of=partial(_body, key=key),
         authenticated=partial(
             authenticate,
             services,
             request.headers.get("authorization"),
-            Scope.READ,
             address=address_of(request.scope),
         ),
     )
@@ -117,8 +126,14 @@ def _filter(tenant: str | None, types: list[EventType | ZoneEventType]) -> FeedF
     return FeedFilter(tenant=tenant, types=tuple(str(each) for each in types))
 
 
-def _shown(entry: FeedEntry) -> dict[str, Any]:
-    data = json.loads(entry.body)["data"]
+def _body(entry: FeedEntry, *, key: ApiKey) -> str:
+    if key.tenant is None:
+        return entry.body
+    return json.dumps(tenants_webhook_body(json.loads(entry.body)))
+
+
+def _shown(entry: FeedEntry, key: ApiKey) -> dict[str, Any]:
+    data = json.loads(_body(entry, key=key))["data"]
     event = data.pop("event")
     return {
         "number": entry.number,

@@ -6,6 +6,7 @@ undecoded.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
@@ -18,13 +19,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.api.custom_hostnames import PATH, show
 from app.api.dependencies import ID, problems
 from app.api.long_poll import MOST_SECONDS, LongPolls, seconds_to_wait
+from app.api.tenancy import unknown_hostname
 from app.bootstrap import Services
-from app.domain.errors import NameplateError, NotFound
+from app.domain.document import add_moment, tenants_view
+from app.domain.errors import NameplateError
 from app.domain.reason import Reason
 from app.persistence.hot_reads import DocumentRow, read_document
-from app.services.api_keys import Scope as KeyScope
-from app.web.caller import address_of, authenticate
+from app.web.caller import address_of, admit, authenticate
 from app.web.errors import problem_of
+from app.web.request_limits import WAIT_SECONDS
 
 _PREFIX = PATH + "/"
 _CACHE_CONTROL = b"private, no-cache"
@@ -60,30 +63,30 @@ class HotReads:
                 authorization = value.decode("latin-1")
             elif name == b"if-none-match":
                 if_none_match = value.decode("latin-1")
-        authenticated = partial(
-            authenticate,
-            self._services,
-            authorization,
-            KeyScope.READ,
-            address=address_of(scope),
-        )
-        await authenticated()
+        key = await admit(self._services, scope, authorization)
+        # Every key may read: `read` is the least scope.
         seconds = seconds_to_wait(scope["query_string"]) if scope["query_string"] else 0
         found = ID.fullmatch(record_id)
         row = await read_document(self._services.database, record_id) if found else None
+        if row is not None and key.tenant is not None and _tenant_of(row) != key.tenant:
+            row = None
         if row is not None and seconds:
-            row = await self._changed(
-                row, record_id, if_none_match, seconds, receive, authenticated
-            )
+            # The middleware lets it take as long.
+            scope[WAIT_SECONDS] = seconds
+            again = partial(authenticate, self._services, authorization, address=address_of(scope))
+            row = await self._changed(row, record_id, if_none_match, seconds, receive, again)
         if row is None:
-            raise NotFound("Custom hostname not found.")
+            raise unknown_hostname()
         document, revision, sequence, view, due_at, reason = row
         etag = _etag(revision, sequence, view)
         if if_none_match is not None and _matches(if_none_match, etag):
             return Response(status_code=304, headers=_tagged(etag))
         if reason == Reason.CREATION_QUEUED:
             record = await self._services.custom_hostnames.get(record_id)
-            return JSONResponse(await show(self._services, record), headers=_tagged(etag))
+            return JSONResponse(await show(self._services, record, key), headers=_tagged(etag))
+        if key.tenant is not None:
+            shown = add_moment(tenants_view(json.loads(document)), next_check_at=due_at)
+            return JSONResponse(shown, headers=_tagged(etag))
         due = f'"{due_at.isoformat()}"' if due_at else "null"
         return _Json(f'{document[:-1]},"queue":null,"next_check_at":{due}}}', etag)
 
@@ -111,6 +114,11 @@ class HotReads:
             return await read_document(self._services.database, record_id)
 
         return await self._long_polls.until(is_changed, read, seconds, receive)
+
+
+def _tenant_of(row: DocumentRow) -> str:
+    tenant: str = json.loads(row["document"])["tenant"]
+    return tenant
 
 
 def _etag_of(row: DocumentRow) -> str:

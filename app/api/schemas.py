@@ -14,6 +14,7 @@ from app.domain.reason import Reason, WaitingOn
 
 MAX_METADATA = 8192
 MAX_DEPTH = 16
+NOT_FOR_TENANTS = "Left out for keys that are bound to a tenant."
 
 
 def plain_text(text: str) -> str:
@@ -118,7 +119,10 @@ class CustomHostnameCreate(_Choices):
     hostname: str = Field(
         description="The name, with an optional leading `*.`; surrounding white space is removed."
     )
-    tenant: Tenant = Field(description="Your own id of the tenant.")
+    tenant: Tenant | None = Field(
+        None,
+        description="Your own id of the tenant. Leave it out only with a key that is bound to one.",
+    )
     zone: PlainText = Field("default", max_length=64, description="The id of a zone, or `default`.")
     metadata: Json = Field(
         default_factory=dict, description="Your own data, up to 8,192 characters."
@@ -157,12 +161,14 @@ class DnsRecordOut(_Strict):
 class CloudflareOut(_Strict):
     """What Cloudflare last reported; the statuses are Cloudflare's own."""
 
-    id: str | None
+    id: str | None = Field(None, description=NOT_FOR_TENANTS)
     hostname_status: str | None
     ssl_status: str | None
-    errors: list[str]
+    errors: list[str] = Field(default_factory=list, description=NOT_FOR_TENANTS)
     custom_metadata: Literal["none", "sent", "withheld"] = Field(
-        description="`withheld`: the Cloudflare plan does not include custom metadata."
+        "none",
+        description="`withheld`: the Cloudflare plan does not include custom metadata. "
+        + NOT_FOR_TENANTS,
     )
 
 
@@ -266,7 +272,7 @@ class CustomHostnameOut(_Strict):
     custom_origin_server: str | None
     custom_origin_sni: str | None
     tls: TlsIn
-    custom_metadata: dict[str, Any]
+    custom_metadata: dict[str, Any] = Field(default_factory=dict, description=NOT_FOR_TENANTS)
     state: State
     reason: str = Field(json_schema_extra={"enum": [str(reason) for reason in Reason]})
     message: str
@@ -281,7 +287,7 @@ class CustomHostnameOut(_Strict):
     warning: str | None
     cloudflare: CloudflareOut
     dns: DnsOut
-    metadata: dict[str, Any]
+    metadata: dict[str, Any] = Field(default_factory=dict, description=NOT_FOR_TENANTS)
     name_released_at: datetime | None = Field(
         description="Since when other tenants may add the name: never set up in time, or released."
     )
@@ -396,7 +402,9 @@ class WebhookEndpointCreate(_Strict):
         default_factory=list, max_length=50, description="Event types to send; empty: all."
     )
     tenant: Tenant | None = Field(
-        None, description="Send only events of this tenant; null: all tenants."
+        None,
+        description="Send only events of this tenant; null: all tenants. By default the "
+        "tenant that the API key is bound to.",
     )
 
 
@@ -483,7 +491,11 @@ class HostnameQuery(BaseModel):
     hostname: str | None = Field(
         default=None, max_length=1024, description="Only the hostname of exactly this name."
     )
-    tenant: Tenant | None = Field(default=None, description="Only hostnames of this tenant.")
+    tenant: Tenant | None = Field(
+        default=None,
+        description="Only hostnames of this tenant. By default the one that the API key is bound "
+        "to.",
+    )
     zone: PlainText | None = Field(
         default=None,
         max_length=64,

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 
 from app.api.dependencies import Read, ServicesDep, problems
 from app.api.schemas import Tenant
+from app.api.tenancy import KeyDep, tenant_to_list
 from app.api.zone_schemas import EXAMPLE_BUDGET, BudgetOut
 from app.api.zones import show_budget
 from app.domain.custom_hostname import State
@@ -85,11 +86,13 @@ class SummaryOut(BaseModel):
 )
 async def get(
     services: ServicesDep,
+    key: KeyDep,
     tenant: Annotated[Tenant | None, Query(description="Only hostnames of this tenant.")] = None,
 ) -> JSONResponse:
     """Return how many hostnames are in which state, and how long they took to become active."""
+    wanted = tenant_to_list(key, tenant)
     summaries = services.summaries
-    summary = await (summaries.of_all() if tenant is None else summaries.of_tenant(tenant))
+    summary = await (summaries.of_all() if wanted is None else summaries.of_tenant(wanted))
     return JSONResponse(_shown(summary))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
-from app.api.dependencies import Admin, Cursor, IdDep, Limit, Read, ServicesDep, problems
+from app.api.dependencies import Cursor, Limit, Read, ServicesDep, WriteEndpoints, problems
 from app.api.idempotency import CallDep, respond
 from app.api.schemas import (
     WebhookEndpointCreate,
@@ -15,6 +15,7 @@ from app.api.schemas import (
     WebhookEndpointOut,
     WebhookEndpointPage,
 )
+from app.api.tenancy import KeyDep, OwnEndpoint, tenant_to_notify
 from app.persistence.database import Connection
 from app.persistence.webhook_endpoints import WebhookEndpoint
 from app.services.idempotency import Accept, Answer
@@ -26,15 +27,20 @@ router = APIRouter(prefix="/v1/webhook-endpoints", tags=["webhook endpoints"])
 @router.post(
     "",
     status_code=201,
-    dependencies=[Admin],
+    dependencies=[WriteEndpoints],
     summary="Add a webhook endpoint",
     response_model=WebhookEndpointCreated,
     responses=problems(400, 413),
 )
 async def create(
-    wanted: WebhookEndpointCreate, services: ServicesDep, call: CallDep
+    wanted: WebhookEndpointCreate, services: ServicesDep, key: KeyDep, call: CallDep
 ) -> JSONResponse:
-    """Add a webhook endpoint. Only this response has its signing secret (Standard Webhooks)."""
+    """Add a webhook endpoint. Only this response has its signing secret (Standard Webhooks).
+
+    What a key that is bound to a tenant adds gets its tenant's events, without metadata and without
+    Cloudflare's errors.
+    """
+    tenant = tenant_to_notify(key, wanted)
 
     async def add(accept: Accept) -> Answer:
         async def store(tx: Connection, endpoint: WebhookEndpoint, secret: str) -> None:
@@ -42,7 +48,11 @@ async def create(
 
         return _created(
             *await services.webhook_endpoints.create(
-                wanted.url, event_types=wanted.event_types, tenant=wanted.tenant, accept=store
+                wanted.url,
+                event_types=wanted.event_types,
+                tenant=tenant,
+                is_tenants_own=key.tenant is not None,
+                accept=store,
             )
         )
 
@@ -57,10 +67,12 @@ async def create(
     responses=problems(),
 )
 async def list_page(
-    services: ServicesDep, cursor: Cursor = None, limit: Limit = 50
+    services: ServicesDep, key: KeyDep, cursor: Cursor = None, limit: Limit = 50
 ) -> JSONResponse:
     """Return one page."""
-    found = await services.webhook_endpoints.list_page(after=decode_cursor(cursor), limit=limit + 1)
+    found = await services.webhook_endpoints.list_page(
+        tenant=key.tenant, after=decode_cursor(cursor), limit=limit + 1
+    )
     return JSONResponse(page([_shown(endpoint) for endpoint in found], limit))
 
 
@@ -71,7 +83,7 @@ async def list_page(
     response_model=WebhookEndpointOut,
     responses=problems(404),
 )
-async def get(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
+async def get(id: OwnEndpoint, services: ServicesDep) -> JSONResponse:  # noqa: A002
     """Return the endpoint without its secret."""
     return JSONResponse(_shown(await services.webhook_endpoints.get(id)))
 
@@ -79,12 +91,12 @@ async def get(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
 @router.delete(
     "/{id}",
     status_code=204,
-    dependencies=[Admin],
+    dependencies=[WriteEndpoints],
     summary="Remove a webhook endpoint",
     response_class=Response,
     responses=problems(404),
 )
-async def delete(id: IdDep, services: ServicesDep) -> Response:  # noqa: A002
+async def delete(id: OwnEndpoint, services: ServicesDep) -> Response:  # noqa: A002
     """Remove the endpoint and cancel its outstanding deliveries."""
     await services.webhook_endpoints.delete(id)
     return Response(status_code=204)

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
-from app.api.dependencies import Admin, IdDep, Read, ServicesDep, problems
+from app.api.dependencies import Admin, IdDep, ReadZones, ServicesDep, problems
 from app.api.idempotency import CallDep, respond
 from app.api.zone_schemas import (
     BudgetOut,
@@ -34,7 +34,7 @@ router = APIRouter(prefix="/v1/zones", tags=["zones"])
 
 @router.get(
     "",
-    dependencies=[Read],
+    dependencies=[ReadZones],
     summary="List zones, the default one first",
     response_model=ZonePage,
     responses=problems(),
@@ -47,7 +47,7 @@ async def list_page(services: ServicesDep) -> JSONResponse:
 
 @router.get(
     "/{id}",
-    dependencies=[Read],
+    dependencies=[ReadZones],
     summary="Get a zone and its state at Cloudflare",
     response_model=ZoneReportOut,
     responses=problems(404),
@@ -62,7 +62,7 @@ async def get(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
     dependencies=[Admin],
     summary="Set up a zone",
     response_model=ZoneReportOut,
-    responses=problems(400, 404, 502, 503),
+    responses=problems(400, 404, 502),
 )
 async def set_up(
     id: IdDep,  # noqa: A002
@@ -85,7 +85,7 @@ async def set_up(
 
 @router.get(
     "/{id}/budget",
-    dependencies=[Read],
+    dependencies=[ReadZones],
     summary="Get a zone's budget of Cloudflare calls",
     response_model=BudgetOut,
     responses=problems(404),

@@ -6,6 +6,7 @@ leave the document unchanged. `add_moment` adds it when the document is shown.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -43,6 +44,17 @@ def represent(record: CustomHostname) -> dict[str, Any]:
         "activated_at": _instant(record.arrived_at.get(State.ACTIVE)),
         "verified_at": _instant(record.arrived_at.get(State.CNAME_VERIFIED)),
     }
+
+
+def tenants_view(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a tenant may see of the document: without the provider's data.
+
+    The provider's data are both kinds of metadata, and what Cloudflare answered in its own words.
+    """
+    shown = {k: v for k, v in document.items() if k not in {"metadata", "custom_metadata"}}
+    cloudflare = document["cloudflare"]
+    shown["cloudflare"] = {name: cloudflare[name] for name in ("hostname_status", "ssl_status")}
+    return shown
 
 
 def represent_records(record: CustomHostname) -> dict[str, Any]:

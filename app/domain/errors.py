@@ -9,6 +9,8 @@ NameplateError
 │   └── HostnameTaken / SiblingDiffers / ProofRequired / StillDeleting
 ├── PreconditionFailed           If-Match names another revision
 ├── Unauthenticated / Forbidden
+│   └── TenantBoundKey               the key is bound to one tenant
+├── RateLimited                  the API key sent too many requests
 ├── WebhookRefused               the URL may not be called
 ├── NotReady                     a setting does not fit, or the schema is missing
 ├── DatabaseUnavailable          Postgres does not answer
@@ -63,6 +65,11 @@ class ErrorCode(StrEnum):
     TOO_MANY_FAILED_KEYS = auto()
     TOO_MANY_WAITING = auto()
     FORBIDDEN = auto()
+    TENANT_BOUND_KEY = auto()
+    RATE_LIMITED = auto()
+    REQUEST_TIMED_OUT = auto()
+    BODY_TOO_SLOW = auto()
+    OVERLOADED = auto()
     HOSTNAME_EMPTY = auto()
     HOSTNAME_IS_URL = auto()
     HOSTNAME_HAS_PORT = auto()
@@ -101,6 +108,8 @@ class ErrorCode(StrEnum):
     HOST_UNRESOLVED = auto()
     EVENT_TYPE_UNKNOWN = auto()
     SCOPE_UNKNOWN = auto()
+    ADMIN_KEY_BOUND = auto()
+    EXPIRY_PAST = auto()
     TOKEN_IS_A_SETTING = auto()
     CLOUDFLARE_UNAUTHORIZED = auto()
     CLOUDFLARE_TOKEN_MALFORMED = auto()
@@ -266,7 +275,7 @@ class PreconditionFailed(NameplateError):
 
 
 class Unauthenticated(NameplateError):
-    """The API key is missing, unknown or revoked."""
+    """The API key is missing, unknown, revoked or expired."""
 
     code = ErrorCode.UNAUTHENTICATED
 
@@ -275,6 +284,35 @@ class Forbidden(NameplateError):
     """The key is valid, but its scope does not reach this far."""
 
     code = ErrorCode.FORBIDDEN
+
+
+class TenantBoundKey(Forbidden):
+    """The key is bound to one tenant, and what was asked for lies outside of what that may do.
+
+    `field` is a JSON pointer into the body, `parameter` a name.
+    """
+
+    code = ErrorCode.TENANT_BOUND_KEY
+
+    def __init__(
+        self, detail: str, *, field: str | None = None, parameter: str | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.field = field
+        self.parameter = parameter
+
+
+class RateLimited(NameplateError):
+    """The API key has used up its requests. There is another one in `retry_after` seconds."""
+
+    code = ErrorCode.RATE_LIMITED
+
+    def __init__(self, *, retry_after: float) -> None:
+        super().__init__(
+            "This API key sent too many requests. Try again after `Retry-After`; the header "
+            "`RateLimit-Policy` says how many are allowed."
+        )
+        self.retry_after = retry_after
 
 
 class WebhookRefused(NameplateError):

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from app.domain.custom_hostname import CustomHostname, Desired, State
+from app.domain.document import tenants_view
 from app.domain.guidance import waits_on_tenant
 from app.domain.plan import records_complete, renews_itself, wanted_records
 from app.domain.reason import Reason, WaitingOn
@@ -123,6 +124,13 @@ def webhook_body(event: Event, custom_hostname: Mapping[str, Any]) -> dict[str, 
             "custom_hostname": dict(custom_hostname),
         },
     }
+
+
+def tenants_webhook_body(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an endpoint receives that a tenant added itself."""
+    data = body["data"]
+    shown = tenants_view(data["custom_hostname"])
+    return {**body, "data": {**data, "custom_hostname": shown}}
 
 
 def event_document(event: Event) -> dict[str, Any]:

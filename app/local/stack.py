@@ -56,6 +56,8 @@ class StackOptions:
     limits: StackLimits = StackLimits()
     inline_seconds: float = 2.0
     """How long a request waits for its reconcile."""
+    rate_limit: float = 200.0
+    """Requests a second that the API takes of a key; 0: any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ async def running_stack(
                 kept,
                 options.limits,
                 inline_deadline=options.inline_seconds,
+                rate_limit=options.rate_limit,
             )
             ports = sock.getsockname()[1], metrics.getsockname()[1]
             async with _service(settings, sock, metrics, ended or asyncio.Event()):

@@ -21,5 +21,5 @@ async def read_now(tx: Connection) -> datetime:
 async def advance(tx: Connection, by: timedelta) -> None:
     """Move the clock forward and wake everything that waits for an instant. For tests only."""
     await tx.execute(update(clock_offset).values(offset=clock_offset.c.offset + by))
-    await notify(tx, Channel.RECONCILE)
-    await notify(tx, Channel.DELIVER)
+    for channel in Channel:
+        await notify(tx, channel)

@@ -33,6 +33,8 @@ class Delivery:
     url: str
     secret: bytes
     """Encrypted."""
+    is_tenants_own: bool
+    """Whether a key that is bound to the tenant added the endpoint."""
     attempts: int
     """How many attempts were made before this one."""
     now: datetime
@@ -150,6 +152,7 @@ async def _read(tx: Connection, ids: list[str]) -> list[Delivery]:
             events.c.body,
             webhook_endpoints.c.url,
             webhook_endpoints.c.secret,
+            webhook_endpoints.c.is_tenants_own,
             c.attempts,
             NOW.label("now"),
         )

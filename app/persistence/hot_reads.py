@@ -1,4 +1,4 @@
-"""The read that a product backend makes on its own hot path: one row, straight from the driver.
+"""The reads that come before all else, straight from the driver: a hostname's document, its tenant.
 
 The document is passed through as Postgres's text; nothing is decoded on the way.
 """
@@ -18,6 +18,7 @@ SELECT h.document::text AS document, h.revision, h.sequence, h.view, w.due_at, h
 FROM custom_hostnames h JOIN schedules w ON w.custom_hostname_id = h.id
 WHERE h.id = $1
 """
+TENANT = "SELECT tenant FROM custom_hostnames WHERE id = $1"
 
 
 async def read_document(database: Database, record_id: str) -> DocumentRow | None:
@@ -28,3 +29,9 @@ async def read_document(database: Database, record_id: str) -> DocumentRow | Non
     finally:
         if end is not None:
             end(None)
+
+
+async def read_tenant(database: Database, record_id: str) -> str | None:
+    """Return the tenant of a custom hostname, which never changes. None if there is no such id."""
+    row = await database.fetch_row(TENANT, record_id)
+    return row["tenant"] if row else None

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP
 
-SCHEMA_VERSION = 20
+SCHEMA_VERSION = 21
 """The `schema_version` that this code needs. Every migration writes its own number."""
 
 metadata = MetaData(
@@ -439,6 +439,8 @@ webhook_endpoints = Table(
     Column("tenant", Text),
     Column("event_types", ARRAY(Text), nullable=False),
     Column("secret", LargeBinary, nullable=False),
+    # Added by a key that is bound to the tenant: it gets what such a key may see.
+    Column("is_tenants_own", Boolean, nullable=False, server_default=text("false")),
     _instant("created_at", required=True),
     _instant("deleted_at"),
 )
@@ -493,6 +495,12 @@ api_keys = Table(
     Column("name", Text, nullable=False),
     Column("hash", LargeBinary, nullable=False, unique=True),
     Column("scope", Text, nullable=False),
+    # The beginning of the key, to recognise it by. NULL for keys from the settings.
+    Column("prefix", Text),
+    Column("tenant", Text),
     _instant("created_at", required=True),
+    _instant("expires_at"),
+    _instant("last_used_at"),
     _instant("revoked_at"),
+    CheckConstraint("scope <> 'admin' OR tenant IS NULL", name="admin_has_no_tenant"),
 )

@@ -1,4 +1,4 @@
-"""LISTEN and NOTIFY: tells every waiting process at once that work is due now."""
+"""LISTEN and NOTIFY: tells every waiting process at once that work is due, or a key was revoked."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ log = structlog.get_logger(__name__)
 
 
 class Channel(StrEnum):
-    """The kinds of work to wake for."""
+    """What to wake for: two kinds of work, and API keys that were revoked."""
 
     RECONCILE = "nameplate_reconcile"
     DELIVER = "nameplate_deliver"
     FEED = "nameplate_feed"
+    API_KEYS = "nameplate_api_keys"
 
 
 async def notify(tx: Connection, channel: Channel) -> None:

@@ -25,6 +25,8 @@ class WebhookEndpoint:
     tenant: str | None
     secret: bytes
     """Encrypted."""
+    is_tenants_own: bool = False
+    """Added by a key that is bound to the tenant, so that it gets what such a key may see."""
     created_at: datetime
 
 
@@ -37,6 +39,7 @@ async def insert_endpoint(tx: Connection, endpoint: WebhookEndpoint) -> None:
             event_types=list(endpoint.event_types),
             tenant=endpoint.tenant,
             secret=endpoint.secret,
+            is_tenants_own=endpoint.is_tenants_own,
             created_at=endpoint.created_at,
         )
     )
@@ -49,9 +52,13 @@ async def get_endpoint(tx: Connection, endpoint_id: str) -> WebhookEndpoint | No
     return _read(dict(row)) if row else None
 
 
-async def list_endpoints(tx: Connection, *, after: str | None, limit: int) -> list[WebhookEndpoint]:
-    """Return endpoints after the id `after`, newest first."""
+async def list_endpoints(
+    tx: Connection, *, tenant: str | None, after: str | None, limit: int
+) -> list[WebhookEndpoint]:
+    """Return endpoints after the id `after`, newest first: those of one tenant, or all."""
     query = _not_deleted().order_by(webhook_endpoints.c.id.desc()).limit(limit)
+    if tenant is not None:
+        query = query.where(webhook_endpoints.c.tenant == tenant)
     if after is not None:
         query = query.where(webhook_endpoints.c.id < after)
     return [_read(dict(row)) for row in (await tx.execute(query)).mappings()]
@@ -78,9 +85,8 @@ async def delete_endpoint(tx: Connection, endpoint_id: str) -> bool:
 
 def _not_deleted() -> Any:
     c = webhook_endpoints.c
-    return select(c.id, c.url, c.event_types, c.tenant, c.secret, c.created_at).where(
-        c.deleted_at.is_(None)
-    )
+    columns = (c.id, c.url, c.event_types, c.tenant, c.secret, c.is_tenants_own, c.created_at)
+    return select(*columns).where(c.deleted_at.is_(None))
 
 
 def _read(row: dict[str, Any]) -> WebhookEndpoint:

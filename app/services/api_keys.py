@@ -1,5 +1,8 @@
 """API keys: created, stored as hashes, and looked up with a short-lived cache.
 
+A revocation is notified to all processes, which then look every key up again. A key that expires is
+cached until then at the longest.
+
 A caller that tries keys at random must not slow down others. Unknown keys are cached apart from
 known ones, and an address that tries too many unknown keys is refused without a query.
 `persistence/api_keys` stores the keys.
@@ -7,26 +10,47 @@ known ones, and an address that tries too many unknown keys is refused without a
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import ipaddress
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import TypeVar
 
-from app.domain.errors import ErrorCode, InvalidInput, NameplateError, NotFound
+import structlog
+
+from app.domain.errors import (
+    DatabaseUnavailable,
+    ErrorCode,
+    InvalidInput,
+    NameplateError,
+    NotFound,
+)
 from app.persistence import api_keys as store
-from app.persistence.api_keys import ApiKey, ListedKey
-from app.persistence.database import Database
+from app.persistence.api_keys import USES_APART_SECONDS, ApiKey, ListedKey
+from app.persistence.clock import read_now
+from app.persistence.database import Connection, Database
+from app.persistence.wakeups import Channel, listening
+
+log = structlog.get_logger(__name__)
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 REMEMBER_SECONDS = 5.0
-"""How long a revoked key may still work on another replica."""
+"""How long a key is cached. A revoked one works no longer than that where the notification of its
+revocation was lost."""
 MOST_REMEMBERED = 10_000
 """How many known keys to cache, and likewise unknown keys, and addresses."""
+LAST_USES_SECONDS = 2.0
+"""How long a process that stops takes to write when keys were used last."""
+SHOWN_CHARACTERS = 7
+"""How much of a key is kept to recognise it by: `np_`, and 24 of its 256 bits."""
 FAILURES = 20
 """How many unknown keys an address may try within `FAILURE_SECONDS`."""
 FAILURE_SECONDS = 60.0
@@ -65,6 +89,10 @@ def digest(key: str) -> bytes:
     return hashlib.sha256(key.encode()).digest()
 
 
+async def _accept(_tx: Connection, _key: ListedKey, _secret: str) -> None:
+    """Accept a request that has no Idempotency-Key."""
+
+
 class ApiKeys:
     """The use cases of API keys."""
 
@@ -76,41 +104,88 @@ class ApiKeys:
         self._failures: dict[str, tuple[float, int]] = {}
         self._asking: dict[bytes, int] = {}
         """How many requests wait for the look-up of a key."""
+        self._forgotten = 0
+        """How many times the known keys had to be looked up anew."""
+        self._uses: dict[str, float] = {}
+        """When each key was used last, since the uses were written."""
 
-    async def create(self, *, name: str, scope: str) -> tuple[ApiKey, str]:
+    async def create(
+        self,
+        *,
+        name: str,
+        scope: str,
+        tenant: str | None = None,
+        expires_at: datetime | None = None,
+        accept: Callable[[Connection, ListedKey, str], Awaitable[None]] = _accept,
+    ) -> tuple[ListedKey, str]:
         """Create a key. This is the only time that it is shown.
 
+        Args:
+            name: What people call it.
+            scope: `read`, `write` or `admin`.
+            tenant: The tenant that it is bound to. None: it reaches all tenants.
+            expires_at: When it stops working, with a time zone. None: never.
+            accept: Notes the request in the transaction that creates the key.
+
         Raises:
-            InvalidInput: no such scope.
+            InvalidInput: no such scope, an admin key for one tenant, or a time that is past.
         """
         if scope not in set(Scope):
             raise InvalidInput(
                 "The scope must be read, write or admin.", code=ErrorCode.SCOPE_UNKNOWN
             )
+        if tenant is not None and scope == Scope.ADMIN:
+            raise InvalidInput(
+                "A key with scope `admin` acts on all tenants; leave `tenant` out, or choose "
+                "`write`.",
+                code=ErrorCode.ADMIN_KEY_BOUND,
+                field="/tenant",
+            )
         secret = "np_" + secrets.token_urlsafe(32)
         async with self._database.transaction() as tx:
-            key = await store.insert_key(tx, name=name, scope=scope, digest=digest(secret))
+            if expires_at is not None and expires_at <= await read_now(tx):
+                raise InvalidInput(
+                    "`expires_at` must be in the future.",
+                    code=ErrorCode.EXPIRY_PAST,
+                    field="/expires_at",
+                )
+            key = await store.insert_key(
+                tx,
+                name=name,
+                scope=scope,
+                tenant=tenant,
+                expires_at=expires_at,
+                prefix=secret[:SHOWN_CHARACTERS],
+                digest=digest(secret),
+            )
+            await accept(tx, key, secret)
         return key, secret
 
-    async def list(self) -> list[ListedKey]:
-        """Return all keys, oldest first."""
-        async with self._database.transaction() as tx:
-            return await store.list_keys(tx)
-
-    async def revoke(self, key_id: str) -> ListedKey:
-        """Revoke a key. It stops working within five seconds.
+    async def get(self, key_id: str) -> ListedKey:
+        """Return one, even if it is revoked.
 
         Raises:
             NotFound: no key has this id.
         """
         async with self._database.transaction() as tx:
-            revoked = await store.revoke_key(tx, key_id)
-        if revoked is None:
-            raise NotFound("API key not found; `nameplate keys list` lists all keys.")
-        return revoked
+            return _existing(await store.get_key(tx, key_id))
+
+    async def list(self, *, after: str | None = None, limit: int | None = None) -> list[ListedKey]:
+        """Return keys after the id `after`, newest first; all of them without a limit."""
+        async with self._database.transaction() as tx:
+            return await store.list_keys(tx, after=after, limit=limit)
+
+    async def revoke(self, key_id: str) -> ListedKey:
+        """Revoke a key. It stops working at once, and within five seconds in any case.
+
+        Raises:
+            NotFound: no key has this id.
+        """
+        async with self._database.transaction() as tx:
+            return _existing(await store.revoke_key(tx, key_id))
 
     async def find(self, secret: str, *, address: str = "") -> ApiKey | None:
-        """Return the key that `secret` is, or None if it is unknown or revoked.
+        """Return the key that `secret` is, or None if it is unknown, revoked or expired.
 
         `address` is the caller's. It never causes a key that is known to be good to be refused,
         because all callers behind a proxy share one.
@@ -122,7 +197,9 @@ class ApiKeys:
         known = self._known.get(hashed)
         now = self._clock()
         if known is not None and now < known[0]:
-            return known[1]
+            key = known[1]
+            self._uses[key.id] = now
+            return key
         if known is None:
             if now < self._unknown.get(hashed, now):
                 return None
@@ -133,20 +210,74 @@ class ApiKeys:
         self._asking[hashed] = self._asking.get(hashed, 0) + 1
         if first:
             self._count(address, now, 1)
+        forgotten = self._forgotten
         try:
-            key = await store.find_key(self._database, hashed)
+            found = await store.find_key(self._database, hashed)
         finally:
             self._asking[hashed] -= 1
             if not self._asking[hashed]:
                 del self._asking[hashed]
-        if key is not None:
+        if found is not None:
             if first:
                 self._count(address, now, -1)
-            _put(self._known, hashed, (now + REMEMBER_SECONDS, key))
-            return key
+            # What was read before a revocation counts for this one request.
+            seconds = 0.0 if forgotten != self._forgotten else REMEMBER_SECONDS
+            if found.seconds_left is not None:
+                seconds = min(seconds, found.seconds_left)
+            _put(self._known, hashed, (now + seconds, found.key))
+            self._uses[found.key.id] = now
+            return found.key
         self._known.pop(hashed, None)
         _put(self._unknown, hashed, now + REMEMBER_SECONDS)
         return None
+
+    async def follow_revocations(self) -> None:
+        """Look every key up anew whenever one was revoked, until cancelled.
+
+        Likewise if notifications may have been missed, because the connection was lost.
+        """
+        async with listening(self._database.server, Channel.API_KEYS) as revoked:
+            while True:
+                await revoked.wait()
+                revoked.clear()
+                self.forget_all()
+
+    def forget_all(self) -> None:
+        """Look every key up at its next use. Those that were good still count as such."""
+        self._forgotten += 1
+        for hashed, (_, key) in self._known.items():
+            self._known[hashed] = (float("-inf"), key)
+
+    async def write_uses_regularly(self) -> None:
+        """Write once a minute when keys were used last, until cancelled, and then once more."""
+        try:
+            while True:
+                await asyncio.sleep(USES_APART_SECONDS)
+                try:
+                    await self.write_uses()
+                except Exception as error:  # noqa: BLE001 - whatever it was, the next time does it
+                    log.warning("key_uses_not_written", error=type(error).__name__)
+        finally:
+            with suppress(DatabaseUnavailable, TimeoutError):
+                async with asyncio.timeout(LAST_USES_SECONDS):
+                    await self.write_uses()
+
+    async def write_uses(self) -> None:
+        """Write when the keys were used last that were used since this was done last.
+
+        Raises:
+            DatabaseUnavailable: it was not done; the next time does it.
+        """
+        uses, self._uses = self._uses, {}
+        if not uses:
+            return
+        now = self._clock()
+        ages = {key_id: now - used for key_id, used in uses.items()}
+        try:
+            await self._database.run(partial(store.write_uses, ages=ages))
+        except BaseException:
+            self._uses = uses | self._uses
+            raise
 
     def _refuse_if_throttled(self, address: str, now: float, asking: int) -> None:
         if asking:
@@ -162,6 +293,12 @@ class ApiKeys:
         if now >= until:
             until, count = now + FAILURE_SECONDS, 0
         _put(self._failures, network, (until, max(count + more, 0)))
+
+
+def _existing(key: ListedKey | None) -> ListedKey:
+    if key is None:
+        raise NotFound("API key not found; find its id in the list of keys.")
+    return key
 
 
 def _network(address: str) -> str:

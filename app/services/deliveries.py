@@ -6,6 +6,7 @@ makes the attempt.
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections import Counter
@@ -24,6 +25,7 @@ from app.domain.deliveries import (
     webhook_retry_after,
 )
 from app.domain.errors import NotReady
+from app.domain.events import tenants_webhook_body
 from app.metrics import DELIVERIES, DELIVERY_DURATION, LEASES_LOST
 from app.persistence import deliveries as store
 from app.persistence.database import Database
@@ -132,6 +134,9 @@ class Deliveries:
         except NotReady as error:
             # It counts as an attempt: it is recorded, retried, and ends.
             return Attempt(duration_ms=0, error=error.detail)
+        body = delivery.body
+        if delivery.is_tenants_own:
+            body = json.dumps(tenants_webhook_body(json.loads(body)))
         return await self._transport.send(
-            delivery.url, message_id=delivery.event_id, body=delivery.body, secret=secret
+            delivery.url, message_id=delivery.event_id, body=body, secret=secret
         )

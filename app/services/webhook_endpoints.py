@@ -8,7 +8,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
-from app.domain.errors import ErrorCode, InvalidInput, NotFound, WebhookRefused
+from app.domain.errors import (
+    ErrorCode,
+    InvalidInput,
+    NotFound,
+    TenantBoundKey,
+    WebhookRefused,
+)
 from app.domain.events import EventType, ZoneEventType
 from app.persistence import webhook_endpoints as store
 from app.persistence.clock import read_now
@@ -44,9 +50,12 @@ class WebhookEndpoints:
         *,
         event_types: Sequence[str],
         tenant: str | None,
+        is_tenants_own: bool = False,
         accept: Callable[[Connection, WebhookEndpoint, str], Awaitable[None]] = _accept,
     ) -> tuple[WebhookEndpoint, str]:
         """Add an endpoint. Return it with its secret, which is never shown again.
+
+        `is_tenants_own`: a key that is bound to the tenant asks for it.
 
         Raises:
             InvalidInput: the URL may not be called, or an event type does not exist.
@@ -60,6 +69,7 @@ class WebhookEndpoints:
                 event_types=tuple(dict.fromkeys(event_types)),
                 tenant=tenant,
                 secret=self._cipher.encrypt(secret),
+                is_tenants_own=is_tenants_own,
                 created_at=await read_now(tx),
             )
             await store.insert_endpoint(tx, endpoint)
@@ -78,10 +88,27 @@ class WebhookEndpoints:
             raise _unknown()
         return endpoint
 
-    async def list_page(self, *, after: str | None, limit: int) -> list[WebhookEndpoint]:
-        """Return endpoints, newest first."""
+    async def require_tenant(self, endpoint_id: str, tenant: str) -> None:
+        """Check that the endpoint is this tenant's.
+
+        Raises:
+            NotFound: no endpoint has this id, or it is another tenant's.
+            TenantBoundKey: it gets the events of all tenants.
+        """
+        endpoint = await self.get(endpoint_id)
+        if endpoint.tenant is None:
+            raise TenantBoundKey(
+                "This webhook endpoint gets the events of all tenants; use a key without a tenant."
+            )
+        if endpoint.tenant != tenant:
+            raise _unknown()
+
+    async def list_page(
+        self, *, tenant: str | None = None, after: str | None, limit: int
+    ) -> list[WebhookEndpoint]:
+        """Return endpoints, newest first: those of one tenant, or all."""
         async with self._database.transaction() as tx:
-            return await store.list_endpoints(tx, after=after, limit=limit)
+            return await store.list_endpoints(tx, tenant=tenant, after=after, limit=limit)
 
     async def delete(self, endpoint_id: str) -> None:
         """Close an endpoint and cancel its pending deliveries.

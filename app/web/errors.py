@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -28,7 +29,7 @@ _STATUSES = {
         ErrorCode.BAD_REQUEST,
     ),
     HTTPStatus.UNAUTHORIZED: (ErrorCode.UNAUTHENTICATED,),
-    HTTPStatus.FORBIDDEN: (ErrorCode.FORBIDDEN,),
+    HTTPStatus.FORBIDDEN: (ErrorCode.FORBIDDEN, ErrorCode.TENANT_BOUND_KEY),
     HTTPStatus.NOT_FOUND: (ErrorCode.NOT_FOUND,),
     HTTPStatus.METHOD_NOT_ALLOWED: (ErrorCode.METHOD_NOT_ALLOWED,),
     HTTPStatus.CONFLICT: (
@@ -46,6 +47,7 @@ _STATUSES = {
         ErrorCode.ZONE_NOT_PAUSED,
         ErrorCode.TOKEN_IS_A_SETTING,
     ),
+    HTTPStatus.REQUEST_TIMEOUT: (ErrorCode.BODY_TOO_SLOW,),
     HTTPStatus.PRECONDITION_FAILED: (ErrorCode.PRECONDITION_FAILED,),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (ErrorCode.BODY_TOO_LARGE,),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (ErrorCode.UNSUPPORTED_MEDIA_TYPE,),
@@ -85,12 +87,15 @@ _STATUSES = {
         ErrorCode.HOST_UNRESOLVED,
         ErrorCode.EVENT_TYPE_UNKNOWN,
         ErrorCode.SCOPE_UNKNOWN,
+        ErrorCode.ADMIN_KEY_BOUND,
+        ErrorCode.EXPIRY_PAST,
     ),
     HTTPStatus.GONE: (ErrorCode.FEED_EXPIRED,),
     HTTPStatus.TOO_MANY_REQUESTS: (
         ErrorCode.TOO_MANY_FAILED_KEYS,
         ErrorCode.TOO_MANY_WAITING,
         ErrorCode.TOO_MANY_STREAMS,
+        ErrorCode.RATE_LIMITED,
     ),
     HTTPStatus.INTERNAL_SERVER_ERROR: (ErrorCode.INTERNAL_ERROR,),
     HTTPStatus.BAD_GATEWAY: (
@@ -113,6 +118,8 @@ _STATUSES = {
         ErrorCode.DATABASE_UNAVAILABLE,
         ErrorCode.NOT_READY,
         ErrorCode.SHUTTING_DOWN,
+        ErrorCode.REQUEST_TIMED_OUT,
+        ErrorCode.OVERLOADED,
     ),
 }
 STATUSES = {code: status for status, codes in _STATUSES.items() for code in codes}
@@ -179,7 +186,7 @@ def problem_of(error: errors.NameplateError) -> Response:
     if isinstance(error, errors.DatabaseUnavailable):
         retry_after = DATABASE_RETRY_SECONDS
     if retry_after is not None:
-        headers["Retry-After"] = str(round(retry_after))
+        headers["Retry-After"] = str(max(1, math.ceil(retry_after)))
     return problem(
         STATUSES[error.code],
         error.code,

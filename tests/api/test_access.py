@@ -1,6 +1,9 @@
-"""Who may call what: no route under /v1 answers without a key whose scope reaches far enough."""
+"""Who may call what: every route, with every kind of key that does not reach as far."""
 
 from __future__ import annotations
+
+import itertools
+from typing import Any
 
 import pytest
 
@@ -10,63 +13,103 @@ from tests.support import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+PATH = "/v1/custom-hostnames"
+ENDPOINTS = "/v1/webhook-endpoints"
+STREAM = "/v1/events/stream"
+
+NOT_FOUND = (404, "not_found")
+BOUND = (403, "tenant_bound_key")
+NOTHING = (200, None)
+"""The list is answered, without what is another tenant's."""
+
 ROUTES = [
-    ("GET", "/v1/custom-hostnames", "read"),
-    ("POST", "/v1/custom-hostnames", "write"),
-    ("DELETE", "/v1/custom-hostnames", "write"),
-    ("GET", "/v1/custom-hostnames/x", "read"),
-    ("PATCH", "/v1/custom-hostnames/x", "write"),
-    ("DELETE", "/v1/custom-hostnames/x", "write"),
-    ("POST", "/v1/custom-hostnames/x/refresh", "write"),
-    ("POST", "/v1/custom-hostnames/x/adopt", "admin"),
-    ("POST", "/v1/custom-hostnames/x/release", "admin"),
-    ("GET", "/v1/custom-hostnames/x/records", "read"),
-    ("GET", "/v1/custom-hostnames/x/events", "read"),
-    ("GET", "/v1/webhook-endpoints", "read"),
-    ("POST", "/v1/webhook-endpoints", "admin"),
-    ("GET", "/v1/webhook-endpoints/x", "read"),
-    ("DELETE", "/v1/webhook-endpoints/x", "admin"),
-    ("GET", "/v1/zones", "read"),
-    ("GET", "/v1/zones/x", "read"),
-    ("POST", "/v1/zones/x/setup", "admin"),
-    ("GET", "/v1/zones/x/budget", "read"),
-    ("POST", "/v1/zones/x/pause", "admin"),
-    ("POST", "/v1/zones/x/resume", "admin"),
+    # Method, path, the scope that it needs, and the answer to a key that is bound to another tenant
+    # than the one that is asked for. `{id}` is a resource of that tenant's.
+    ("GET", PATH, "read", BOUND),
+    ("POST", PATH, "write", BOUND),
+    ("DELETE", PATH, "write", BOUND),
+    ("GET", f"{PATH}/{{id}}", "read", NOT_FOUND),
+    ("PATCH", f"{PATH}/{{id}}", "write", NOT_FOUND),
+    ("DELETE", f"{PATH}/{{id}}", "write", NOT_FOUND),
+    ("POST", f"{PATH}/{{id}}/refresh", "write", NOT_FOUND),
+    ("POST", f"{PATH}/{{id}}/adopt", "admin", BOUND),
+    ("POST", f"{PATH}/{{id}}/release", "admin", BOUND),
+    ("GET", f"{PATH}/{{id}}/records", "read", NOT_FOUND),
+    ("GET", f"{PATH}/{{id}}/events", "read", NOT_FOUND),
+    ("GET", "/v1/events", "read", BOUND),
+    ("GET", STREAM, "read", BOUND),
+    ("GET", "/v1/summary", "read", BOUND),
+    ("GET", ENDPOINTS, "read", NOTHING),
+    ("POST", ENDPOINTS, "admin", BOUND),
+    ("GET", f"{ENDPOINTS}/{{id}}", "read", NOT_FOUND),
+    ("DELETE", f"{ENDPOINTS}/{{id}}", "admin", NOT_FOUND),
+    ("GET", "/v1/zones", "read", BOUND),
+    ("GET", "/v1/zones/{id}", "read", BOUND),
+    ("POST", "/v1/zones/{id}/setup", "admin", BOUND),
+    ("GET", "/v1/zones/{id}/budget", "read", BOUND),
+    ("POST", "/v1/zones/{id}/pause", "admin", BOUND),
+    ("POST", "/v1/zones/{id}/resume", "admin", BOUND),
+    ("POST", "/v1/api-keys", "admin", BOUND),
+    ("GET", "/v1/api-keys", "admin", BOUND),
+    ("GET", "/v1/api-keys/{id}", "admin", BOUND),
+    ("DELETE", "/v1/api-keys/{id}", "admin", BOUND),
 ]
+OPEN = {("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics")}
+"""Routes that need no key."""
+NAMING = {
+    ("GET", PATH): {"params": {"tenant": "theirs"}},
+    ("POST", PATH): {"json": {"hostname": "new.access-tea.com", "tenant": "theirs"}},
+    ("DELETE", PATH): {"params": {"tenant": "theirs"}},
+    ("GET", "/v1/events"): {"params": {"tenant": "theirs"}},
+    ("GET", STREAM): {"params": {"tenant": "theirs"}},
+    ("GET", "/v1/summary"): {"params": {"tenant": "theirs"}},
+    ("POST", ENDPOINTS): {"json": {"url": "http://127.0.0.1:9/x", "tenant": "theirs"}},
+}
+"""How a request without an id names the tenant that it is about."""
 SCOPES = ["read", "write", "admin"]
 
 
 async def test_the_table_of_routes_is_the_whole_api(shared_service: Service) -> None:
     document = (await shared_service.http.get("/openapi.json")).json()
     described = {
-        (method.upper(), path.replace("{id}", "x"))
+        (method.upper(), path)
         for path, operations in document["paths"].items()
         for method in operations
-        if path.startswith("/v1/")
     }
-    assert described == {(method, path) for method, path, _ in ROUTES}
+    assert described == {(method, path) for method, path, *_ in ROUTES} | OPEN
 
 
-@pytest.mark.parametrize(("method", "path", "needed"), ROUTES)
-async def test_without_a_known_key_the_answer_is_401(
-    shared_service: Service, method: str, path: str, needed: str
-) -> None:
-    for header in (b"", b"Bearer", b"Bearer np_wrong", b"Basic abc", b"Bearer \xc3\xa9"):
-        response = await shared_service.http.request(
-            method, path, headers=[(b"Authorization", header)]
-        )
-        assert (response.status_code, response.json()["code"]) == (401, "unauthenticated"), needed
-        assert response.headers["www-authenticate"] == "Bearer"
+async def test_without_a_valid_key_the_answer_is_401(shared_service: Service) -> None:
+    gone = [await _key(shared_service, "admin", name=name) for name in ("revoked", "expired")]
+    headers = [b"", b"Bearer", b"Bearer np_wrong", b"Basic abc", b"Bearer \xc3\xa9"]
+    await shared_service.sql.execute(
+        "UPDATE api_keys SET revoked_at = now() WHERE name = 'revoked'"
+    )
+    await shared_service.sql.execute(
+        "UPDATE api_keys SET expires_at = nameplate_now() WHERE name = 'expired'"
+    )
+    for header in (*headers, *(f"Bearer {key}".encode() for key in gone)):
+        for method, path, *_ in ROUTES:
+            response = await shared_service.http.request(
+                method, path.replace("{id}", "x"), headers=[(b"Authorization", header)]
+            )
+            answer = (response.status_code, response.json()["code"])
+            assert answer == (401, "unauthenticated"), (header, method, path)
+            assert response.headers["www-authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize(("method", "path", "needed"), ROUTES)
+@pytest.mark.parametrize(("method", "path", "needed", "_foreign"), ROUTES)
 async def test_a_key_reaches_as_far_as_its_scope_and_no_farther(
-    shared_service: Service, method: str, path: str, needed: str
+    shared_service: Service, method: str, path: str, needed: str, _foreign: object
 ) -> None:
     for scope in SCOPES:
         key = await _key(shared_service, scope)
+        # A number that is none, so that no stream begins.
         response = await shared_service.http.request(
-            method, path, headers={"Authorization": f"Bearer {key}"}
+            method,
+            path.replace("{id}", "x"),
+            headers=_bearer(key),
+            params={"after": "none"} if path == STREAM else {},
         )
         allowed = SCOPES.index(scope) >= SCOPES.index(needed)
         assert (response.status_code != 403) is allowed
@@ -74,19 +117,46 @@ async def test_a_key_reaches_as_far_as_its_scope_and_no_farther(
             assert response.json()["code"] == "forbidden"
 
 
-async def test_a_revoked_key_stops_working_within_its_five_seconds(
+@pytest.mark.parametrize(("method", "path", "_needed", "foreign"), ROUTES)
+async def test_a_bound_key_does_not_reach_what_is_another_tenants(
     shared_service: Service,
+    method: str,
+    path: str,
+    _needed: str,
+    foreign: tuple[int, str | None],
 ) -> None:
-    key = await _key(shared_service, "read")
-    now = 0.0
-    async with open_database(shared_service.stack.database_url) as database:
-        keys = ApiKeys(database, clock=lambda: now)
-        assert await keys.find(key) is not None
-        await shared_service.sql.execute("UPDATE api_keys SET revoked_at = now()")
-        assert await keys.find(key) is not None
-        now = 5.1
-        assert await keys.find(key) is None
-    await shared_service.sql.execute("UPDATE api_keys SET revoked_at = NULL")
+    bound = _bearer(await _key(shared_service, "write", tenant="ours"))
+    theirs = await _resource(shared_service, path, "theirs")
+    more: dict[str, Any] = NAMING.get((method, path), {})
+    response = await shared_service.http.request(
+        method, path.replace("{id}", theirs), headers=bound, **more
+    )
+    assert (response.status_code, response.json().get("code")) == foreign
+    if foreign == NOT_FOUND:
+        unknown = await shared_service.http.request(
+            method, path.replace("{id}", theirs[:-1] + "_"), headers=bound
+        )
+        assert response.json() == unknown.json()
+    if foreign == NOTHING:
+        assert response.json() == {"data": [], "next_cursor": None}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [(method, path) for method, path, _, answer in ROUTES if answer != BOUND]
+)
+async def test_a_bound_key_reaches_what_is_its_tenants_as_far_as_its_scope(
+    shared_service: Service, method: str, path: str
+) -> None:
+    ours = path.replace("{id}", await _resource(shared_service, path, "ours"))
+    for scope in ("read", "write"):
+        bound = _bearer(await _key(shared_service, scope, tenant="ours"))
+        response = await shared_service.http.request(
+            method, ours, headers=bound, json={} if method == "PATCH" else None
+        )
+        if scope == "read" and method != "GET":
+            assert (response.status_code, response.json()["code"]) == (403, "forbidden")
+        else:
+            assert response.is_success, response.text
 
 
 async def test_keys_and_secrets_are_not_in_the_database_as_they_are(
@@ -121,13 +191,34 @@ async def test_every_answer_carries_a_request_id_and_the_security_headers(
     assert made_up.headers["x-request-id"] not in {"", "a b;c"}
 
 
-_KEYS: dict[tuple[str, str], str] = {}
+_KEYS: dict[tuple[str | None, ...], str] = {}
 
 
-async def _key(service: Service, scope: str) -> str:
-    known = _KEYS.get((service.stack.api, scope))
+async def _key(
+    service: Service, scope: str, *, tenant: str | None = None, name: str = "test"
+) -> str:
+    which = (service.stack.api, scope, tenant, name)
+    known = _KEYS.get(which)
     if known is None:
         async with open_database(service.stack.database_url) as database:
-            _, known = await ApiKeys(database).create(name="test", scope=scope)
-        _KEYS[service.stack.api, scope] = known
+            _, known = await ApiKeys(database).create(name=name, scope=scope, tenant=tenant)
+        _KEYS[which] = known
     return known
+
+
+def _bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+async def _resource(service: Service, path: str, tenant: str) -> str:
+    """Make a resource of the tenant's, of the kind that this path is about. Return its id."""
+    if path.startswith(ENDPOINTS):
+        body = {"url": f"{service.stack.receiver}/{tenant}", "tenant": tenant}
+        return str((await service.http.post(ENDPOINTS, json=body)).json()["id"])
+    if path.startswith(PATH):
+        name = f"n{next(_numbers)}.access-tea.com"
+        return str((await service.put_still(name, tenant))["id"])
+    return "default"
+
+
+_numbers = itertools.count()

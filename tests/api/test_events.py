@@ -335,3 +335,23 @@ async def test_a_process_holds_so_many_streams_and_refuses_the_next(
         await asyncio.gather(*running)
         streams.open(FeedFilter(), after=0, authenticated=authenticated)
     assert MOST_STREAMS >= 500
+
+
+async def test_a_bound_key_reads_its_own_tenants_events_without_what_is_the_providers(
+    shared_service: Service,
+) -> None:
+    mine = await shared_service.create("bound.green-tea.com", "bound", metadata={"shop": 7})
+    await shared_service.create("unbound.green-tea.com", "other", metadata={"shop": 8})
+    await numbered(shared_service, mine["id"])
+    async with open_database(shared_service.stack.database_url) as database:
+        _, secret = await ApiKeys(database).create(name="bound", scope="read", tenant="bound")
+    bearer = f"Bearer {secret}"
+    response = await shared_service.http.get(PATH, headers={"Authorization": bearer})
+    events = response.json()["data"]
+    assert {event["tenant"] for event in events} == {"bound"}
+    assert all("metadata" not in event["data"]["custom_hostname"] for event in events)
+    async with streaming(shared_service, "?after=0", Authorization=bearer) as reader:
+        body = json.loads((await reader.next())["data"])
+    assert body["data"]["custom_hostname"]["id"] == mine["id"]
+    assert "metadata" not in body["data"]["custom_hostname"]
+    assert '"shop"' not in json.dumps(body)

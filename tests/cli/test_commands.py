@@ -105,6 +105,11 @@ def test_a_missing_setting_is_one_line_that_names_it(name: str, tmp_path: Path) 
         ({"NAMEPLATE_WORKER_CONCURRENCY": "0"}, "NAMEPLATE_WORKER_CONCURRENCY must be 1 or more"),
         ({"NAMEPLATE_LOG_FORMAT": "xml"}, "NAMEPLATE_LOG_FORMAT must be 'json' or 'console'"),
         ({"NAMEPLATE_INLINE_DEADLINE": "soon"}, "NAMEPLATE_INLINE_DEADLINE must be a number"),
+        (
+            {"NAMEPLATE_REQUEST_TIMEOUT": "2"},
+            "NAMEPLATE_REQUEST_TIMEOUT must be longer than INLINE_DEADLINE",
+        ),
+        ({"NAMEPLATE_BODY_TIMEOUT": "0"}, "NAMEPLATE_BODY_TIMEOUT must be more than"),
         ({"NAMEPLATE_INLINE_DEADLINE": "inf"}, "NAMEPLATE_INLINE_DEADLINE must be a number"),
     ],
 )

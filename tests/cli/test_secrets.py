@@ -203,6 +203,37 @@ def test_keys_are_listed_and_revoked_by_their_id(stored: Stored) -> None:
     assert (unknown.returncode, unknown.stderr.count("\n")) == (1, 1)
 
 
+def test_keys_may_have_a_tenant_and_an_end(stored: Stored) -> None:
+    bounds = ("--tenant", "green", "--expires-at", "2999-01-01T00:00:00Z", "--scope", "read")
+    secret = stored.run("keys", "create", *bounds).stdout.strip()
+    (line,) = stored.run("keys", "list").stdout.splitlines()
+    for part in (f"{secret[:7]}...", "read", "expires 2999-01-01 00:00", "not used", "green"):
+        assert f"  {part}  " in line, part
+    assert secret not in line
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--scope", "admin", "--tenant", "green"), "leave `tenant` out"),
+        (("--expires-at", "2020-01-01T00:00:00Z"), "must be in the future"),
+    ],
+)
+def test_bounds_that_cannot_be_meant_are_one_line(
+    stored: Stored, options: tuple[str, ...], said: str
+) -> None:
+    ended = stored.run("keys", "create", *options)
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert said in ended.stderr
+
+
+@pytest.mark.parametrize("text", ["tomorrow", "2999-01-01T00:00:00"])
+def test_an_end_is_an_instant(stored: Stored, text: str) -> None:
+    ended = stored.run("keys", "create", "--expires-at", text)
+    assert ended.returncode == 2
+    assert "must be an instant" in ended.stderr
+
+
 async def _execute(url: str, statement: str, *values: object) -> None:
     connection = await asyncpg.connect(url)
     await connection.execute(statement, *values)

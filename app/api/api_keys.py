@@ -1,0 +1,109 @@
+"""`/v1/api-keys`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import JSONResponse
+
+from app.api.api_key_schemas import ApiKeyCreate, ApiKeyCreated, ApiKeyOut, ApiKeyPage
+from app.api.dependencies import Admin, Cursor, IdDep, Limit, ServicesDep, problems
+from app.api.idempotency import CallDep, respond
+from app.persistence.api_keys import ListedKey
+from app.persistence.database import Connection
+from app.services.idempotency import Accept, Answer
+from app.web.cursor import decode_cursor, page
+
+router = APIRouter(prefix="/v1/api-keys", tags=["API keys"])
+
+
+@router.post(
+    "",
+    status_code=201,
+    dependencies=[Admin],
+    summary="Create an API key",
+    response_model=ApiKeyCreated,
+    responses=problems(400, 409, 413),
+)
+async def create(wanted: ApiKeyCreate, services: ServicesDep, call: CallDep) -> JSONResponse:
+    """Create an API key. Only this response has the key itself, as `secret`."""
+
+    async def add(accept: Accept) -> Answer:
+        async def store(tx: Connection, key: ListedKey, secret: str) -> None:
+            await accept(tx, key.id, _created(key, secret))
+
+        return _created(
+            *await services.api_keys.create(
+                name=wanted.name,
+                scope=wanted.scope,
+                tenant=wanted.tenant,
+                expires_at=wanted.expires_at,
+                accept=store,
+            )
+        )
+
+    return respond(await services.idempotency.accepting(call, 201, add))
+
+
+@router.get(
+    "",
+    dependencies=[Admin],
+    summary="List API keys, newest first",
+    response_model=ApiKeyPage,
+    responses=problems(),
+)
+async def list_page(
+    services: ServicesDep, cursor: Cursor = None, limit: Limit = 50
+) -> JSONResponse:
+    """Return one page. Keys that expired or were revoked stay in the list."""
+    found = await services.api_keys.list(after=decode_cursor(cursor), limit=limit + 1)
+    return JSONResponse(page([_shown(key) for key in found], limit))
+
+
+@router.get(
+    "/{id}",
+    dependencies=[Admin],
+    summary="Get an API key",
+    response_model=ApiKeyOut,
+    responses=problems(404),
+)
+async def get(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
+    """Return the key's description, without the key itself."""
+    return JSONResponse(_shown(await services.api_keys.get(id)))
+
+
+@router.delete(
+    "/{id}",
+    dependencies=[Admin],
+    summary="Revoke an API key",
+    response_model=ApiKeyOut,
+    responses=problems(404),
+)
+async def delete(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
+    """Revoke the key for good, and return it. A repeated call changes nothing."""
+    return JSONResponse(_shown(await services.api_keys.revoke(id)))
+
+
+def _created(key: ListedKey, secret: str) -> Answer:
+    headers = {"Location": f"{router.prefix}/{key.id}"}
+    return Answer(201, {**_shown(key), "secret": secret}, headers)
+
+
+def _shown(key: ListedKey) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "prefix": key.prefix,
+        "scope": key.scope,
+        "tenant": key.tenant,
+        "created_at": key.created_at.isoformat(),
+        "expires_at": _instant(key.expires_at),
+        "last_used_at": _instant(key.last_used_at),
+        "revoked_at": _instant(key.revoked_at),
+    }
+
+
+def _instant(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
