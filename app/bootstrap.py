@@ -35,14 +35,17 @@ from app.services.custom_hostnames import CustomHostnames
 from app.services.deliveries import Deliveries
 from app.services.dispatcher import Dispatcher
 from app.services.idempotency import Idempotency
+from app.services.inline import InlineReconciles
 from app.services.measuring import Measuring
 from app.services.operator_actions import OperatorActions
+from app.services.option_validation import OptionValidator
 from app.services.pruning import Pruning
 from app.services.rate_limiter import RateLimiter
 from app.services.reconciler.act import ActionExecutor
 from app.services.reconciler.corroborate import Corroborator
 from app.services.reconciler.observe import Observer
 from app.services.reconciler.tick import Checkpoint, Reconciler
+from app.services.registration import Registrations
 from app.services.resync import Resync
 from app.services.stored_secrets import StoredSecrets
 from app.services.webhook_endpoints import WebhookEndpoints
@@ -63,6 +66,8 @@ class Services:
     """All use cases of one process, over one database."""
 
     database: Database
+    inline: InlineReconciles
+    registrations: Registrations
     custom_hostnames: CustomHostnames
     operator_actions: OperatorActions
     webhook_endpoints: WebhookEndpoints
@@ -162,22 +167,21 @@ def _assemble(
         policy=policy,
         checkpoint=checkpoint,
     )
-    custom_hostnames = CustomHostnames(
+    inline = InlineReconciles(
         database,
         reconciler,
-        queue,
-        dns_checker,
-        public_suffix,
-        any_suffix,
-        policy=policy,
-        inline_deadline=settings.inline_deadline,
+        deadline=settings.inline_deadline,
         # Half the connections: the other half answers.
-        inline_at_once=settings.database_connections // 2,
-        checkpoint=checkpoint,
+        at_once=settings.database_connections // 2,
     )
+    validator = OptionValidator(dns_checker, public_suffix, any_suffix)
     return Services(
         database=database,
-        custom_hostnames=custom_hostnames,
+        inline=inline,
+        registrations=Registrations(
+            database, inline, validator, public_suffix, policy=policy, checkpoint=checkpoint
+        ),
+        custom_hostnames=CustomHostnames(database, inline, queue, validator, public_suffix),
         operator_actions=OperatorActions(database),
         webhook_endpoints=WebhookEndpoints(database, webhooks, cipher, new_secret=new_secret),
         zones=Zones(database, cloudflare, cipher, rate_limiter),
