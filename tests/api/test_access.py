@@ -22,6 +22,7 @@ ROUTES = [
     ("POST", "/v1/custom-hostnames/x/release", "admin"),
     ("GET", "/v1/custom-hostnames/x/records", "read"),
     ("GET", "/v1/custom-hostnames/x/events", "read"),
+    ("GET", "/v1/resolve", "read"),
     ("GET", "/v1/webhook-endpoints", "read"),
     ("POST", "/v1/webhook-endpoints", "admin"),
     ("GET", "/v1/webhook-endpoints/x", "read"),
