@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -36,14 +37,17 @@ from app.services.deliveries import Deliveries
 from app.services.dispatcher import Dispatcher
 from app.services.feed import Feed, Sequencer
 from app.services.idempotency import Idempotency
+from app.services.inline import InlineReconciles
 from app.services.measuring import Measuring
 from app.services.operator_actions import OperatorActions
+from app.services.option_validation import OptionValidator
 from app.services.pruning import Pruning
 from app.services.rate_limiter import RateLimiter
 from app.services.reconciler.act import ActionExecutor
 from app.services.reconciler.corroborate import Corroborator
 from app.services.reconciler.observe import Observer
 from app.services.reconciler.tick import Checkpoint, Reconciler
+from app.services.registration import Registrations
 from app.services.request_rate import RequestRate
 from app.services.resync import Resync
 from app.services.stored_secrets import StoredSecrets
@@ -66,6 +70,8 @@ class Services:
     """All use cases of one process, over one database."""
 
     database: Database
+    inline: InlineReconciles
+    registrations: Registrations
     custom_hostnames: CustomHostnames
     operator_actions: OperatorActions
     webhook_endpoints: WebhookEndpoints
@@ -73,6 +79,7 @@ class Services:
     api_keys: ApiKeys
     idempotency: Idempotency
     request_rate: RequestRate | None
+    resolve_rate: RequestRate | None
     """None where it is turned off."""
     deliveries: Deliveries
     reconciler: Reconciler
@@ -170,28 +177,28 @@ def _assemble(
         policy=policy,
         checkpoint=checkpoint,
     )
-    custom_hostnames = CustomHostnames(
+    inline = InlineReconciles(
         database,
         reconciler,
-        queue,
-        dns_checker,
-        public_suffix,
-        any_suffix,
-        policy=policy,
-        inline_deadline=settings.inline_deadline,
+        deadline=settings.inline_deadline,
         # Half the connections: the other half answers.
-        inline_at_once=settings.database_connections // 2,
-        checkpoint=checkpoint,
+        at_once=settings.database_connections // 2,
     )
+    validator = OptionValidator(dns_checker, public_suffix, any_suffix)
     return Services(
         database=database,
-        custom_hostnames=custom_hostnames,
+        inline=inline,
+        registrations=Registrations(
+            database, inline, validator, public_suffix, policy=policy, checkpoint=checkpoint
+        ),
+        custom_hostnames=CustomHostnames(database, inline, queue, validator, public_suffix),
         operator_actions=OperatorActions(database),
         webhook_endpoints=WebhookEndpoints(database, webhooks, cipher, new_secret=new_secret),
         zones=Zones(database, cloudflare, cipher, rate_limiter),
         api_keys=ApiKeys(database),
         idempotency=Idempotency(database, cipher),
         request_rate=_request_rate(settings),
+        resolve_rate=_resolve_rate(settings),
         deliveries=Deliveries(database, webhooks, cipher, places=settings.worker_concurrency),
         reconciler=reconciler,
         rate_limiter=rate_limiter,
@@ -211,6 +218,13 @@ def _request_rate(settings: Settings) -> RequestRate | None:
     if not settings.rate_limit:
         return None
     return RequestRate(settings.rate_limit, settings.rate_burst)
+
+
+def _resolve_rate(settings: Settings) -> RequestRate | None:
+    per_second = settings.resolve_rate_limit
+    if not per_second:
+        return None
+    return RequestRate(per_second, math.ceil(2 * per_second), policy="resolve")
 
 
 def _pruning(settings: Settings, database: Database) -> Pruning | None:

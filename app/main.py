@@ -103,7 +103,7 @@ async def serve_api(
                 started=started,
                 trusted_proxies=settings.trusted_proxies,
             )
-        await services.custom_hostnames.drain(DRAIN_SECONDS)
+        await services.inline.drain(DRAIN_SECONDS)
 
 
 def limits_of(settings: Settings) -> RequestLimits:

@@ -120,6 +120,8 @@ class Settings(BaseSettings):
     """Requests a second that one process takes of each API key; 0: any number."""
     rate_burst: int = Field(default=400, ge=1)
     """Requests that a key may send at once after a pause."""
+    resolve_rate_limit: float = Field(default=2000, ge=0)
+    """Requests a second to `/v1/resolve`, and twice as many at once; 0: any number."""
     requests_at_once: int = Field(default=500, ge=1)
     """Requests that one process has in progress; further ones are refused at once."""
     request_timeout: Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0))] = (

@@ -1,4 +1,4 @@
-"""The minimal baseline: a bare Starlette route, the same query, a bare asyncpg pool."""
+"""The minimal baseline: bare Starlette routes, the same queries, a bare asyncpg pool."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.persistence.hot_reads import CUSTOM_HOSTNAME
+from app.persistence.hot_reads import CUSTOM_HOSTNAME, RESOLVED
 
 
 async def leave_as_it_is(_: object) -> None:
@@ -37,6 +37,24 @@ async def get_one(request: Request) -> Response:
     return Response(row["document"], media_type="application/json")
 
 
+async def resolve(request: Request) -> Response:
+    """Put the columns into JSON, as they are. The name is taken as it comes."""
+    name = request.query_params["hostname"]
+    row = await request.app.state.pool.fetchrow(RESOLVED, name, f"*.{name.partition('.')[2]}")
+    if row is None:
+        return Response(status_code=404)
+    record_id, hostname, tenant, state, redirect_to, metadata = row
+    return Response(
+        f'{{"id":"{record_id}","hostname":"{hostname}","tenant":"{tenant}","state":"{state}",'
+        f'"redirect_to":"{redirect_to}","metadata":{metadata}}}',
+        media_type="application/json",
+    )
+
+
 app = Starlette(
-    routes=[Route("/v1/custom-hostnames/{id}", get_one, methods=["GET"])], lifespan=lifespan
+    routes=[
+        Route("/v1/custom-hostnames/{id}", get_one, methods=["GET"]),
+        Route("/v1/resolve", resolve, methods=["GET"]),
+    ],
+    lifespan=lifespan,
 )

@@ -1,4 +1,4 @@
-"""P1: `GET /v1/custom-hostnames/{id}`, authentication included, beside three baselines."""
+"""P1: `GET /v1/custom-hostnames/{id}` and `GET /v1/resolve`, authentication included."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -29,6 +29,7 @@ HOSTNAMES = 10_000
 ROUNDS = 5
 SECONDS = 4.0
 CONNECTIONS = 16
+BARE = "bare Starlette and asyncpg"
 ROOT = Path(__file__).resolve().parents[1]
 
 SEED = """
@@ -66,11 +67,16 @@ async def measure() -> list[Row]:
         }
         await _until_they_answer(ports)
         await _seed(url)
-        return _rows(await _load(ports, key))
+        numbers = range(1, HOSTNAMES + 1)
+        one = await _load(ports, [f"/v1/custom-hostnames/ch_{n}" for n in numbers], key)
+        pair = {name: ports[name] for name in ("ours", "bare")}
+        names = [f"/v1/resolve?hostname=h{n}.bench.com" for n in numbers]
+        resolved = await _load(pair, names, key)
+        return [*_rows(one), _row(resolved, "bare", BARE, 0.80, figure="resolve a hostname")]
 
 
-async def _load(ports: dict[str, int], key: str) -> dict[str, float]:
-    paths = [f"/v1/custom-hostnames/ch_{n}" for n in range(1, HOSTNAMES + 1)]
+async def _load(ports: dict[str, int], paths: Sequence[str], key: str) -> dict[str, float]:
+    """Load the servers in turn, and return the median of the rounds of each."""
     rates: dict[str, list[float]] = {name: [] for name in ports}
     for number in range(ROUNDS + 1):
         for name, port in ports.items():
@@ -86,17 +92,24 @@ async def _load(ports: dict[str, int], key: str) -> dict[str, float]:
 
 def _rows(median: dict[str, float]) -> list[Row]:
     return [
-        _row(median, "bare", "bare Starlette and asyncpg", 0.80),
+        _row(median, "bare", BARE, 0.80),
         _row(median, "route", "the same by a FastAPI route", 1.2),
         _row(median, "textbook", "FastAPI, ORM, response_model", 3.0),
     ]
 
 
-def _row(median: dict[str, float], baseline: str, what: str, aim: float) -> Row:
+def _row(
+    median: dict[str, float],
+    baseline: str,
+    what: str,
+    aim: float,
+    *,
+    figure: str = "GET one custom hostname",
+) -> Row:
     ratio = median["ours"] / median[baseline]
     return Row(
         id="P1",
-        figure="GET one custom hostname",
+        figure=figure,
         value=round(median["ours"], 1),
         unit="requests/s",
         beside=f"{what}: {median[baseline]:,.0f} requests/s",
@@ -119,6 +132,7 @@ def _environment(url: str, key: str) -> dict[str, str]:
         # Counted as always, but never refused.
         "NAMEPLATE_RATE_LIMIT": "1000000",
         "NAMEPLATE_RATE_BURST": "1000000",
+        "NAMEPLATE_RESOLVE_RATE_LIMIT": "1000000",
     }
 
 

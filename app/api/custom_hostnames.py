@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -21,6 +22,7 @@ from app.api.dependencies import (
 from app.api.idempotency import CallDep, respond
 from app.api.schemas import (
     CustomHostnameCreate,
+    CustomHostnameCreated,
     CustomHostnameOut,
     CustomHostnameUpdate,
     EventPage,
@@ -44,8 +46,8 @@ from app.domain.events import event_document
 from app.persistence.api_keys import ApiKey
 from app.persistence.custom_hostnames import HostnameFilter
 from app.persistence.idempotency import Call
-from app.services.custom_hostnames import Registration
 from app.services.idempotency import Accept, Answer
+from app.services.registration import Registration
 from app.web.cursor import decode_cursor, decode_sequence, page
 
 PATH = "/v1/custom-hostnames"
@@ -58,12 +60,12 @@ router = APIRouter(prefix=PATH, tags=["custom hostnames"])
     status_code=201,
     dependencies=[Write],
     summary="Add a custom hostname",
-    response_model=CustomHostnameOut,
+    response_model=CustomHostnameCreated,
     responses={
         200: {
-            "model": CustomHostnameOut,
+            "model": CustomHostnameCreated,
             "description": "The tenant has this hostname already, with what was sent. Where plan, "
-            "options or metadata differ, the answer is 409 `already_exists` with its id.",
+            "options, redirect or metadata differ, the answer is 409 `already_exists` with its id.",
         },
         **problems(400, 409, 413),
     },
@@ -73,23 +75,30 @@ async def create(
 ) -> JSONResponse:
     """Store the hostname and return the records to add.
 
-    If Cloudflare is slow or down, the hostname is returned as `pending` and the work continues.
+    With `also`, all names are stored or none is, and the answer shows the others in its `also`. If
+    Cloudflare is slow or down, the hostname is returned as `pending` and the work continues.
     """
     refuse_providers_fields(key, wanted.model_fields_set)
     registration = Registration(
         hostname=wanted.hostname,
+        also=wanted.also,
         tenant=tenant_to_add_for(key, wanted.tenant),
         plan=wanted.plan,
         zone=wanted.zone,
+        redirect_to=wanted.redirect_to,
         metadata=wanted.metadata,
         options=wanted.model_dump(exclude_unset=True),
     )
 
     async def register(accept: Accept) -> Answer:
-        record, is_new = await services.custom_hostnames.register(registration, accept=accept)
-        return await _answer(services, key, record, 201 if is_new else 200)
+        records, is_new = await services.registrations.register(registration, accept=accept)
+        return await _answer_all(services, key, records, 201 if is_new else 200)
 
-    return await _accepting(services, key, call, 201, register)
+    async def rebuild(record_id: str, first_status: int) -> Answer:
+        records = await services.registrations.find(record_id, wanted.also)
+        return await _answer_all(services, key, records, first_status)
+
+    return respond(await services.idempotency.accepting(call, 201, register, rebuild))
 
 
 @router.get(
@@ -124,7 +133,7 @@ async def list_page(
 @router.patch(
     "/{id}",
     dependencies=[Write],
-    summary="Change plan, options or metadata",
+    summary="Change plan, options, redirect or metadata",
     response_model=CustomHostnameOut,
     responses=problems(400, 404, 409, 412, 413),
 )
@@ -304,6 +313,17 @@ async def _accepting(
         return await _answer(services, key, record, first_status)
 
     return respond(await services.idempotency.accepting(call, status, handle, rebuild))
+
+
+async def _answer_all(
+    services: Services, key: ApiKey, records: Sequence[CustomHostname], status: int
+) -> Answer:
+    """Answer with the first record, and show the others in its `also`."""
+    answer = await _answer(services, key, records[0], status)
+    if len(records) == 1:
+        return answer
+    also = [await show(services, record, key) for record in records[1:]]
+    return replace(answer, body={**answer.body, "also": also})
 
 
 async def _answer(services: Services, key: ApiKey, record: CustomHostname, status: int) -> Answer:

@@ -1,7 +1,7 @@
-"""`GET /v1/custom-hostnames/{id}`, the read product backends poll: answered in front of FastAPI.
+"""The reads that product backends make on their own hot path: answered in front of FastAPI.
 
-So its OpenAPI stands here by hand. The document comes out of Postgres as text and is passed on
-undecoded.
+So their OpenAPI stands here by hand. `GET /v1/custom-hostnames/{id}` is answered here: the document
+comes out of Postgres as text and is passed on undecoded. `resolve.py` answers `GET /v1/resolve`.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from functools import partial
-from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api import resolve
 from app.api.custom_hostnames import PATH, show
-from app.api.dependencies import ID, problems
+from app.api.dependencies import ID
+from app.api.hot_http import Json, described, is_known, not_modified, read_headers
 from app.api.long_poll import MOST_SECONDS, LongPolls, seconds_to_wait
 from app.api.tenancy import unknown_hostname
 from app.bootstrap import Services
@@ -26,13 +27,15 @@ from app.domain.errors import NameplateError
 from app.domain.reason import Reason
 from app.persistence.hot_reads import DocumentRow, read_document
 from app.web.caller import address_of, admit, authenticate
-from app.web.errors import problem_of
+from app.web.errors import method_not_allowed, problem_of
 from app.web.request_limits import WAIT_SECONDS
 
 _PREFIX = PATH + "/"
-_CACHE_CONTROL = b"private, no-cache"
+_CACHE_CONTROL = "private, no-cache"
+_CACHE_CONTROL_BYTES = _CACHE_CONTROL.encode()
+# What FastAPI's router would leave in the scope: the metrics take the template from there.
 _ROUTE = SimpleNamespace(path=PATH + "/{id}")
-"""What FastAPI's router would leave in the scope: the metrics take the template from there."""
+_RESOLVE_ROUTE = SimpleNamespace(path=resolve.PATH)
 
 
 class HotReads:
@@ -45,25 +48,27 @@ class HotReads:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        record_id = _asked_for(scope)
-        if record_id is None:
-            await self._app(scope, receive, send)
-            return
-        scope["route"] = _ROUTE
         try:
-            response = await self._get_custom_hostname(scope, receive, record_id)
+            if scope["type"] == "http" and scope["path"] == resolve.PATH:
+                response = await self._resolve(scope)
+            elif (record_id := _asked_for(scope)) is not None:
+                scope["route"] = _ROUTE
+                response = await self._get_custom_hostname(scope, receive, record_id)
+            else:
+                response = self._app
         except NameplateError as error:
             response = problem_of(error)
         await response(scope, receive, send)
 
+    async def _resolve(self, scope: Scope) -> ASGIApp:
+        scope["route"] = _RESOLVE_ROUTE
+        if scope["method"] != "GET":
+            return method_not_allowed(["GET", "HEAD"])
+        return await resolve.resolve(self._services, scope)
+
     async def _get_custom_hostname(self, scope: Scope, receive: Receive, record_id: str) -> ASGIApp:
-        authorization = if_none_match = None
-        for name, value in scope["headers"]:
-            if name == b"authorization":
-                authorization = value.decode("latin-1")
-            elif name == b"if-none-match":
-                if_none_match = value.decode("latin-1")
-        key = await admit(self._services, scope, authorization)
+        authorization, if_none_match = read_headers(scope)
+        key = await admit(self._services, scope, authorization, self._services.request_rate)
         # Every key may read: `read` is the least scope.
         seconds = seconds_to_wait(scope["query_string"]) if scope["query_string"] else 0
         found = ID.fullmatch(record_id)
@@ -79,16 +84,18 @@ class HotReads:
             raise unknown_hostname()
         document, revision, sequence, view, due_at, reason = row
         etag = _etag(revision, sequence, view)
-        if if_none_match is not None and _matches(if_none_match, etag):
-            return Response(status_code=304, headers=_tagged(etag))
+        if is_known(if_none_match, etag):
+            return not_modified(etag, _CACHE_CONTROL)
         if reason == Reason.CREATION_QUEUED:
             record = await self._services.custom_hostnames.get(record_id)
-            return JSONResponse(await show(self._services, record, key), headers=_tagged(etag))
+            headers = {"etag": etag, "cache-control": _CACHE_CONTROL}
+            return JSONResponse(await show(self._services, record, key), headers=headers)
         if key.tenant is not None:
             shown = add_moment(tenants_view(json.loads(document)), next_check_at=due_at)
-            return JSONResponse(shown, headers=_tagged(etag))
+            return JSONResponse(shown, headers={"etag": etag, "cache-control": _CACHE_CONTROL})
         due = f'"{due_at.isoformat()}"' if due_at else "null"
-        return _Json(f'{document[:-1]},"queue":null,"next_check_at":{due}}}', etag)
+        body = f'{document[:-1]},"queue":null,"next_check_at":{due}}}'.encode()
+        return Json(body, etag, _CACHE_CONTROL_BYTES)
 
     async def _changed(
         self,
@@ -103,7 +110,7 @@ class HotReads:
         known = _etag_of(before) if if_none_match is None else if_none_match
 
         def is_changed(row: DocumentRow | None) -> bool:
-            return row is None or not _matches(known, _etag_of(row))
+            return row is None or not is_known(known, _etag_of(row))
 
         if is_changed(before):
             return before
@@ -129,29 +136,6 @@ def _etag(revision: int, sequence: int, view: int) -> str:
     return f'"{revision}.{sequence}.{view}"'
 
 
-class _Json:
-    """A JSON text with its ETag. Starlette's response would cost three per cent of the speed."""
-
-    def __init__(self, text: str, etag: str) -> None:
-        self._body = text.encode()
-        self._etag = etag.encode()
-
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """Send it."""
-        headers = [
-            (b"content-length", b"%d" % len(self._body)),
-            (b"content-type", b"application/json"),
-            (b"etag", self._etag),
-            (b"cache-control", _CACHE_CONTROL),
-        ]
-        await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": headers})
-        await send({"type": "http.response.body", "body": self._body})
-
-
-def _tagged(etag: str) -> dict[str, str]:
-    return {"etag": etag, "cache-control": _CACHE_CONTROL.decode()}
-
-
 def _asked_for(scope: Scope) -> str | None:
     """Give the id where this is `GET /v1/custom-hostnames/{id}`."""
     if scope["type"] != "http" or scope["method"] != "GET":
@@ -163,56 +147,36 @@ def _asked_for(scope: Scope) -> str | None:
     return rest if rest and "/" not in rest else None
 
 
-def _matches(if_none_match: str, etag: str) -> bool:
-    """Compare weakly, as RFC 9110, section 13.1.2, asks: proxies that compress turn tags weak."""
-    tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
-    return etag in tags or "*" in tags
-
-
 HOT_PATHS: dict[str, Any] = {
     PATH + "/{id}": {
-        "get": {
-            "tags": ["custom hostnames"],
-            "summary": "Get a custom hostname",
-            "description": "With If-None-Match, answers 304 while the hostname has not changed. "
-            "With `wait`, answers when the hostname changes, or when the time is over.",
-            "operationId": "get_custom_hostname",
-            "security": [{"apiKey": []}],
-            "parameters": [
-                {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}},
-                {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}},
-                {
-                    "name": "wait",
-                    "in": "query",
-                    "description": "How many seconds to wait for a change: from what "
-                    "If-None-Match names, or else from the hostname as it is now.",
-                    "schema": {
-                        "type": "integer",
-                        "minimum": 0,
-                        "maximum": MOST_SECONDS,
-                        "default": 0,
+        "get": described(
+            {
+                "tags": ["custom hostnames"],
+                "summary": "Get a custom hostname",
+                "description": "With If-None-Match, answers 304 while the hostname has not "
+                "changed. With `wait`, answers when the hostname changes, or when the time is "
+                "over.",
+                "operationId": "get_custom_hostname",
+                "parameters": [
+                    {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}},
+                    {
+                        "name": "wait",
+                        "in": "query",
+                        "description": "How many seconds to wait for a change: from what "
+                        "If-None-Match names, or else from the hostname as it is now.",
+                        "schema": {
+                            "type": "integer",
+                            "minimum": 0,
+                            "maximum": MOST_SECONDS,
+                            "default": 0,
+                        },
                     },
-                },
-            ],
-            "responses": {
-                "200": {
-                    "description": "The custom hostname.",
-                    "headers": {"ETag": {"schema": {"type": "string"}}},
-                    "content": {
-                        "application/json": {
-                            "schema": {"$ref": "#/components/schemas/CustomHostnameOut"}
-                        }
-                    },
-                },
-                "304": {"description": "The hostname has not changed."},
-                **{
-                    str(status): {
-                        "description": answer["description"],
-                        "content": answer["content"],
-                    }
-                    for status, answer in problems(404).items()
-                },
+                ],
             },
-        }
-    }
+            "CustomHostnameOut",
+            ok="The custom hostname.",
+            unchanged="The hostname has not changed.",
+        )
+    },
+    resolve.PATH: resolve.OPERATIONS,
 }

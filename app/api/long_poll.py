@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import ClassVar, TypeVar
-from urllib.parse import parse_qsl
 
 from starlette.types import Receive
 
+from app.api.hot_http import read_parameter
 from app.domain.errors import ErrorCode, InvalidInput, NameplateError
 
 MOST_SECONDS = 60
@@ -31,23 +31,9 @@ def seconds_to_wait(query: bytes) -> int:
     Raises:
         InvalidInput: `wait` is not a number of seconds, or there is another parameter.
     """
-    wait = "0"
-    for position, (name, value) in enumerate(
-        parse_qsl(query.decode("latin-1"), keep_blank_values=True)
-    ):
-        if name != "wait":
-            raise InvalidInput(
-                "Unknown query parameter; this path has `wait`.",
-                code=ErrorCode.QUERY_UNKNOWN,
-                parameter=name[:100],
-            )
-        if position:
-            raise InvalidInput(
-                "The query parameter is repeated; give it once.",
-                code=ErrorCode.QUERY_UNKNOWN,
-                parameter=name,
-            )
-        wait = value
+    wait = read_parameter(query, "wait")
+    if wait is None:
+        return 0
     if not (wait.isascii() and wait.isdigit() and len(wait) <= 2 and int(wait) <= MOST_SECONDS):  # noqa: PLR2004
         raise InvalidInput(
             f"`wait` must be a whole number of seconds from 0 to {MOST_SECONDS}.",

@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 from app import __version__
 from app.api.hot import HOT_PATHS
+from app.api.schemas import ResolvedOut
 
 DESCRIPTION = """
 Your customers' own domains on your product, through Cloudflare for SaaS.
@@ -42,6 +43,10 @@ def _build(app: FastAPI) -> dict[str, Any]:
         if path.startswith("/v1/"):
             for operation in operations.values():
                 operation["security"] = [{"apiKey": []}]
+    # No route of FastAPI's has it. What it refers to is there for other routes.
+    resolved = ResolvedOut.model_json_schema(ref_template="#/components/schemas/{model}")
+    del resolved["$defs"]
+    document["components"]["schemas"][ResolvedOut.__name__] = resolved
     for path, operations in HOT_PATHS.items():
         document["paths"].setdefault(path, {}).update(operations)
     return document

@@ -11,6 +11,7 @@ from pydantic.json_schema import SkipJsonSchema
 from app.domain.custom_hostname import State
 from app.domain.events import EventType
 from app.domain.reason import Reason, WaitingOn
+from app.domain.wanted_names import MOST_ALSO
 
 MAX_METADATA = 8192
 MAX_DEPTH = 16
@@ -107,17 +108,39 @@ class _Choices(_Strict):
     custom_metadata: Json | None = Field(
         None, description="Metadata for Cloudflare's Workers and rules, up to 4,096 bytes."
     )
+    redirect_to: NameText | None = Field(
+        None,
+        description="Another hostname of the tenant that your backend redirects visitors to. "
+        "Nameplate stores and shows it. With `also`, the names redirect that are not this one.",
+    )
 
 
 class CustomHostnameCreate(_Choices):
     """A custom hostname to add for a tenant."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"hostname": "shop.customer.com", "tenant": "customer-42"}]}
+        json_schema_extra={
+            "examples": [
+                {"hostname": "shop.customer.com", "tenant": "customer-42"},
+                {
+                    "hostname": "customer.com",
+                    "also": ["www.customer.com"],
+                    "redirect_to": "customer.com",
+                    "tenant": "customer-42",
+                },
+            ]
+        }
     )
 
     hostname: str = Field(
         description="The name, with an optional leading `*.`; surrounding white space is removed."
+    )
+    also: list[str] = Field(
+        default=[],
+        max_length=MOST_ALSO,
+        description="More names of the same registrable domain, such as the `www` of an apex: all "
+        "are added, or none is. Options and metadata are those of `hostname`, and so is the plan, "
+        "unless a name cannot have it.",
     )
     tenant: Tenant | None = Field(
         None,
@@ -237,6 +260,7 @@ EXAMPLE_HOSTNAME: dict[str, Any] = {
         "points_at_target": False,
         "evidence": {"kind": "absent", "chain": [], "addresses": []},
     },
+    "redirect_to": None,
     "metadata": {},
     "name_released_at": None,
     "revision": 1,
@@ -287,6 +311,7 @@ class CustomHostnameOut(_Strict):
     warning: str | None
     cloudflare: CloudflareOut
     dns: DnsOut
+    redirect_to: str | None = Field(description="Where your backend redirects visitors to.")
     metadata: dict[str, Any] = Field(default_factory=dict, description=NOT_FOR_TENANTS)
     name_released_at: datetime | None = Field(
         description="Since when other tenants may add the name: never set up in time, or released."
@@ -302,6 +327,41 @@ class CustomHostnameOut(_Strict):
         description="Its position while its creation is queued; always null in lists."
     )
     next_check_at: datetime | None
+
+
+class CustomHostnameCreated(CustomHostnameOut):
+    """A custom hostname, with the others of its request."""
+
+    also: list[CustomHostnameOut] = Field(
+        default=[], description="The names in `also`, in their order; left out if there are none."
+    )
+
+
+EXAMPLE_RESOLVED: dict[str, Any] = {
+    "id": "ch_01kb2r7m3v4x5y6z7a8b9c0d1e",
+    "hostname": "*.shop.customer.com",
+    "asked": "tea.shop.customer.com",
+    "tenant": "customer-42",
+    "state": "cname_verified",
+    "serving": True,
+    "redirect_to": None,
+    "metadata": {"shard": 3},
+}
+
+
+class ResolvedOut(_Strict):
+    """Whose hostname it is. `tenant` is your own key to route by; `metadata` is your own data."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE_RESOLVED]})
+
+    id: str
+    hostname: str = Field(description="The hostname that was found: the name, or its wildcard.")
+    asked: str = Field(description="The name that was asked for, in lower-case A-labels.")
+    tenant: str
+    state: State
+    serving: bool = Field(description="Whether traffic flows: the hostname is live.")
+    redirect_to: str | None = Field(description="The name to redirect the visitor to, if any.")
+    metadata: dict[str, Any] = Field(default_factory=dict, description=NOT_FOR_TENANTS)
 
 
 EXAMPLE_EVENT: dict[str, Any] = {

@@ -58,6 +58,8 @@ class Removal(StrEnum):
 
 LIVE = frozenset({State.ACTIVE, State.CNAME_VERIFIED})
 GONE = frozenset({State.DELETING, State.DELETED})
+SERVING = frozenset({State.CNAME_VERIFIED})
+"""Traffic flows. A renewal does not leave this state."""
 
 
 class Plan(StrEnum):
@@ -274,6 +276,8 @@ class CustomHostname:
     is_apex: bool = False
     """The name is its own registrable domain, where a CNAME is not possible."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    redirect_to: str | None = None
+    """The name that the product's backend redirects visitors to."""
     cloudflare: CloudflareObject = field(default_factory=CloudflareObject)
     dns: DnsSeen = field(default_factory=DnsSeen)
     schedule: Schedule = field(default_factory=Schedule)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from app.domain.custom_hostname import CustomHostname, DnsRecord, State
+from app.domain.custom_hostname import SERVING, CustomHostname, DnsRecord, State
 from app.domain.guidance import Guidance, guide
 from app.domain.observation import Routing
 from app.domain.plan import has_drifted, methods, records_complete, wanted_records
@@ -32,10 +32,11 @@ def represent(record: CustomHostname) -> dict[str, Any]:
         "waiting_on": str(guidance.waiting_on),
         # Repeated in `_records`; set here to fix the order of the fields.
         "switch_safe": guidance.switch_safe,
-        "serving": record.state is State.CNAME_VERIFIED,
+        "serving": record.state in SERVING,
         **_records(record, guidance),
         "cloudflare": _cloudflare(record),
         "dns": _dns(record.dns.routing),
+        "redirect_to": record.redirect_to,
         "metadata": dict(record.metadata),
         "name_released_at": _instant(record.name_released_at),
         "revision": record.revision,

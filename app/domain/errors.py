@@ -2,7 +2,7 @@
 
 NameplateError
 ├── InvalidInput                 what was sent cannot be accepted as it is
-│   ├── InvalidHostname
+│   ├── InvalidHostname / AlsoInvalid / RedirectInvalid
 │   └── PlanNotAvailable / OptionNotAvailable
 ├── NotFound
 ├── Conflict                     valid, but it conflicts with what exists now
@@ -85,6 +85,8 @@ class ErrorCode(StrEnum):
     HOSTNAME_IS_PUBLIC_SUFFIX = auto()
     TOP_LEVEL_DOMAIN_UNKNOWN = auto()
     HOSTNAME_IS_OURS = auto()
+    ALSO_INVALID = auto()
+    REDIRECT_INVALID = auto()
     HOSTNAME_TAKEN = auto()
     ALREADY_EXISTS = auto()
     SHARED_OBJECT_DIFFERS = auto()
@@ -168,6 +170,22 @@ class InvalidHostname(InvalidInput):
         super().__init__(detail, code=code, field="/hostname")
 
 
+class AlsoInvalid(InvalidInput):
+    """A name in `also` is repeated, or is not one of the same registrable domain."""
+
+    code = ErrorCode.ALSO_INVALID
+
+
+class RedirectInvalid(InvalidInput):
+    """The hostname cannot redirect there."""
+
+    code = ErrorCode.REDIRECT_INVALID
+    place = "/redirect_to"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, field=self.place)
+
+
 class PlanNotAvailable(InvalidInput):
     """The plan does not exist here, or does not suit the hostname."""
 
@@ -193,9 +211,10 @@ class NotFound(NameplateError):
 
 
 class Conflict(NameplateError):
-    """Valid in itself, but in conflict with what exists."""
+    """Valid in itself, but in conflict with what exists. `field` is a JSON pointer."""
 
     code = ErrorCode.CONFLICT
+    field: str | None = None
 
 
 class HostnameTaken(Conflict):

@@ -32,6 +32,11 @@ PublicSuffix = Callable[[str], str | None]
 """Returns the public suffix of a name in A-labels, or None if the name ends in no known suffix."""
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+# Most hosts of requests are spelled like this already, and need no further rule.
+_SPELLED = re.compile(
+    r"(?=.{1,253}\Z)(?!.*--)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{1,63}"
+)
+_PORT = re.compile(r":[0-9]{0,5}$")
 _IPV4_PART = re.compile(r"(0x[0-9a-f]*|[0-9]+)")
 # All of Unicode's white space, and invisible characters that come with a paste: the byte order
 # mark, zero-width spaces and joiners, direction marks.
@@ -101,6 +106,32 @@ def spell_hostname(text: str) -> str:
             ErrorCode.HOSTNAME_TOO_LONG, f"A hostname must have at most {MAX_LENGTH} characters."
         )
     return name
+
+
+def parse_request_host(text: str) -> Hostname:
+    """Parse the host of a visitor's request: a name in any spelling, perhaps with a port.
+
+    Source: RFC 9110, section 7.2 (Host).
+
+    Raises:
+        InvalidHostname: with a stable code and how to correct the name.
+    """
+    if _SPELLED.fullmatch(text):
+        return Hostname(text)
+    typed = trim(text)
+    # With more colons it is an IPv6 address.
+    if typed.count(":") == 1:
+        typed = _PORT.sub("", typed)
+    if typed.startswith("*"):
+        raise InvalidHostname(
+            ErrorCode.WILDCARD_MISPLACED, "Give the name of a request, which has no wildcard."
+        )
+    return Hostname(spell_hostname(typed))
+
+
+def wildcard_for(name: str) -> str:
+    """Return the one wildcard that covers the name: it stands for exactly one label."""
+    return f"*.{name.partition('.')[2]}"
 
 
 def trim(text: str) -> str:

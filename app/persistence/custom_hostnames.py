@@ -114,16 +114,21 @@ async def read_hostnames(tx: Connection, ids: Sequence[str]) -> list[CustomHostn
     return [read_record(row) for row in rows.mappings()]
 
 
-async def find_by_base(tx: Connection, base: str) -> list[CustomHostname]:
-    """Return the records that hold the name now: as itself, as its wildcard, or both."""
-    rows = await tx.execute(_records().where(custom_hostnames.c.base == base, OWN_HELD))
+async def find_by_base(tx: Connection, *bases: str) -> list[CustomHostname]:
+    """Return the records that hold these names now: as themselves, or as their wildcards."""
+    rows = await tx.execute(_records().where(custom_hostnames.c.base.in_(bases), OWN_HELD))
     return [read_record(row) for row in rows.mappings()]
 
 
-async def find_id(tx: Connection, text: str) -> str | None:
-    """Return the id of the record with this id or name: the name's holder, else the newest."""
+async def find_id(tx: Connection, text: str, *, tenant: str | None = None) -> str | None:
+    """Return the id of the record with this id or name: the name's holder, else the newest.
+
+    With a `tenant`, only a record of theirs counts.
+    """
     c = custom_hostnames.c
     named = select(c.id).where(c.hostname == text)
+    if tenant is not None:
+        named = named.where(c.tenant == tenant)
     for query in (
         select(c.id).where(c.id == text),
         named.where(OWN_HELD),
@@ -135,12 +140,13 @@ async def find_id(tx: Connection, text: str) -> str | None:
     return None
 
 
-async def lock_base(tx: Connection, base: str) -> None:
-    """Lock the names of one base against changes until the transaction ends.
+async def lock_bases(tx: Connection, *bases: str) -> None:
+    """Lock the names of these bases against changes until the transaction ends.
 
-    It comes before any lease row. The order of locks is: base, lease, wide row.
+    It comes before any lease row. The order of locks is: bases by their names, lease, wide row.
     """
-    await lock_named(tx, base)
+    for base in sorted(set(bases)):
+        await lock_named(tx, base)
 
 
 async def count_objects(tx: Connection, zone_id: str) -> int:
@@ -166,12 +172,12 @@ async def is_being_removed(tx: Connection, base: str) -> bool:
     return found.first() is not None
 
 
-async def tombstones(tx: Connection, base: str, *, besides_tenant: str) -> list[str]:
-    """Return the ids of other tenants' deleted records whose name may still point here."""
+async def tombstones(tx: Connection, *bases: str, besides_tenant: str) -> list[str]:
+    """Return the ids of other tenants' deleted records whose names may still point here."""
     rows = await tx.execute(
         select(custom_hostnames.c.id)
         .where(
-            custom_hostnames.c.base == base,
+            custom_hostnames.c.base.in_(bases),
             custom_hostnames.c.tombstone,
             custom_hostnames.c.tenant != besides_tenant,
         )

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP
 
-SCHEMA_VERSION = 21
+SCHEMA_VERSION = 22
 """The `schema_version` that this code needs. Every migration writes its own number."""
 
 metadata = MetaData(
@@ -148,6 +148,7 @@ custom_hostnames = Table(
     Column("reason", Text, nullable=False),
     Column("waiting_on", Text, nullable=False),
     Column("metadata", JSONB, nullable=False),
+    Column("redirect_to", Text),
     Column("dns", JSONB, nullable=False),
     Column("tombstone", Boolean, nullable=False),
     _instant("name_released_at"),

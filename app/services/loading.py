@@ -16,6 +16,7 @@ from app.domain.errors import (
 from app.domain.hostname import Hostname
 from app.domain.reconcile.actions import frees_its_name, release_name
 from app.domain.reconcile.schedule import Policy
+from app.domain.redirect import refuse_target
 from app.domain.siblings import wanted_sibling
 from app.domain.zone import Zone
 from app.persistence import custom_hostnames as store
@@ -94,20 +95,37 @@ async def find_conflicts(
 
 
 async def release_stale_names(
-    tx: Connection, base: str, *, besides_tenant: str, policy: Policy
+    tx: Connection, *bases: str, besides_tenant: str, policy: Policy
 ) -> None:
-    """Release the name from records of other tenants whose time to set it up is over.
+    """Release these names from records of other tenants whose time to set them up is over.
 
-    The base must be locked by this transaction.
+    The bases must be locked by this transaction.
     """
     now = await read_now(tx)
-    for record in await store.find_by_base(tx, base):
-        if record.tenant == besides_tenant or not frees_its_name(record, now=now, policy=policy):
-            continue
-        await leases.lock_schedule(tx, record.id)
-        current = await load(tx, record.id)
+    stale = [
+        record.id
+        for record in await store.find_by_base(tx, *bases)
+        if record.tenant != besides_tenant and frees_its_name(record, now=now, policy=policy)
+    ]
+    for record_id in sorted(stale):
+        await leases.lock_schedule(tx, record_id)
+        current = await load(tx, record_id)
         if frees_its_name(current, now=now, policy=policy):
             await store.save_hostname(tx, release_name(current, now), before=current)
+
+
+async def require_target(tx: Connection, target: Hostname, tenant: str) -> None:
+    """Check that a hostname of the tenant may redirect to `target`.
+
+    The target's base must be locked by this transaction.
+
+    Raises:
+        RedirectInvalid: the tenant does not have the target, or it redirects itself.
+    """
+    there = await store.find_by_base(tx, target.base)
+    own = (record for record in there if record.tenant == tenant and record.hostname == target)
+    held = next((record for record in own if record.desired is Desired.PRESENT), None)
+    refuse_target(target, held)
 
 
 async def reclaim_name(tx: Connection, record: CustomHostname) -> CustomHostname:

@@ -96,7 +96,7 @@ class OperatorActions:
             return await self._save(tx, before, adopting)
 
     async def _locked(self, tx: Connection, record_id: str) -> CustomHostname:
-        await store.lock_base(tx, (await load(tx, record_id)).hostname.base)
+        await store.lock_bases(tx, (await load(tx, record_id)).hostname.base)
         return await load_for_update(tx, record_id, None)
 
     async def _save(

@@ -170,6 +170,14 @@ class OptionValidator:
         if plan is Plan.SIMPLE and not works:
             raise PlanNotAvailable(FLATTENING)
 
+    def fits(self, plan: str, hostname: Hostname, ground: Ground, zone: Zone) -> bool:
+        """Whether a new name may have the plan."""
+        try:
+            self.refuse_apex(parse_plan(plan, hostname), ground, zone)
+        except PlanNotAvailable:
+            return False
+        return True
+
     async def _name_servers(self, name: str) -> Values:
         try:
             async with asyncio.timeout(self._patience):

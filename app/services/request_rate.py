@@ -21,9 +21,17 @@ class RequestRate:
     """Counts the requests of each key."""
 
     def __init__(
-        self, per_second: float, burst: int, *, clock: Callable[[], float] = time.monotonic
+        self,
+        per_second: float,
+        burst: int,
+        *,
+        policy: str = "default",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take how many requests a second each key may send, and how many at once."""
+        """Take how many requests a second each key may send, and how many at once.
+
+        `policy` is the name by which the fields tell this limit from others.
+        """
         self._per_second = per_second
         self._burst = burst
         self._clock = clock
@@ -31,7 +39,8 @@ class RequestRate:
         """How many requests were left to a key, and when that was."""
         # A quota of `q` requests in any window of `w` seconds: an empty bucket is full after that.
         window = max(1, math.ceil(burst / per_second))
-        self._policy = (b"ratelimit-policy", b'"default";q=%d;w=%d' % (burst, window))
+        self._name = policy.encode()
+        self._policy = (b"ratelimit-policy", b'"%b";q=%d;w=%d' % (self._name, burst, window))
 
     def spend(self, key_id: str) -> tuple[float, Fields]:
         """Count a request of the key.
@@ -49,7 +58,7 @@ class RequestRate:
             wait = (1 - left) / self._per_second
         self._buckets[key_id] = (left, now)
         until_full = math.ceil((self._burst - left) / self._per_second)
-        state = (b"ratelimit", b'"default";r=%d;t=%d' % (left, until_full))
+        state = (b"ratelimit", b'"%b";r=%d;t=%d' % (self._name, left, until_full))
         return wait, (self._policy, state)
 
     def _full(self, now: float) -> tuple[float, float]:

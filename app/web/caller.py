@@ -9,6 +9,7 @@ from app.bootstrap import Services
 from app.domain.errors import Forbidden, RateLimited, TenantBoundKey, Unauthenticated
 from app.persistence.api_keys import ApiKey
 from app.services.api_keys import Scope
+from app.services.request_rate import RequestRate
 from app.web.request_limits import RATE_FIELDS
 
 
@@ -28,16 +29,21 @@ async def authenticate(services: Services, authorization: str | None, *, address
     return key
 
 
-async def admit(services: Services, scope: RequestScope, authorization: str | None) -> ApiKey:
-    """Return the key of a new request, which counts as one of the key's.
+async def admit(
+    services: Services,
+    scope: RequestScope,
+    authorization: str | None,
+    rate: RequestRate | None,
+) -> ApiKey:
+    """Return the key of a new request, which counts as one of the key's; `rate` limits them.
 
     Raises:
         RateLimited: the key has used up its requests.
         TooManyFailedKeys, Unauthenticated: see `authenticate`.
     """
     key = await authenticate(services, authorization, address=address_of(scope))
-    if services.request_rate is not None:
-        wait, scope[RATE_FIELDS] = services.request_rate.spend(key.id)
+    if rate is not None:
+        wait, scope[RATE_FIELDS] = rate.spend(key.id)
         if wait:
             raise RateLimited(retry_after=wait)
     return key
@@ -62,7 +68,8 @@ class Requires:
             RateLimited, TooManyFailedKeys, Unauthenticated: see `admit`.
         """
         services: Services = request.app.state.services
-        key = await admit(services, request.scope, request.headers.get("authorization"))
+        authorization = request.headers.get("authorization")
+        key = await admit(services, request.scope, authorization, services.request_rate)
         needed = self._scope if key.tenant is None else self._bound
         if needed is None:
             raise TenantBoundKey(

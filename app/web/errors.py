@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -75,6 +75,8 @@ _STATUSES = {
         ErrorCode.HOSTNAME_IS_PUBLIC_SUFFIX,
         ErrorCode.TOP_LEVEL_DOMAIN_UNKNOWN,
         ErrorCode.HOSTNAME_IS_OURS,
+        ErrorCode.ALSO_INVALID,
+        ErrorCode.REDIRECT_INVALID,
         ErrorCode.FIELD_FIXED,
         ErrorCode.PLAN_NOT_AVAILABLE,
         ErrorCode.OPTION_NOT_AVAILABLE,
@@ -229,16 +231,21 @@ def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
     status = HTTPStatus(error.status_code)
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
-        headers = {"Allow": ", ".join(_allowed(request))}
-        return problem(
-            status,
-            CODES[status],
-            "This resource does not allow this method; `Allow` lists those it does.",
-            headers=headers,
-        )
+        return method_not_allowed(_allowed(request))
     code = CODES.get(status, OTHER_CODE)
     detail = error.detail if error.detail != status.phrase else status.description
     return problem(status, code, detail or status.phrase, headers=_dict(error.headers))
+
+
+def method_not_allowed(allowed: Sequence[str]) -> Response:
+    """Build the response where a resource has other methods."""
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+    return problem(
+        status,
+        CODES[status],
+        "This resource does not allow this method; `Allow` lists those it does.",
+        headers={"Allow": ", ".join(allowed)},
+    )
 
 
 def _allowed(request: Request) -> list[str]:

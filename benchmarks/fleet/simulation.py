@@ -41,7 +41,7 @@ from app.local.database import local_database
 from app.logging import set_up_logging
 from app.persistence.custom_hostnames import read_hostnames
 from app.persistence.migrations import migrate
-from app.services.custom_hostnames import Registration
+from app.services.registration import Registration
 from app.worker.run import RESYNC, ZONES, reconcile_work, resync_work, zone_work
 from benchmarks.fleet.baselines import Need
 from benchmarks.fleet.outside import Bill, CountingTransport, SandboxDns
@@ -308,7 +308,7 @@ class Fleet:
         wanted = Registration(
             hostname=member.hostname, tenant=member.tenant, plan=str(member.plan), metadata={}
         )
-        record, _ = await self._services.custom_hostnames.register(wanted)
+        (record,), _ = await self._services.registrations.register(wanted)
         story.id, story.added_at = record.id, self._clock.now
         self._by_id[record.id] = self._waiting[record.id] = story
         self._changed.add(record.id)

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 PATH = "/v1/custom-hostnames"
 ENDPOINTS = "/v1/webhook-endpoints"
 STREAM = "/v1/events/stream"
+RESOLVE = "/v1/resolve"
 
 NOT_FOUND = (404, "not_found")
 BOUND = (403, "tenant_bound_key")
@@ -36,6 +37,7 @@ ROUTES = [
     ("POST", f"{PATH}/{{id}}/release", "admin", BOUND),
     ("GET", f"{PATH}/{{id}}/records", "read", NOT_FOUND),
     ("GET", f"{PATH}/{{id}}/events", "read", NOT_FOUND),
+    ("GET", RESOLVE, "read", NOT_FOUND),
     ("GET", "/v1/events", "read", BOUND),
     ("GET", STREAM, "read", BOUND),
     ("GET", "/v1/summary", "read", BOUND),
@@ -91,7 +93,7 @@ async def test_without_a_valid_key_the_answer_is_401(shared_service: Service) ->
     for header in (*headers, *(f"Bearer {key}".encode() for key in gone)):
         for method, path, *_ in ROUTES:
             response = await shared_service.http.request(
-                method, path.replace("{id}", "x"), headers=[(b"Authorization", header)]
+                method, _url(path, "x"), headers=[(b"Authorization", header)]
             )
             answer = (response.status_code, response.json()["code"])
             assert answer == (401, "unauthenticated"), (header, method, path)
@@ -107,9 +109,9 @@ async def test_a_key_reaches_as_far_as_its_scope_and_no_farther(
         # A number that is none, so that no stream begins.
         response = await shared_service.http.request(
             method,
-            path.replace("{id}", "x"),
+            _url(path, "x"),
             headers=_bearer(key),
-            params={"after": "none"} if path == STREAM else {},
+            params={"after": "none"} if path == STREAM else None,
         )
         allowed = SCOPES.index(scope) >= SCOPES.index(needed)
         assert (response.status_code != 403) is allowed
@@ -128,15 +130,13 @@ async def test_a_bound_key_does_not_reach_what_is_another_tenants(
     bound = _bearer(await _key(shared_service, "write", tenant="ours"))
     theirs = await _resource(shared_service, path, "theirs")
     more: dict[str, Any] = NAMING.get((method, path), {})
-    response = await shared_service.http.request(
-        method, path.replace("{id}", theirs), headers=bound, **more
-    )
+    response = await shared_service.http.request(method, _url(path, theirs), headers=bound, **more)
     assert (response.status_code, response.json().get("code")) == foreign
     if foreign == NOT_FOUND:
-        unknown = await shared_service.http.request(
-            method, path.replace("{id}", theirs[:-1] + "_"), headers=bound
-        )
-        assert response.json() == unknown.json()
+        other = f"other.{theirs}" if path == RESOLVE else theirs[:-1] + "_"
+        unknown = await shared_service.http.request(method, _url(path, other), headers=bound)
+        shown = unknown.json()["detail"].replace(other, theirs)
+        assert response.json() == unknown.json() | {"detail": shown}
     if foreign == NOTHING:
         assert response.json() == {"data": [], "next_cursor": None}
 
@@ -147,7 +147,7 @@ async def test_a_bound_key_does_not_reach_what_is_another_tenants(
 async def test_a_bound_key_reaches_what_is_its_tenants_as_far_as_its_scope(
     shared_service: Service, method: str, path: str
 ) -> None:
-    ours = path.replace("{id}", await _resource(shared_service, path, "ours"))
+    ours = _url(path, await _resource(shared_service, path, "ours"))
     for scope in ("read", "write"):
         bound = _bearer(await _key(shared_service, scope, tenant="ours"))
         response = await shared_service.http.request(
@@ -218,7 +218,14 @@ async def _resource(service: Service, path: str, tenant: str) -> str:
     if path.startswith(PATH):
         name = f"n{next(_numbers)}.access-tea.com"
         return str((await service.put_still(name, tenant))["id"])
+    if path == RESOLVE:
+        name = f"n{next(_numbers)}.access-tea.com"
+        return str((await service.put_still(name, tenant))["hostname"])
     return "default"
+
+
+def _url(path: str, resource: str) -> str:
+    return f"{path}?hostname={resource}" if path == RESOLVE else path.replace("{id}", resource)
 
 
 _numbers = itertools.count()

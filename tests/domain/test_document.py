@@ -98,6 +98,7 @@ def test_a_live_record_as_it_is_shown() -> None:
             "points_at_target": True,
             "evidence": {"kind": "cname", "chain": [TARGET], "addresses": ["192.0.2.1"]},
         },
+        "redirect_to": None,
         "metadata": {"shop": 7},
         "name_released_at": None,
         "revision": 3,

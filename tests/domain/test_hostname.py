@@ -10,8 +10,11 @@ from app.domain.errors import InvalidHostname
 from app.domain.hostname import (
     Hostname,
     parse_hostname,
+    parse_request_host,
     refuse_own_names,
     registrable_domain,
+    spell_hostname,
+    wildcard_for,
 )
 
 GOOD = {
@@ -313,3 +316,86 @@ def test_a_dot_alone_is_an_empty_hostname() -> None:
     with pytest.raises(InvalidHostname) as refused:
         parse_hostname(".", public_suffix)
     assert refused.value.code == "hostname_empty"
+
+
+ASKED = {
+    "as it is": ("shop.tenant.com", "shop.tenant.com"),
+    "in capitals, with a dot and a port": ("Shop.Tenant.Com.:443", "shop.tenant.com"),
+    "with an empty port": ("shop.tenant.com:", "shop.tenant.com"),
+    "with blanks around it": (" shop.tenant.com:8443\n", "shop.tenant.com"),
+    "a U-label with a port": ("b\u00fccher.de:80", "xn--bcher-kva.de"),
+    "a name that nobody may add": ("localhost:8000", "localhost"),
+    "a reserved name": ("Shop.Example.com.:443", "shop.example.com"),
+    "a public suffix": ("co.uk", "co.uk"),
+    "a private name": ("api.cluster.internal", "api.cluster.internal"),
+    "an A-label": ("XN--BCHER-KVA.de", "xn--bcher-kva.de"),
+}
+
+
+@pytest.mark.parametrize(("text", "name"), ASKED.values(), ids=ASKED)
+def test_the_host_of_a_request_is_read_in_any_spelling(text: str, name: str) -> None:
+    assert parse_request_host(text) == Hostname(name)
+
+
+@given(st.text(alphabet="ab0x1-.:*_ A\n", max_size=70) | NAMES)
+@example("0x7f.com")
+@example("a.0x7f")
+@example("xn--a.com")
+@example("a" * 63 + ".com")
+@example("a" * 64 + ".com")
+@example("a." * 125 + "com")
+@example("a." * 126 + "com")
+@example("shop.com\n")
+def test_a_host_without_a_port_is_read_like_any_hostname(text: str) -> None:
+    if ":" in text or text.lstrip().startswith("*"):
+        return
+    outcomes = []
+    for read in (spell_hostname, lambda typed: parse_request_host(typed).name):
+        try:
+            outcomes.append(read(text))
+        except InvalidHostname as refused:
+            outcomes.append(refused.code)
+    assert outcomes[0] == outcomes[1]
+
+
+NOT_ASKED = {
+    "nothing": ("", "hostname_empty"),
+    "a port alone": (":443", "hostname_empty"),
+    "two final dots": ("shop.tenant.com..", "label_empty"),
+    "a port that is none": ("shop.tenant.com:https", "hostname_has_port"),
+    "a long port": ("shop.tenant.com:123456", "hostname_has_port"),
+    "an IPv4 address": ("192.0.2.1", "hostname_is_ip"),
+    "an IPv4 address with a port": ("192.0.2.1:80", "hostname_is_ip"),
+    "an IPv4 address as a number": ("0x7f000001", "hostname_is_ip"),
+    "an IPv6 address": ("2001:db8::1", "hostname_is_ip"),
+    "the shortest IPv6 address": ("::", "hostname_is_ip"),
+    "an IPv6 address in brackets": ("[::1]", "hostname_is_ip"),
+    "an IPv6 address with a port": ("[2001:db8::1]:443", "hostname_is_ip"),
+    "a wildcard": ("*.tenant.com", "wildcard_misplaced"),
+    "a URL": ("https://shop.tenant.com/", "hostname_is_url"),
+    "a path": ("shop.tenant.com/a", "hostname_is_url"),
+    "an underscore": ("_a.tenant.com", "hostname_invalid_character"),
+    "NUL": ("a\x00.com", "hostname_invalid_character"),
+    "a broken A-label": ("xn--a.com", "hostname_not_idna"),
+    "a label too long": ("a" * 64 + ".com", "label_too_long"),
+    "a name too long": ("a." * 126 + "com", "hostname_too_long"),
+}
+
+
+@pytest.mark.parametrize(("text", "code"), NOT_ASKED.values(), ids=NOT_ASKED)
+def test_what_is_no_host_of_a_request_is_refused(text: str, code: str) -> None:
+    with pytest.raises(InvalidHostname) as refused:
+        parse_request_host(text)
+    assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("name", "wildcard"),
+    [
+        ("shop.tenant.com", "*.tenant.com"),
+        ("a.shop.tenant.com", "*.shop.tenant.com"),
+        ("tenant.com", "*.com"),
+    ],
+)
+def test_a_wildcard_stands_for_exactly_one_label(name: str, wildcard: str) -> None:
+    assert wildcard_for(name) == wildcard

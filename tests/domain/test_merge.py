@@ -46,6 +46,7 @@ def written(
     [
         {"options": Options(tls=Tls(min_tls_version="1.2")), "revision": 7},
         {"metadata": {"shop": "7"}, "revision": 7},
+        {"redirect_to": "www.shop.com", "revision": 7},
         {"plan": Plan.ZERO_DOWNTIME, "revision": 7},
         {"refresh_requested_at": at(3), "acted_at": at(3)},
         {"desired": Desired.ABSENT, "wanted_at": at(3)},

@@ -13,6 +13,7 @@ from app.domain.custom_hostname import CloudflareObject, Schedule
 from app.domain.errors import DatabaseUnavailable
 from app.persistence import leases, list_snapshot
 from app.persistence.connecting import connect
+from app.persistence.custom_hostnames import lock_bases
 from app.persistence.database import Connection, Database, TransactionUndone
 from tests.support.rows import now_of, present_zone, put_hostname
 
@@ -100,6 +101,21 @@ async def test_rows_are_locked_in_the_order_of_their_ids(
     finally:
         await first.close()
         await other.close()
+
+
+async def test_bases_are_locked_in_the_order_of_their_names(database: Database) -> None:
+    async def lock(*bases: str) -> None:
+        async with database.transaction() as tx:
+            await lock_bases(tx, *bases)
+
+    async with database.transaction() as first:
+        await lock_bases(first, "a.com")
+        waiting = asyncio.create_task(lock("c.com", "b.com", "a.com", "c.com"))
+        await until_somebody_waits(database)
+        # Who waits for the first holds none of the others.
+        async with asyncio.timeout(20):
+            await lock("c.com", "b.com")
+    await waiting
 
 
 async def until_somebody_waits(database: Database) -> None:

@@ -24,7 +24,7 @@ from app.local.stack import Secrets, sandbox_settings
 from app.persistence.database import open_database
 from app.persistence.leases import claim_one
 from app.persistence.zones import put_default_zone
-from app.services.custom_hostnames import Registration
+from app.services.registration import Registration
 from sandbox.server import SandboxOptions, run_sandbox
 from tests.support import INLINE_SECONDS, Service
 
@@ -82,7 +82,7 @@ async def tick(services: Services, record: CustomHostname) -> CustomHostname:
 
 async def register(services: Services) -> CustomHostname:
     wanted = Registration(hostname="shop.late-train.com", tenant="tenant", metadata={})
-    record, is_new = await services.custom_hostnames.register(wanted)
+    (record,), is_new = await services.registrations.register(wanted)
     assert is_new
     return record
 
@@ -147,7 +147,7 @@ async def test_a_change_during_a_creation_that_is_refused_is_tried_without_being
             metadata={},
             options={"custom_origin_server": "nowhere.nameplate-demo.net"},
         )
-        refused, _ = await services.custom_hostnames.register(wanted)
+        (refused,), _ = await services.registrations.register(wanted)
         assert (refused.state, refused.reason) == (State.FAILED, Reason.CUSTOM_ORIGIN_REFUSED)
         assert (await tick(services, refused)).state is State.VALIDATING
         assert await posts(calls_url) == 2
@@ -223,7 +223,7 @@ async def test_while_cloudflare_hangs_no_hostname_is_leased_that_no_request_work
             Registration(hostname=f"h{n}.long-wait.com", tenant=f"t{n}", metadata={})
             for n in range(30)
         ]
-        await asyncio.gather(*(services.custom_hostnames.register(each) for each in wanted))
+        await asyncio.gather(*(services.registrations.register(each) for each in wanted))
         async with services.database.pool.acquire() as connection:
             leased = await connection.fetchval(
                 "SELECT count(*) FROM schedules WHERE leased_until > nameplate_now()"
@@ -234,7 +234,7 @@ async def test_while_cloudflare_hangs_no_hostname_is_leased_that_no_request_work
                 await asyncio.sleep(0.05)
         free = await services.dispatcher.due(100)
         assert len(free) == len(wanted) - leased
-        await services.custom_hostnames.drain(0)
+        await services.inline.drain(0)
 
 
 async def test_a_check_of_dns_that_is_overdue_stays_so_when_a_list_brings_news(

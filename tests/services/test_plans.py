@@ -11,7 +11,7 @@ import pytest
 from typing_extensions import override
 
 from app.domain.plan import wanted_records
-from app.services.custom_hostnames import Registration
+from app.services.registration import Registration
 from tests.services.test_leases import alone
 from tests.support import Service
 
@@ -59,7 +59,7 @@ async def test_the_zones_delegation_label_is_asked_for_once_where_no_answer_brin
         made = []
         for name in ("one.quick-otter.com", "two.quick-otter.com"):
             wanted = Registration(hostname=name, tenant="otter", plan="delegated", metadata={})
-            record, _ = await services.custom_hostnames.register(wanted)
+            (record,), _ = await services.registrations.register(wanted)
             made.append(await services.custom_hostnames.refresh(record.id))
         for record in made:
             delegation = wanted_records(record)[0]

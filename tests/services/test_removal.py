@@ -16,7 +16,7 @@ from app.bootstrap import Services
 from app.domain.custom_hostname import CustomHostname, State
 from app.persistence.clock import advance
 from app.persistence.custom_hostnames import HostnameFilter
-from app.services.custom_hostnames import Registration
+from app.services.registration import Registration
 from sandbox import constants
 from tests.support import Service
 
@@ -81,7 +81,7 @@ class Place:
 
     async def create(self) -> CustomHostname:
         wanted = Registration(hostname=NAME, tenant="tenant", metadata={})
-        record, _ = await self.services.custom_hostnames.register(wanted)
+        (record,), _ = await self.services.registrations.register(wanted)
         return record
 
     async def remove(self, record: CustomHostname) -> CustomHostname:

@@ -1,0 +1,318 @@
+"""Accept new hostnames: one, or several of one registrable domain. All are accepted, or none is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from app.domain.custom_hostname import CustomHostname, Schedule, State
+from app.domain.errors import (
+    AlreadyExists,
+    ErrorCode,
+    HostnameTaken,
+    InvalidInput,
+    ProofRequired,
+)
+from app.domain.hostname import (
+    Hostname,
+    PublicSuffix,
+    parse_hostname,
+    refuse_own_names,
+    registrable_domain,
+)
+from app.domain.option_rules import ChosenOptions, Ground
+from app.domain.reason import Reason
+from app.domain.reconcile.schedule import Policy
+from app.domain.wanted_names import WantedName, parse_names
+from app.domain.zone import Zone
+from app.metrics import TRANSITIONS
+from app.persistence import custom_hostnames as store
+from app.persistence import leases
+from app.persistence.clock import read_now
+from app.persistence.database import Connection, Database
+from app.persistence.ids import Prefix, new_id
+from app.persistence.leases import LEASE_SECONDS, Claim
+from app.persistence.zones import get_zone
+from app.services.events import emit_event
+from app.services.idempotency import Accept, accept_without_key
+from app.services.inline import InlineReconciles
+from app.services.inline_slots import Slot
+from app.services.loading import (
+    find_conflicts,
+    load,
+    release_stale_names,
+    require_target,
+    targets_of,
+)
+from app.services.option_validation import OptionValidator
+from app.services.reconciler.tick import Checkpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """A caller's request for new hostnames, as sent."""
+
+    hostname: str
+    also: Sequence[str] = ()
+    """More names of the same registrable domain."""
+    tenant: str
+    plan: str | None = None
+    """None: the plan that works and asks least of the tenant. A name in `also` that cannot have
+    the plan gets that one too."""
+    zone: str = "default"
+    redirect_to: str | None = None
+    """Where the names redirect to that are not this one."""
+    metadata: Mapping[str, Any]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The fields that were sent, by name. Fields of `Options` that are left out are at their
+    defaults."""
+
+
+@dataclass(frozen=True, slots=True)
+class _New:
+    """A name that may have to be inserted, with what its insertion needs."""
+
+    name: WantedName
+    ground: Ground
+    slot: Slot
+
+
+class Registrations:
+    """Accepts new hostnames."""
+
+    def __init__(
+        self,
+        database: Database,
+        inline: InlineReconciles,
+        validator: OptionValidator,
+        public_suffix: PublicSuffix,
+        *,
+        policy: Policy,
+        checkpoint: Checkpoint,
+    ) -> None:
+        self._database = database
+        self._inline = inline
+        self._validator = validator
+        self._public_suffix = public_suffix
+        self._policy = policy
+        self._checkpoint = checkpoint
+
+    async def register(
+        self, wanted: Registration, *, accept: Accept = accept_without_key
+    ) -> tuple[list[CustomHostname], bool]:
+        """Accept the hostnames; the second value is False if this tenant had them all already.
+
+        They are in the order of the request. Each new one is reconciled inline, if there is a slot
+        for it. An error about a name in `also` points there.
+
+        Raises:
+            InvalidInput: a hostname, plan, option, redirect or the zone cannot be accepted.
+            HostnameTaken: another tenant holds a name, or its wildcard.
+            AlreadyExists: this tenant has it, with other settings.
+            SiblingDiffers: the name shares its object, and asks for another one.
+            ProofRequired: another tenant had it and its DNS may still point here.
+            StillDeleting: its former record is still being removed.
+        """
+        names = parse_names(wanted.hostname, wanted.also, wanted.redirect_to, self._public_suffix)
+        async with self._database.transaction() as tx:
+            zone = await get_zone(tx, wanted.zone)
+        if zone is None:
+            raise InvalidInput(
+                "Zone not found; leave `zone` out to use the default zone.",
+                code=ErrorCode.ZONE_UNKNOWN,
+                field="/zone",
+            )
+        for name in names:
+            with name.at_fault():
+                self._refuse_own(name.hostname, zone)
+        held = await self._held(names, wanted, zone)
+        if len(held) == len(names):
+            return held, False
+        # DNS may be asked here, so no transaction is open.
+        grounds = await asyncio.gather(
+            *(self._validator.ground(name.hostname, wanted.plan, zone) for name in names)
+        )
+        with ExitStack() as stack:
+            slots = [stack.enter_context(self._inline.slot()) for _ in names]
+            new = [_New(*each) for each in zip(names, grounds, slots, strict=True)]
+            insert = partial(self._insert, new=new, zone=zone, wanted=wanted, accept=accept)
+            try:
+                accepted = await self._database.run(insert)
+            except ProofRequired:
+                await self._check_tombstones(names, wanted.tenant)
+                raise
+            created = [record for record, is_new in accepted if is_new]
+            if created:
+                TRANSITIONS.labels("none", str(State.PENDING)).inc(len(created))
+                self._checkpoint("accepted")
+            reconciles = (
+                self._inline.reconcile(record, _claim_of(record, is_new, slot), slot)
+                for (record, is_new), slot in zip(accepted, slots, strict=True)
+            )
+            return list(await asyncio.gather(*reconciles)), bool(created)
+
+    async def find(self, record_id: str, also: Sequence[str]) -> list[CustomHostname]:
+        """Give what a request registered, as it is now: the first by its id, the others by name.
+
+        Raises:
+            NotFound: the first is there no longer.
+        """
+        names = [parse_hostname(text, self._public_suffix).name for text in also]
+        async with self._database.transaction() as tx:
+            first = await load(tx, record_id)
+            ids = [await store.find_id(tx, name, tenant=first.tenant) for name in names]
+            return [first, *[await load(tx, each) for each in ids if each is not None]]
+
+    async def _held(
+        self, names: Sequence[WantedName], wanted: Registration, zone: Zone
+    ) -> list[CustomHostname]:
+        """Give the names that the tenant has already.
+
+        A repeated or hopeless request asks no DNS and takes no lock. `_insert` decides.
+        """
+        held = []
+        async with self._database.transaction() as tx:
+            for name in names:
+                with name.at_fault():
+                    record, _ = await find_conflicts(
+                        tx, name.hostname, wanted.tenant, policy=self._policy
+                    )
+                    if record is not None:
+                        self._refuse_differing(record, name, wanted, zone)
+                        held.append(record)
+        return held
+
+    def _refuse_differing(
+        self, record: CustomHostname, name: WantedName, wanted: Registration, zone: Zone
+    ) -> None:
+        """Refuse a repeated request that says something else than what the record has."""
+        said = dict(wanted.options)
+        if not self._takes_plan(name, wanted, Ground(record.is_apex), zone):
+            said.pop("plan", None)
+        differing = self._validator.differences(record, said)
+        if "zone" in said and zone.id != record.zone.id:
+            differing.append("/zone")
+        redirect_to = name.redirect_to.name if name.redirect_to else None
+        if "redirect_to" in said and redirect_to != record.redirect_to:
+            differing.append("/redirect_to")
+        if differing:
+            raise AlreadyExists(record.hostname.name, record.id, differing)
+
+    def _takes_plan(
+        self, name: WantedName, wanted: Registration, ground: Ground, zone: Zone
+    ) -> bool:
+        """Whether the request's plan counts for this name. In `also` it need not fit all names."""
+        if name.is_first or wanted.plan is None:
+            return True
+        return self._validator.fits(wanted.plan, name.hostname, ground, zone)
+
+    def _refuse_own(self, hostname: Hostname, zone: Zone) -> None:
+        own = (zone.cname_target, *zone.accepted_targets, zone.fallback_origin)
+        # Before the zone's name is known: nearly always its target's registrable domain.
+        name = zone.name or registrable_domain(zone.cname_target, self._public_suffix)
+        refuse_own_names(hostname, zone_name=name, own=own)
+
+    async def _insert(
+        self,
+        tx: Connection,
+        *,
+        new: Sequence[_New],
+        zone: Zone,
+        wanted: Registration,
+        accept: Accept,
+    ) -> list[tuple[CustomHostname, bool]]:
+        """Insert the names that the tenant does not have, and say of each whether it is new."""
+        bases = {each.name.hostname.base for each in new}
+        target = next((each.name.redirect_to for each in new if each.name.redirect_to), None)
+        await store.lock_bases(tx, *bases, *([target.base] if target else []))
+        await release_stale_names(tx, *bases, besides_tenant=wanted.tenant, policy=self._policy)
+        accepted = []
+        for each in new:
+            with each.name.at_fault():
+                accepted.append(await self._insert_one(tx, each, zone=zone, wanted=wanted))
+        created = [record for record, is_new in accepted if is_new]
+        if target is not None and any(record.redirect_to for record in created):
+            await require_target(tx, target, wanted.tenant)
+        if created:
+            await accept(tx, accepted[0][0].id, None)
+        return accepted
+
+    async def _insert_one(
+        self, tx: Connection, new: _New, *, zone: Zone, wanted: Registration
+    ) -> tuple[CustomHostname, bool]:
+        """Insert one name, leased to this request where it has a slot."""
+        hostname, slot = new.name.hostname, new.slot
+        held, sibling = await find_conflicts(tx, hostname, wanted.tenant, policy=self._policy)
+        if held is not None:
+            self._refuse_differing(held, new.name, wanted, zone)
+            return held, False
+        chosen = self._choose(new, sibling, zone=zone, wanted=wanted)
+        if await store.tombstones(tx, hostname.base, besides_tenant=wanted.tenant):
+            raise ProofRequired(
+                "This name was used here before, and its DNS may still point at the CNAME target. "
+                "Remove that record, and try again in a minute; Nameplate is checking the name now."
+            )
+        now = await read_now(tx)
+        record = CustomHostname(
+            id=new_id(Prefix.CUSTOM_HOSTNAME),
+            hostname=hostname,
+            tenant=wanted.tenant,
+            zone=targets_of(zone),
+            plan=chosen.plan,
+            options=chosen.options,
+            is_apex=new.ground.is_apex,
+            reason=Reason.ZONE_PAUSED if zone.pause else Reason.CREATING,
+            metadata=wanted.metadata,
+            redirect_to=new.name.redirect_to.name if new.name.redirect_to else None,
+            sequence=1,
+            schedule=Schedule(cloudflare_due_at=now),
+            created_at=now,
+            updated_at=now,
+            wanted_at=now,
+            acted_at=now,
+            arrived_at={State.PENDING: now},
+        )
+        lease_seconds = LEASE_SECONDS if slot.is_taken else 0
+        if not await store.insert_hostname(tx, record, lease_seconds=lease_seconds):
+            raise HostnameTaken(hostname.name, in_the_way=hostname.name)
+        await emit_event(tx, record, before=None, after=State.PENDING, at=now)
+        if not slot.is_taken:
+            await leases.wake(tx, record.id)
+        return record, True
+
+    def _choose(
+        self, new: _New, sibling: CustomHostname | None, *, zone: Zone, wanted: Registration
+    ) -> ChosenOptions:
+        hostname, ground = new.name.hostname, new.ground
+        plan = wanted.plan if self._takes_plan(new.name, wanted, ground, zone) else None
+        default = self._validator.default_plan(hostname, ground, zone)
+        chosen = self._validator.first(
+            hostname, plan, wanted.options, zone=zone, sibling=sibling, default=default
+        )
+        self._validator.refuse_apex(chosen.plan, ground, zone)
+        return chosen
+
+    async def _check_tombstones(self, names: Sequence[WantedName], tenant: str) -> None:
+        """Have the former records of other tenants checked again.
+
+        The transaction that found them was rolled back, and with it the release of their names.
+        """
+        bases = {name.hostname.base for name in names}
+
+        async def check(tx: Connection) -> None:
+            await store.lock_bases(tx, *bases)
+            await release_stale_names(tx, *bases, besides_tenant=tenant, policy=self._policy)
+            for record_id in await store.tombstones(tx, *bases, besides_tenant=tenant):
+                await leases.wake(tx, record_id)
+
+        await self._database.run(check)
+
+
+def _claim_of(record: CustomHostname, is_new: bool, slot: Slot) -> Claim | None:  # noqa: FBT001
+    if not (is_new and slot.is_taken):
+        return None
+    return Claim(record.id, 1, record.created_at, is_uncreated=True)
