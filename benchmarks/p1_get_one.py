@@ -18,7 +18,7 @@ from pathlib import Path
 import asyncpg
 import httpx
 
-from app.api.schemas import EXAMPLE_HOSTNAME
+from app.api.hostname_schemas import EXAMPLE_HOSTNAME
 from app.local.database import local_database
 from app.persistence.migrations import migrate
 from benchmarks.load import requests_per_second

@@ -19,18 +19,17 @@ from app.api.dependencies import (
     Write,
     problems,
 )
-from app.api.idempotency import CallDep, respond
-from app.api.schemas import (
+from app.api.event_schemas import EventPage
+from app.api.hostname_list_schemas import HostnamePage, HostnameQuery
+from app.api.hostname_schemas import (
     CustomHostnameCreate,
     CustomHostnameOut,
     CustomHostnameUpdate,
-    EventPage,
-    HostnamePage,
-    HostnameQuery,
     RecordsOut,
     RemovedOut,
-    Tenant,
 )
+from app.api.idempotency import CallDep, respond
+from app.api.schemas import Tenant
 from app.bootstrap import Services
 from app.domain.custom_hostname import CustomHostname
 from app.domain.document import add_moment, represent, represent_records

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from app.api.dependencies import Admin, Cursor, IdDep, Limit, Read, ServicesDep, problems
 from app.api.idempotency import CallDep, respond
-from app.api.schemas import (
+from app.api.webhook_schemas import (
     WebhookEndpointCreate,
     WebhookEndpointCreated,
     WebhookEndpointOut,

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from app.api.schemas import CustomHostnameOut, EventPage, HostnamePage, RecordsOut
+from app.api.event_schemas import EventPage
+from app.api.hostname_list_schemas import HostnamePage
+from app.api.hostname_schemas import CustomHostnameOut, RecordsOut
 from tests.support import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

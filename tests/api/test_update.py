@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.api.schemas import CustomHostnameOut
+from app.api.hostname_schemas import CustomHostnameOut
 from tests.support import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
