@@ -55,7 +55,7 @@ router = APIRouter(prefix=PATH, tags=["custom hostnames"])
         200: {
             "model": CustomHostnameOut,
             "description": "The tenant has this hostname already, with what was sent. Where plan, "
-            "options or metadata differ, the answer is 409 `already_exists` with its id.",
+            "options, metadata or labels differ, the answer is 409 `already_exists` with its id.",
         },
         **problems(400, 409, 413),
     },
@@ -73,6 +73,7 @@ async def create(
         plan=wanted.plan,
         zone=wanted.zone,
         metadata=wanted.metadata,
+        labels=wanted.labels,
         options=wanted.model_dump(exclude_unset=True),
     )
 
@@ -114,7 +115,7 @@ async def list_page(
 @router.patch(
     "/{id}",
     dependencies=[Write],
-    summary="Change plan, options or metadata",
+    summary="Change plan, options, metadata or labels",
     response_model=CustomHostnameOut,
     responses=problems(400, 404, 409, 412, 413),
 )

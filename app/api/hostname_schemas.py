@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from app.api.schemas import Json, NameText, PlainText, Strict, Tenant
+from app.api.schemas import Json, Labels, NameText, PlainText, Strict, Tenant
 from app.domain.custom_hostname import State
 from app.domain.reason import Reason, WaitingOn
 
@@ -69,6 +69,11 @@ class CustomHostnameCreate(_Choices):
     metadata: Json = Field(
         default_factory=dict, description="Your own data, up to 8,192 characters."
     )
+    labels: Labels = Field(
+        default_factory=dict,
+        description="Your own marks, by which lists can be filtered: up to 20, with keys of up to "
+        "63 characters and values of up to 255.",
+    )
 
 
 class CustomHostnameUpdate(_Choices):
@@ -79,6 +84,7 @@ class CustomHostnameUpdate(_Choices):
     )
 
     metadata: Json | None = Field(None, description="Replaces the stored metadata.")
+    labels: Labels | None = Field(None, description="Replaces all labels.")
     hostname: SkipJsonSchema[Any] = None
     tenant: SkipJsonSchema[Any] = None
     zone: SkipJsonSchema[Any] = None
@@ -178,6 +184,7 @@ EXAMPLE_HOSTNAME: dict[str, Any] = {
         "evidence": {"kind": "absent", "chain": [], "addresses": []},
     },
     "metadata": {},
+    "labels": {"environment": "production"},
     "name_released_at": None,
     "revision": 1,
     "created_at": "2026-11-23T10:00:00+00:00",
@@ -228,6 +235,7 @@ class CustomHostnameOut(Strict):
     cloudflare: CloudflareOut
     dns: DnsOut
     metadata: dict[str, Any]
+    labels: dict[str, str]
     name_released_at: datetime | None = Field(
         description="Since when other tenants may add the name: never set up in time, or released."
     )

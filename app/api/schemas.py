@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 MAX_METADATA = 8192
 MAX_DEPTH = 16
+MOST_LABELS = 20
+MOST_LABEL_VALUE = 255
+LABEL_KEY = re.compile(r"[A-Za-z0-9._/-]{1,63}")
 
 
 def plain_text(text: str) -> str:
@@ -54,6 +58,20 @@ Tenant = Annotated[PlainText, Field(min_length=1, max_length=128)]
 NameText = Annotated[str, Field(min_length=1, max_length=1024)]
 
 
+def few_labels(labels: dict[str, str]) -> dict[str, str]:
+    """Refuse labels whose keys no filter could name, or too many of them."""
+    if len(labels) > MOST_LABELS:
+        raise ValueError(f"Must have {MOST_LABELS} labels or fewer.")
+    for key in labels:
+        if not LABEL_KEY.fullmatch(key):
+            raise ValueError(
+                "Each key must have 1 to 63 letters, digits, dots, hyphens, underscores or slashes."
+            )
+    return labels
+
+
+LabelValue = Annotated[PlainText, Field(max_length=MOST_LABEL_VALUE)]
+Labels = Annotated[dict[str, LabelValue], AfterValidator(few_labels)]
 Json = Annotated[dict[str, Any], AfterValidator(plain_json)]
 
 

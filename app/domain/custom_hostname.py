@@ -274,6 +274,8 @@ class CustomHostname:
     is_apex: bool = False
     """The name is its own registrable domain, where a CNAME is not possible."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The caller's own marks, by which hostnames are listed."""
     cloudflare: CloudflareObject = field(default_factory=CloudflareObject)
     dns: DnsSeen = field(default_factory=DnsSeen)
     schedule: Schedule = field(default_factory=Schedule)

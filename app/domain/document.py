@@ -36,6 +36,7 @@ def represent(record: CustomHostname) -> dict[str, Any]:
         "cloudflare": _cloudflare(record),
         "dns": _dns(record.dns.routing),
         "metadata": dict(record.metadata),
+        "labels": dict(record.labels),
         "name_released_at": _instant(record.name_released_at),
         "revision": record.revision,
         "created_at": record.created_at.isoformat(),

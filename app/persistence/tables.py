@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP
 
-SCHEMA_VERSION = 17
+SCHEMA_VERSION = 18
 """The `schema_version` that this code needs. Every migration writes its own number."""
 
 metadata = MetaData(
@@ -141,6 +141,7 @@ custom_hostnames = Table(
     Column("reason", Text, nullable=False),
     Column("waiting_on", Text, nullable=False),
     Column("metadata", JSONB, nullable=False),
+    Column("labels", JSONB, nullable=False, server_default=text("'{}'")),
     Column("dns", JSONB, nullable=False),
     Column("tombstone", Boolean, nullable=False),
     _instant("name_released_at"),

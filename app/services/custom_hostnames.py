@@ -87,6 +87,7 @@ class Registration:
     """None: the plan that works and asks least of the tenant."""
     zone: str = "default"
     metadata: Mapping[str, Any]
+    labels: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `Options` by name; those left out are at their defaults."""
 
@@ -256,7 +257,7 @@ class CustomHostnames:
         revision: int | None = None,
         accept: Accept = accept_without_key,
     ) -> CustomHostname:
-        """Change plan, options or metadata. Omitted fields stay, and None resets a field.
+        """Change plan, options, metadata or labels. Omitted fields stay, and None resets a field.
 
         A failed hostname is tried again.
 
@@ -306,6 +307,8 @@ class CustomHostnames:
         updated = apply(record, choice)
         if "metadata" in changes:
             updated = replace(updated, metadata=changes["metadata"] or {})
+        if "labels" in changes:
+            updated = replace(updated, labels=changes["labels"] or {})
         await accept(tx, record.id, None)
         if updated == record and record.state is not State.FAILED:
             return record, None
@@ -429,6 +432,7 @@ class CustomHostnames:
             is_apex=ground.is_apex,
             reason=Reason.ZONE_PAUSED if zone.pause else Reason.CREATING,
             metadata=wanted.metadata,
+            labels=wanted.labels,
             sequence=1,
             schedule=Schedule(cloudflare_due_at=now),
             created_at=now,

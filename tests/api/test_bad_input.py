@@ -91,6 +91,24 @@ BODIES: list[tuple[str, Any, int, str]] = [
         422,
         "invalid_request",
     ),
+    *(
+        (
+            name,
+            {"hostname": "a.shop.com", "tenant": "t", "labels": labels},
+            422,
+            "invalid_request",
+        )
+        for name, labels in {
+            "too many labels": {f"k{n}": "v" for n in range(21)},
+            "a label's key with a colon": {"a:b": "v"},
+            "a label's key without characters": {"": "v"},
+            "a label's key of 64 characters": {"k" * 64: "v"},
+            "a label's value of 256 characters": {"k": "v" * 256},
+            "a label's value that is a number": {"k": 1},
+            "NUL in a label's value": {"k": "\x00"},
+            "labels in a list": ["k"],
+        }.items()
+    ),
 ]
 
 
