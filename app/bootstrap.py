@@ -34,6 +34,7 @@ from app.services.call_queue import CallQueue
 from app.services.custom_hostnames import CustomHostnames
 from app.services.deliveries import Deliveries
 from app.services.dispatcher import Dispatcher
+from app.services.hostname_lists import HostnameLists
 from app.services.idempotency import Idempotency
 from app.services.measuring import Measuring
 from app.services.operator_actions import OperatorActions
@@ -64,6 +65,7 @@ class Services:
 
     database: Database
     custom_hostnames: CustomHostnames
+    hostname_lists: HostnameLists
     operator_actions: OperatorActions
     webhook_endpoints: WebhookEndpoints
     zones: Zones
@@ -178,6 +180,7 @@ def _assemble(
     return Services(
         database=database,
         custom_hostnames=custom_hostnames,
+        hostname_lists=HostnameLists(database, public_suffix),
         operator_actions=OperatorActions(database),
         webhook_endpoints=WebhookEndpoints(database, webhooks, cipher, new_secret=new_secret),
         zones=Zones(database, cloudflare, cipher, rate_limiter),

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from app import __version__
-from app.api import custom_hostnames, health, webhook_endpoints, zones
+from app.api import custom_hostnames, health, hostname_lists, webhook_endpoints, zones
 from app.api.dependencies import KnownQuery
 from app.api.hot import HotReads
 from app.api.openapi import add_openapi
@@ -28,7 +28,7 @@ DRAIN_SECONDS = 3.0
 """For reconciles that outlived their request; after the server's own grace."""
 
 
-def create_app(services: Services) -> ASGIApp:
+def create_app(services: Services, *, public_url: str = "") -> ASGIApp:
     """Build the application over open services: the front, the hot reads, then FastAPI."""
     app = FastAPI(
         title="Nameplate",
@@ -39,7 +39,8 @@ def create_app(services: Services) -> ASGIApp:
         redirect_slashes=False,
     )
     app.state.services = services
-    for module in (custom_hostnames, webhook_endpoints, zones, health):
+    app.state.public_url = public_url
+    for module in (custom_hostnames, hostname_lists, webhook_endpoints, zones, health):
         app.include_router(module.router, dependencies=[KnownQuery])
     add_error_handlers(app)
     add_openapi(app)
@@ -66,7 +67,7 @@ async def serve_api(
         host, port, *_ = sock.getsockname()
         log.info("api_started", host=host, port=port, version=__version__)
         await serve(
-            create_app(services),
+            create_app(services, public_url=settings.public_url),
             sock,
             stop,
             started=started,

@@ -13,14 +13,16 @@ from app.api.dependencies import (
     Cursor,
     IdDep,
     Limit,
+    PageLinksDep,
+    PublicUrlDep,
     Read,
     RevisionDep,
     ServicesDep,
     Write,
+    links_of,
     problems,
 )
 from app.api.event_schemas import EventPage
-from app.api.hostname_list_schemas import HostnamePage, HostnameQuery
 from app.api.hostname_schemas import (
     CustomHostnameCreate,
     CustomHostnameOut,
@@ -34,11 +36,10 @@ from app.bootstrap import Services
 from app.domain.custom_hostname import CustomHostname
 from app.domain.document import add_moment, represent, represent_records
 from app.domain.events import event_document
-from app.persistence.custom_hostnames import HostnameFilter
 from app.persistence.idempotency import Call
 from app.services.custom_hostnames import Registration
 from app.services.idempotency import Accept, Answer
-from app.web.cursor import decode_cursor, decode_sequence, page
+from app.web.cursor import decode_sequence
 
 PATH = "/v1/custom-hostnames"
 
@@ -61,7 +62,10 @@ router = APIRouter(prefix=PATH, tags=["custom hostnames"])
     },
 )
 async def create(
-    wanted: CustomHostnameCreate, services: ServicesDep, call: CallDep
+    wanted: CustomHostnameCreate,
+    services: ServicesDep,
+    call: CallDep,
+    public_url: PublicUrlDep,
 ) -> JSONResponse:
     """Store the hostname and return the records to add.
 
@@ -81,35 +85,7 @@ async def create(
         record, is_new = await services.custom_hostnames.register(registration, accept=accept)
         return await _answer(services, record, 201 if is_new else 200)
 
-    return await _accepting(services, call, 201, register)
-
-
-@router.get(
-    "",
-    dependencies=[Read],
-    summary="List custom hostnames, newest first",
-    response_model=HostnamePage,
-    responses=problems(),
-)
-async def list_page(
-    services: ServicesDep, wanted: Annotated[HostnameQuery, Query()]
-) -> JSONResponse:
-    """Return one page. All conditions must hold."""
-    rows = await services.custom_hostnames.list_page(
-        HostnameFilter(
-            hostname=wanted.hostname,
-            tenant=wanted.tenant,
-            zone_id=wanted.zone,
-            states=tuple(wanted.state),
-            reasons=tuple(wanted.reason),
-            waiting_on=wanted.waiting_on,
-            created_after=wanted.created_after,
-            created_before=wanted.created_before,
-        ),
-        after=decode_cursor(wanted.cursor),
-        limit=wanted.limit + 1,
-    )
-    return JSONResponse(page(rows, wanted.limit))
+    return await _accepting(services, call, 201, register, public_url=public_url)
 
 
 @router.patch(
@@ -246,11 +222,12 @@ async def records(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A0
     dependencies=[Read],
     summary="List the events of a hostname",
     response_model=EventPage,
-    responses=problems(404),
+    responses={200: links_of(EventPage), **problems(404)},
 )
 async def events(
     id: IdDep,  # noqa: A002
     services: ServicesDep,
+    links: PageLinksDep,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> JSONResponse:
@@ -260,7 +237,9 @@ async def events(
     )
     more = len(found) > limit
     data = [event_document(event) for event in found[:limit]]
-    return JSONResponse({"data": data, "next_cursor": str(data[-1]["sequence"]) if more else None})
+    next_cursor = str(data[-1]["sequence"]) if more else None
+    body = {"data": data, "next_cursor": next_cursor}
+    return JSONResponse(body, headers=links.header(next_cursor))
 
 
 async def _accepting(
@@ -268,12 +247,15 @@ async def _accepting(
     call: Call | None,
     status: int,
     handle: Callable[[Accept], Awaitable[Answer]],
+    *,
+    public_url: str = "",
 ) -> JSONResponse:
     async def rebuild(record_id: str, first_status: int) -> Answer:
         record = await services.custom_hostnames.get(record_id)
         return await _answer(services, record, first_status)
 
-    return respond(await services.idempotency.accepting(call, status, handle, rebuild))
+    answer = await services.idempotency.accepting(call, status, handle, rebuild)
+    return respond(answer, public_url=public_url)
 
 
 async def _answer(services: Services, record: CustomHostname, status: int) -> Answer:

@@ -42,6 +42,8 @@ def _build(app: FastAPI) -> dict[str, Any]:
         if path.startswith("/v1/"):
             for operation in operations.values():
                 operation["security"] = [{"apiKey": []}]
+    if app.state.public_url:
+        document["servers"] = [{"url": app.state.public_url}]
     for path, operations in HOT_PATHS.items():
         document["paths"].setdefault(path, {}).update(operations)
     return document

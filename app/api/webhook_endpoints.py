@@ -7,7 +7,18 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
-from app.api.dependencies import Admin, Cursor, IdDep, Limit, Read, ServicesDep, problems
+from app.api.dependencies import (
+    Admin,
+    Cursor,
+    IdDep,
+    Limit,
+    PageLinksDep,
+    PublicUrlDep,
+    Read,
+    ServicesDep,
+    links_of,
+    problems,
+)
 from app.api.idempotency import CallDep, respond
 from app.api.webhook_schemas import (
     WebhookEndpointCreate,
@@ -18,9 +29,10 @@ from app.api.webhook_schemas import (
 from app.persistence.database import Connection
 from app.persistence.webhook_endpoints import WebhookEndpoint
 from app.services.idempotency import Accept, Answer
-from app.web.cursor import decode_cursor, page
+from app.web.cursor import Cursors
 
 router = APIRouter(prefix="/v1/webhook-endpoints", tags=["webhook endpoints"])
+CURSORS = Cursors.of("webhook_endpoints")
 
 
 @router.post(
@@ -32,7 +44,10 @@ router = APIRouter(prefix="/v1/webhook-endpoints", tags=["webhook endpoints"])
     responses=problems(400, 413),
 )
 async def create(
-    wanted: WebhookEndpointCreate, services: ServicesDep, call: CallDep
+    wanted: WebhookEndpointCreate,
+    services: ServicesDep,
+    call: CallDep,
+    public_url: PublicUrlDep,
 ) -> JSONResponse:
     """Add a webhook endpoint. Only this response has its signing secret (Standard Webhooks)."""
 
@@ -46,7 +61,8 @@ async def create(
             )
         )
 
-    return respond(await services.idempotency.accepting(call, 201, add))
+    answer = await services.idempotency.accepting(call, 201, add)
+    return respond(answer, public_url=public_url)
 
 
 @router.get(
@@ -54,14 +70,18 @@ async def create(
     dependencies=[Read],
     summary="List webhook endpoints, newest first",
     response_model=WebhookEndpointPage,
-    responses=problems(),
+    responses={200: links_of(WebhookEndpointPage), **problems()},
 )
 async def list_page(
-    services: ServicesDep, cursor: Cursor = None, limit: Limit = 50
+    services: ServicesDep, links: PageLinksDep, cursor: Cursor = None, limit: Limit = 50
 ) -> JSONResponse:
     """Return one page."""
-    found = await services.webhook_endpoints.list_page(after=decode_cursor(cursor), limit=limit + 1)
-    return JSONResponse(page([_shown(endpoint) for endpoint in found], limit))
+    after = None if cursor is None else "".join(CURSORS.decode(cursor))
+    found = await services.webhook_endpoints.list_page(after=after, limit=limit + 1)
+    shown = found[:limit]
+    next_cursor = CURSORS.encode(shown[-1].id) if len(found) > limit else None
+    body = {"data": [_shown(endpoint) for endpoint in shown], "next_cursor": next_cursor}
+    return JSONResponse(body, headers=links.header(next_cursor))
 
 
 @router.get(

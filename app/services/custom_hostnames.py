@@ -22,13 +22,11 @@ from app.domain.custom_hostname import (
     Schedule,
     State,
 )
-from app.domain.document import add_moment
 from app.domain.errors import (
     AlreadyExists,
     DatabaseUnavailable,
     ErrorCode,
     HostnameTaken,
-    InvalidHostname,
     InvalidInput,
     ProofRequired,
 )
@@ -48,7 +46,6 @@ from app.metrics import TRANSITIONS
 from app.persistence import call_queue, leases
 from app.persistence import custom_hostnames as store
 from app.persistence.clock import read_now
-from app.persistence.custom_hostnames import HostnameFilter
 from app.persistence.database import Connection, Database
 from app.persistence.events import list_events
 from app.persistence.ids import Prefix, new_id
@@ -185,32 +182,6 @@ class CustomHostnames:
         async with self._database.transaction() as tx:
             zone = await get_zone(tx, record.zone.id)
         return await self._queue.position_of(zone.budget, record.id) if zone else None
-
-    async def list_page(
-        self, wanted: HostnameFilter, *, after: str | None, limit: int
-    ) -> list[dict[str, Any]]:
-        """Give documents, newest first. The filter's hostname is written as callers write it.
-
-        Raises:
-            InvalidInput: the hostname is not valid.
-            FilterTooBroad: too few hostnames fit the filter.
-        """
-        if wanted.hostname is not None:
-            wanted = replace(wanted, hostname=self._name_to_find(wanted.hostname))
-        async with self._database.transaction() as tx:
-            if wanted.zone_id is not None:
-                zone = await get_zone(tx, wanted.zone_id)
-                if zone is None:
-                    return []
-                wanted = replace(wanted, zone_id=zone.id)
-            rows = await store.list_documents(tx, wanted, after=after, limit=limit)
-        return [add_moment(row["document"], next_check_at=row["due_at"]) for row in rows]
-
-    def _name_to_find(self, text: str) -> str:
-        try:
-            return parse_hostname(text, self._public_suffix).name
-        except InvalidHostname as error:
-            raise InvalidInput(error.detail, code=error.code, parameter="hostname") from None
 
     async def events(self, record_id: str, *, after: int, limit: int) -> list[Event]:
         """Give a hostname's events in order.

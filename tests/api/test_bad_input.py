@@ -304,7 +304,7 @@ async def test_a_query_parameter_that_is_unknown_or_given_twice_is_told_the_way_
     shared_service: Service,
 ) -> None:
     for path, said in (
-        (f"{PATH}?tenent=green", "has `created_after`, `created_before`, `cursor`,"),
+        (f"{PATH}?tenent=green", "has `count`, `created_after`, `created_before`, `cursor`,"),
         (f"{PATH}?tenant=green&tenant=blue", "give it once"),
         ("/v1/zones?x=1", "/v1/zones has none"),
     ):

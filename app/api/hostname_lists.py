@@ -1,0 +1,87 @@
+"""`GET /v1/custom-hostnames`: the list, by filter, sort and page."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.responses import JSONResponse
+
+from app.api.custom_hostnames import PATH
+from app.api.dependencies import ID, PageLinksDep, Read, ServicesDep, links_of, problems
+from app.api.hostname_list_schemas import HostnamePage, HostnameQuery
+from app.persistence.hostname_lists import HostnameFilter, Position, Sort
+from app.web.cursor import Cursors, not_ours
+
+router = APIRouter(prefix=PATH, tags=["custom hostnames"])
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@router.get(
+    "",
+    dependencies=[Read],
+    summary="List custom hostnames",
+    response_model=HostnamePage,
+    responses={200: links_of(HostnamePage), **problems()},
+)
+async def list_page(
+    services: ServicesDep, links: PageLinksDep, wanted: Annotated[HostnameQuery, Query()]
+) -> JSONResponse:
+    """Return one page. All conditions must hold."""
+    cursors = Cursors.of("custom_hostnames", wanted.list_conditions())
+    listed = await services.hostname_lists.page(
+        _filter(wanted),
+        sort=wanted.sort,
+        after=_decode(cursors, wanted.cursor, wanted.sort),
+        limit=wanted.limit,
+        counts=wanted.count,
+    )
+    next_cursor = _encode(cursors, listed.end) if listed.end else None
+    body: dict[str, Any] = {"data": listed.documents, "next_cursor": next_cursor}
+    if listed.total is not None:
+        body |= {"total": listed.total.count, "total_is_exact": listed.total.is_exact}
+    return JSONResponse(body, headers=links.header(next_cursor))
+
+
+def _filter(wanted: HostnameQuery) -> HostnameFilter:
+    labels = (label.partition(":") for label in wanted.label)
+    return HostnameFilter(
+        hostname=wanted.hostname,
+        search=wanted.q,
+        tenant=wanted.tenant,
+        zone_id=wanted.zone,
+        states=tuple(wanted.state),
+        reasons=tuple(wanted.reason),
+        waiting_on=wanted.waiting_on,
+        labels=tuple((key, value) for key, _, value in labels),
+        created_after=wanted.created_after,
+        created_before=wanted.created_before,
+    )
+
+
+def _encode(cursors: Cursors, end: Position) -> str:
+    if end.changed_at is None:
+        return cursors.encode(end.id)
+    return cursors.encode(end.id, str((end.changed_at - _EPOCH) // _MICROSECOND))
+
+
+def _decode(cursors: Cursors, cursor: str | None, sort: Sort) -> Position | None:
+    """Read the position out of a cursor.
+
+    Raises:
+        InvalidInput: it is not a cursor of this list.
+    """
+    if cursor is None:
+        return None
+    record_id, *rest = cursors.decode(cursor) or ("",)
+    if not ID.fullmatch(record_id) or len(rest) != (sort is Sort.CHANGED):
+        raise not_ours()
+    if not rest:
+        return Position(record_id)
+    try:
+        return Position(record_id, _EPOCH + int(rest[0]) * _MICROSECOND)
+    except (ValueError, OverflowError):
+        raise not_ours() from None
