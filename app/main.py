@@ -67,7 +67,7 @@ async def serve_api(
         host, port, *_ = sock.getsockname()
         log.info("api_started", host=host, port=port, version=__version__)
         await serve(
-            create_app(services, public_url=settings.public_url),
+            create_app(services, public_url=settings.public_url or ""),
             sock,
             stop,
             started=started,

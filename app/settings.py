@@ -122,8 +122,8 @@ class Settings(BaseSettings):
     """Query the authoritative servers: a resolver may cache a negative answer for hours."""
     inline_deadline: Annotated[timedelta, BeforeValidator(_seconds)] = timedelta(seconds=2)
     """Seconds that a request waits for its own reconcile before it returns the committed state."""
-    public_url: str = ""
-    """Where callers reach the API, for the URLs in its answers; empty: they begin with a slash."""
+    public_url: str | None = None
+    """Where callers reach the API, for the URLs in its answers; without it they begin with `/`."""
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
     """Addresses and prefixes (CIDR) of proxies whose X-Forwarded-For names the caller."""
     worker_concurrency: int = Field(default=32, ge=1, le=500)
@@ -154,8 +154,8 @@ class Settings(BaseSettings):
 
     @field_validator("public_url")
     @classmethod
-    def _without_slash(cls, value: str) -> str:
-        return value.strip().rstrip("/")
+    def _without_slash(cls, value: str | None) -> str | None:
+        return value.strip().rstrip("/") if value else None
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -15,7 +15,7 @@ import pytest
 from pydantic import TypeAdapter
 from starlette.routing import Route
 
-from app.api import custom_hostnames, health, webhook_endpoints, zones
+from app.api import custom_hostnames, health, hostname_lists, webhook_endpoints, zones
 from app.api.hot import HOT_PATHS
 from app.domain.custom_hostname import State
 from app.domain.errors import ErrorCode
@@ -139,7 +139,7 @@ def test_the_settings_are_those_of_the_code() -> None:
 
 
 def test_the_routes_of_the_readme_are_those_of_the_code() -> None:
-    routers = (custom_hostnames, webhook_endpoints, zones, health)
+    routers = (custom_hostnames, hostname_lists, webhook_endpoints, zones, health)
     served = {
         f"{method} {route.path}"
         for module in routers

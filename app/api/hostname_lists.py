@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 from app.api.custom_hostnames import PATH
 from app.api.dependencies import ID, PageLinksDep, Read, ServicesDep, links_of, problems
 from app.api.hostname_list_schemas import HostnamePage, HostnameQuery
-from app.persistence.hostname_lists import HostnameFilter, Position, Sort
+from app.persistence.hostname_lists import HostnameFilter, Keyset, Sort
 from app.web.cursor import Cursors, not_ours
 
 router = APIRouter(prefix=PATH, tags=["custom hostnames"])
@@ -31,15 +31,14 @@ async def list_page(
     services: ServicesDep, links: PageLinksDep, wanted: Annotated[HostnameQuery, Query()]
 ) -> JSONResponse:
     """Return one page. All conditions must hold."""
-    cursors = Cursors.of("custom_hostnames", wanted.list_conditions())
     listed = await services.hostname_lists.page(
         _filter(wanted),
         sort=wanted.sort,
-        after=_decode(cursors, wanted.cursor, wanted.sort),
+        after=_keyset(wanted),
         limit=wanted.limit,
         counts=wanted.count,
     )
-    next_cursor = _encode(cursors, listed.end) if listed.end else None
+    next_cursor = cursor_after(wanted, listed.end) if listed.end else None
     body: dict[str, Any] = {"data": listed.documents, "next_cursor": next_cursor}
     if listed.total is not None:
         body |= {"total": listed.total.count, "total_is_exact": listed.total.is_exact}
@@ -62,26 +61,31 @@ def _filter(wanted: HostnameQuery) -> HostnameFilter:
     )
 
 
-def _encode(cursors: Cursors, end: Position) -> str:
+def cursor_after(wanted: HostnameQuery, end: Keyset) -> str:
+    """Return the cursor of the page that begins after a keyset."""
     if end.changed_at is None:
-        return cursors.encode(end.id)
-    return cursors.encode(end.id, str((end.changed_at - _EPOCH) // _MICROSECOND))
+        return _cursors(wanted).encode(end.id)
+    return _cursors(wanted).encode(end.id, str((end.changed_at - _EPOCH) // _MICROSECOND))
 
 
-def _decode(cursors: Cursors, cursor: str | None, sort: Sort) -> Position | None:
-    """Read the position out of a cursor.
+def _keyset(wanted: HostnameQuery) -> Keyset | None:
+    """Read the keyset out of the cursor.
 
     Raises:
         InvalidInput: it is not a cursor of this list.
     """
-    if cursor is None:
+    if wanted.cursor is None:
         return None
-    record_id, *rest = cursors.decode(cursor) or ("",)
-    if not ID.fullmatch(record_id) or len(rest) != (sort is Sort.CHANGED):
+    record_id, *rest = _cursors(wanted).decode(wanted.cursor) or ("",)
+    if not ID.fullmatch(record_id) or len(rest) != (wanted.sort is Sort.CHANGED):
         raise not_ours()
     if not rest:
-        return Position(record_id)
+        return Keyset(record_id)
     try:
-        return Position(record_id, _EPOCH + int(rest[0]) * _MICROSECOND)
+        return Keyset(record_id, _EPOCH + int(rest[0]) * _MICROSECOND)
     except (ValueError, OverflowError):
         raise not_ours() from None
+
+
+def _cursors(wanted: HostnameQuery) -> Cursors:
+    return Cursors.of("custom_hostnames", wanted.list_conditions())

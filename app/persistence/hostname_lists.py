@@ -54,8 +54,8 @@ class Sort(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
-    """A hostname's place in a list. `changed_at` is its `updated_at` where that is the order."""
+class Keyset:
+    """Where in a list a hostname stands: its id, and its `updated_at` where that is the order."""
 
     id: str
     changed_at: datetime | None = None
@@ -94,11 +94,11 @@ async def list_documents(
     tx: Connection,
     wanted: HostnameFilter,
     *,
-    after: Position | None,
+    after: Keyset | None,
     limit: int,
     sort: Sort = Sort.CREATED,
 ) -> Sequence[Row[Any]]:
-    """Return `id`, `updated_at`, `document` and `due_at` of the hostnames after a position.
+    """Return `id`, `updated_at`, `document` and `due_at` of the hostnames after a keyset.
 
     Raises:
         FilterTooBroad: Postgres would have to read too many rows that the filter leaves out.
@@ -150,7 +150,7 @@ def is_served_by_index(wanted: HostnameFilter) -> bool:
 
 
 def documents_page(
-    wanted: HostnameFilter, *, sort: Sort, after: Position | None, limit: int
+    wanted: HostnameFilter, *, sort: Sort, after: Keyset | None, limit: int
 ) -> Select[Any]:
     """Return the query of one page. Each state or reason is read by its own index, from `after` on.
 
@@ -161,7 +161,7 @@ def documents_page(
     order = _order(sort)
     leading = [{}] if _is_planned_freely(wanted) else _leading(wanted)
     conditions = _conditions(wanted, besides=leading[0])
-    pages = [_positions(each, order, after, limit).where(*conditions) for each in leading]
+    pages = [_keysets(each, order, after, limit).where(*conditions) for each in leading]
     found = (pages[0] if len(pages) == 1 else union_all(*pages)).subquery("found")
     first = select(found).order_by(*_descending(found.c)).limit(limit).subquery("first")
     joined = first.join(custom_hostnames, c.id == first.c.id).join(
@@ -254,13 +254,13 @@ def _leading(wanted: HostnameFilter) -> list[dict[Column[Any], str]]:
     return [{}]
 
 
-def _positions(
+def _keysets(
     equal: Mapping[Column[Any], str],
     order: Sequence[Column[Any]],
-    after: Position | None,
+    after: Keyset | None,
     limit: int,
 ) -> Select[Any]:
-    """Return the positions of a page of the rows in which these columns have these values.
+    """Return the keysets of a page of the rows in which these columns have these values.
 
     The values are written as bounds, and the columns into the order. Only the index that begins
     with these columns has the rows in that order. With `=`, the planner may read all rows by their

@@ -12,7 +12,7 @@ from app.domain.hostname_search import spell_search
 from app.persistence.database import Connection, Database
 from app.persistence.hostname_lists import (
     HostnameFilter,
-    Position,
+    Keyset,
     Sort,
     Total,
     count_hostnames,
@@ -26,7 +26,7 @@ class ListPage:
     """Documents in their order, and where the next page begins: after the last of them."""
 
     documents: list[dict[str, Any]]
-    end: Position | None
+    end: Keyset | None
     """None if this is the last page."""
     total: Total | None
     """None where it was not asked for."""
@@ -44,7 +44,7 @@ class HostnameLists:
         wanted: HostnameFilter,
         *,
         sort: Sort = Sort.CREATED,
-        after: Position | None = None,
+        after: Keyset | None = None,
         limit: int,
         counts: bool = False,
     ) -> ListPage:
@@ -65,7 +65,7 @@ class HostnameLists:
         last = shown[-1] if len(rows) > limit else None
         end = None
         if last is not None:
-            end = Position(last.id, last.updated_at if sort is Sort.CHANGED else None)
+            end = Keyset(last.id, last.updated_at if sort is Sort.CHANGED else None)
         documents = [add_moment(row.document, next_check_at=row.due_at) for row in shown]
         return ListPage(documents, end, total)
 

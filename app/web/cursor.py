@@ -1,4 +1,4 @@
-"""Keyset cursors: opaque to callers; to us, a list and the position of its last item."""
+"""Keyset cursors: opaque to callers; to us, a list and the keyset of its last item."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class Cursors:
         text = json.dumps([resource, known], sort_keys=True)
         return cls(hashlib.blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest())
 
-    def encode(self, *position: str) -> str:
-        """Make the cursor that continues after `position`."""
-        text = _SEPARATOR.join((self.digest, *position))
+    def encode(self, *keyset: str) -> str:
+        """Make the cursor that continues after `keyset`."""
+        text = _SEPARATOR.join((self.digest, *keyset))
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     def decode(self, cursor: str) -> tuple[str, ...]:
-        """Decode a cursor to the position that it was made of.
+        """Decode a cursor to the keyset that it was made of.
 
         Raises:
             InvalidInput: the text is not a cursor of this list.
@@ -56,10 +56,10 @@ class Cursors:
             text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
         except (binascii.Error, UnicodeError, ValueError):
             raise not_ours() from None
-        digest, *position = text.split(_SEPARATOR)
+        digest, *keyset = text.split(_SEPARATOR)
         if digest != self.digest:
             raise not_ours()
-        return tuple(position)
+        return tuple(keyset)
 
 
 def decode_sequence(cursor: str | None) -> int:

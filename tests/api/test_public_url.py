@@ -32,10 +32,11 @@ async def test_location_links_and_servers_begin_with_the_public_url(
     settings = Settings.model_validate(
         GIVEN | {"database_url": database_url, "public_url": public_url}
     )
+    assert (settings.public_url or "") == begin
     async with (
         open_services(settings) as services,
         httpx.AsyncClient(
-            transport=httpx.ASGITransport(create_app(services, public_url=settings.public_url)),
+            transport=httpx.ASGITransport(create_app(services, public_url=begin)),
             base_url="http://elsewhere.com",
             headers={"Authorization": f"Bearer {GIVEN['bootstrap_api_key']}"},
             verify=PLAIN,

@@ -21,7 +21,7 @@ from app.domain.reason import Reason, WaitingOn
 from app.persistence.database import Database, open_database
 from app.persistence.hostname_lists import (
     HostnameFilter,
-    Position,
+    Keyset,
     Sort,
     Total,
     count_hostnames,
@@ -143,12 +143,12 @@ def said(query: Select[Any]) -> tuple[str, list[Any]]:
     return str(compiled), [json.dumps(v) if isinstance(v, dict) else v for v in values]
 
 
-async def positions(sql: asyncpg.Connection, wanted: HostnameFilter, sort: Sort) -> list[Position]:
-    """Return positions in the middle of the list and near its end."""
+async def keysets(sql: asyncpg.Connection, wanted: HostnameFilter, sort: Sort) -> list[Keyset]:
+    """Return keysets in the middle of the list and near its end."""
     query = documents_page(wanted, sort=sort, after=None, limit=2 * ROWS)
     rows = await rows_of(sql, query)
     return [
-        Position(rows[at]["id"], rows[at]["updated_at"] if sort is Sort.CHANGED else None)
+        Keyset(rows[at]["id"], rows[at]["updated_at"] if sort is Sort.CHANGED else None)
         for at in (len(rows) // 2, len(rows) - 200)
     ]
 
@@ -160,7 +160,7 @@ async def test_a_page_is_read_from_an_index_in_its_order(
     if wanted.zone_id is not None:
         wanted = replace(wanted, zone_id=await sql.fetchval("SELECT id FROM zones"))
     read = []
-    for after in (None, *await positions(sql, wanted, sort)):
+    for after in (None, *await keysets(sql, wanted, sort)):
         query = documents_page(wanted, sort=sort, after=after, limit=50)
         plan = await plan_of(sql, query, "(ANALYZE, BUFFERS, TIMING off)")
         scans = [line for line in plan if "Scan" in line and "custom_hostnames custom_host" in line]
@@ -255,14 +255,14 @@ async def test_a_walk_by_creation_meets_each_hostname_once_whatever_changes(
     wanted = HostnameFilter(states=FEW, tenant="t9")
     ids = await sql.fetch("SELECT id FROM custom_hostnames WHERE tenant = 't9'")
     met: list[str] = []
-    after: Position | None = None
+    after: Keyset | None = None
     for number in range(100):
         async with database.transaction() as tx:
             rows = await list_documents(tx, wanted, after=after, limit=100)
         if not rows:
             break
         met += [row.id for row in rows]
-        after = Position(rows[-1].id)
+        after = Keyset(rows[-1].id)
         # Some change their state, both met and unmet; and a newer one appears.
         await sql.execute(
             "UPDATE custom_hostnames SET updated_at = now(), "
@@ -286,7 +286,7 @@ async def test_a_list_by_change_begins_with_what_changed_last(
     database: Database, sql: asyncpg.Connection
 ) -> None:
     met: list[datetime] = []
-    after: Position | None = None
+    after: Keyset | None = None
     while True:
         async with database.transaction() as tx:
             rows = await list_documents(
@@ -295,7 +295,7 @@ async def test_a_list_by_change_begins_with_what_changed_last(
         if not rows:
             break
         met += [row.updated_at for row in rows]
-        after = Position(rows[-1].id, rows[-1].updated_at)
+        after = Keyset(rows[-1].id, rows[-1].updated_at)
     assert met == sorted(met, reverse=True)
     assert len(met) == await sql.fetchval(
         "SELECT count(*) FROM custom_hostnames WHERE state <> 'deleted'"

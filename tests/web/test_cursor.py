@@ -12,12 +12,12 @@ from app.web.cursor import Cursors
 OURS = Cursors.of("hostnames", {"tenant": "green", "state": ["failed", "active"]})
 
 
-@pytest.mark.parametrize("position", [("ch_1",), ("ch_1", "1795000000000000")])
-def test_a_cursor_is_decoded_to_its_position(position: tuple[str, ...]) -> None:
-    cursor = OURS.encode(*position)
+@pytest.mark.parametrize("keyset", [("ch_1",), ("ch_1", "1795000000000000")])
+def test_a_cursor_is_decoded_to_its_position(keyset: tuple[str, ...]) -> None:
+    cursor = OURS.encode(*keyset)
     assert cursor.isascii()
     assert cursor.replace("-", "").replace("_", "").isalnum()
-    assert OURS.decode(cursor) == position
+    assert OURS.decode(cursor) == keyset
 
 
 def test_the_order_of_values_does_not_count() -> None:
