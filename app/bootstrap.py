@@ -36,6 +36,7 @@ from app.services.custom_hostnames import CustomHostnames
 from app.services.deliveries import Deliveries
 from app.services.dispatcher import Dispatcher
 from app.services.feed import Feed, Sequencer
+from app.services.hostname_lists import HostnameLists
 from app.services.idempotency import Idempotency
 from app.services.inline import InlineReconciles
 from app.services.measuring import Measuring
@@ -73,6 +74,7 @@ class Services:
     inline: InlineReconciles
     registrations: Registrations
     custom_hostnames: CustomHostnames
+    hostname_lists: HostnameLists
     operator_actions: OperatorActions
     webhook_endpoints: WebhookEndpoints
     zones: Zones
@@ -192,6 +194,7 @@ def _assemble(
             database, inline, validator, public_suffix, policy=policy, checkpoint=checkpoint
         ),
         custom_hostnames=CustomHostnames(database, inline, queue, validator, public_suffix),
+        hostname_lists=HostnameLists(database, public_suffix),
         operator_actions=OperatorActions(database),
         webhook_endpoints=WebhookEndpoints(database, webhooks, cipher, new_secret=new_secret),
         zones=Zones(database, cloudflare, cipher, rate_limiter),

@@ -17,6 +17,7 @@ from app.api import (
     custom_hostnames,
     events,
     health,
+    hostname_lists,
     summary,
     webhook_endpoints,
     zones,
@@ -42,7 +43,7 @@ DRAIN_SECONDS = 3.0
 """For reconciles that outlived their request; after the server's own grace."""
 
 
-def new_app() -> FastAPI:
+def new_app(*, public_url: str = "") -> FastAPI:
     """Build the routes and their OpenAPI document, without anything to serve them with."""
     app = FastAPI(
         title="Nameplate",
@@ -52,7 +53,18 @@ def new_app() -> FastAPI:
         # A redirect would be built from the Host header, and carry the key there.
         redirect_slashes=False,
     )
-    for module in (custom_hostnames, events, summary, webhook_endpoints, zones, api_keys, health):
+    app.state.public_url = public_url
+    modules = (
+        custom_hostnames,
+        hostname_lists,
+        events,
+        summary,
+        webhook_endpoints,
+        zones,
+        api_keys,
+        health,
+    )
+    for module in modules:
         app.include_router(module.router, dependencies=[KnownQuery])
     add_error_handlers(app)
     add_openapi(app)
@@ -67,12 +79,13 @@ def create_app(
     limits: RequestLimits = NO_LIMITS,
     *,
     stop: asyncio.Event | None = None,
+    public_url: str = "",
 ) -> ASGIApp:
     """Build the application over open services: the front, the hot reads, then FastAPI.
 
     Streams end once `stop` is set.
     """
-    app = new_app()
+    app = new_app(public_url=public_url)
     app.state.services = services
     app.state.streams = Streams(services.feed, stop or asyncio.Event())
     return traced_app(RequestMiddleware(HotReads(app, services), limits))
@@ -97,7 +110,12 @@ async def serve_api(
         log.info("api_started", host=host, port=port, version=__version__)
         async with services.feed.watching(), _keeping_up(services.api_keys):
             await serve(
-                create_app(services, limits_of(settings), stop=stop),
+                create_app(
+                    services,
+                    limits_of(settings),
+                    stop=stop,
+                    public_url=settings.public_url or "",
+                ),
                 sock,
                 stop,
                 started=started,

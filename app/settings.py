@@ -30,6 +30,10 @@ LEAST_SPENDABLE = 20
 _SERVICE_LINK = re.compile(
     PREFIX + r"(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )
+# A host, a port and a path (RFC 3986) that can stand in a header between angle brackets.
+_PUBLIC_URL = re.compile(
+    r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:\d+)?(/[a-z0-9_.~!$&'()*+,;=:@%-]+)*", re.IGNORECASE
+)
 _ZONE_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -62,6 +66,10 @@ def _is_http_url(text: str) -> bool:
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
+
+
+def _is_public_url(text: str) -> bool:
+    return bool(_PUBLIC_URL.fullmatch(text)) and _is_http_url(text)
 
 
 class SettingsError(Exception):
@@ -114,6 +122,8 @@ class Settings(BaseSettings):
     """Query the authoritative servers: a resolver may cache a negative answer for hours."""
     inline_deadline: Annotated[timedelta, BeforeValidator(_seconds)] = timedelta(seconds=2)
     """Seconds that a request waits for its own reconcile before it returns the committed state."""
+    public_url: str | None = None
+    """Where callers reach the API, for the URLs in its answers; without it they begin with `/`."""
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
     """Addresses and prefixes (CIDR) of proxies whose X-Forwarded-For names the caller."""
     rate_limit: float = Field(default=200, ge=0)
@@ -157,6 +167,17 @@ class Settings(BaseSettings):
             if name in values:
                 values = {**values, name: _parts(values[name])}
         return values
+
+    @field_validator("public_url")
+    @classmethod
+    def _read_public_url(cls, value: str | None) -> str | None:
+        url = value.strip().rstrip("/") if value else None
+        if url and not _is_public_url(url):
+            raise ValueError(
+                "PUBLIC_URL must be https:// or http://, a host, and a path if there is one: "
+                "without a user, a query or a fragment"
+            )
+        return url
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -9,13 +9,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import p1_get_one, p3_p4_fleet, p5_large_zone, p6_list_scans
+from benchmarks import p1_get_one, p2_lists, p3_p4_fleet, p5_large_zone, p6_list_scans
 from benchmarks.row import Row
 
 Measure = Callable[[], Awaitable[list[Row]]]
 
 ROWS: dict[str, Measure] = {
     "P1": p1_get_one.measure,
+    "P2": p2_lists.measure,
     "P3": p3_p4_fleet.measure,
     "P4": p3_p4_fleet.measure,
     "P5": p5_large_zone.measure,

@@ -4,33 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import secrets
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import asyncpg
-import httpx
 
-from app.api.schemas import EXAMPLE_HOSTNAME
+from app.api.hostname_schemas import EXAMPLE_HOSTNAME
 from app.local.database import local_database
 from app.persistence.migrations import migrate
 from benchmarks.load import requests_per_second
 from benchmarks.row import Row
-from benchmarks.settings import SECRET_KEY
+from benchmarks.servers import baseline, environment, nameplate, until_they_answer
 
 HOSTNAMES = 10_000
 ROUNDS = 5
 SECONDS = 4.0
 CONNECTIONS = 16
 BARE = "bare Starlette and asyncpg"
-ROOT = Path(__file__).resolve().parents[1]
 
 SEED = """
 INSERT INTO custom_hostnames (id, hostname, base, tenant, zone_id, plan, desired, state, reason,
@@ -56,16 +50,16 @@ async def measure() -> list[Row]:
         await asyncio.to_thread(migrate, url)
         key = "np_" + secrets.token_urlsafe(32)
         ports = {
-            "ours": stack.enter_context(_nameplate(_environment(url, key))),
+            "ours": stack.enter_context(nameplate(environment(url, key))),
             "route": stack.enter_context(
-                _baseline("benchmarks.plain_route:app", _environment(url, key))
+                baseline("benchmarks.plain_route:app", environment(url, key))
             ),
-            "bare": stack.enter_context(_baseline("benchmarks.bare:app", {"DATABASE_URL": url})),
+            "bare": stack.enter_context(baseline("benchmarks.bare:app", {"DATABASE_URL": url})),
             "textbook": stack.enter_context(
-                _baseline("benchmarks.textbook:app", {"DATABASE_URL": url})
+                baseline("benchmarks.textbook:app", {"DATABASE_URL": url})
             ),
         }
-        await _until_they_answer(ports)
+        await until_they_answer(ports)
         await _seed(url)
         numbers = range(1, HOSTNAMES + 1)
         one = await _load(ports, [f"/v1/custom-hostnames/ch_{n}" for n in numbers], key)
@@ -119,65 +113,6 @@ def _row(
     )
 
 
-def _environment(url: str, key: str) -> dict[str, str]:
-    return {
-        "NAMEPLATE_DATABASE_URL": url,
-        "NAMEPLATE_CLOUDFLARE_BASE_URL": "http://127.0.0.1:9/client/v4",
-        "NAMEPLATE_CLOUDFLARE_ZONE_ID": "0" * 32,
-        "NAMEPLATE_CLOUDFLARE_API_TOKEN": "none",
-        "NAMEPLATE_CNAME_TARGET": "customers.bench.net",
-        "NAMEPLATE_FALLBACK_ORIGIN": "fallback.bench.net",
-        "NAMEPLATE_SECRET_KEYS": SECRET_KEY,
-        "NAMEPLATE_BOOTSTRAP_API_KEY": key,
-        # Counted as always, but never refused.
-        "NAMEPLATE_RATE_LIMIT": "1000000",
-        "NAMEPLATE_RATE_BURST": "1000000",
-        "NAMEPLATE_RESOLVE_RATE_LIMIT": "1000000",
-    }
-
-
-@contextmanager
-def _nameplate(environment: dict[str, str]) -> Iterator[int]:
-    port = _free_port()
-    with _process(["-m", "app", "api", "--port", str(port)], environment):
-        yield port
-
-
-@contextmanager
-def _baseline(app: str, environment: dict[str, str]) -> Iterator[int]:
-    port = _free_port()
-    command = ["-m", "uvicorn", app, "--port", str(port), "--no-access-log"]
-    with _process([*command, "--loop", "uvloop", "--http", "httptools"], environment):
-        yield port
-
-
-@contextmanager
-def _process(arguments: list[str], environment: dict[str, str]) -> Iterator[None]:
-    process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own modules
-        [sys.executable, *arguments],
-        env=os.environ | environment,
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(15)
-
-
-async def _until_they_answer(ports: dict[str, int]) -> None:
-    async with asyncio.timeout(30), httpx.AsyncClient(trust_env=False) as http:
-        for port in ports.values():
-            while True:
-                try:
-                    await http.get(f"http://127.0.0.1:{port}/healthz")
-                    break
-                except httpx.TransportError:
-                    await asyncio.sleep(0.1)
-
-
 async def _seed(url: str) -> None:
     document = {name: value for name, value in EXAMPLE_HOSTNAME.items() if name != "next_check_at"}
     connection = await asyncpg.connect(url)
@@ -187,9 +122,3 @@ async def _seed(url: str) -> None:
         await connection.execute("VACUUM ANALYZE custom_hostnames, schedules")
     finally:
         await connection.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])

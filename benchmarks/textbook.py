@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, joinedload, mapped_column, relationship
 
-from app.api.schemas import CustomHostnameOut
+from app.api.hostname_schemas import CustomHostnameOut
 from app.persistence.database import DRIVER
 
 engine = create_async_engine(

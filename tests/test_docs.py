@@ -20,6 +20,7 @@ from app.api import (
     custom_hostnames,
     events,
     health,
+    hostname_lists,
     summary,
     webhook_endpoints,
     zones,
@@ -147,7 +148,16 @@ def test_the_settings_are_those_of_the_code() -> None:
 
 
 def test_the_routes_of_the_readme_are_those_of_the_code() -> None:
-    routers = (custom_hostnames, events, summary, webhook_endpoints, zones, api_keys, health)
+    routers = (
+        custom_hostnames,
+        hostname_lists,
+        events,
+        summary,
+        webhook_endpoints,
+        zones,
+        api_keys,
+        health,
+    )
     served = {
         f"{method} {route.path}"
         for module in routers

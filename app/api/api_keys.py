@@ -9,14 +9,25 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
 from app.api.api_key_schemas import ApiKeyCreate, ApiKeyCreated, ApiKeyOut, ApiKeyPage
-from app.api.dependencies import Admin, Cursor, IdDep, Limit, ServicesDep, problems
+from app.api.dependencies import (
+    Admin,
+    Cursor,
+    IdDep,
+    Limit,
+    PageLinksDep,
+    PublicUrlDep,
+    ServicesDep,
+    links_of,
+    problems,
+)
 from app.api.idempotency import CallDep, respond
 from app.persistence.api_keys import ListedKey
 from app.persistence.database import Connection
 from app.services.idempotency import Accept, Answer
-from app.web.cursor import decode_cursor, page
+from app.web.cursor import Cursors
 
 router = APIRouter(prefix="/v1/api-keys", tags=["API keys"])
+CURSORS = Cursors.of("api_keys")
 
 
 @router.post(
@@ -27,7 +38,9 @@ router = APIRouter(prefix="/v1/api-keys", tags=["API keys"])
     response_model=ApiKeyCreated,
     responses=problems(400, 409, 413),
 )
-async def create(wanted: ApiKeyCreate, services: ServicesDep, call: CallDep) -> JSONResponse:
+async def create(
+    wanted: ApiKeyCreate, services: ServicesDep, call: CallDep, public_url: PublicUrlDep
+) -> JSONResponse:
     """Create an API key. Only this response has the key itself, as `secret`."""
 
     async def add(accept: Accept) -> Answer:
@@ -44,7 +57,8 @@ async def create(wanted: ApiKeyCreate, services: ServicesDep, call: CallDep) -> 
             )
         )
 
-    return respond(await services.idempotency.accepting(call, 201, add))
+    answer = await services.idempotency.accepting(call, 201, add)
+    return respond(answer, public_url=public_url)
 
 
 @router.get(
@@ -52,14 +66,15 @@ async def create(wanted: ApiKeyCreate, services: ServicesDep, call: CallDep) -> 
     dependencies=[Admin],
     summary="List API keys, newest first",
     response_model=ApiKeyPage,
-    responses=problems(),
+    responses={200: links_of(ApiKeyPage), **problems()},
 )
 async def list_page(
-    services: ServicesDep, cursor: Cursor = None, limit: Limit = 50
+    services: ServicesDep, links: PageLinksDep, cursor: Cursor = None, limit: Limit = 50
 ) -> JSONResponse:
     """Return one page. Keys that expired or were revoked stay in the list."""
-    found = await services.api_keys.list(after=decode_cursor(cursor), limit=limit + 1)
-    return JSONResponse(page([_shown(key) for key in found], limit))
+    found = await services.api_keys.list(after=CURSORS.decode_id(cursor), limit=limit + 1)
+    page = CURSORS.page([_shown(key) for key in found], limit)
+    return JSONResponse(page, headers=links.header(page["next_cursor"]))
 
 
 @router.get(

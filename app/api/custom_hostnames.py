@@ -13,25 +13,26 @@ from app.api.dependencies import (
     Admin,
     Cursor,
     Limit,
+    PageLinksDep,
+    PublicUrlDep,
     Read,
     RevisionDep,
     ServicesDep,
     Write,
+    links_of,
     problems,
 )
-from app.api.idempotency import CallDep, respond
-from app.api.schemas import (
+from app.api.event_schemas import EventPage
+from app.api.hostname_schemas import (
     CustomHostnameCreate,
     CustomHostnameCreated,
     CustomHostnameOut,
     CustomHostnameUpdate,
-    EventPage,
-    HostnamePage,
-    HostnameQuery,
     RecordsOut,
     RemovedOut,
-    Tenant,
 )
+from app.api.idempotency import CallDep, respond
+from app.api.schemas import Tenant
 from app.api.tenancy import (
     KeyDep,
     OwnHostname,
@@ -44,11 +45,10 @@ from app.domain.custom_hostname import CustomHostname
 from app.domain.document import add_moment, represent, represent_records, tenants_view
 from app.domain.events import event_document
 from app.persistence.api_keys import ApiKey
-from app.persistence.custom_hostnames import HostnameFilter
 from app.persistence.idempotency import Call
 from app.services.idempotency import Accept, Answer
 from app.services.registration import Registration
-from app.web.cursor import decode_cursor, decode_sequence, page
+from app.web.cursor import decode_sequence
 
 PATH = "/v1/custom-hostnames"
 
@@ -65,13 +65,18 @@ router = APIRouter(prefix=PATH, tags=["custom hostnames"])
         200: {
             "model": CustomHostnameCreated,
             "description": "The tenant has this hostname already, with what was sent. Where plan, "
-            "options, redirect or metadata differ, the answer is 409 `already_exists` with its id.",
+            "options, redirect, metadata or labels differ, the answer is 409 `already_exists` with "
+            "its id.",
         },
         **problems(400, 409, 413),
     },
 )
 async def create(
-    wanted: CustomHostnameCreate, services: ServicesDep, key: KeyDep, call: CallDep
+    wanted: CustomHostnameCreate,
+    services: ServicesDep,
+    key: KeyDep,
+    call: CallDep,
+    public_url: PublicUrlDep,
 ) -> JSONResponse:
     """Store the hostname and return the records to add.
 
@@ -87,6 +92,7 @@ async def create(
         zone=wanted.zone,
         redirect_to=wanted.redirect_to,
         metadata=wanted.metadata,
+        labels=wanted.labels,
         options=wanted.model_dump(exclude_unset=True),
     )
 
@@ -98,42 +104,14 @@ async def create(
         records = await services.registrations.find(record_id, wanted.also)
         return await _answer_all(services, key, records, first_status)
 
-    return respond(await services.idempotency.accepting(call, 201, register, rebuild))
-
-
-@router.get(
-    "",
-    dependencies=[Read],
-    summary="List custom hostnames, newest first",
-    response_model=HostnamePage,
-    responses=problems(),
-)
-async def list_page(
-    services: ServicesDep, key: KeyDep, wanted: Annotated[HostnameQuery, Query()]
-) -> JSONResponse:
-    """Return one page. All conditions must hold."""
-    rows = await services.custom_hostnames.list_page(
-        HostnameFilter(
-            hostname=wanted.hostname,
-            tenant=tenant_to_list(key, wanted.tenant),
-            zone_id=wanted.zone,
-            states=tuple(wanted.state),
-            reasons=tuple(wanted.reason),
-            waiting_on=wanted.waiting_on,
-            created_after=wanted.created_after,
-            created_before=wanted.created_before,
-        ),
-        after=decode_cursor(wanted.cursor),
-        limit=wanted.limit + 1,
-    )
-    shown = [_visible(row, key) for row in rows]
-    return JSONResponse(page(shown, wanted.limit))
+    answer = await services.idempotency.accepting(call, 201, register, rebuild)
+    return respond(answer, public_url=public_url)
 
 
 @router.patch(
     "/{id}",
     dependencies=[Write],
-    summary="Change plan, options, redirect or metadata",
+    summary="Change plan, options, redirect, metadata or labels",
     response_model=CustomHostnameOut,
     responses=problems(400, 404, 409, 412, 413),
 )
@@ -284,11 +262,12 @@ async def records(id: OwnHostname, services: ServicesDep) -> JSONResponse:  # no
     dependencies=[Read],
     summary="List the events of a hostname",
     response_model=EventPage,
-    responses=problems(404),
+    responses={200: links_of(EventPage), **problems(404)},
 )
 async def events(
     id: OwnHostname,  # noqa: A002
     services: ServicesDep,
+    links: PageLinksDep,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> JSONResponse:
@@ -298,7 +277,9 @@ async def events(
     )
     more = len(found) > limit
     data = [event_document(event) for event in found[:limit]]
-    return JSONResponse({"data": data, "next_cursor": str(data[-1]["sequence"]) if more else None})
+    next_cursor = str(data[-1]["sequence"]) if more else None
+    body = {"data": data, "next_cursor": next_cursor}
+    return JSONResponse(body, headers=links.header(next_cursor))
 
 
 async def _accepting(
@@ -337,11 +318,12 @@ async def show(services: Services, record: CustomHostname, key: ApiKey) -> dict[
     """Show a record to the key's holder, with its position in the queue, if it waits in one."""
     position = await services.custom_hostnames.position_of(record)
     return add_moment(
-        _visible(represent(record), key),
+        visible(represent(record), key),
         next_check_at=record.schedule.next_check_at,
         queue=(position.position, position.estimated_at) if position else None,
     )
 
 
-def _visible(document: dict[str, Any], key: ApiKey) -> dict[str, Any]:
+def visible(document: dict[str, Any], key: ApiKey) -> dict[str, Any]:
+    """Return what the key's holder may see of the document."""
     return document if key.tenant is None else tenants_view(document)

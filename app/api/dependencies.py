@@ -9,6 +9,7 @@ import re
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query
+from pydantic import BaseModel
 from starlette.requests import Request
 
 from app.api.schemas import ProblemOut
@@ -16,6 +17,7 @@ from app.bootstrap import Services
 from app.domain.errors import ErrorCode, InvalidInput, NotFound
 from app.services.api_keys import Scope
 from app.web.caller import Requires
+from app.web.links import PageLinks
 
 ID = re.compile(r"[a-z0-9_]{1,64}")
 _ETAG = re.compile(r'(?:W/)?"(\d{1,9})\.\d{1,9}\.\d{1,9}"')
@@ -64,6 +66,18 @@ async def known_query(request: Request) -> None:
         raise InvalidInput(detail, code=ErrorCode.QUERY_UNKNOWN, parameter=name[:100])
 
 
+async def public_url(request: Request) -> str:
+    """Give the URL that the API is reached by, without a slash at its end; empty if unknown."""
+    found: str = request.app.state.public_url
+    return found
+
+
+async def page_links(request: Request) -> PageLinks:
+    """Give the links of the page that is asked for."""
+    query = request.query_params.multi_items()
+    return PageLinks(request.app.state.public_url, request.scope["path"], query)
+
+
 async def if_match(
     value: Annotated[
         str | None,
@@ -89,10 +103,19 @@ KnownQuery = Depends(known_query)
 ServicesDep = Annotated[Services, Depends(services)]
 IdDep = Annotated[str, Depends(known_id)]
 RevisionDep = Annotated[int | None, Depends(if_match)]
+PublicUrlDep = Annotated[str, Depends(public_url)]
+PageLinksDep = Annotated[PageLinks, Depends(page_links)]
 Limit = Annotated[int, Query(ge=1, le=100, description="The maximum number of items to return.")]
 Cursor = Annotated[
     str | None, Query(max_length=256, description="`next_cursor` of the previous page.")
 ]
+
+
+def links_of(model: type[BaseModel]) -> dict[str, Any]:
+    """Describe a page and its header Link, for OpenAPI."""
+    description = 'The pages `rel="first"` and, unless this is the last, `rel="next"` (RFC 8288).'
+    link = {"description": description, "schema": {"type": "string"}}
+    return {"model": model, "description": "A page.", "headers": {"Link": link}}
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

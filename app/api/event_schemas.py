@@ -1,14 +1,57 @@
-"""What goes over the wire for the feed of all events."""
+"""The events of a hostname, and the feed of all events, over the wire."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from app.api.schemas import EXAMPLE_EVENT, EXAMPLE_HOSTNAME
+from app.api.hostname_schemas import EXAMPLE_HOSTNAME
+from app.api.schemas import Strict
+from app.domain.custom_hostname import State
 from app.domain.events import EventType, ZoneEventType
+
+EXAMPLE_EVENT: dict[str, Any] = {
+    "id": "evt_01kb2r7m3v4x5y6z7a8b9c0d1e",
+    "type": "custom_hostname.active",
+    "subject": "ch_01kb2r7m3v4x5y6z7a8b9c0d1e",
+    "sequence": 3,
+    "created_at": "2026-11-23T10:02:00+00:00",
+    "from": "validating",
+    "to": "active",
+    "reason": "live",
+}
+
+
+class EventOut(Strict):
+    """An event of one hostname; `sequence` has no gaps within its `subject`, the hostname."""
+
+    model_config = ConfigDict(
+        extra="forbid", populate_by_name=True, json_schema_extra={"examples": [EXAMPLE_EVENT]}
+    )
+
+    id: str
+    type: EventType
+    subject: str
+    sequence: int
+    created_at: datetime
+    before: State | None = Field(alias="from")
+    after: State = Field(alias="to")
+    reason: str
+
+
+class EventPage(Strict):
+    """A page of events."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"data": [EXAMPLE_EVENT], "next_cursor": None}]},
+    )
+
+    data: list[EventOut]
+    next_cursor: str | None
+
 
 EXAMPLE_FEED_EVENT: dict[str, Any] = {
     "number": 1042,
@@ -18,7 +61,7 @@ EXAMPLE_FEED_EVENT: dict[str, Any] = {
 }
 
 
-class FeedEventOut(BaseModel):
+class FeedEventOut(Strict):
     """An event of a hostname or of a zone, with its number in the feed."""
 
     model_config = ConfigDict(
@@ -40,7 +83,7 @@ class FeedEventOut(BaseModel):
     )
 
 
-class FeedEventPage(BaseModel):
+class FeedEventPage(Strict):
     """A page of the feed."""
 
     model_config = ConfigDict(

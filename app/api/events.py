@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Query
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from app.api.dependencies import Cursor, Limit, Read, ServicesDep, problems
+from app.api.dependencies import Cursor, Limit, PageLinksDep, Read, ServicesDep, links_of, problems
 from app.api.event_schemas import FeedEventPage
 from app.api.event_stream import EventStream, Streams
 from app.api.schemas import Tenant
@@ -59,11 +59,12 @@ STREAM = {
     dependencies=[Read],
     summary="List all events, oldest first",
     response_model=FeedEventPage,
-    responses=problems(410),
+    responses={200: links_of(FeedEventPage), **problems(410)},
 )
 async def list_page(
     services: ServicesDep,
     key: KeyDep,
+    links: PageLinksDep,
     tenant: TenantFilter = None,
     types: Types = [],  # noqa: B006 - FastAPI copies it
     cursor: Cursor = None,
@@ -77,7 +78,8 @@ async def list_page(
     page = await services.feed.page(wanted, after=decode_number(cursor, "cursor"), limit=limit)
     following = None if page.next_after is None else str(page.next_after)
     data = [_shown(each, key) for each in page.entries]
-    return JSONResponse({"data": data, "next_cursor": following})
+    body = {"data": data, "next_cursor": following}
+    return JSONResponse(body, headers=links.header(following))
 
 
 @router.get(

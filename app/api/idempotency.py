@@ -15,6 +15,7 @@ from app.domain.errors import ErrorCode, InvalidInput
 from app.persistence.idempotency import Call
 from app.services.idempotency import HEADER, Answer
 
+LOCATION = "Location"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -51,9 +52,11 @@ async def idempotent_call(
     )
 
 
-def respond(answer: Answer) -> JSONResponse:
-    """Build the response."""
+def respond(answer: Answer, *, public_url: str = "") -> JSONResponse:
+    """Build the response. Its Location begins with the public URL of this moment."""
     headers = dict(answer.headers)
+    if LOCATION in headers:
+        headers[LOCATION] = public_url + headers[LOCATION]
     if answer.is_replayed:
         headers["Idempotent-Replayed"] = "true"
     return JSONResponse(answer.body, answer.status, headers)

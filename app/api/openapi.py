@@ -8,8 +8,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app import __version__
+from app.api.hostname_schemas import ResolvedOut
 from app.api.hot import HOT_PATHS
-from app.api.schemas import ResolvedOut
 
 DESCRIPTION = """
 Your customers' own domains on your product, through Cloudflare for SaaS.
@@ -47,6 +47,8 @@ def _build(app: FastAPI) -> dict[str, Any]:
     resolved = ResolvedOut.model_json_schema(ref_template="#/components/schemas/{model}")
     del resolved["$defs"]
     document["components"]["schemas"][ResolvedOut.__name__] = resolved
+    if app.state.public_url:
+        document["servers"] = [{"url": app.state.public_url}]
     for path, operations in HOT_PATHS.items():
         document["paths"].setdefault(path, {}).update(operations)
     return document

@@ -13,8 +13,8 @@ from typing import Any
 
 from starlette.types import ASGIApp, Scope
 
+from app.api.hostname_schemas import EXAMPLE_RESOLVED, ResolvedOut
 from app.api.hot_http import Json, described, is_known, not_modified, read_headers, read_parameter
-from app.api.schemas import EXAMPLE_RESOLVED, ResolvedOut
 from app.bootstrap import Services
 from app.domain.custom_hostname import SERVING
 from app.domain.errors import ErrorCode, InvalidHostname, InvalidInput, NotFound

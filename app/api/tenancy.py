@@ -5,7 +5,7 @@ A resource never changes its tenant, so it is checked once, before anything else
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 from fastapi import Depends
@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.requests import Request
 
 from app.api.dependencies import IdDep, ServicesDep
-from app.api.schemas import WebhookEndpointCreate
+from app.api.webhook_schemas import WebhookEndpointCreate
 from app.domain.errors import NotFound, TenantBoundKey
 from app.persistence.api_keys import ApiKey
 from app.persistence.hot_reads import read_tenant
@@ -26,6 +26,7 @@ PROVIDERS = (
     "tls",
     "custom_metadata",
     "metadata",
+    "labels",
 )
 """The fields of a hostname that are the provider's to set: zone, origin, TLS, and its own data."""
 
@@ -76,6 +77,20 @@ def tenant_to_list(key: ApiKey, wanted: str | None) -> str | None:
     if key.tenant is not None and wanted not in {None, key.tenant}:
         raise TenantBoundKey(_other(key.tenant), parameter="tenant")
     return key.tenant or wanted
+
+
+def refuse_labels(key: ApiKey, labels: Sequence[str]) -> None:
+    """Refuse to list by labels, which a bound key does not see.
+
+    Raises:
+        TenantBoundKey: there are any.
+    """
+    if key.tenant is not None and labels:
+        raise TenantBoundKey(
+            "An API key that is bound to a tenant cannot list by labels; leave `label` out, or use "
+            "a key without a tenant.",
+            parameter="label",
+        )
 
 
 def tenant_to_add_for(key: ApiKey, wanted: str | None) -> str:

@@ -7,21 +7,32 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
-from app.api.dependencies import Cursor, Limit, Read, ServicesDep, WriteEndpoints, problems
+from app.api.dependencies import (
+    Cursor,
+    Limit,
+    PageLinksDep,
+    PublicUrlDep,
+    Read,
+    ServicesDep,
+    WriteEndpoints,
+    links_of,
+    problems,
+)
 from app.api.idempotency import CallDep, respond
-from app.api.schemas import (
+from app.api.tenancy import KeyDep, OwnEndpoint, tenant_to_notify
+from app.api.webhook_schemas import (
     WebhookEndpointCreate,
     WebhookEndpointCreated,
     WebhookEndpointOut,
     WebhookEndpointPage,
 )
-from app.api.tenancy import KeyDep, OwnEndpoint, tenant_to_notify
 from app.persistence.database import Connection
 from app.persistence.webhook_endpoints import WebhookEndpoint
 from app.services.idempotency import Accept, Answer
-from app.web.cursor import decode_cursor, page
+from app.web.cursor import Cursors
 
 router = APIRouter(prefix="/v1/webhook-endpoints", tags=["webhook endpoints"])
+CURSORS = Cursors.of("webhook_endpoints")
 
 
 @router.post(
@@ -33,7 +44,11 @@ router = APIRouter(prefix="/v1/webhook-endpoints", tags=["webhook endpoints"])
     responses=problems(400, 413),
 )
 async def create(
-    wanted: WebhookEndpointCreate, services: ServicesDep, key: KeyDep, call: CallDep
+    wanted: WebhookEndpointCreate,
+    services: ServicesDep,
+    key: KeyDep,
+    call: CallDep,
+    public_url: PublicUrlDep,
 ) -> JSONResponse:
     """Add a webhook endpoint. Only this response has its signing secret (Standard Webhooks).
 
@@ -56,7 +71,8 @@ async def create(
             )
         )
 
-    return respond(await services.idempotency.accepting(call, 201, add))
+    answer = await services.idempotency.accepting(call, 201, add)
+    return respond(answer, public_url=public_url)
 
 
 @router.get(
@@ -64,16 +80,21 @@ async def create(
     dependencies=[Read],
     summary="List webhook endpoints, newest first",
     response_model=WebhookEndpointPage,
-    responses=problems(),
+    responses={200: links_of(WebhookEndpointPage), **problems()},
 )
 async def list_page(
-    services: ServicesDep, key: KeyDep, cursor: Cursor = None, limit: Limit = 50
+    services: ServicesDep,
+    key: KeyDep,
+    links: PageLinksDep,
+    cursor: Cursor = None,
+    limit: Limit = 50,
 ) -> JSONResponse:
     """Return one page."""
     found = await services.webhook_endpoints.list_page(
-        tenant=key.tenant, after=decode_cursor(cursor), limit=limit + 1
+        tenant=key.tenant, after=CURSORS.decode_id(cursor), limit=limit + 1
     )
-    return JSONResponse(page([_shown(endpoint) for endpoint in found], limit))
+    page = CURSORS.page([_shown(endpoint) for endpoint in found], limit)
+    return JSONResponse(page, headers=links.header(page["next_cursor"]))
 
 
 @router.get(

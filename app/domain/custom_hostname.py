@@ -278,6 +278,8 @@ class CustomHostname:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     redirect_to: str | None = None
     """The name that the product's backend redirects visitors to."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The caller's own marks, by which hostnames are listed."""
     cloudflare: CloudflareObject = field(default_factory=CloudflareObject)
     dns: DnsSeen = field(default_factory=DnsSeen)
     schedule: Schedule = field(default_factory=Schedule)

@@ -38,6 +38,7 @@ def represent(record: CustomHostname) -> dict[str, Any]:
         "dns": _dns(record.dns.routing),
         "redirect_to": record.redirect_to,
         "metadata": dict(record.metadata),
+        "labels": dict(record.labels),
         "name_released_at": _instant(record.name_released_at),
         "revision": record.revision,
         "created_at": record.created_at.isoformat(),
@@ -50,9 +51,11 @@ def represent(record: CustomHostname) -> dict[str, Any]:
 def tenants_view(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a tenant may see of the document: without the provider's data.
 
-    The provider's data are both kinds of metadata, and what Cloudflare answered in its own words.
+    The provider's data are both kinds of metadata, the labels, and what Cloudflare answered in its
+    own words.
     """
-    shown = {k: v for k, v in document.items() if k not in {"metadata", "custom_metadata"}}
+    hidden = {"metadata", "custom_metadata", "labels"}
+    shown = {k: v for k, v in document.items() if k not in hidden}
     cloudflare = document["cloudflare"]
     shown["cloudflare"] = {name: cloudflare[name] for name in ("hostname_status", "ssl_status")}
     return shown

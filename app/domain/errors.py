@@ -277,7 +277,7 @@ class FilterTooBroad(NameplateError):
     def __init__(self) -> None:
         super().__init__(
             "Too few of the hostnames fit this filter to find them in time. Add `tenant`, "
-            "`hostname` or `reason`, or leave a condition out."
+            "`hostname` or `reason`, or leave a condition or `count` out."
         )
 
 

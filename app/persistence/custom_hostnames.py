@@ -5,37 +5,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from itertools import product
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import (
-    Column,
-    ColumnElement,
     Select,
-    TextClause,
     and_,
     func,
     insert,
     or_,
     select,
     text,
-    tuple_,
-    union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.exc import DBAPIError
 
 from app.domain.custom_hostname import CustomHostname, Desired, Schedule, State
 from app.domain.document import represent
-from app.domain.errors import FilterTooBroad
-from app.domain.reason import Reason, WaitingOn
 from app.persistence.codec import object_row, read_record, schedule_row, wide_row
-from app.persistence.database import NOW, Connection, in_seconds, is_cancelled, lock_named
-from app.persistence.ids import least_id
+from app.persistence.database import NOW, Connection, in_seconds, lock_named
 from app.persistence.tables import (
     HELD,
     RELEASED,
@@ -45,9 +34,6 @@ from app.persistence.tables import (
     zones,
 )
 
-MOST_LIST_MILLISECONDS = 500
-CLOCKS_DIFFER = timedelta(hours=1)
-"""The clock that ids are made by may be as much ahead of the database's."""
 SERVING = "serving"
 """The role of a record's object. A hostname that moves between zones has a second object."""
 
@@ -59,23 +45,6 @@ sibling = custom_hostnames.alias("sibling")
 sibling_object = cloudflare_objects.alias("sibling_object")
 SIBLING_COLUMNS = ("id", "hostname", "desired", "state")
 SIBLING_OBJECT_COLUMNS = ("cloudflare_id", "create_started_at", "applied", "in_flight")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostnameFilter:
-    """Which custom hostnames to list."""
-
-    hostname: str | None = None
-    """The exact name. None means any, here and below."""
-    tenant: str | None = None
-    zone_id: str | None = None
-    states: tuple[State, ...] = ()
-    """Empty means all states but `deleted`."""
-    reasons: tuple[Reason, ...] = ()
-    waiting_on: WaitingOn | None = None
-    created_after: datetime | None = None
-    """This instant is included; that of `created_before` is not."""
-    created_before: datetime | None = None
 
 
 async def insert_hostname(
@@ -187,25 +156,6 @@ async def tombstones(tx: Connection, *bases: str, besides_tenant: str) -> list[s
     return list(rows.scalars())
 
 
-async def list_documents(
-    tx: Connection, wanted: HostnameFilter, *, after: str | None, limit: int
-) -> list[dict[str, Any]]:
-    """Return documents after the id `after`, newest first.
-
-    Raises:
-        FilterTooBroad: Postgres would have to read too many rows that the filter leaves out.
-    """
-    if not is_served_by_index(wanted):
-        await tx.execute(text(f"SET LOCAL statement_timeout = '{MOST_LIST_MILLISECONDS}ms'"))
-    try:
-        rows = await tx.execute(documents_page(wanted, after=after, limit=limit))
-    except DBAPIError as error:
-        if is_cancelled(error) and not is_served_by_index(wanted):
-            raise FilterTooBroad from error
-        raise
-    return [dict(row) for row in rows.mappings()]
-
-
 async def ids_of_tenant(tx: Connection, tenant: str, *, limit: int) -> list[str]:
     """Return the ids of a tenant's hostnames that are not being removed, oldest first."""
     c = custom_hostnames.c
@@ -216,88 +166,6 @@ async def ids_of_tenant(tx: Connection, tenant: str, *, limit: int) -> list[str]
         .limit(limit)
     )
     return list(rows.scalars())
-
-
-def is_served_by_index(wanted: HostnameFilter) -> bool:
-    """Whether an index has all the rows of the filter in their order, and no others."""
-    leading = _leading(wanted)[0]
-    others = [values for column, values in _values(wanted).items() if column not in leading]
-    return not any((*others, wanted.created_after, wanted.created_before))
-
-
-def documents_page(wanted: HostnameFilter, *, after: str | None, limit: int) -> Select[Any]:
-    """Return the query of one page. Each state or reason is read by its own index, from `after` on.
-
-    The index returns the newest ids of one state, not of several. So a page's length of ids is read
-    from each state, and the newest of them are taken.
-    """
-    c = custom_hostnames.c
-    leading = _leading(wanted)
-    conditions: list[ColumnElement[bool] | TextClause] = [
-        column.in_(values)
-        for column, values in _values(wanted).items()
-        if values and column not in leading[0]
-    ]
-    if not wanted.states:
-        conditions.append(OWN_NOT_DELETED)
-    if wanted.created_after is not None:
-        conditions.append(c.created_at >= wanted.created_after)
-    if wanted.created_before is not None:
-        conditions.append(c.created_at < wanted.created_before)
-        # An id is about as old as its row: newer rows need not be read.
-        conditions.append(c.id < least_id(wanted.created_before + CLOCKS_DIFFER))
-    pages = [_ids_page(each, after, limit).where(*conditions) for each in leading]
-    ids = (pages[0] if len(pages) == 1 else union_all(*pages)).subquery("ids")
-    newest = select(ids.c.id).order_by(ids.c.id.desc()).limit(limit).subquery("newest")
-    joined = newest.join(custom_hostnames, c.id == newest.c.id).join(
-        schedules, schedules.c.custom_hostname_id == c.id
-    )
-    return select(c.id, c.document, schedules.c.due_at).select_from(joined).order_by(c.id.desc())
-
-
-def _values(wanted: HostnameFilter) -> dict[Column[Any], list[str]]:
-    """Return the values that each column may have; an empty list means any."""
-    c = custom_hostnames.c
-    return {
-        c.hostname: [wanted.hostname] if wanted.hostname is not None else [],
-        c.tenant: [wanted.tenant] if wanted.tenant is not None else [],
-        c.zone_id: [wanted.zone_id] if wanted.zone_id is not None else [],
-        c.state: [str(each) for each in dict.fromkeys(wanted.states)],
-        c.reason: [str(each) for each in dict.fromkeys(wanted.reasons)],
-        c.waiting_on: [str(wanted.waiting_on)] if wanted.waiting_on is not None else [],
-    }
-
-
-def _leading(wanted: HostnameFilter) -> list[dict[Column[Any], str]]:
-    """Return the columns and values that an index begins with, the narrowest first.
-
-    Each of the combinations is read by itself. The rest of the filter is left to conditions.
-    """
-    c, values = custom_hostnames.c, _values(wanted)
-    for columns in ([c.hostname], [c.tenant, c.state], [c.tenant], [c.reason], [c.waiting_on]):
-        if all(values[column] for column in columns):
-            chosen = product(*(values[column] for column in columns))
-            return [dict(zip(columns, each, strict=True)) for each in chosen]
-    if values[c.state] or not values[c.zone_id]:
-        return [{c.state: each} for each in values[c.state]] or [{}]
-    return [{c.zone_id: each} for each in values[c.zone_id]]
-
-
-def _ids_page(equal: Mapping[Column[Any], str], after: str | None, limit: int) -> Select[Any]:
-    """Return the ids of a page of the rows in which these columns have these values.
-
-    The values are written as bounds, and the columns into the order. Only the index that begins
-    with these columns has the rows in that order. With `=`, the planner may read all rows by their
-    id instead, which takes far too long if the values are rare or far down.
-    """
-    c = custom_hostnames.c
-    columns, values = list(equal), list(equal.values())
-    query = select(c.id).order_by(*(each.desc() for each in columns), c.id.desc()).limit(limit)
-    if columns:
-        query = query.where(tuple_(*columns) >= tuple_(*values))
-    if after is not None:
-        return query.where(tuple_(*columns, c.id) < tuple_(*values, after))
-    return query.where(tuple_(*columns) <= tuple_(*values)) if columns else query
 
 
 async def save_hostname(

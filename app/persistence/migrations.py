@@ -9,6 +9,9 @@ from typing import Any
 
 from alembic import command, op
 from alembic.config import Config
+from sqlalchemy.exc import DBAPIError
+
+from app.domain.errors import NotReady
 
 LOCK_TIMEOUT = "4s"
 STATEMENT_TIMEOUT = "60s"
@@ -51,6 +54,22 @@ def take_index_away(name: str) -> None:
     """Drop an index while the service runs, in a migration that does nothing else."""
     with _beside_the_service():
         op.execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{name}"')
+
+
+def create_extension(name: str) -> None:
+    """Create an extension of Postgres, if the database lacks it.
+
+    Raises:
+        NotReady: the server has no such extension, or the role may not create it.
+    """
+    try:
+        op.execute(f'CREATE EXTENSION IF NOT EXISTS "{name}"')
+    except DBAPIError as error:
+        cause = str(error.orig).rpartition(": ")[2]
+        raise NotReady(
+            f"The database needs the extension {name} ({cause}). Let a role that may create it "
+            f"run `CREATE EXTENSION {name};` in this database, then run `nameplate migrate` again."
+        ) from error
 
 
 @contextmanager

@@ -6,6 +6,8 @@ Wide and narrow tables are separate: `custom_hostnames` is written when somethin
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -29,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP
 
-SCHEMA_VERSION = 22
+SCHEMA_VERSION = 25
 """The `schema_version` that this code needs. Every migration writes its own number."""
 
 metadata = MetaData(
@@ -76,6 +78,15 @@ def _instant(name: str, *, required: bool = False) -> Column[object]:
 
 def _one_row() -> Column[bool]:
     return Column("one_row", Boolean, primary_key=True, server_default=text("true"))
+
+
+def _list_indexes(name: str, columns: list[str], **options: Any) -> tuple[Index, Index]:
+    """Return the indexes of a filter of the list: in the order of creation, and of change."""
+    changed = f"{name.removesuffix('present').removesuffix('_')}_changed".removeprefix("_")
+    return (
+        Index(f"ix_custom_hostnames_{name}", *columns, "id", **options),
+        Index(f"ix_custom_hostnames_{changed}", *columns, "updated_at", "id", **options),
+    )
 
 
 schema_version = Table(
@@ -149,6 +160,7 @@ custom_hostnames = Table(
     Column("waiting_on", Text, nullable=False),
     Column("metadata", JSONB, nullable=False),
     Column("redirect_to", Text),
+    Column("labels", JSONB, nullable=False, server_default=text("'{}'")),
     Column("dns", JSONB, nullable=False),
     Column("tombstone", Boolean, nullable=False),
     _instant("name_released_at"),
@@ -174,14 +186,26 @@ custom_hostnames = Table(
     Index("ix_custom_hostnames_released", "base", postgresql_where=RELEASED),
     Index("ix_custom_hostnames_tombstones", "base", postgresql_where=text("tombstone")),
     # Lists leave out deleted rows; with this index a page costs the same however many there are.
-    Index("ix_custom_hostnames_present", "id", postgresql_where=NOT_DELETED),
-    Index("ix_custom_hostnames_tenant_present", "tenant", "id", postgresql_where=NOT_DELETED),
-    Index("ix_custom_hostnames_state", "state", "id"),
-    Index("ix_custom_hostnames_tenant_state", "tenant", "state", "id"),
-    Index("ix_custom_hostnames_hostname", "hostname", "id"),
-    Index("ix_custom_hostnames_reason", "reason", "id"),
-    Index("ix_custom_hostnames_waiting_on", "waiting_on", "id"),
-    Index("ix_custom_hostnames_zone", "zone_id", "id"),
+    *_list_indexes("present", [], postgresql_where=NOT_DELETED),
+    *_list_indexes("tenant_present", ["tenant"], postgresql_where=NOT_DELETED),
+    *_list_indexes("reason_present", ["reason"], postgresql_where=NOT_DELETED),
+    *_list_indexes("waiting_on_present", ["waiting_on"], postgresql_where=NOT_DELETED),
+    *_list_indexes("zone_present", ["zone_id"], postgresql_where=NOT_DELETED),
+    *_list_indexes("state", ["state"]),
+    *_list_indexes("tenant_state", ["tenant", "state"]),
+    Index("ix_custom_hostnames_name", "hostname", postgresql_ops={"hostname": "text_pattern_ops"}),
+    Index(
+        "ix_custom_hostnames_name_parts",
+        "hostname",
+        postgresql_using="gin",
+        postgresql_ops={"hostname": "gin_trgm_ops"},
+    ),
+    Index(
+        "ix_custom_hostnames_labels",
+        "labels",
+        postgresql_using="gin",
+        postgresql_ops={"labels": "jsonb_path_ops"},
+    ),
     Index("ix_custom_hostnames_created", "created_at"),
     Index("ix_custom_hostnames_prunable", "deleted_at", postgresql_where=PRUNABLE),
 )

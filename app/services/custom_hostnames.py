@@ -17,10 +17,8 @@ from app.domain.custom_hostname import (
     Desired,
     State,
 )
-from app.domain.document import add_moment
-from app.domain.errors import InvalidHostname, InvalidInput
 from app.domain.events import Event
-from app.domain.hostname import Hostname, PublicSuffix, parse_hostname
+from app.domain.hostname import Hostname, PublicSuffix
 from app.domain.option_rules import Ground, refuse_fixed
 from app.domain.reason import Reason
 from app.domain.redirect import parse_target, refuse_itself
@@ -28,7 +26,6 @@ from app.domain.zone import Zone
 from app.persistence import call_queue, leases
 from app.persistence import custom_hostnames as store
 from app.persistence.clock import read_now
-from app.persistence.custom_hostnames import HostnameFilter
 from app.persistence.database import Connection, Database
 from app.persistence.events import list_events
 from app.persistence.leases import Claim
@@ -84,32 +81,6 @@ class CustomHostnames:
             zone = await get_zone(tx, record.zone.id)
         return await self._queue.position_of(zone.budget, record.id) if zone else None
 
-    async def list_page(
-        self, wanted: HostnameFilter, *, after: str | None, limit: int
-    ) -> list[dict[str, Any]]:
-        """Give documents, newest first. The filter's hostname is written as callers write it.
-
-        Raises:
-            InvalidInput: the hostname is not valid.
-            FilterTooBroad: too few hostnames fit the filter.
-        """
-        if wanted.hostname is not None:
-            wanted = replace(wanted, hostname=self._name_to_find(wanted.hostname))
-        async with self._database.transaction() as tx:
-            if wanted.zone_id is not None:
-                zone = await get_zone(tx, wanted.zone_id)
-                if zone is None:
-                    return []
-                wanted = replace(wanted, zone_id=zone.id)
-            rows = await store.list_documents(tx, wanted, after=after, limit=limit)
-        return [add_moment(row["document"], next_check_at=row["due_at"]) for row in rows]
-
-    def _name_to_find(self, text: str) -> str:
-        try:
-            return parse_hostname(text, self._public_suffix).name
-        except InvalidHostname as error:
-            raise InvalidInput(error.detail, code=error.code, parameter="hostname") from None
-
     async def events(self, record_id: str, *, after: int, limit: int) -> list[Event]:
         """Give a hostname's events in order.
 
@@ -155,7 +126,7 @@ class CustomHostnames:
         revision: int | None = None,
         accept: Accept = accept_without_key,
     ) -> CustomHostname:
-        """Change plan, options, redirect or metadata. Omitted fields stay, None resets a field.
+        """Change plan, options, redirect, metadata or labels. Omitted fields stay, None resets one.
 
         A failed hostname is tried again.
 
@@ -209,6 +180,8 @@ class CustomHostnames:
         updated = apply(record, choice)
         if "metadata" in changes:
             updated = replace(updated, metadata=changes["metadata"] or {})
+        if "labels" in changes:
+            updated = replace(updated, labels=changes["labels"] or {})
         if "redirect_to" in changes:
             updated = replace(updated, redirect_to=target.name if target else None)
         if target is not None and updated.redirect_to != record.redirect_to:

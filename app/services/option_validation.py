@@ -31,6 +31,8 @@ from app.domain.options import Options, merge_options
 from app.domain.zone import Zone
 from app.services.ports import Dns
 
+OWN_FIELDS = ("metadata", "labels")
+"""What the caller keeps with a hostname. It never goes to Cloudflare or to the sibling."""
 NAME_SERVERS_SECONDS = 2.0
 """How long a request waits for the name servers of an apex."""
 
@@ -156,9 +158,11 @@ class OptionValidator:
         differing = [
             f"/{name}" for name, value in after.items() if name in named and value != before[name]
         ]
-        if "metadata" in requested and (requested["metadata"] or {}) != record.metadata:
-            differing.append("/metadata")
-        return differing
+        return differing + [
+            f"/{name}"
+            for name in OWN_FIELDS
+            if name in requested and (requested[name] or {}) != getattr(record, name)
+        ]
 
     def refuse_apex(self, plan: Plan, ground: Ground, zone: Zone) -> None:
         """Refuse `simple` for an apex where no CNAME can stand.

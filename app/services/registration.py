@@ -67,6 +67,7 @@ class Registration:
     redirect_to: str | None = None
     """Where the names redirect to that are not this one."""
     metadata: Mapping[str, Any]
+    labels: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     """The fields that were sent, by name. Fields of `Options` that are left out are at their
     defaults."""
@@ -190,14 +191,14 @@ class Registrations:
         self, record: CustomHostname, name: WantedName, wanted: Registration, zone: Zone
     ) -> None:
         """Refuse a repeated request that says something else than what the record has."""
-        said = dict(wanted.options)
+        sent = dict(wanted.options)
         if not self._takes_plan(name, wanted, Ground(record.is_apex), zone):
-            said.pop("plan", None)
-        differing = self._validator.differences(record, said)
-        if "zone" in said and zone.id != record.zone.id:
+            sent.pop("plan", None)
+        differing = self._validator.differences(record, sent)
+        if "zone" in sent and zone.id != record.zone.id:
             differing.append("/zone")
         redirect_to = name.redirect_to.name if name.redirect_to else None
-        if "redirect_to" in said and redirect_to != record.redirect_to:
+        if "redirect_to" in sent and redirect_to != record.redirect_to:
             differing.append("/redirect_to")
         if differing:
             raise AlreadyExists(record.hostname.name, record.id, differing)
@@ -267,6 +268,7 @@ class Registrations:
             is_apex=new.ground.is_apex,
             reason=Reason.ZONE_PAUSED if zone.pause else Reason.CREATING,
             metadata=wanted.metadata,
+            labels=wanted.labels,
             redirect_to=new.name.redirect_to.name if new.name.redirect_to else None,
             sequence=1,
             schedule=Schedule(cloudflare_due_at=now),

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.api.schemas import CustomHostnameCreated
+from app.api.hostname_schemas import CustomHostnameCreated
 from tests.support import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

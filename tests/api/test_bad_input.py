@@ -91,6 +91,24 @@ BODIES: list[tuple[str, Any, int, str]] = [
         422,
         "invalid_request",
     ),
+    *(
+        (
+            name,
+            {"hostname": "a.shop.com", "tenant": "t", "labels": labels},
+            422,
+            "invalid_request",
+        )
+        for name, labels in {
+            "too many labels": {f"k{n}": "v" for n in range(21)},
+            "a label's key with a colon": {"a:b": "v"},
+            "a label's key without characters": {"": "v"},
+            "a label's key of 64 characters": {"k" * 64: "v"},
+            "a label's value of 256 characters": {"k": "v" * 256},
+            "a label's value that is a number": {"k": 1},
+            "NUL in a label's value": {"k": "\x00"},
+            "labels in a list": ["k"],
+        }.items()
+    ),
 ]
 
 
@@ -286,7 +304,7 @@ async def test_a_query_parameter_that_is_unknown_or_given_twice_is_told_the_way_
     shared_service: Service,
 ) -> None:
     for path, said in (
-        (f"{PATH}?tenent=green", "has `created_after`, `created_before`, `cursor`,"),
+        (f"{PATH}?tenent=green", "has `count`, `created_after`, `created_before`, `cursor`,"),
         (f"{PATH}?tenant=green&tenant=blue", "give it once"),
         ("/v1/zones?x=1", "/v1/zones has none"),
     ):

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.api.schemas import CustomHostnameOut
+from app.api.hostname_schemas import CustomHostnameOut
 from app.persistence.database import open_database
 from app.services.api_keys import ApiKeys
 from tests.support import Service

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from app.api.schemas import CustomHostnameOut, EventPage, HostnamePage, RecordsOut
+from app.api.event_schemas import EventPage
+from app.api.hostname_list_schemas import HostnamePage
+from app.api.hostname_schemas import CustomHostnameOut, RecordsOut
 from tests.support import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -19,6 +21,7 @@ PATH = "/v1/custom-hostnames"
 
 async def test_a_new_hostname_is_answered_with_the_records_to_add(shared_service: Service) -> None:
     body = {"hostname": "Shop.Green-Tea.COM.", "tenant": "green", "metadata": {"plan": ["a", 1]}}
+    body |= {"labels": {"team": "blue", "app.io/env": ""}}
     response = await shared_service.http.post(PATH, json=body)
     assert response.status_code == 201
     shown = CustomHostnameOut.model_validate(response.json())
@@ -28,6 +31,7 @@ async def test_a_new_hostname_is_answered_with_the_records_to_add(shared_service
     ]
     assert response.headers["location"] == f"{PATH}/{shown.id}"
     assert shown.metadata == {"plan": ["a", 1]}
+    assert shown.labels == {"team": "blue", "app.io/env": ""}
 
 
 async def test_an_international_name_is_kept_in_a_labels(shared_service: Service) -> None:
@@ -53,6 +57,7 @@ async def test_the_same_name_again_for_the_same_tenant_is_the_one_that_exists(
 FULL: dict[str, Any] = {
     "plan": "zero_downtime",
     "metadata": {"shop": 7},
+    "labels": {"team": "blue"},
     "certificate_authority": "google",
     "tls": {"min_tls_version": "1.2"},
 }
@@ -63,6 +68,7 @@ REPEATED: dict[str, tuple[dict[str, Any], list[str]]] = {
     "no plan": ({**FULL, "plan": None}, []),
     "another plan": ({**FULL, "plan": "simple"}, ["/plan"]),
     "other metadata": ({"metadata": {}}, ["/metadata"]),
+    "other labels": ({"labels": {"team": "red"}}, ["/labels"]),
     "another authority": ({"certificate_authority": "ssl_com"}, ["/certificate_authority"]),
     "any authority": ({"certificate_authority": None}, ["/certificate_authority"]),
     "a method that its plan replaces": ({"dcv_method": "http"}, []),

@@ -9,11 +9,18 @@ import pytest
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from app.api import custom_hostnames, dependencies, health, webhook_endpoints, zones
+from app.api import (
+    custom_hostnames,
+    dependencies,
+    health,
+    hostname_lists,
+    webhook_endpoints,
+    zones,
+)
 
 ROUTES = [
     route
-    for module in (custom_hostnames, webhook_endpoints, zones, health)
+    for module in (custom_hostnames, hostname_lists, webhook_endpoints, zones, health)
     for route in module.router.routes
     if isinstance(route, APIRoute)
 ]

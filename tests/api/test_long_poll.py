@@ -32,7 +32,7 @@ async def wait_for(
 
 
 async def test_an_answer_comes_with_the_change(shared_service: Service) -> None:
-    hostname = await shared_service.create("wait.green-tea.com", "green")
+    hostname = await shared_service.put_still("wait.green-tea.com", "green")
     waiting = asyncio.create_task(wait_for(shared_service, hostname["id"], 30))
     await asyncio.sleep(0.7)
     assert not waiting.done()
@@ -140,7 +140,7 @@ async def test_a_caller_that_has_gone_is_waited_for_no_longer() -> None:
 
 
 async def test_a_key_that_is_revoked_meanwhile_is_told_so(shared_service: Service) -> None:
-    hostname = await shared_service.create("revoked.green-tea.com", "green")
+    hostname = await shared_service.put_still("revoked.green-tea.com", "green")
     async with open_database(shared_service.stack.database_url) as database:
         key, secret = await ApiKeys(database).create(name="waiting", scope="read")
     waiting = asyncio.create_task(

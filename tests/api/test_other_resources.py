@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.api.schemas import WebhookEndpointCreated, WebhookEndpointOut
+from app.api.webhook_schemas import WebhookEndpointCreated, WebhookEndpointOut
 from app.api.zone_schemas import ZonePage, ZoneReportOut
 from tests.support import Service
 

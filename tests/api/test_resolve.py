@@ -8,7 +8,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from app.api.schemas import ResolvedOut
+from app.api.hostname_schemas import ResolvedOut
 from app.domain.custom_hostname import State
 from app.persistence.database import open_database
 from app.services.api_keys import ApiKeys

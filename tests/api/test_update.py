@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.api.schemas import CustomHostnameOut
+from app.api.hostname_schemas import CustomHostnameOut
 from tests.support import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -31,6 +31,16 @@ async def test_what_is_left_out_stays_and_null_resets(shared_service: Service) -
     second = (await patched(shared_service, made, tls=None, metadata=None)).json()
     assert (second["tls"]["min_tls_version"], second["metadata"]) == (None, {})
     assert second["revision"] == made["revision"] + 2
+
+
+async def test_labels_are_replaced_and_cleared(shared_service: Service) -> None:
+    made = await shared_service.create("marked.green-teacup.com", labels={"a": "1", "b": "2"})
+    first = (await patched(shared_service, made, labels={"b": "3"})).json()
+    assert (first["labels"], first["revision"]) == ({"b": "3"}, made["revision"] + 1)
+    same = (await patched(shared_service, made, labels={"b": "3"})).json()
+    assert same["revision"] == first["revision"]
+    cleared = (await patched(shared_service, made, labels=None)).json()
+    assert (cleared["labels"], cleared["revision"]) == ({}, made["revision"] + 2)
 
 
 async def test_a_change_that_changes_nothing_is_no_change(shared_service: Service) -> None:

@@ -48,6 +48,7 @@ def test_the_document_has_every_promised_field_as_plain_json(record: CustomHostn
 
 def test_a_live_record_as_it_is_shown() -> None:
     record = replace(live_record(), metadata={"shop": 7}, revision=3, updated_at=at(60))
+    record = replace(record, labels={"team": "blue"})
     assert represent(record) == {
         "id": "record-1",
         "hostname": NAME,
@@ -100,6 +101,7 @@ def test_a_live_record_as_it_is_shown() -> None:
         },
         "redirect_to": None,
         "metadata": {"shop": 7},
+        "labels": {"team": "blue"},
         "name_released_at": None,
         "revision": 3,
         "created_at": "2026-03-02T12:00:00+00:00",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import subprocess
 import sys
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -14,6 +16,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import TextClause
 from sqlalchemy.exc import DBAPIError
 
+from app.domain.errors import NotReady
 from app.domain.object_spec import ObjectSpec
 from app.domain.resync import FOLLOWED_STATUSES
 from app.persistence import tables
@@ -122,6 +125,28 @@ async def test_a_migration_gives_up_behind_a_long_lock(database_url: str) -> Non
         with pytest.raises(DBAPIError, match="lock timeout"):
             await asyncio.to_thread(command.downgrade, alembic_config(database_url), "base")
     await connection.close()
+
+
+async def test_a_role_that_may_not_create_the_extension_is_told_what_to_run(
+    empty_database_url: str,
+) -> None:
+    await asyncio.to_thread(migrate, empty_database_url, "7d20c4b1e95f")
+    role = f"plain_{secrets.token_hex(4)}"
+    connection = await asyncpg.connect(empty_database_url)
+    await connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'plain'")
+    try:
+        await connection.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
+        parts = urlsplit(empty_database_url)
+        url = parts._replace(netloc=f"{role}:plain@{parts.netloc.rpartition('@')[2]}").geturl()
+        said = r"pg_trgm \(permission denied .*CREATE EXTENSION pg_trgm;"
+        with pytest.raises(NotReady, match=said):
+            await asyncio.to_thread(migrate, url)
+        await connection.execute("CREATE EXTENSION pg_trgm")
+        with pytest.raises(DBAPIError, match="must be owner"):
+            await asyncio.to_thread(migrate, url)
+    finally:
+        await connection.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+        await connection.close()
 
 
 async def test_what_the_first_version_sent_is_known_to_the_second(empty_database_url: str) -> None:

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Select
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
 from app.domain.custom_hostname import Schedule, State
 from app.domain.errors import FilterTooBroad
 from app.domain.reason import Reason, WaitingOn
-from app.persistence.custom_hostnames import (
+from app.persistence.database import Database, open_database
+from app.persistence.hostname_lists import (
     HostnameFilter,
+    Keyset,
+    Sort,
+    Total,
+    count_hostnames,
     documents_page,
     is_served_by_index,
     list_documents,
 )
-from app.persistence.database import Database
-from tests.support.rows import present_zone, put_hostname
+from tests.conftest import new_database
+from tests.support.rows import present_zone, put_hostname, put_zone
 
 FEW = (State.ACTIVE, State.DELETED, State.CNAME_VERIFIED)
 ROWS = 20_000
@@ -31,20 +42,49 @@ COPIED = {
         "tenant": "'t' || n % 10",
         "reason": "CASE WHEN n % 10 < 9 THEN 'live' ELSE reason END",
         "waiting_on": "CASE WHEN n % 10 < 9 THEN 'nobody' ELSE waiting_on END",
+        "labels": "jsonb_build_object('tenth', n % 10, 'number', n::text)",
+        "updated_at": "updated_at + interval '1 second' * (n * 7919 % 20000)",
         "state": "CASE WHEN n % 10 < 9 THEN 'deleted' ELSE state END",
     },
     "schedules": {"custom_hostname_id": "'ch_' || lpad(n::text, 6, '0')"},
 }
 
 
+@pytest.fixture(scope="module")
+def filled(cluster: str, template: str) -> Iterator[str]:
+    """Give the URL of a database with a table of which nine rows in ten are deleted."""
+    with new_database(cluster, template=urlsplit(template).path[1:]) as url:
+        asyncio.run(fill(url))
+        yield url
+
+
 @pytest.fixture
-async def sql(database: Database, database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """Give a connection to a table of which nine rows in ten are deleted."""
-    zone = await present_zone(database)
-    await put_hostname(
-        database, zone, "ch_", "first.shop.com", Schedule(), state=State.CNAME_VERIFIED
-    )
+def database_url(cluster: str, filled: str, front: Callable[[str], str]) -> Iterator[str]:
+    """Give a copy of it of the test's own."""
+    with new_database(cluster, template=urlsplit(filled).path[1:]) as url:
+        yield front(url)
+
+
+@pytest.fixture
+async def sql(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with open_database(database_url) as opened:
+        yield opened
+
+
+async def fill(url: str) -> None:
+    async with open_database(url) as database:
+        zone = await put_zone(database)
+        await put_hostname(
+            database, zone, "ch_", "first.shop.com", Schedule(), state=State.CNAME_VERIFIED
+        )
+    connection = await asyncpg.connect(url)
     for table, changed in COPIED.items():
         names = [
             row[0]
@@ -60,55 +100,86 @@ async def sql(database: Database, database_url: str) -> AsyncIterator[asyncpg.Co
             f"INSERT INTO {table} ({columns}) "  # noqa: S608 - the test's own names
             f"SELECT {values} FROM {table}, generate_series(1, {ROWS}) n"
         )
-        await connection.execute(f"ANALYZE {table}")
-    yield connection
+        await connection.execute(f"VACUUM ANALYZE {table}")
     await connection.close()
 
 
-@pytest.mark.parametrize(
-    ("wanted", "index"),
-    [
-        (HostnameFilter(), "ix_custom_hostnames_present"),
-        (HostnameFilter(tenant="t9"), "ix_custom_hostnames_tenant_present"),
-        (HostnameFilter(states=(State.DELETED,)), "ix_custom_hostnames_state"),
-        (HostnameFilter(states=FEW), "ix_custom_hostnames_state"),
-        (HostnameFilter(tenant="t9", states=FEW), "ix_custom_hostnames_tenant_state"),
-        (
-            HostnameFilter(reasons=(Reason.LIVE,), states=(State.DELETED,)),
-            "ix_custom_hostnames_reason",
-        ),
-        (
-            HostnameFilter(waiting_on=WaitingOn.NOBODY, states=(State.DELETED,)),
-            "ix_custom_hostnames_waiting_on",
-        ),
-    ],
-)
+PREFIX = "ix_custom_hostnames_"
+SERVED: list[tuple[HostnameFilter, str, str]] = [
+    (HostnameFilter(), "present", "changed"),
+    (HostnameFilter(tenant="t9"), "tenant_present", "tenant_changed"),
+    (HostnameFilter(zone_id="default"), "zone_present", "zone_changed"),
+    (HostnameFilter(states=(State.DELETED,)), "state", "state_changed"),
+    (HostnameFilter(states=FEW), "state", "state_changed"),
+    (HostnameFilter(tenant="t9", states=FEW), "tenant_state", "tenant_state_changed"),
+    (HostnameFilter(reasons=(Reason.CREATING, Reason.LIVE)), "reason_present", "reason_changed"),
+    (HostnameFilter(waiting_on=WaitingOn.CLOUDFLARE), "waiting_on_present", "waiting_on_changed"),
+]
+BY_SORT = [
+    pytest.param(wanted, sort, f"{PREFIX}{index}", id=f"{index}-{number}")
+    for number, (wanted, *indexes) in enumerate(SERVED)
+    for sort, index in zip(Sort, indexes, strict=True)
+]
+
+
+async def plan_of(sql: asyncpg.Connection, query: Select[Any], options: str = "") -> list[str]:
+    """Return the plan of a query for the very values it has."""
+    text, values = said(query)
+    return [row[0] for row in await sql.fetch(f"EXPLAIN {options} {text}", *values)]
+
+
+async def rows_of(sql: asyncpg.Connection, query: Select[Any]) -> list[asyncpg.Record]:
+    text, values = said(query)
+    return list(await sql.fetch(text, *values))
+
+
+def said(query: Select[Any]) -> tuple[str, list[Any]]:
+    """Return a query's text and its values, as they are sent."""
+    compiled = query.compile(
+        dialect=PGDialect_asyncpg(),  # type: ignore[no-untyped-call]
+        compile_kwargs={"render_postcompile": True},
+    )
+    values = [compiled.params[name] for name in compiled.positiontup or ()]
+    return str(compiled), [json.dumps(v) if isinstance(v, dict) else v for v in values]
+
+
+async def keysets(sql: asyncpg.Connection, wanted: HostnameFilter, sort: Sort) -> list[Keyset]:
+    """Return keysets in the middle of the list and near its end."""
+    query = documents_page(wanted, sort=sort, after=None, limit=2 * ROWS)
+    rows = await rows_of(sql, query)
+    return [
+        Keyset(rows[at]["id"], rows[at]["updated_at"] if sort is Sort.CHANGED else None)
+        for at in (len(rows) // 2, len(rows) - 200)
+    ]
+
+
+@pytest.mark.parametrize(("wanted", "sort", "index"), BY_SORT)
 async def test_a_page_is_read_from_an_index_in_its_order(
-    sql: asyncpg.Connection, wanted: HostnameFilter, index: str
+    sql: asyncpg.Connection, wanted: HostnameFilter, sort: Sort, index: str
 ) -> None:
+    if wanted.zone_id is not None:
+        wanted = replace(wanted, zone_id=await sql.fetchval("SELECT id FROM zones"))
     read = []
-    for after in (None, "ch_015000", "ch_000500"):
-        query = documents_page(wanted, after=after, limit=50)
-        dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-        said = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
-        rows = await sql.fetch(f"EXPLAIN (ANALYZE, BUFFERS, TIMING off) {said}")
-        plan = [row[0] for row in rows]
+    for after in (None, *await keysets(sql, wanted, sort)):
+        query = documents_page(wanted, sort=sort, after=after, limit=50)
+        plan = await plan_of(sql, query, "(ANALYZE, BUFFERS, TIMING off)")
         scans = [line for line in plan if "Scan" in line and "custom_hostnames custom_host" in line]
         assert scans, plan
         assert all(f"Backward using {index} " in line for line in scans), plan
-        assert not any("Rows Removed" in line for line in plan), plan
-        read.append(len(await sql.fetch(said)))
-    assert read[0] == 50
+        # The last row of the page before is read again, and no other.
+        removed = [line.split(": ")[1] for line in plan if "Rows Removed" in line]
+        assert set(removed) <= {"1", "1.00"}, plan
+        read.append(len(await rows_of(sql, query)))
+    assert read == [50, 50, 50]
 
 
 async def test_one_name_is_found_by_its_index(sql: asyncpg.Connection) -> None:
     wanted = HostnameFilter(hostname="h7.shop.com", tenant="t7", states=(State.DELETED,))
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    query = documents_page(wanted, after=None, limit=50)
-    said = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
-    assert [row["id"] for row in await sql.fetch(said)] == ["ch_000007"]
-    plan = [row[0] for row in await sql.fetch(f"EXPLAIN {said}")]
-    assert any("using ix_custom_hostnames_hostname " in line for line in plan), plan
+    for sort in Sort:
+        query = documents_page(wanted, sort=sort, after=None, limit=50)
+        assert [row["id"] for row in await rows_of(sql, query)] == ["ch_000007"]
+        plan = await plan_of(sql, query)
+        assert any(f"using {PREFIX}name " in line for line in plan), plan
 
 
 async def test_a_short_time_is_found_by_its_index(sql: asyncpg.Connection) -> None:
@@ -123,12 +194,112 @@ async def test_a_short_time_is_found_by_its_index(sql: asyncpg.Connection) -> No
         created_after=began + timedelta(minutes=7),
         created_before=began + timedelta(minutes=9),
     )
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    query = documents_page(wanted, after=None, limit=50)
-    said = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
-    assert [row["id"] for row in await sql.fetch(said)] == ["ch_000008", "ch_000007"]
-    plan = [row[0] for row in await sql.fetch(f"EXPLAIN {said}")]
-    assert any("ix_custom_hostnames_created " in line for line in plan), plan
+    query = documents_page(wanted, sort=Sort.CREATED, after=None, limit=50)
+    assert [row["id"] for row in await rows_of(sql, query)] == ["ch_000008", "ch_000007"]
+    plan = await plan_of(sql, query)
+    assert any(f"{PREFIX}created " in line for line in plan), plan
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "index"),
+    [
+        (HostnameFilter(search="h1999.s"), ["ch_001999"], "name_parts"),
+        (HostnameFilter(search="9019.shop"), ["ch_019019", "ch_009019"], "name_parts"),
+        (HostnameFilter(labels=(("number", "19"),)), ["ch_000019"], "labels"),
+        (HostnameFilter(labels=(("number", "19"), ("number", "29"))), [], "labels"),
+        (HostnameFilter(search="fi"), ["ch_"], "name"),
+    ],
+)
+async def test_rare_words_and_labels_are_found_by_their_index(
+    sql: asyncpg.Connection, wanted: HostnameFilter, found: list[str], index: str
+) -> None:
+    for sort in Sort:
+        query = documents_page(wanted, sort=sort, after=None, limit=50)
+        assert sorted(row["id"] for row in await rows_of(sql, query)) == sorted(found)
+        plan = await plan_of(sql, query)
+        assert any(f"{PREFIX}{index} " in f"{line} " for line in plan), plan
+
+
+async def test_a_common_word_is_read_in_the_order_of_the_list(sql: asyncpg.Connection) -> None:
+    # A name in ten is not deleted, and all of them have the word.
+    query = documents_page(
+        HostnameFilter(search=".shop.com"), sort=Sort.CHANGED, after=None, limit=50
+    )
+    plan = await plan_of(sql, query)
+    assert any(f"Backward using {PREFIX}changed " in line for line in plan), plan
+
+
+@pytest.mark.parametrize(
+    ("wanted", "total"),
+    [
+        (HostnameFilter(), Total(2001, is_exact=True)),
+        (HostnameFilter(states=(State.DELETED,)), Total(10_000, is_exact=False)),
+        (HostnameFilter(tenant="t9"), Total(2000, is_exact=True)),
+        (HostnameFilter(tenant="nobody"), Total(0, is_exact=True)),
+        (HostnameFilter(search="h19", tenant="t9"), Total(112, is_exact=True)),
+    ],
+)
+async def test_a_count_is_exact_up_to_ten_thousand(
+    database: Database,
+    sql: asyncpg.Connection,  # noqa: ARG001 - it fills the tables
+    wanted: HostnameFilter,
+    total: Total,
+) -> None:
+    async with database.transaction() as tx:
+        assert await count_hostnames(tx, wanted) == total
+
+
+async def test_a_walk_by_creation_meets_each_hostname_once_whatever_changes(
+    database: Database, sql: asyncpg.Connection
+) -> None:
+    wanted = HostnameFilter(states=FEW, tenant="t9")
+    ids = await sql.fetch("SELECT id FROM custom_hostnames WHERE tenant = 't9'")
+    met: list[str] = []
+    after: Keyset | None = None
+    for number in range(100):
+        async with database.transaction() as tx:
+            rows = await list_documents(tx, wanted, after=after, limit=100)
+        if not rows:
+            break
+        met += [row.id for row in rows]
+        after = Keyset(rows[-1].id)
+        # Some change their state, both met and unmet; and a newer one appears.
+        await sql.execute(
+            "UPDATE custom_hostnames SET updated_at = now(), "
+            "state = CASE state WHEN 'active' THEN 'cname_verified' ELSE 'active' END "
+            "WHERE tenant = 't9' AND random() < 0.1"
+        )
+        await put_hostname(
+            database,
+            await present_zone(database),
+            f"ch_9{number:05}",
+            f"new-{number}.shop.com",
+            Schedule(),
+            tenant="t9",
+            state=State.ACTIVE,
+        )
+    assert len(met) == len(set(met))
+    assert set(met) == {row[0] for row in ids}
+
+
+async def test_a_list_by_change_begins_with_what_changed_last(
+    database: Database, sql: asyncpg.Connection
+) -> None:
+    met: list[datetime] = []
+    after: Keyset | None = None
+    while True:
+        async with database.transaction() as tx:
+            rows = await list_documents(
+                tx, HostnameFilter(), sort=Sort.CHANGED, after=after, limit=500
+            )
+        if not rows:
+            break
+        met += [row.updated_at for row in rows]
+        after = Keyset(rows[-1].id, rows[-1].updated_at)
+    assert met == sorted(met, reverse=True)
+    assert len(met) == await sql.fetchval(
+        "SELECT count(*) FROM custom_hostnames WHERE state <> 'deleted'"
+    )
 
 
 async def test_a_filter_that_fits_too_few_rows_is_refused_after_half_a_second(
@@ -157,6 +328,9 @@ async def test_a_filter_that_fits_too_few_rows_is_refused_after_half_a_second(
         (HostnameFilter(waiting_on=WaitingOn.TENANT), True),
         (HostnameFilter(zone_id="z", states=(State.ACTIVE,)), False),
         (HostnameFilter(tenant="t", reasons=(Reason.LIVE,)), False),
+        (HostnameFilter(search="shop"), False),
+        (HostnameFilter(labels=(("team", "blue"),)), False),
+        (HostnameFilter(reasons=(Reason.LIVE,), states=(State.DELETED,)), False),
         (HostnameFilter(created_before=datetime(2026, 1, 1, tzinfo=UTC)), False),
     ],
 )

@@ -15,7 +15,7 @@ from typing_extensions import override
 from app.bootstrap import Services
 from app.domain.custom_hostname import CustomHostname, State
 from app.persistence.clock import advance
-from app.persistence.custom_hostnames import HostnameFilter
+from app.persistence.hostname_lists import HostnameFilter
 from app.services.registration import Registration
 from sandbox import constants
 from tests.support import Service
@@ -158,9 +158,8 @@ async def test_a_name_wished_gone_while_its_creation_is_under_way_is_created_and
     place: Place,
 ) -> None:
     async def wish_gone() -> None:
-        (shown,) = await place.services.custom_hostnames.list_page(
-            HostnameFilter(), after=None, limit=10
-        )
+        page = await place.services.hostname_lists.page(HostnameFilter(), limit=10)
+        (shown,) = page.documents
         assert shown["state"] == "pending"
         await place.services.custom_hostnames.remove(shown["id"])
 

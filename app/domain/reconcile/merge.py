@@ -56,6 +56,7 @@ def _with_current_desires(record: CustomHostname, current: CustomHostname) -> Cu
         plan=current.plan,
         options=current.options,
         metadata=current.metadata,
+        labels=current.labels,
         redirect_to=current.redirect_to,
         revision=current.revision,
         sequence=current.sequence,
