@@ -18,9 +18,10 @@ from app.api.dependencies import (
     PublicUrlDep,
     ServicesDep,
     links_of,
-    problems,
 )
 from app.api.idempotency import CallDep, respond
+from app.api.problem_responses import BODY, KEPT, problems
+from app.domain.errors import ErrorCode
 from app.persistence.api_keys import ListedKey
 from app.persistence.database import Connection
 from app.services.idempotency import Accept, Answer
@@ -34,9 +35,12 @@ CURSORS = Cursors.of("api_keys")
     "",
     status_code=201,
     dependencies=[Admin],
+    operation_id="create_api_key",
     summary="Create an API key",
     response_model=ApiKeyCreated,
-    responses=problems(400, 409, 413),
+    responses=problems(
+        *BODY, *KEPT, ErrorCode.SCOPE_UNKNOWN, ErrorCode.ADMIN_KEY_BOUND, ErrorCode.EXPIRY_PAST
+    ),
 )
 async def create(
     wanted: ApiKeyCreate, services: ServicesDep, call: CallDep, public_url: PublicUrlDep
@@ -64,9 +68,10 @@ async def create(
 @router.get(
     "",
     dependencies=[Admin],
+    operation_id="list_api_keys",
     summary="List API keys, newest first",
     response_model=ApiKeyPage,
-    responses={200: links_of(ApiKeyPage), **problems()},
+    responses={200: links_of(ApiKeyPage), **problems(ErrorCode.CURSOR_INVALID)},
 )
 async def list_page(
     services: ServicesDep, links: PageLinksDep, cursor: Cursor = None, limit: Limit = 50
@@ -80,9 +85,10 @@ async def list_page(
 @router.get(
     "/{id}",
     dependencies=[Admin],
+    operation_id="get_api_key",
     summary="Get an API key",
     response_model=ApiKeyOut,
-    responses=problems(404),
+    responses=problems(ErrorCode.NOT_FOUND),
 )
 async def get(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
     """Return the key's description, without the key itself."""
@@ -92,9 +98,10 @@ async def get(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
 @router.delete(
     "/{id}",
     dependencies=[Admin],
+    operation_id="revoke_api_key",
     summary="Revoke an API key",
     response_model=ApiKeyOut,
-    responses=problems(404),
+    responses=problems(ErrorCode.NOT_FOUND),
 )
 async def delete(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
     """Revoke the key for good, and return it. A repeated call changes nothing."""

@@ -20,7 +20,6 @@ from app.api.dependencies import (
     ServicesDep,
     Write,
     links_of,
-    problems,
 )
 from app.api.event_schemas import EventPage
 from app.api.hostname_schemas import (
@@ -32,6 +31,7 @@ from app.api.hostname_schemas import (
     RemovedOut,
 )
 from app.api.idempotency import CallDep, respond
+from app.api.problem_responses import BODY, CHOICES, CONDITIONAL, KEPT, LEAVING, NEW_NAME, problems
 from app.api.schemas import Tenant
 from app.api.tenancy import (
     KeyDep,
@@ -43,6 +43,7 @@ from app.api.tenancy import (
 from app.bootstrap import Services
 from app.domain.custom_hostname import CustomHostname
 from app.domain.document import add_moment, represent, represent_records, tenants_view
+from app.domain.errors import ErrorCode
 from app.domain.events import event_document
 from app.persistence.api_keys import ApiKey
 from app.persistence.idempotency import Call
@@ -59,6 +60,7 @@ router = APIRouter(prefix=PATH, tags=["custom hostnames"])
     "",
     status_code=201,
     dependencies=[Write],
+    operation_id="create_custom_hostname",
     summary="Add a custom hostname",
     response_model=CustomHostnameCreated,
     responses={
@@ -68,7 +70,19 @@ router = APIRouter(prefix=PATH, tags=["custom hostnames"])
             "options, redirect, metadata or labels differ, the answer is 409 `already_exists` with "
             "its id.",
         },
-        **problems(400, 409, 413),
+        **problems(
+            *BODY,
+            *KEPT,
+            *NEW_NAME,
+            *CHOICES,
+            ErrorCode.HOSTNAME_IS_OURS,
+            ErrorCode.ALSO_INVALID,
+            ErrorCode.ZONE_UNKNOWN,
+            ErrorCode.HOSTNAME_TAKEN,
+            ErrorCode.ALREADY_EXISTS,
+            ErrorCode.PROOF_REQUIRED,
+            ErrorCode.STILL_DELETING,
+        ),
     },
 )
 async def create(
@@ -111,9 +125,19 @@ async def create(
 @router.patch(
     "/{id}",
     dependencies=[Write],
+    operation_id="update_custom_hostname",
     summary="Change plan, options, redirect, metadata or labels",
     response_model=CustomHostnameOut,
-    responses=problems(400, 404, 409, 412, 413),
+    responses=problems(
+        *BODY,
+        *KEPT,
+        *CONDITIONAL,
+        *CHOICES,
+        *LEAVING,
+        ErrorCode.FIELD_FIXED,
+        ErrorCode.NOT_FOUND,
+        ErrorCode.HOSTNAME_TAKEN,
+    ),
 )
 async def update(
     id: OwnHostname,  # noqa: A002
@@ -138,6 +162,7 @@ async def update(
     "",
     status_code=202,
     dependencies=[Write],
+    operation_id="delete_custom_hostnames",
     summary="Remove all custom hostnames of a tenant",
     response_model=RemovedOut,
     responses=problems(),
@@ -158,9 +183,10 @@ async def delete_all(
     "/{id}",
     status_code=202,
     dependencies=[Write],
+    operation_id="delete_custom_hostname",
     summary="Remove a custom hostname",
     response_model=CustomHostnameOut,
-    responses=problems(404, 412),
+    responses=problems(*CONDITIONAL, ErrorCode.NOT_FOUND),
 )
 async def delete(
     id: OwnHostname,  # noqa: A002
@@ -176,9 +202,12 @@ async def delete(
 @router.post(
     "/{id}/refresh",
     dependencies=[Write],
+    operation_id="refresh_custom_hostname",
     summary="Check again now",
     response_model=CustomHostnameOut,
-    responses=problems(404, 409, 412),
+    responses=problems(
+        *KEPT, *CONDITIONAL, *LEAVING, ErrorCode.NOT_FOUND, ErrorCode.HOSTNAME_TAKEN
+    ),
 )
 async def refresh(
     id: OwnHostname,  # noqa: A002
@@ -199,9 +228,10 @@ async def refresh(
 @router.post(
     "/{id}/adopt",
     dependencies=[Admin],
+    operation_id="adopt_custom_hostname",
     summary="Adopt the zone's custom hostname",
     response_model=CustomHostnameOut,
-    responses=problems(404, 409),
+    responses=problems(*KEPT, *LEAVING, ErrorCode.NOT_FOUND, ErrorCode.NOTHING_TO_ADOPT),
 )
 async def adopt(
     id: OwnHostname,  # noqa: A002
@@ -226,9 +256,10 @@ async def adopt(
     "/{id}/release",
     status_code=202,
     dependencies=[Admin],
+    operation_id="release_custom_hostname",
     summary="Remove a custom hostname and free its name",
     response_model=CustomHostnameOut,
-    responses=problems(404),
+    responses=problems(*KEPT, ErrorCode.NOT_FOUND),
 )
 async def release(
     id: OwnHostname,  # noqa: A002
@@ -248,9 +279,10 @@ async def release(
 @router.get(
     "/{id}/records",
     dependencies=[Read],
+    operation_id="list_custom_hostname_records",
     summary="List the records the tenant has to add",
     response_model=RecordsOut,
-    responses=problems(404),
+    responses=problems(ErrorCode.NOT_FOUND),
 )
 async def records(id: OwnHostname, services: ServicesDep) -> JSONResponse:  # noqa: A002
     """Return the DNS records in the order to add them, each with its status in DNS."""
@@ -260,9 +292,10 @@ async def records(id: OwnHostname, services: ServicesDep) -> JSONResponse:  # no
 @router.get(
     "/{id}/events",
     dependencies=[Read],
+    operation_id="list_custom_hostname_events",
     summary="List the events of a hostname",
     response_model=EventPage,
-    responses={200: links_of(EventPage), **problems(404)},
+    responses={200: links_of(EventPage), **problems(ErrorCode.NOT_FOUND, ErrorCode.CURSOR_INVALID)},
 )
 async def events(
     id: OwnHostname,  # noqa: A002

@@ -12,7 +12,6 @@ from fastapi import Depends, Header, Path, Query
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from app.api.schemas import ProblemOut
 from app.bootstrap import Services
 from app.domain.errors import ErrorCode, InvalidInput, NotFound
 from app.services.api_keys import Scope
@@ -116,12 +115,3 @@ def links_of(model: type[BaseModel]) -> dict[str, Any]:
     description = 'The pages `rel="first"` and, unless this is the last, `rel="next"` (RFC 8288).'
     link = {"description": description, "schema": {"type": "string"}}
     return {"model": model, "description": "A page.", "headers": {"Link": link}}
-
-
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Describe the problems a route may answer with, for OpenAPI."""
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
-    return {
-        status: {"model": ProblemOut, "description": "A problem (RFC 9457).", "content": content}
-        for status in (401, 403, 422, 429, 503, *statuses)
-    }

@@ -11,11 +11,13 @@ from fastapi import APIRouter, Header, Query
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from app.api.dependencies import Cursor, Limit, PageLinksDep, Read, ServicesDep, links_of, problems
+from app.api.dependencies import Cursor, Limit, PageLinksDep, Read, ServicesDep, links_of
 from app.api.event_schemas import FeedEventPage
 from app.api.event_stream import EventStream, Streams
+from app.api.problem_responses import problems
 from app.api.schemas import Tenant
 from app.api.tenancy import KeyDep, tenant_to_list
+from app.domain.errors import ErrorCode
 from app.domain.events import EventType, ZoneEventType, tenants_webhook_body
 from app.persistence.api_keys import ApiKey
 from app.persistence.feed import FeedEntry, FeedFilter
@@ -57,9 +59,13 @@ STREAM = {
 @router.get(
     "",
     dependencies=[Read],
+    operation_id="list_events",
     summary="List all events, oldest first",
     response_model=FeedEventPage,
-    responses={200: links_of(FeedEventPage), **problems(410)},
+    responses={
+        200: links_of(FeedEventPage),
+        **problems(ErrorCode.CURSOR_INVALID, ErrorCode.FEED_EXPIRED),
+    },
 )
 async def list_page(
     services: ServicesDep,
@@ -85,9 +91,13 @@ async def list_page(
 @router.get(
     "/stream",
     dependencies=[Read],
+    operation_id="stream_events",
     summary="Stream events as they happen",
     response_class=EventStream,
-    responses={200: STREAM, **problems(410)},
+    responses={
+        200: STREAM,
+        **problems(ErrorCode.CURSOR_INVALID, ErrorCode.FEED_EXPIRED, ErrorCode.TOO_MANY_STREAMS),
+    },
 )
 async def stream(
     request: Request,

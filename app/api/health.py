@@ -18,6 +18,7 @@ router = APIRouter(tags=["health"])
 
 @router.get(
     "/healthz",
+    operation_id="check_health",
     summary="Check that this process answers",
     responses={200: {"content": {"application/json": {"example": {"status": "ok"}}}}},
 )
@@ -28,6 +29,7 @@ async def healthz() -> dict[str, str]:
 
 @router.get(
     "/readyz",
+    operation_id="check_readiness",
     summary="Check that this process can work",
     responses={
         200: {"content": {"application/json": {"example": {"status": "ready"}}}},
@@ -51,7 +53,8 @@ async def readyz(services: ServicesDep) -> dict[str, str]:
 
 @router.get(
     "/metrics",
-    summary="Metrics for Prometheus",
+    operation_id="get_metrics",
+    summary="Get metrics for Prometheus",
     responses={
         200: {
             "description": "Metrics in the Prometheus text format.",

@@ -9,9 +9,11 @@ from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse
 
 from app.api.custom_hostnames import PATH, visible
-from app.api.dependencies import ID, PageLinksDep, Read, ServicesDep, links_of, problems
+from app.api.dependencies import ID, PageLinksDep, Read, ServicesDep, links_of
 from app.api.hostname_list_schemas import HostnamePage, HostnameQuery
+from app.api.problem_responses import NAME, problems
 from app.api.tenancy import KeyDep, refuse_labels, tenant_to_list
+from app.domain.errors import ErrorCode
 from app.persistence.hostname_lists import HostnameFilter, Keyset, Sort
 from app.web.cursor import Cursors, not_ours
 
@@ -24,9 +26,13 @@ _MICROSECOND = timedelta(microseconds=1)
 @router.get(
     "",
     dependencies=[Read],
+    operation_id="list_custom_hostnames",
     summary="List custom hostnames",
     response_model=HostnamePage,
-    responses={200: links_of(HostnamePage), **problems()},
+    responses={
+        200: links_of(HostnamePage),
+        **problems(*NAME, ErrorCode.FILTER_TOO_BROAD, ErrorCode.CURSOR_INVALID),
+    },
 )
 async def list_page(
     services: ServicesDep,

@@ -23,7 +23,7 @@ from app.api.long_poll import MOST_SECONDS, LongPolls, seconds_to_wait
 from app.api.tenancy import unknown_hostname
 from app.bootstrap import Services
 from app.domain.document import add_moment, tenants_view
-from app.domain.errors import NameplateError
+from app.domain.errors import ErrorCode, NameplateError
 from app.domain.reason import Reason
 from app.persistence.hot_reads import DocumentRow, read_document
 from app.web.caller import address_of, admit, authenticate
@@ -174,6 +174,8 @@ HOT_PATHS: dict[str, Any] = {
                 ],
             },
             "CustomHostnameOut",
+            ErrorCode.NOT_FOUND,
+            ErrorCode.TOO_MANY_WAITING,
             ok="The custom hostname.",
             unchanged="The hostname has not changed.",
         )

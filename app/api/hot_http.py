@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.api.dependencies import problems
+from app.api.problem_responses import problems
 from app.domain.errors import ErrorCode, InvalidInput
 
 
@@ -81,13 +81,18 @@ class Json:
         await send({"type": "http.response.body", "body": self._body})
 
 
-def described(operation: dict[str, Any], schema: str, *, ok: str, unchanged: str) -> dict[str, Any]:
-    """Complete the OpenAPI of a read: its answers, and what all of these reads take."""
+def described(
+    operation: dict[str, Any], schema: str, *codes: ErrorCode, ok: str, unchanged: str
+) -> dict[str, Any]:
+    """Complete the OpenAPI of a read: its answers, and what all of these reads take.
+
+    `codes` are the problems of its own.
+    """
     headers = {"ETag": {"schema": {"type": "string"}}}
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
     refusals = {
         str(status): {"description": answer["description"], "content": answer["content"]}
-        for status, answer in problems(404).items()
+        for status, answer in problems(*codes).items()
     }
     if_none_match = {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}}
     return {

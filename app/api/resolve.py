@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Scope
 
 from app.api.hostname_schemas import EXAMPLE_RESOLVED, ResolvedOut
 from app.api.hot_http import Json, described, is_known, not_modified, read_headers, read_parameter
+from app.api.problem_responses import NAME
 from app.bootstrap import Services
 from app.domain.custom_hostname import SERVING
 from app.domain.errors import ErrorCode, InvalidHostname, InvalidInput, NotFound
@@ -103,6 +104,8 @@ OPERATIONS: dict[str, Any] = {
             ],
         },
         ResolvedOut.__name__,
+        *NAME,
+        ErrorCode.NOT_FOUND,
         ok="The tenant, and what your backend needs to serve the request.",
         unchanged="The answer has not changed.",
     )

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
-from app.api.dependencies import Read, ServicesDep, problems
+from app.api.dependencies import Read, ServicesDep
+from app.api.problem_responses import problems
 from app.api.schemas import Tenant
 from app.api.tenancy import KeyDep, tenant_to_list
 from app.api.zone_schemas import EXAMPLE_BUDGET, BudgetOut
@@ -80,6 +81,7 @@ class SummaryOut(BaseModel):
 @router.get(
     "",
     dependencies=[Read],
+    operation_id="get_summary",
     summary="Summarize all hostnames",
     response_model=SummaryOut,
     responses=problems(),

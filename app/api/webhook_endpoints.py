@@ -16,9 +16,9 @@ from app.api.dependencies import (
     ServicesDep,
     WriteEndpoints,
     links_of,
-    problems,
 )
 from app.api.idempotency import CallDep, respond
+from app.api.problem_responses import BODY, KEPT, problems
 from app.api.tenancy import KeyDep, OwnEndpoint, tenant_to_notify
 from app.api.webhook_schemas import (
     WebhookEndpointCreate,
@@ -26,6 +26,7 @@ from app.api.webhook_schemas import (
     WebhookEndpointOut,
     WebhookEndpointPage,
 )
+from app.domain.errors import ErrorCode
 from app.persistence.database import Connection
 from app.persistence.webhook_endpoints import WebhookEndpoint
 from app.services.idempotency import Accept, Answer
@@ -39,9 +40,18 @@ CURSORS = Cursors.of("webhook_endpoints")
     "",
     status_code=201,
     dependencies=[WriteEndpoints],
+    operation_id="create_webhook_endpoint",
     summary="Add a webhook endpoint",
     response_model=WebhookEndpointCreated,
-    responses=problems(400, 413),
+    responses=problems(
+        *BODY,
+        *KEPT,
+        ErrorCode.URL_INVALID,
+        ErrorCode.URL_NOT_HTTPS,
+        ErrorCode.ADDRESS_NOT_ALLOWED,
+        ErrorCode.HOST_UNRESOLVED,
+        ErrorCode.EVENT_TYPE_UNKNOWN,
+    ),
 )
 async def create(
     wanted: WebhookEndpointCreate,
@@ -78,9 +88,10 @@ async def create(
 @router.get(
     "",
     dependencies=[Read],
+    operation_id="list_webhook_endpoints",
     summary="List webhook endpoints, newest first",
     response_model=WebhookEndpointPage,
-    responses={200: links_of(WebhookEndpointPage), **problems()},
+    responses={200: links_of(WebhookEndpointPage), **problems(ErrorCode.CURSOR_INVALID)},
 )
 async def list_page(
     services: ServicesDep,
@@ -100,9 +111,10 @@ async def list_page(
 @router.get(
     "/{id}",
     dependencies=[Read],
+    operation_id="get_webhook_endpoint",
     summary="Get a webhook endpoint",
     response_model=WebhookEndpointOut,
-    responses=problems(404),
+    responses=problems(ErrorCode.NOT_FOUND),
 )
 async def get(id: OwnEndpoint, services: ServicesDep) -> JSONResponse:  # noqa: A002
     """Return the endpoint without its secret."""
@@ -113,9 +125,10 @@ async def get(id: OwnEndpoint, services: ServicesDep) -> JSONResponse:  # noqa: 
     "/{id}",
     status_code=204,
     dependencies=[WriteEndpoints],
+    operation_id="delete_webhook_endpoint",
     summary="Remove a webhook endpoint",
     response_class=Response,
-    responses=problems(404),
+    responses=problems(ErrorCode.NOT_FOUND),
 )
 async def delete(id: OwnEndpoint, services: ServicesDep) -> Response:  # noqa: A002
     """Remove the endpoint and cancel its outstanding deliveries."""

@@ -10,8 +10,9 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
-from app.api.dependencies import Admin, IdDep, ReadZones, ServicesDep, problems
+from app.api.dependencies import Admin, IdDep, ReadZones, ServicesDep
 from app.api.idempotency import CallDep, respond
+from app.api.problem_responses import BODY, CLOUDFLARE, KEPT, problems
 from app.api.zone_schemas import (
     BudgetOut,
     ZoneOut,
@@ -22,6 +23,7 @@ from app.api.zone_schemas import (
     ZoneSetUp,
 )
 from app.bootstrap import Services
+from app.domain.errors import ErrorCode
 from app.domain.rate_limit import Lane
 from app.domain.zone import Zone
 from app.persistence.idempotency import Call
@@ -35,6 +37,7 @@ router = APIRouter(prefix="/v1/zones", tags=["zones"])
 @router.get(
     "",
     dependencies=[ReadZones],
+    operation_id="list_zones",
     summary="List zones, the default one first",
     response_model=ZonePage,
     responses=problems(),
@@ -48,9 +51,10 @@ async def list_page(services: ServicesDep) -> JSONResponse:
 @router.get(
     "/{id}",
     dependencies=[ReadZones],
+    operation_id="get_zone",
     summary="Get a zone and its state at Cloudflare",
     response_model=ZoneReportOut,
-    responses=problems(404),
+    responses=problems(ErrorCode.NOT_FOUND),
 )
 async def get(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
     """Return one zone. The id `default` is the default zone."""
@@ -60,9 +64,17 @@ async def get(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
 @router.post(
     "/{id}/setup",
     dependencies=[Admin],
+    operation_id="set_up_zone",
     summary="Set up a zone",
     response_model=ZoneReportOut,
-    responses=problems(400, 404, 502),
+    responses=problems(
+        *BODY,
+        *KEPT,
+        *CLOUDFLARE,
+        ErrorCode.NOT_FOUND,
+        ErrorCode.ORIGIN_REQUIRED,
+        ErrorCode.ORIGIN_INVALID,
+    ),
 )
 async def set_up(
     id: IdDep,  # noqa: A002
@@ -86,9 +98,10 @@ async def set_up(
 @router.get(
     "/{id}/budget",
     dependencies=[ReadZones],
+    operation_id="get_zone_budget",
     summary="Get a zone's budget of Cloudflare calls",
     response_model=BudgetOut,
-    responses=problems(404),
+    responses=problems(ErrorCode.NOT_FOUND),
 )
 async def budget(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A002
     """Return what was spent on what, what is left, and how many wait, without asking Cloudflare."""
@@ -98,9 +111,10 @@ async def budget(id: IdDep, services: ServicesDep) -> JSONResponse:  # noqa: A00
 @router.post(
     "/{id}/pause",
     dependencies=[Admin],
+    operation_id="pause_zone",
     summary="Pause work on a zone",
     response_model=ZoneOut,
-    responses=problems(400, 404, 409),
+    responses=problems(*BODY, *KEPT, ErrorCode.NOT_FOUND, ErrorCode.ZONE_PAUSED),
 )
 async def pause(
     id: IdDep,  # noqa: A002
@@ -121,9 +135,12 @@ async def pause(
 @router.post(
     "/{id}/resume",
     dependencies=[Admin],
+    operation_id="resume_zone",
     summary="Resume work on a zone",
     response_model=ZoneOut,
-    responses=problems(400, 404, 409),
+    responses=problems(
+        *BODY, *KEPT, ErrorCode.NOT_FOUND, ErrorCode.ZONE_NOT_PAUSED, ErrorCode.TOKEN_IS_A_SETTING
+    ),
 )
 async def resume(
     id: IdDep,  # noqa: A002
