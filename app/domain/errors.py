@@ -218,15 +218,22 @@ class Conflict(NameplateError):
 
 
 class HostnameTaken(Conflict):
-    """Another tenant has the name or its sibling. The error does not say which tenant."""
+    """Another tenant has the name, its sibling, or the wildcard that covers it.
+
+    The error does not say which tenant.
+    """
 
     code = ErrorCode.HOSTNAME_TAKEN
     field = "/hostname"
 
-    def __init__(self, name: str, *, in_the_way: str) -> None:
-        shared = "" if in_the_way == name else f", and {name} would share its object at Cloudflare"
+    def __init__(self, name: str, *, in_the_way: str, covers: bool = False) -> None:
+        reason = f", and {name} would share its object at Cloudflare"
+        if covers:
+            reason = f" and covers {name}"
+        elif in_the_way == name:
+            reason = ""
         super().__init__(
-            f"{in_the_way} belongs to another tenant{shared}. {name} can be added once "
+            f"{in_the_way} belongs to another tenant{reason}. {name} can be added once "
             f"{in_the_way} is removed; until then, choose another name."
         )
 

@@ -70,6 +70,11 @@ class Hostname:
         """The name that Cloudflare's object has: the name without ``*.``."""
         return self.name.removeprefix("*.")
 
+    @property
+    def covering_wildcard(self) -> Hostname | None:
+        """The wildcard that covers the name; None for a wildcard itself."""
+        return None if self.is_wildcard else Hostname(wildcard_for(self.name))
+
 
 def parse_hostname(text: str, public_suffix: PublicSuffix) -> Hostname:
     """Parse what a caller typed.

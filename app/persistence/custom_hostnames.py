@@ -23,6 +23,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.domain.custom_hostname import CustomHostname, Desired, Schedule, State
 from app.domain.document import represent
+from app.domain.hostname import Hostname
 from app.persistence.codec import object_row, read_record, schedule_row, wide_row
 from app.persistence.database import NOW, Connection, in_seconds, lock_named
 from app.persistence.tables import (
@@ -141,17 +142,25 @@ async def is_being_removed(tx: Connection, base: str) -> bool:
     return found.first() is not None
 
 
-async def tombstones(tx: Connection, *bases: str, besides_tenant: str) -> list[str]:
-    """Return the ids of other tenants' deleted records whose names may still point here."""
+async def tombstones(tx: Connection, *names: Hostname, besides_tenant: str) -> list[str]:
+    """Return the ids of other tenants' deleted records whose DNS may still lead these names here.
+
+    That of a wildcard leads the names that it covers.
+    """
+    c = custom_hostnames.c
+    bases = {name.base for name in names}
+    wildcards = filter(None, (name.covering_wildcard for name in names))
+    covering = {wildcard.name: wildcard.base for wildcard in wildcards}
     rows = await tx.execute(
-        select(custom_hostnames.c.id)
+        select(c.id)
         .where(
-            custom_hostnames.c.base.in_(bases),
-            custom_hostnames.c.tombstone,
-            custom_hostnames.c.tenant != besides_tenant,
+            c.base.in_(bases | set(covering.values())),
+            or_(c.base.in_(bases), c.hostname.in_(covering)),
+            c.tombstone,
+            c.tenant != besides_tenant,
         )
         # They are woken in this order.
-        .order_by(custom_hostnames.c.id)
+        .order_by(c.id)
     )
     return list(rows.scalars())
 

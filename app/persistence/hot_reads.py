@@ -20,13 +20,14 @@ FROM custom_hostnames h JOIN schedules w ON w.custom_hostname_id = h.id
 WHERE h.id = $1
 """
 TENANT = "SELECT tenant FROM custom_hostnames WHERE id = $1"
-# The condition of the index of held names is written out, as in `tables`.
+# The condition of the index of held names is written out, as in `tables`. Traffic arrives by the
+# name that is live: while an exact one is set up, that may still be the wildcard.
 RESOLVED = """
 SELECT id, hostname, tenant, state, redirect_to, metadata::text AS metadata
 FROM custom_hostnames
 WHERE hostname IN ($1, $2) AND state <> 'deleted' AND name_released_at IS NULL
   AND state <> 'deleting'
-ORDER BY hostname = $1 DESC LIMIT 1
+ORDER BY state = 'cname_verified' DESC, hostname = $1 DESC LIMIT 1
 """
 
 
@@ -36,7 +37,9 @@ async def read_document(database: Database, record_id: str) -> DocumentRow | Non
 
 
 async def read_resolved(database: Database, name: str, wildcard: str) -> ResolvedRow | None:
-    """Return the hostname that holds `name`, else its `wildcard`; None if neither is held.
+    """Return the hostname that serves the name: a live one, and the exact `name` before `wildcard`.
+
+    None if neither is held.
 
     The columns are in the order of `RESOLVED`; `metadata` is JSON text.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from app.domain.custom_hostname import CustomHostname, Desired, State, ZoneTargets
@@ -70,15 +71,16 @@ async def find_conflicts(
     """Give the tenant's record of this name, and the one of the other name of its object.
 
     Raises:
-        HostnameTaken: the object is another tenant's.
+        HostnameTaken: the object, or the wildcard that covers the name, is another tenant's.
         StillDeleting: the record, or the whole object, is being removed.
     """
     now = await read_now(tx)
-    there = [
-        record
-        for record in await store.find_by_base(tx, hostname.base)
-        if record.tenant == tenant or not frees_its_name(record, now=now, policy=policy)
-    ]
+
+    def is_in_the_way(record: CustomHostname) -> bool:
+        return record.tenant == tenant or not frees_its_name(record, now=now, policy=policy)
+
+    there = list(filter(is_in_the_way, await store.find_by_base(tx, hostname.base)))
+    await _refuse_covered(tx, hostname, tenant, is_in_the_way)
     names = {record.hostname for record in there if record.tenant != tenant}
     if names:
         in_the_way = hostname if hostname in names else names.pop()
@@ -92,6 +94,29 @@ async def find_conflicts(
     if sibling is not None and sibling.desired is Desired.ABSENT:
         sibling = None
     return held, sibling
+
+
+async def _refuse_covered(
+    tx: Connection,
+    hostname: Hostname,
+    tenant: str,
+    is_in_the_way: Callable[[CustomHostname], bool],
+) -> None:
+    """Refuse a name below another tenant's wildcard.
+
+    The wildcard's DNS leads the name here already, so Cloudflare would validate it without any act
+    of those whose domain it is.
+
+    Raises:
+        HostnameTaken: another tenant has the wildcard that covers the name.
+    """
+    wildcard = hostname.covering_wildcard
+    if wildcard is None:
+        return
+    for record in await store.find_by_base(tx, wildcard.base):
+        is_theirs = record.hostname == wildcard and record.tenant != tenant
+        if is_theirs and is_in_the_way(record):
+            raise HostnameTaken(hostname.name, in_the_way=wildcard.name, covers=True)
 
 
 async def release_stale_names(
@@ -134,13 +159,14 @@ async def reclaim_name(tx: Connection, record: CustomHostname) -> CustomHostname
     The base must be locked by this transaction.
 
     Raises:
-        HostnameTaken: another record has the name by now.
+        HostnameTaken: another record has the name by now, or the wildcard that covers it.
     """
     if record.name_released_at is None:
         return record
     for other in await store.find_by_base(tx, record.hostname.base):
         if other.tenant != record.tenant or other.hostname == record.hostname:
             raise HostnameTaken(record.hostname.name, in_the_way=other.hostname.name)
+    await _refuse_covered(tx, record.hostname, record.tenant, lambda _: True)
     return replace(record, name_released_at=None, tombstone=False)
 
 

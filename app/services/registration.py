@@ -252,7 +252,7 @@ class Registrations:
             self._refuse_differing(held, new.name, wanted, zone)
             return held, False
         chosen = self._choose(new, sibling, zone=zone, wanted=wanted)
-        if await store.tombstones(tx, hostname.base, besides_tenant=wanted.tenant):
+        if await store.tombstones(tx, hostname, besides_tenant=wanted.tenant):
             raise ProofRequired(
                 "This name was used here before, and its DNS may still point at the CNAME target. "
                 "Remove that record, and try again in a minute; Nameplate is checking the name now."
@@ -303,12 +303,13 @@ class Registrations:
 
         The transaction that found them was rolled back, and with it the release of their names.
         """
-        bases = {name.hostname.base for name in names}
+        hostnames = [name.hostname for name in names]
+        bases = {hostname.base for hostname in hostnames}
 
         async def check(tx: Connection) -> None:
             await store.lock_bases(tx, *bases)
             await release_stale_names(tx, *bases, besides_tenant=tenant, policy=self._policy)
-            for record_id in await store.tombstones(tx, *bases, besides_tenant=tenant):
+            for record_id in await store.tombstones(tx, *hostnames, besides_tenant=tenant):
                 await leases.wake(tx, record_id)
 
         await self._database.run(check)

@@ -152,6 +152,19 @@ async def test_a_name_of_its_own_replaces_the_wildcards_answer(shared_service: S
     assert (second.status_code, second.json()["id"]) == (200, exact["id"])
 
 
+async def test_a_live_wildcard_answers_until_the_name_of_its_own_is_live(
+    shared_service: Service,
+) -> None:
+    wildcard = await shared_service.put_still("*.covered-tea.com")
+    exact = await shared_service.put_still("shop.covered-tea.com")
+    for live, found in ((wildcard, wildcard), (exact, exact)):
+        await shared_service.sql.execute(
+            "UPDATE custom_hostnames SET state = 'cname_verified' WHERE id = $1", live["id"]
+        )
+        answer = (await ask(shared_service, "shop.covered-tea.com")).json()
+        assert (answer["id"], answer["serving"]) == (found["id"], True)
+
+
 async def test_a_www_added_with_its_apex_leads_there(shared_service: Service) -> None:
     body = {
         "hostname": "both-tea.com",
@@ -242,11 +255,11 @@ async def test_the_contract_has_the_route_and_its_answer(shared_service: Service
 async def test_a_bound_key_resolves_its_own_tenants_names_without_their_metadata(
     shared_service: Service,
 ) -> None:
-    await shared_service.create("bound.resolve-tea.com", "bound", metadata={"shop": 7})
+    await shared_service.create("bound.bound-tea.com", "bound", metadata={"shop": 7})
     async with open_database(shared_service.stack.database_url) as database:
         _, secret = await ApiKeys(database).create(name="bound", scope="read", tenant="bound")
     response = await shared_service.http.get(
-        "/v1/resolve?hostname=bound.resolve-tea.com", headers={"Authorization": f"Bearer {secret}"}
+        "/v1/resolve?hostname=bound.bound-tea.com", headers={"Authorization": f"Bearer {secret}"}
     )
     assert response.status_code == 200
     assert response.json()["tenant"] == "bound"
