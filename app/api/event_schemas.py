@@ -88,11 +88,17 @@ class FeedEventPage(Strict):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"data": [EXAMPLE_FEED_EVENT], "next_cursor": None}]},
+        json_schema_extra={
+            "examples": [{"data": [EXAMPLE_FEED_EVENT], "next_cursor": None, "position": 1042}]
+        },
     )
 
     data: list[FeedEventOut]
     next_cursor: str | None = Field(
         description="Null at the end of the feed. Otherwise there may be more, even if `data` has "
         "fewer items than `limit`."
+    )
+    position: int = Field(
+        description="How far the feed was read: the number to continue after, even if the filter "
+        "fits no event up to it."
     )

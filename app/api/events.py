@@ -78,13 +78,13 @@ async def list_page(
 ) -> JSONResponse:
     """Return one page of the feed. `cursor` may also be the `number` of an event.
 
-    To keep a copy in step, note the number of the last event, and continue after it.
+    To keep a copy in step, note `position`, and continue after it.
     """
     wanted = _filter(tenant_to_list(key, tenant), types)
     page = await services.feed.page(wanted, after=decode_number(cursor, "cursor"), limit=limit)
-    following = None if page.next_after is None else str(page.next_after)
+    following = str(page.position) if page.has_more else None
     data = [_shown(each, key) for each in page.entries]
-    body = {"data": data, "next_cursor": following}
+    body = {"data": data, "next_cursor": following, "position": page.position}
     return JSONResponse(body, headers=links.header(following))
 
 

@@ -172,15 +172,16 @@ def sandbox_settings(
 async def _service(
     settings: Settings, sock: socket.socket, metrics: socket.socket, ended: asyncio.Event
 ) -> AsyncIterator[None]:
-    stop, started = asyncio.Event(), asyncio.Event()
+    stop, started, opened = asyncio.Event(), asyncio.Event(), asyncio.Event()
     api = asyncio.create_task(serve_api(settings, sock, stop, started=started))
-    worker = asyncio.create_task(_worker(settings, stop, metrics))
+    worker = asyncio.create_task(_worker(settings, stop, metrics, opened))
     for task in (api, worker):
         task.add_done_callback(lambda _: ended.set())
-    waiting = asyncio.create_task(started.wait())
+    # Of both: each writes what the settings say into the database as it opens.
+    waiting = asyncio.create_task(_all_set(started, opened))
     try:
         await asyncio.wait({api, worker, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        if not started.is_set():
+        if not waiting.done():
             await asyncio.gather(api, worker)
         yield
     finally:
@@ -189,8 +190,16 @@ async def _service(
         await asyncio.gather(api, worker)
 
 
-async def _worker(settings: Settings, stop: asyncio.Event, metrics: socket.socket) -> None:
+async def _all_set(*events: asyncio.Event) -> None:
+    for event in events:
+        await event.wait()
+
+
+async def _worker(
+    settings: Settings, stop: asyncio.Event, metrics: socket.socket, opened: asyncio.Event
+) -> None:
     async with open_services(settings) as services:
+        opened.set()
         await run_worker(services, stop, concurrency=settings.worker_concurrency, metrics=metrics)
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Select, delete, func, select, text, update
+from sqlalchemy import Select, func, select, text, update
 
+from app.domain.errors import FeedExpired
 from app.persistence.database import Connection
 from app.persistence.tables import UNNUMBERED, events, feed, feed_head
 from app.persistence.wakeups import Channel, notify
@@ -40,6 +41,11 @@ class FeedFilter:
 
     tenant: str | None = None
     types: tuple[str, ...] = ()
+
+    def fits(self, entry: FeedEntry) -> bool:
+        """Whether the reader wants this event."""
+        is_tenants = self.tenant is None or self.tenant == entry.tenant
+        return is_tenants and (not self.types or entry.type in self.types)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +93,33 @@ async def read_bounds(tx: Connection) -> FeedBounds:
     return FeedBounds(*(await tx.execute(select(feed_head.c.pruned, feed_head.c.number))).one())
 
 
-async def remove_from_feed(tx: Connection, ids: Select[str]) -> None:
-    """Remove events, and note that whoever has not read them has missed something."""
-    removed = await tx.execute(
-        delete(feed).where(feed.c.event_id.in_(ids)).returning(feed.c.number)
-    )
-    numbers = [number for number in removed.scalars() if number is not None]
-    if numbers:
-        await tx.execute(
-            update(feed_head).values(pruned=func.greatest(feed_head.c.pruned, max(numbers)))
+def require_kept(bounds: FeedBounds, after: int) -> None:
+    """Check that no event after this number was removed.
+
+    Raises:
+        FeedExpired: one was.
+    """
+    if after < bounds.oldest:
+        raise FeedExpired(
+            "Events after this number were removed, because their retention is over. The oldest "
+            f"number to start after is {bounds.oldest}; list the hostnames to catch up."
         )
+
+
+async def greatest_number(tx: Connection, ids: Select[str]) -> int | None:
+    """Return the greatest number among these events. None if none has a number."""
+    found: int | None = await tx.scalar(
+        select(func.max(feed.c.number)).where(feed.c.event_id.in_(ids))
+    )
+    return found
+
+
+async def note_pruned(tx: Connection, number: int) -> None:
+    """Note that whoever has not read up to this number has missed something.
+
+    The last statement of its transaction: numbering waits for it.
+    """
+    await tx.execute(update(feed_head).values(pruned=func.greatest(feed_head.c.pruned, number)))
 
 
 async def read_feed(
@@ -106,6 +129,9 @@ async def read_feed(
 
     Everything that the filter fits up to that number is returned, or was before. Without a tenant,
     a read goes through `scanned` numbers at most.
+
+    Raises:
+        FeedExpired: events after this number were removed.
     """
     newest = (await read_bounds(tx)).newest
     c = feed.c
@@ -131,5 +157,7 @@ async def read_feed(
     if wanted.types:
         query = query.where(c.type.in_(wanted.types))
     entries = [FeedEntry(*row) for row in await tx.execute(query)]
+    # Read after the rows: what was removed before they were read is noted by now.
+    require_kept(await read_bounds(tx), after)
     last = entries[-1].number if entries else after
     return entries, last if len(entries) == limit else max(last, newest)

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, delete, select, update
 
 from app.persistence.database import NOW, Connection, in_seconds
-from app.persistence.feed import remove_from_feed
+from app.persistence.feed import greatest_number, note_pruned
 from app.persistence.leases import is_free
 from app.persistence.tables import (
     OWED,
@@ -33,7 +33,13 @@ NO_SECRET = b""
 async def prune_events(tx: Connection, *, older_than: timedelta, limit: int) -> Counts:
     """Remove the oldest events with their deliveries. Events with pending deliveries stay."""
     ids = list((await tx.execute(old_events(older_than, limit))).scalars())
-    return await _remove_events(tx, events.c.id.in_(ids)) if ids else {}
+    if not ids:
+        return {}
+    number = await greatest_number(tx, select(events.c.id).where(events.c.id.in_(ids)))
+    counts = await _remove_events(tx, events.c.id.in_(ids))
+    if number is not None:
+        await note_pruned(tx, number)
+    return counts
 
 
 async def prune_hostnames(tx: Connection, *, older_than: timedelta, limit: int) -> Counts:
@@ -106,7 +112,6 @@ async def _remove_events(tx: Connection, which: ColumnElement[bool]) -> Counts:
     # By subqueries, not by lists of ids: with many endpoints an event has many deliveries.
     ids = select(events.c.id).where(which)
     sent = select(deliveries.c.id).where(deliveries.c.event_id.in_(ids))
-    await remove_from_feed(tx, ids)
     removed: Counts = {}
     for table, condition in (
         (attempts, attempts.c.delivery_id.in_(sent)),

@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
+from operator import attrgetter
 
 import structlog
 
-from app.domain.errors import ErrorCode, FeedExpired, InvalidInput, NameplateError
+from app.domain.errors import ErrorCode, InvalidInput
 from app.persistence import feed as store
 from app.persistence import summary
 from app.persistence.database import Database
@@ -25,6 +28,11 @@ SCANS = 20
 """How many queries one page may take. It may end with fewer events than its limit, and a cursor."""
 POLL_SECONDS = 1.0
 """How often to look for new events without a NOTIFY: a pooler in front of Postgres may lose it."""
+RECENT = 1_000
+"""How many of the newest events a process keeps in memory: some three megabytes."""
+EVERYTHING = FeedFilter()
+READS_AT_ONCE = 4
+"""Of older events, by all streams of a process: requests need connections too."""
 
 log = structlog.get_logger(__name__)
 
@@ -53,10 +61,11 @@ class Sequencer:
 
 @dataclass(frozen=True, slots=True)
 class FeedPage:
-    """Some events, and the number after which the next page begins; None at the feed's end."""
+    """Some events, and how far the feed was read for them."""
 
     entries: Sequence[FeedEntry]
-    next_after: int | None
+    position: int
+    has_more: bool
 
 
 class Feed:
@@ -68,7 +77,11 @@ class Feed:
         self._database = database
         self._scanned = scanned
         self._scans = scans
+        self._places = asyncio.Semaphore(READS_AT_ONCE)
         self._news = asyncio.Event()
+        self._recent: list[FeedEntry] = []
+        self._recent_after: int | None = None
+        """All events after this number, as far as this process knows, are in `_recent`."""
         self._newest = 0
 
     @property
@@ -105,11 +118,7 @@ class Feed:
                 code=ErrorCode.CURSOR_INVALID,
                 parameter=parameter,
             )
-        if number < bounds.oldest:
-            raise FeedExpired(
-                "Events after this number were removed, because their retention is over. The "
-                f"oldest number to start after is {bounds.oldest}; list the hostnames to catch up.",
-            )
+        store.require_kept(bounds, number)
         return number
 
     async def page(self, wanted: FeedFilter, *, after: int | None, limit: int) -> FeedPage:
@@ -129,13 +138,23 @@ class Feed:
             entries += found
             if len(entries) == limit or position >= bounds.newest:
                 break
-        return FeedPage(entries, position if position < bounds.newest else None)
+        return FeedPage(entries, position, has_more=position < bounds.newest)
 
     async def read(
         self, wanted: FeedFilter, *, after: int, limit: int
     ) -> tuple[Sequence[FeedEntry], int]:
-        """Read the next events, and how far this read has come."""
-        async with self._database.transaction() as tx:
+        """Read the next events, and how far this read has come.
+
+        What is recent comes from memory: all streams want it at once.
+
+        Raises:
+            FeedExpired: events after this number were removed.
+        """
+        if self._recent_after is not None and self._recent_after <= after:
+            begin = bisect_right(self._recent, after, key=attrgetter("number"))
+            found = list(islice(filter(wanted.fits, self._recent[begin:]), limit))
+            return found, found[-1].number if len(found) == limit else max(after, self._newest)
+        async with self._places, self._database.transaction() as tx:
             return await store.read_feed(
                 tx, wanted, after=after, limit=limit, scanned=self._scanned
             )
@@ -146,13 +165,28 @@ class Feed:
                 await asyncio.wait_for(woken.wait(), POLL_SECONDS)
             woken.clear()
             try:
-                async with self._database.transaction() as tx:
-                    newest = (await store.read_bounds(tx)).newest
-            except NameplateError as error:
+                if await self._take_news():
+                    news, self._news = self._news, asyncio.Event()
+                    news.set()
+            except Exception as error:  # noqa: BLE001 - whatever it was, watching goes on
                 log.warning("feed_not_read", error=type(error).__name__)
                 await asyncio.sleep(POLL_SECONDS)
-                continue
-            if newest != self._newest:
-                self._newest = newest
-                news, self._news = self._news, asyncio.Event()
-                news.set()
+
+    async def _take_news(self) -> bool:
+        """Read what was numbered since the last time, once for all streams."""
+        async with self._database.transaction() as tx:
+            newest = (await store.read_bounds(tx)).newest
+        if self._recent_after is None:
+            self._recent_after = self._newest = newest
+        is_news = newest > self._newest
+        while newest > self._newest:
+            async with self._database.transaction() as tx:
+                found, self._newest = await store.read_feed(
+                    tx, EVERYTHING, after=self._newest, limit=RECENT
+                )
+            self._recent += found
+            dropped = self._recent[:-RECENT]
+            if dropped:
+                self._recent_after = dropped[-1].number
+                del self._recent[:-RECENT]
+        return is_news

@@ -16,6 +16,10 @@ from typing_extensions import override
 GRACE_SECONDS = 3
 """For requests in progress. Those that wait for a change are cut short."""
 
+KEEP_ALIVE_SECONDS = 75
+"""How long an idle connection stays open: longer than load balancers keep theirs, mostly a minute.
+Otherwise they send a request into a connection that is just being closed."""
+
 
 class PortInUse(Exception):
     """Another process listens on the port."""
@@ -86,6 +90,7 @@ async def serve(
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     server = _Server(config)

@@ -16,7 +16,7 @@ from app.persistence.custom_hostnames import save_hostname
 from app.persistence.database import Connection, Database
 from app.persistence.feed import FeedEntry, FeedFilter
 from app.persistence.leases import lock_schedule
-from app.persistence.pruning import prune_events
+from app.persistence.pruning import prune_events, prune_hostnames
 from app.services.events import emit_event
 from app.services.feed import Feed, Sequencer
 from app.services.loading import load
@@ -163,9 +163,32 @@ async def test_a_page_goes_past_numbers_that_its_filter_leaves_out(database: Dat
             read = await store.read_feed(tx, rare, after=0, limit=10, scanned=scanned)
         assert read == ([], reached)
     page = await Feed(database, scanned=2).page(rare, after=None, limit=10)
-    assert (page.entries, page.next_after) == ([], None)
+    assert (page.entries, page.position, page.has_more) == ([], 9, False)
     page = await Feed(database, scanned=2, scans=3).page(rare, after=None, limit=10)
-    assert (page.entries, page.next_after) == ([], 6)
+    assert (page.entries, page.position, page.has_more) == ([], 6, True)
+
+
+async def test_what_is_recent_is_read_from_memory_like_from_the_table(database: Database) -> None:
+    await put(database, "ch_1", tenant="green")
+    await put(database, "ch_2", tenant="blue")
+    await emit_one(database, "ch_1")
+    await number(database)
+    feed, table = Feed(database), Feed(database)
+    async with feed.watching():
+        while await feed.read(EVERYTHING, after=1, limit=1) != ([], 1):
+            await asyncio.sleep(0.01)
+        news = feed.news
+        for _ in range(3):
+            await emit_one(database, "ch_1")
+            await emit_one(database, "ch_2")
+        await number(database)
+        async with asyncio.timeout(30):
+            await news.wait()
+        for wanted in (EVERYTHING, FeedFilter(tenant="blue"), FeedFilter(types=("other",))):
+            for after in range(8):
+                for limit in (2, 100):
+                    read = await feed.read(wanted, after=after, limit=limit)
+                    assert read == await table.read(wanted, after=after, limit=limit)
 
 
 async def test_who_missed_pruned_events_is_told_so(database: Database) -> None:
@@ -183,6 +206,10 @@ async def test_who_missed_pruned_events_is_told_so(database: Database) -> None:
         )
         counts = await prune_events(tx, older_than=timedelta(days=90), limit=10)
     assert counts["events"] == 2
+    # A reader that had begun before they were removed.
+    with pytest.raises(FeedExpired):
+        async with database.transaction() as tx:
+            await store.read_feed(tx, EVERYTHING, after=1, limit=10)
     feed = Feed(database)
     with pytest.raises(FeedExpired, match="start after is 2"):
         await feed.start_after(1, parameter="after")
@@ -192,3 +219,20 @@ async def test_who_missed_pruned_events_is_told_so(database: Database) -> None:
         await feed.start_after(5, parameter="after")
     page = await feed.page(EVERYTHING, after=None, limit=10)
     assert [entry.number for entry in page.entries] == [3, 4]
+
+
+async def test_events_removed_with_their_hostname_expire_no_reader(database: Database) -> None:
+    """They are of a hostname that is gone for good, so nobody has to list it again."""
+    await put(database, "ch_1")
+    await emit_one(database, "ch_1")
+    await number(database)
+    async with database.transaction() as tx:
+        await tx.execute(
+            text(
+                "UPDATE custom_hostnames SET state = 'deleted', deleted_at = :old WHERE id = 'ch_1'"
+            ),
+            {"old": await now_of(database) - timedelta(days=91)},
+        )
+        counts = await prune_hostnames(tx, older_than=timedelta(days=90), limit=10)
+    assert counts["custom_hostnames"] == 1
+    assert await Feed(database).start_after(0, parameter="after") == 0

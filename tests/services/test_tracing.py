@@ -97,7 +97,7 @@ async def test_polling_begins_no_trace_and_no_secret_is_in_any(
     await service.go_live("shop.grey-lantern.com")
     spans = exporter.get_finished_spans()
     names = {each.name for each in roots(spans) if each.kind is not SpanKind.SERVER}
-    assert names <= {"reconcile", "resync", "zone", "deliver", "measure", "prune"}
+    assert names <= {"reconcile", "resync", "zone", "deliver", "measure", "prune", "sequence"}
     text = "".join(each.to_json() for each in spans)
     assert service.stack.cloudflare_token not in text
     assert service.stack.api_key not in text
