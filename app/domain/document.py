@@ -15,6 +15,9 @@ from app.domain.guidance import Guidance, guide
 from app.domain.observation import Routing
 from app.domain.plan import has_drifted, methods, records_complete, wanted_records
 
+DOCUMENT_VERSION = 1
+"""Raise it with each change of what a document shows: workers then render all of them again."""
+
 
 def represent(record: CustomHostname) -> dict[str, Any]:
     """Build the document."""

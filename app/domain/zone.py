@@ -314,7 +314,9 @@ class Zone:
     resume_accepts: bool
     """Whether resuming the zone accepts regressions."""
     rerender_cursor: str | None
-    """The last id whose document was re-rendered. None when all documents are up to date."""
+    """The last id whose document was re-rendered. None while nobody re-renders."""
+    document_version: int
+    """The `DOCUMENT_VERSION` of the code that rendered all documents, at least."""
     sequence: int
     """The number of its last event."""
     target_dns_status: str | None

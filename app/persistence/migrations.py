@@ -9,10 +9,14 @@ from typing import Any
 
 from alembic import command, op
 from alembic.config import Config
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.domain.errors import NotReady
 
+_IS_VALID = (
+    "SELECT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(:name) AND indisvalid)"
+)
 LOCK_TIMEOUT = "4s"
 STATEMENT_TIMEOUT = "60s"
 
@@ -43,8 +47,11 @@ def migrate(database_url: str, revision: str = "head", *, folder: Path | None = 
 def build_index(name: str, table: str, columns: Sequence[str], **options: Any) -> None:
     """Build an index while the service runs, in a migration that does nothing else.
 
-    It first drops what a failed build left behind, an INVALID index.
+    It first drops what a failed build left behind, an INVALID index. A valid one stays, so that a
+    migration that failed at its last index does not build all of them again.
     """
+    if not op.get_context().as_sql and op.get_bind().scalar(text(_IS_VALID), {"name": name}):
+        return
     with _beside_the_service():
         op.execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{name}"')
         op.create_index(name, table, list(columns), postgresql_concurrently=True, **options)

@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP
 
-SCHEMA_VERSION = 25
+SCHEMA_VERSION = 26
 """The `schema_version` that this code needs. Every migration writes its own number."""
 
 metadata = MetaData(
@@ -128,6 +128,8 @@ zones = Table(
     Column("resume_accepts", Boolean, nullable=False, server_default=text("false")),
     # How far the documents are re-rendered after a change of the zone's row. NULL when all are.
     Column("rerender_cursor", Text),
+    # By which version of the code all documents are rendered, at least.
+    Column("document_version", Integer, nullable=False, server_default=text("0")),
     Column("sequence", Integer, nullable=False, server_default=text("0")),
     Column("target_dns_status", Text),
     # Since when every check of the CNAME target has said so. A check without an answer does not end

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 
 class Channel(StrEnum):
-    """What to wake for: two kinds of work, and API keys that were revoked."""
+    """What to wake for: two kinds of work, new events of the feed, and revoked API keys."""
 
     RECONCILE = "nameplate_reconcile"
     DELIVER = "nameplate_deliver"

@@ -208,9 +208,12 @@ async def save_resume(
     return rows.first() is not None
 
 
-async def save_rerender(tx: Connection, zone: Zone, *, before: str, after: str | None) -> bool:
+async def save_rerender(
+    tx: Connection, zone: Zone, *, before: str, after: str | None, version: int
+) -> bool:
     """Note how far re-rendering has come. False if the zone has changed since it was read.
 
+    At the end, all documents are of this `version` of the code.
     Documents written then may show the zone's former values.
     """
     rows = await tx.execute(
@@ -220,7 +223,22 @@ async def save_rerender(tx: Connection, zone: Zone, *, before: str, after: str |
             zones.c.rerender_cursor == before,
             zones.c.updated_at == zone.updated_at,
         )
-        .values(rerender_cursor=after)
+        .values(rerender_cursor=after, **({} if after else {"document_version": version}))
+        .returning(zones.c.id)
+    )
+    return rows.first() is not None
+
+
+async def start_rerender(tx: Connection, zone: Zone) -> bool:
+    """Have the zone's documents rendered from the first one on. False if the zone has changed."""
+    rows = await tx.execute(
+        update(zones)
+        .where(
+            zones.c.id == zone.id,
+            zones.c.rerender_cursor.is_(None),
+            zones.c.updated_at == zone.updated_at,
+        )
+        .values(rerender_cursor="")
         .returning(zones.c.id)
     )
     return rows.first() is not None

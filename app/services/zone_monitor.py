@@ -12,6 +12,7 @@ from datetime import datetime
 import structlog
 
 from app.domain.breaker import BREAKER_WITHIN
+from app.domain.document import DOCUMENT_VERSION
 from app.domain.errors import CloudflareError
 from app.domain.observation import Absent, Found
 from app.domain.rate_limit import Lane
@@ -78,6 +79,11 @@ class ZoneMonitor:
             await self._try_again(zone, due=pause.retry_at)
         if zone.rerender_cursor is not None:
             await self._rerender(zone, zone.rerender_cursor)
+        elif zone.document_version < DOCUMENT_VERSION:
+            async with self._database.transaction() as tx:
+                is_ours = await store.start_rerender(tx, zone)
+            if is_ours:
+                await self._rerender(zone, "")
 
     async def _check_target(self, zone: Zone) -> bool:
         """Check the target's DNS. Return whether it has been present for a while."""
@@ -103,14 +109,16 @@ class ZoneMonitor:
         return target.is_steady(now)
 
     async def _rerender(self, zone: Zone, after: str) -> None:
-        """Re-render every document with the zone's new CNAME target."""
+        """Re-render every document: with the zone's new values, or with new fields."""
         last: str | None = after
         until = time.monotonic() + RERENDER_SECONDS
         while last is not None and time.monotonic() < until:
             async with self._database.transaction() as tx:
                 before = last
                 last = await rewrite_documents(tx, zone.id, after=before, limit=RERENDERED_AT_ONCE)
-                if not await store.save_rerender(tx, zone, before=before, after=last):
+                if not await store.save_rerender(
+                    tx, zone, before=before, after=last, version=DOCUMENT_VERSION
+                ):
                     return
 
     async def _try_again(self, zone: Zone, *, due: datetime) -> None:

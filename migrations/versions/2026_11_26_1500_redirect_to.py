@@ -16,7 +16,6 @@ SCHEMA_VERSION = 22
 
 def upgrade() -> None:
     op.add_column("custom_hostnames", sa.Column("redirect_to", sa.Text(), nullable=True))
-    op.execute("UPDATE zones SET rerender_cursor = ''")
     op.execute(f"UPDATE schema_version SET version = {SCHEMA_VERSION}")
 
 

@@ -20,8 +20,6 @@ def upgrade() -> None:
         "custom_hostnames",
         sa.Column("labels", postgresql.JSONB(), nullable=False, server_default=sa.text("'{}'")),
     )
-    # A worker renders the documents again, so that each shows the field.
-    op.execute("UPDATE zones SET rerender_cursor = '', updated_at = nameplate_now()")
     op.execute(f"UPDATE schema_version SET version = {SCHEMA_VERSION}")
 
 

@@ -55,10 +55,10 @@ async def test_documents_that_were_redrawn_before_the_target_moved_again_are_red
         async with database.transaction() as tx:
             (zone,) = await list_zones(tx)
             assert zone.rerender_cursor == ""
-            assert await save_rerender(tx, zone, before="", after="ch_5")
+            assert await save_rerender(tx, zone, before="", after="ch_5", version=1)
         await put_zone(database, "0" * 32, "tenants.provider.net")
         async with database.transaction() as tx:
-            assert not await save_rerender(tx, zone, before="", after="ch_9")
+            assert not await save_rerender(tx, zone, before="", after="ch_9", version=1)
             (zone,) = await list_zones(tx)
         assert zone.rerender_cursor == ""
 
@@ -71,7 +71,7 @@ async def test_a_process_that_starts_with_the_same_settings_keeps_what_was_redra
         await put_zone(database, "0" * 32, "clients.provider.net")
         async with database.transaction() as tx:
             (zone,) = await list_zones(tx)
-            await save_rerender(tx, zone, before="", after="ch_5")
+            await save_rerender(tx, zone, before="", after="ch_5", version=1)
         await put_zone(database, "0" * 32, "clients.provider.net")
         async with database.transaction() as tx:
             (zone,) = await list_zones(tx)
