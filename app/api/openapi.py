@@ -18,6 +18,45 @@ Send an API key as `Authorization: Bearer np_...`. Errors are problems (RFC 9457
 `code`. A hostname goes `pending -> validating -> active -> cname_verified`.
 """
 
+CONTACT = {"name": "Nameplate contributors"}
+LICENSE = {"name": "MIT", "identifier": "MIT"}
+TAGS = [
+    {
+        "name": "custom hostnames",
+        "description": "The names of your tenants, and the DNS records that each of them needs.",
+    },
+    {
+        "name": "resolve",
+        "description": "Which tenant a request to your product is for.",
+    },
+    {
+        "name": "events",
+        "description": "What happened to all hostnames and zones, in one order.",
+    },
+    {
+        "name": "summary",
+        "description": "How many hostnames are in which state, for a dashboard.",
+    },
+    {
+        "name": "webhook endpoints",
+        "description": "The addresses to which Nameplate sends events, signed.",
+    },
+    {
+        "name": "zones",
+        "description": "Your own zones at Cloudflare: their setup, pauses and budgets of calls.",
+    },
+    {
+        "name": "API keys",
+        "description": "Who may call this API, for which tenant, and what for.",
+    },
+    {
+        "name": "health",
+        "description": "What supervisors, load balancers and Prometheus ask; it needs no key.",
+    },
+]
+HERE = "/"
+"""The server where no public URL is known: the one that the document came from."""
+
 
 def add_openapi(app: FastAPI) -> None:
     """Make `app.openapi()` give the whole document, built once."""
@@ -36,6 +75,10 @@ def _build(app: FastAPI) -> dict[str, Any]:
         version=__version__,
         openapi_version="3.1.0",
         description=DESCRIPTION,
+        contact=CONTACT,
+        license_info=LICENSE,
+        tags=TAGS,
+        servers=[{"url": app.state.public_url or HERE}],
         routes=app.routes,
     )
     document["components"]["securitySchemes"] = {"apiKey": {"type": "http", "scheme": "bearer"}}
@@ -47,8 +90,6 @@ def _build(app: FastAPI) -> dict[str, Any]:
     resolved = ResolvedOut.model_json_schema(ref_template="#/components/schemas/{model}")
     del resolved["$defs"]
     document["components"]["schemas"][ResolvedOut.__name__] = resolved
-    if app.state.public_url:
-        document["servers"] = [{"url": app.state.public_url}]
     for path, operations in HOT_PATHS.items():
         document["paths"].setdefault(path, {}).update(operations)
     return document

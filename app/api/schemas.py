@@ -6,7 +6,14 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+)
 
 MAX_METADATA = 8192
 MAX_DEPTH = 16
@@ -14,6 +21,7 @@ NOT_FOR_TENANTS = "Left out for keys that are bound to a tenant."
 MOST_LABELS = 20
 MOST_LABEL_VALUE = 255
 LABEL_KEY = re.compile(r"[A-Za-z0-9._/-]{1,63}")
+_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d", re.ASCII)
 
 
 def plain_text(text: str) -> str:
@@ -77,6 +85,13 @@ Labels = Annotated[dict[str, LabelValue], AfterValidator(few_labels)]
 Json = Annotated[dict[str, Any], AfterValidator(plain_json)]
 
 
+def _written_out(value: Any) -> Any:
+    """Refuse numbers, which Pydantic takes for the time since 1970."""
+    if not isinstance(value, datetime) and not _DATE_TIME.match(str(value)):
+        raise ValueError("Must be a date, time and offset, such as `2026-11-26T12:00:00Z`.")
+    return value
+
+
 def _in_utc(instant: datetime) -> datetime:
     try:
         return instant.astimezone(UTC)
@@ -84,7 +99,8 @@ def _in_utc(instant: datetime) -> datetime:
         raise ValueError("must be in the years 1 to 9999, as UTC") from None
 
 
-Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
+"""An instant as RFC 3339 writes it, in UTC."""
 
 
 class Strict(BaseModel):

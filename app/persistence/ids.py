@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from ulid import ULID
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Prefix(StrEnum):
@@ -19,9 +21,14 @@ class Prefix(StrEnum):
     API_KEY = "key"
 
 
-def least_id(instant: datetime) -> str:
-    """Return the least id of a custom hostname that could have been made at this instant."""
-    return f"{Prefix.CUSTOM_HOSTNAME}_{str(ULID.from_datetime(instant))[:10]}".lower()
+def least_id(instant: datetime, *, later: timedelta) -> str:
+    """Return the least id of a custom hostname that could have been made so long after an instant.
+
+    A ULID begins with the milliseconds since 1970, so none is older.
+    """
+    milliseconds = (instant - _EPOCH + later) // timedelta(milliseconds=1)
+    ulid = ULID.from_timestamp(max(0, milliseconds))
+    return f"{Prefix.CUSTOM_HOSTNAME}_{str(ulid)[:10]}".lower()
 
 
 def new_id(prefix: Prefix) -> str:

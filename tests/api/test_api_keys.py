@@ -79,6 +79,7 @@ async def test_a_revoked_key_stays_revoked_and_listed(shared_service: Service) -
         ({"scope": "admin", "tenant": "green"}, "admin_key_bound", "/tenant"),
         ({"expires_at": "2020-01-01T00:00:00Z"}, "expiry_past", "/expires_at"),
         ({"expires_at": "2999-01-01T00:00:00"}, "invalid_request", "/expires_at"),
+        ({"expires_at": 32472144000}, "invalid_request", "/expires_at"),
         ({"scope": "god"}, "invalid_request", "/scope"),
         ({"name": ""}, "invalid_request", "/name"),
         ({"tenant": ""}, "invalid_request", "/tenant"),

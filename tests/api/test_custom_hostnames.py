@@ -306,6 +306,11 @@ FILTERS: dict[str, tuple[str, list[str]]] = {
     "nobody": ("tenant=filter&waiting_on=nobody", []),
     "since a time": ("tenant=filter&created_after=2026-01-01T00:00:00Z", ["three", "two", "one"]),
     "until a time": ("tenant=filter&created_before=2026-01-01T01:00:00%2B01:00", []),
+    "until the year 1": ("tenant=filter&created_before=0001-01-01T00:00:00Z", []),
+    "until 9999": (
+        "tenant=filter&created_before=9999-12-31T23:59:59Z",
+        ["three", "two", "one"],
+    ),
     "a state and a reason": (
         "tenant=filter&state=validating&state=active&reason=cname_elsewhere",
         ["three"],
@@ -343,6 +348,8 @@ async def test_a_list_has_what_fits_all_conditions(
         ("waiting_on=godot", "waiting_on"),
         ("created_after=2026-11-26T12:00:00", "created_after"),
         ("created_before=yesterday", "created_before"),
+        ("created_before=0.5", "created_before"),
+        ("created_before=1700000000", "created_before"),
         ("created_after=0001-01-01T00:00:00%2B14:00", "created_after"),
     ],
 )
