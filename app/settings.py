@@ -145,7 +145,7 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(default=32, ge=1, le=500)
     """Hostnames, and deliveries, that one worker process works on at a time."""
     database_connections: int = Field(default=10, ge=2, le=200)
-    """Connections that one process keeps open; at peaks it opens as many again."""
+    """Connections that one process uses; at peaks it opens as many again, and keeps them."""
     database_tries: int = Field(default=15, ge=1, le=1000)
     """How often to try to reach Postgres at start, two seconds apart, before giving up."""
     pruning: bool = True

@@ -26,6 +26,7 @@ from app.local.database import local_database
 from app.persistence.hostname_lists import MOST_LIST_MILLISECONDS, Keyset, Sort
 from app.persistence.migrations import migrate
 from benchmarks.load import requests_per_second
+from benchmarks.p2_summary import summary_rows
 from benchmarks.row import Row
 from benchmarks.seeding import seed_hostnames
 from benchmarks.servers import environment, nameplate, until_they_answer
@@ -80,6 +81,7 @@ async def measure() -> list[Row]:
             _row("page 1", [await _time(page, paths, ports, key) for page, paths in first]),
             _row(f"page {DEEP:,}", [await _time(page, paths, ports, key) for page, paths in deep]),
             _search_row([await _search(text, ports, key) for text in SEARCHES]),
+            *await summary_rows(urls["large"], ports["large"], key),
         ]
 
 

@@ -220,8 +220,10 @@ async def open_database(
     engine = create_async_engine(
         DRIVER,
         async_creator=partial(connect, server, command_seconds=STATEMENT_SECONDS),
-        pool_size=connections,
-        max_overflow=connections,
+        # What a peak opened is kept: to open a connection takes longer than most transactions, and
+        # under load it would be closed and opened again hundreds of times a second.
+        pool_size=2 * connections,
+        max_overflow=0,
         pool_pre_ping=True,
         pool_timeout=CONNECT_SECONDS,
         json_serializer=partial(json.dumps, ensure_ascii=False, separators=(",", ":")),
@@ -257,7 +259,6 @@ def _pools_of(database: Database, connections: int) -> tuple[Pool, Pool]:
     if not isinstance(stores, QueuePool):
         raise TypeError(type(stores).__name__)
     return (
-        # Up to twice as many at peaks.
         Pool("stores", stores.checkedout, stores.checkedin, 2 * connections),
         Pool(
             "hot_reads",

@@ -15,6 +15,7 @@ import hashlib
 import ipaddress
 import secrets
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
@@ -104,6 +105,10 @@ class ApiKeys:
         self._failures: dict[str, tuple[float, int]] = {}
         self._asking: dict[bytes, int] = {}
         """How many requests wait for the look-up of a key."""
+        self._looking: Counter[str] = Counter()
+        """How many keys that are not known to be good are being looked up, by address."""
+        self._ended = asyncio.Event()
+        """Is set when a look-up ends; the next one has another event."""
         self._forgotten = 0
         """How many times the known keys had to be looked up anew."""
         self._uses: dict[str, float] = {}
@@ -193,23 +198,31 @@ class ApiKeys:
         Raises:
             TooManyFailedKeys: the address tried too many unknown keys; this one was not looked up.
         """
-        hashed = digest(secret)
-        known = self._known.get(hashed)
-        now = self._clock()
-        if known is not None and now < known[0]:
-            key = known[1]
-            self._uses[key.id] = now
-            return key
-        if known is None:
+        hashed, network = digest(secret), _network(address)
+        while True:
+            now = self._clock()
+            known = self._known.get(hashed)
+            if known is not None:
+                if now >= known[0]:
+                    break
+                key = known[1]
+                self._uses[key.id] = now
+                return key
             if now < self._unknown.get(hashed, now):
                 return None
-            self._refuse_if_throttled(address, now, self._asking.get(hashed, 0))
-        # Count the key while it is looked up: many unknown keys at once count as many, many
-        # requests with one key as one.
+            # A key that is being looked up already is counted, and may still turn out to be known.
+            if hashed in self._asking or self._may_look_up(network, now):
+                break
+            await self._ended.wait()
+        return await self._look_up(hashed, network, now)
+
+    async def _look_up(self, hashed: bytes, network: str, now: float) -> ApiKey | None:
+        # Many unknown keys at once count as many, many requests with one key as one.
         first = hashed not in self._asking
+        may_fail = first and hashed not in self._known
         self._asking[hashed] = self._asking.get(hashed, 0) + 1
-        if first:
-            self._count(address, now, 1)
+        if may_fail:
+            self._looking[network] += 1
         forgotten = self._forgotten
         try:
             found = await store.find_key(self._database, hashed)
@@ -217,9 +230,9 @@ class ApiKeys:
             self._asking[hashed] -= 1
             if not self._asking[hashed]:
                 del self._asking[hashed]
+            if may_fail:
+                self._end_look_up(network)
         if found is not None:
-            if first:
-                self._count(address, now, -1)
             # What was read before a revocation counts for this one request.
             seconds = 0.0 if forgotten != self._forgotten else REMEMBER_SECONDS
             if found.seconds_left is not None:
@@ -227,6 +240,8 @@ class ApiKeys:
             _put(self._known, hashed, (now + seconds, found.key))
             self._uses[found.key.id] = now
             return found.key
+        if first:
+            self._count_failure(network, now)
         self._known.pop(hashed, None)
         _put(self._unknown, hashed, now + REMEMBER_SECONDS)
         return None
@@ -279,20 +294,34 @@ class ApiKeys:
             self._uses = uses | self._uses
             raise
 
-    def _refuse_if_throttled(self, address: str, now: float, asking: int) -> None:
-        if asking:
-            # Already counted, and may still turn out to be known.
-            return
-        until, count = self._failures.get(_network(address), (0.0, 0))
-        if count >= FAILURES and now < until:
-            raise TooManyFailedKeys(retry_after=max(until - now, 1.0))
+    def _may_look_up(self, network: str, now: float) -> bool:
+        """Whether a key may be looked up now, or has to wait until another look-up has ended.
 
-    def _count(self, address: str, now: float, more: int) -> None:
-        network = _network(address)
-        until, count = self._failures.get(network, (0.0, 0))
+        Were all those under way to fail, there would be no more failures than allowed. They may as
+        well be good: behind one proxy many keys are new to a process that has just started.
+
+        Raises:
+            TooManyFailedKeys: too many have failed.
+        """
+        until, failed = self._failures.get(network, (0.0, 0))
         if now >= until:
-            until, count = now + FAILURE_SECONDS, 0
-        _put(self._failures, network, (until, max(count + more, 0)))
+            failed = 0
+        if failed >= FAILURES:
+            raise TooManyFailedKeys(retry_after=max(until - now, 1.0))
+        return failed + self._looking[network] < FAILURES
+
+    def _end_look_up(self, network: str) -> None:
+        self._looking[network] -= 1
+        if not self._looking[network]:
+            del self._looking[network]
+        ended, self._ended = self._ended, asyncio.Event()
+        ended.set()
+
+    def _count_failure(self, network: str, now: float) -> None:
+        until, failed = self._failures.get(network, (0.0, 0))
+        if now >= until:
+            until, failed = now + FAILURE_SECONDS, 0
+        _put(self._failures, network, (until, failed + 1))
 
 
 def _existing(key: ListedKey | None) -> ListedKey:

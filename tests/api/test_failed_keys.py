@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from app.persistence.database import Database
+from app.domain.errors import DatabaseUnavailable
+from app.persistence.database import UNAVAILABLE, Database
 from app.services.api_keys import (
     FAILURE_SECONDS,
     FAILURES,
@@ -25,11 +26,14 @@ class Watched:
     def __init__(self, database: Database) -> None:
         self.now = 0.0
         self.queries = 0
+        self.is_down = False
         self._database = database
         self.keys = ApiKeys(cast("Database", self), clock=lambda: self.now)
 
     async def fetch_row(self, *arguments: Any) -> object:
         self.queries += 1
+        if self.is_down:
+            raise DatabaseUnavailable(UNAVAILABLE)
         return await self._database.fetch_row(*arguments)
 
     async def made(self) -> str:
@@ -111,6 +115,34 @@ async def test_many_requests_with_one_good_key_at_once_are_no_failures(watched: 
     )
     assert all(found)
     await watched.try_keys("a", FAILURES - 1)
+
+
+async def test_many_good_keys_at_once_from_one_address_all_work(watched: Watched) -> None:
+    good = [await watched.made() for _ in range(2 * FAILURES)]
+    found = await asyncio.gather(*(watched.keys.find(each, address="proxy") for each in good))
+    assert all(found)
+    await watched.try_keys("proxy", FAILURES - 1)
+
+
+async def test_good_keys_wait_for_unknown_ones_and_are_refused_only_once_too_many_failed(
+    watched: Watched,
+) -> None:
+    good = [await watched.made() for _ in range(3)]
+    unknown = [f"np_{number}" for number in range(FAILURES - 1)]
+    found = await asyncio.gather(
+        *(watched.keys.find(each, address="proxy") for each in [*unknown, *good])
+    )
+    assert [each is not None for each in found] == [False] * len(unknown) + [True] * len(good)
+
+
+async def test_a_look_up_that_the_database_did_not_answer_is_no_failure(watched: Watched) -> None:
+    good = await watched.made()
+    watched.is_down = True
+    for number in range(2 * FAILURES):
+        with pytest.raises(DatabaseUnavailable):
+            await watched.keys.find(f"np_{number}", address="proxy")
+    watched.is_down = False
+    assert await watched.keys.find(good, address="proxy") is not None
 
 
 async def test_many_unknown_keys_at_once_are_looked_up_no_more_often_than_one_by_one(

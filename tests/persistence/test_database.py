@@ -29,6 +29,19 @@ async def test_both_pools_tell_postgres_what_to_end(database_url: str) -> None:
             assert row[0] == value
 
 
+async def test_connections_that_a_peak_opened_are_used_again(database_url: str) -> None:
+    async with open_database(database_url, connections=2) as database:
+
+        async def backend() -> int:
+            async with database.transaction() as tx:
+                return int(await tx.scalar(text("SELECT pg_backend_pid() FROM pg_sleep(0.05)")))
+
+        seen = {
+            pid for _ in range(3) for pid in await asyncio.gather(*(backend() for _ in range(8)))
+        }
+    assert len(seen) == 4
+
+
 async def lock_clock(database: Database, *, patience: str = "8s") -> None:
     async with database.transaction() as tx:
         await tx.execute(text(f"SET LOCAL lock_timeout = '{patience}'"))

@@ -12,6 +12,8 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 
+import uvloop
+
 from app.bootstrap import open_services
 from app.main import serve_api
 from app.settings import load_settings
@@ -45,4 +47,6 @@ async def main(kind: str, point: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    # As the commands run.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
