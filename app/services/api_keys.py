@@ -31,6 +31,7 @@ from app.domain.errors import (
     NameplateError,
     NotFound,
 )
+from app.domain.tenant import LONGEST_TENANT, is_tenant
 from app.persistence import api_keys as store
 from app.persistence.api_keys import USES_APART_SECONDS, ApiKey, ListedKey
 from app.persistence.clock import read_now
@@ -128,11 +129,18 @@ class ApiKeys:
             accept: Notes the request in the transaction that creates the key.
 
         Raises:
-            InvalidInput: no such scope, an admin key for one tenant, or a time that is past.
+            InvalidInput: no such scope, a text that names no tenant, an admin key for one
+                tenant, or a time that is past.
         """
         if scope not in set(Scope):
             raise InvalidInput(
                 "The scope must be read, write or admin.", code=ErrorCode.SCOPE_UNKNOWN
+            )
+        if tenant is not None and not is_tenant(tenant):
+            raise InvalidInput(
+                f"`tenant` must have 1 to {LONGEST_TENANT} printable characters; leave it out for "
+                "a key that reaches all tenants.",
+                field="/tenant",
             )
         if tenant is not None and scope == Scope.ADMIN:
             raise InvalidInput(
