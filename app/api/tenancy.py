@@ -55,11 +55,11 @@ async def own_endpoint(id: IdDep, key: KeyDep, services: ServicesDep) -> str:  #
     """Return the id, if the key may reach the webhook endpoint.
 
     Raises:
-        NotFound: it is another tenant's; the answer is that for an unknown id.
+        NotFound: it is another tenant's, or an admin added it; answered as an unknown id is.
         TenantBoundKey: it is the provider's, and gets the events of all tenants.
     """
     if key.tenant is not None:
-        await services.webhook_endpoints.require_tenant(id, key.tenant)
+        await services.webhook_endpoints.require_own(id, key.tenant)
     return id
 
 
