@@ -17,7 +17,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api import resolve
 from app.api.custom_hostnames import PATH, show
-from app.api.dependencies import ID
 from app.api.hot_http import Json, described, is_known, not_modified, read_headers
 from app.api.long_poll import MOST_SECONDS, LongPolls, seconds_to_wait
 from app.api.tenancy import unknown_hostname
@@ -26,6 +25,7 @@ from app.domain.document import add_moment, tenants_view
 from app.domain.errors import ErrorCode, NameplateError
 from app.domain.reason import Reason
 from app.persistence.hot_reads import DocumentRow, read_document
+from app.persistence.ids import ID
 from app.web.caller import address_of, admit, authenticate
 from app.web.errors import method_not_allowed, problem_of
 from app.web.request_limits import WAIT_SECONDS

@@ -233,7 +233,7 @@ def _conditions(
     if wanted.created_before is not None:
         conditions.append(c.created_at < wanted.created_before)
         # An id is about as old as its row: newer rows need not be read.
-        conditions.append(c.id < least_id(wanted.created_before + CLOCKS_DIFFER))
+        conditions.append(c.id < least_id(wanted.created_before, later=CLOCKS_DIFFER))
     return conditions
 
 
