@@ -79,7 +79,9 @@ class HotReads:
             # The middleware lets it take as long.
             scope[WAIT_SECONDS] = seconds
             again = partial(authenticate, self._services, authorization, address=address_of(scope))
-            row = await self._changed(row, record_id, if_none_match, seconds, receive, again)
+            row = await self._changed(
+                row, record_id, key.id, if_none_match, seconds, receive, again
+            )
         if row is None:
             raise unknown_hostname()
         document, revision, sequence, view, due_at, reason = row
@@ -101,6 +103,7 @@ class HotReads:
         self,
         before: DocumentRow,
         record_id: str,
+        key_id: str,
         if_none_match: str | None,
         seconds: int,
         receive: Receive,
@@ -120,7 +123,7 @@ class HotReads:
             await authenticated()
             return await read_document(self._services.database, record_id)
 
-        return await self._long_polls.until(is_changed, read, seconds, receive)
+        return await self._long_polls.until(key_id, is_changed, read, seconds, receive)
 
 
 def _tenant_of(row: DocumentRow) -> str:
