@@ -72,7 +72,12 @@ async def test_the_hot_read_of_a_bound_key_has_its_etag(shared_service: Service)
     assert is_tenants_view(first.json())
     assert first.headers["cache-control"] == "private, no-cache"
     same = {**key, "If-None-Match": first.headers["etag"]}
-    assert (await shared_service.http.get(path, headers=same)).status_code == 304
+    again = await shared_service.http.get(path, headers=same)
+    assert again.status_code == 304
+    unbound = await shared_service.http.get(path)
+    for answer in (first, again, unbound):
+        assert answer.headers["vary"] == "Authorization"
+    assert unbound.json() != first.json()
 
 
 async def test_nobody_waits_for_another_tenants_hostname(shared_service: Service) -> None:
