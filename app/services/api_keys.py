@@ -36,6 +36,7 @@ from app.persistence import api_keys as store
 from app.persistence.api_keys import USES_APART_SECONDS, ApiKey, ListedKey
 from app.persistence.clock import read_now
 from app.persistence.database import Connection, Database
+from app.persistence.idempotency import forget_answers
 from app.persistence.wakeups import Channel, listening
 
 log = structlog.get_logger(__name__)
@@ -119,7 +120,7 @@ class ApiKeys:
         expires_at: datetime | None = None,
         accept: Callable[[Connection, ListedKey, str], Awaitable[None]] = _accept,
     ) -> tuple[ListedKey, str]:
-        """Create a key. This is the only time that it is shown.
+        """Create a key, and return it with the key itself, of which only the hash is stored.
 
         Args:
             name: What people call it.
@@ -186,11 +187,15 @@ class ApiKeys:
     async def revoke(self, key_id: str) -> ListedKey:
         """Revoke a key. It stops working at once, and within five seconds in any case.
 
+        The answer that showed it, if it was stored for an Idempotency-Key, is removed.
+
         Raises:
             NotFound: no key has this id.
         """
         async with self._database.transaction() as tx:
-            return _existing(await store.revoke_key(tx, key_id))
+            revoked = _existing(await store.revoke_key(tx, key_id))
+            await forget_answers(tx, key_id)
+        return revoked
 
     async def find(self, secret: str, *, address: str = "") -> ApiKey | None:
         """Return the key that `secret` is, or None if it is unknown, revoked or expired.
