@@ -38,9 +38,7 @@ CURSORS = Cursors.of("api_keys")
     operation_id="create_api_key",
     summary="Create an API key",
     response_model=ApiKeyCreated,
-    responses=problems(
-        *BODY, *KEPT, ErrorCode.SCOPE_UNKNOWN, ErrorCode.ADMIN_KEY_BOUND, ErrorCode.EXPIRY_PAST
-    ),
+    responses=problems(*BODY, *KEPT, ErrorCode.ADMIN_KEY_BOUND, ErrorCode.EXPIRY_PAST),
 )
 async def create(
     wanted: ApiKeyCreate, services: ServicesDep, call: CallDep, public_url: PublicUrlDep

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
+from typing_extensions import override
 
 from app.web.middleware import RequestMiddleware
 from app.web.request_limits import WAIT_SECONDS, RequestLimits, Timed, UnderWay
@@ -225,6 +226,7 @@ class Walked(UnderWay):
 
     looks = 0
 
+    @override
     def _leave_out_waiting(self, request: Timed) -> None:
         self.looks += 1
         super()._leave_out_waiting(request)
