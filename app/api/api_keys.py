@@ -43,7 +43,10 @@ CURSORS = Cursors.of("api_keys")
 async def create(
     wanted: ApiKeyCreate, services: ServicesDep, call: CallDep, public_url: PublicUrlDep
 ) -> JSONResponse:
-    """Create an API key. Only this response has the key itself, as `secret`."""
+    """Create an API key. Only this response has the key itself, as `secret`.
+
+    A repetition with the same `Idempotency-Key` shows it again, for a day or until it is revoked.
+    """
 
     async def add(accept: Accept) -> Answer:
         async def store(tx: Connection, key: ListedKey, secret: str) -> None:

@@ -75,7 +75,7 @@ class Streams:
         authenticated: Callable[[], Awaitable[object]],
         body_of: Callable[[FeedEntry], str] = attrgetter("body"),
     ) -> EventStream:
-        """Build the response that streams the events after this number, once it has a place.
+        """Build the response that streams the events after this number. It may find no place.
 
         `authenticated` raises once the reader's key is no longer valid; the stream then ends.
         `body_of` says what the reader may see of an event.
@@ -148,7 +148,6 @@ class EventStream(StreamingResponse):
             await self._send_all(scope, receive, send)
 
     async def _send_all(self, scope: Scope, receive: Receive, send: Send) -> None:
-
         async def send_in_time(message: Message) -> None:
             async with asyncio.timeout(self._send_seconds):
                 await send(message)
