@@ -107,9 +107,10 @@ def keys_list() -> None:
             state = f"{verb} {key.expires_at:{_MINUTE}}"
         used = f"used {key.last_used_at:{_MINUTE}}" if key.last_used_at else "not used"
         begins = f"{key.prefix}..." if key.prefix else "-"
+        tenant = "-" if key.tenant is None else key.tenant
         typer.echo(
             f"{key.id}  {begins:10}  {key.scope:5}  {key.created_at:%Y-%m-%d}  {state}  {used}  "
-            f"{key.tenant or '-'}  {key.name}"
+            f"{tenant}  {key.name}"
         )
 
 

@@ -38,14 +38,15 @@ CURSORS = Cursors.of("api_keys")
     operation_id="create_api_key",
     summary="Create an API key",
     response_model=ApiKeyCreated,
-    responses=problems(
-        *BODY, *KEPT, ErrorCode.SCOPE_UNKNOWN, ErrorCode.ADMIN_KEY_BOUND, ErrorCode.EXPIRY_PAST
-    ),
+    responses=problems(*BODY, *KEPT, ErrorCode.ADMIN_KEY_BOUND, ErrorCode.EXPIRY_PAST),
 )
 async def create(
     wanted: ApiKeyCreate, services: ServicesDep, call: CallDep, public_url: PublicUrlDep
 ) -> JSONResponse:
-    """Create an API key. Only this response has the key itself, as `secret`."""
+    """Create an API key. Only this response has the key itself, as `secret`.
+
+    A repetition with the same `Idempotency-Key` shows it again, for a day or until it is revoked.
+    """
 
     async def add(accept: Accept) -> Answer:
         async def store(tx: Connection, key: ListedKey, secret: str) -> None:

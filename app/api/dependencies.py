@@ -14,11 +14,11 @@ from starlette.requests import Request
 
 from app.bootstrap import Services
 from app.domain.errors import ErrorCode, InvalidInput, NotFound
+from app.persistence.ids import ID
 from app.services.api_keys import Scope
 from app.web.caller import Requires
 from app.web.links import PageLinks
 
-ID = re.compile(r"[a-z0-9_]{1,64}")
 _ETAG = re.compile(r'(?:W/)?"(\d{1,9})\.\d{1,9}\.\d{1,9}"')
 
 Read = Depends(Requires(Scope.READ, bound=Scope.READ))

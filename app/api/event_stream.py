@@ -14,11 +14,12 @@ from typing import ClassVar
 
 import structlog
 from fastapi.sse import format_sse_event
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 from typing_extensions import override
 
+from app.api.places import Places
 from app.domain.errors import ErrorCode, NameplateError
 from app.persistence.feed import FeedEntry, FeedFilter
 from app.services.feed import Feed
@@ -31,6 +32,8 @@ SEND_SECONDS = 10.0
 PAGE = 100
 MOST_STREAMS = 500
 """How many streams a process holds. Each of them reads whenever there is news."""
+MOST_STREAMS_OF_A_KEY = 20
+"""One for each process of a backend, and more. Twenty-five keys fill a process, not one."""
 RETRY_MILLISECONDS = (1_000, 5_000)
 """After how long a reader connects again, at random: all of them lose a process at once."""
 
@@ -38,7 +41,10 @@ log = structlog.get_logger(__name__)
 
 
 class TooManyStreams(NameplateError):
-    """This process holds as many streams as it may. `retry_after` is in seconds."""
+    """As many streams are open as may be, in this process or of this key.
+
+    `retry_after` is in seconds.
+    """
 
     code = ErrorCode.TOO_MANY_STREAMS
     retry_after: ClassVar[int] = 5
@@ -53,13 +59,13 @@ class Streams:
         stop: asyncio.Event,
         *,
         most: int = MOST_STREAMS,
+        most_of_a_key: int = MOST_STREAMS_OF_A_KEY,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
     ) -> None:
         self._feed = feed
         self._stop = stop
-        self._most = most
         self._heartbeat_seconds = heartbeat_seconds
-        self._open = 0
+        self._places = Places(most, most_of_a_key, "streams", TooManyStreams)
 
     def open(
         self,
@@ -69,21 +75,12 @@ class Streams:
         authenticated: Callable[[], Awaitable[object]],
         body_of: Callable[[FeedEntry], str] = attrgetter("body"),
     ) -> EventStream:
-        """Build the response that streams the events after this number.
+        """Build the response that streams the events after this number. It may find no place.
 
         `authenticated` raises once the reader's key is no longer valid; the stream then ends.
         `body_of` says what the reader may see of an event.
-
-        Raises:
-            TooManyStreams: this process holds as many as it may.
         """
-        if self._open >= self._most:
-            raise TooManyStreams(f"{self._most} streams are open already; try again later.")
-        self._open += 1
-        return EventStream(self._frames(wanted, after, authenticated, body_of), ended=self._ended)
-
-    def _ended(self) -> None:
-        self._open -= 1
+        return EventStream(self._frames(wanted, after, authenticated, body_of), self._places)
 
     async def _frames(
         self,
@@ -127,13 +124,13 @@ class EventStream(StreamingResponse):
     def __init__(
         self,
         frames: AsyncGenerator[bytes],
+        places: Places,
         *,
-        ended: Callable[[], None],
         send_seconds: float = SEND_SECONDS,
         status_code: int = 200,
     ) -> None:
         self._frames = frames
-        self._ended = ended
+        self._places = places
         self._send_seconds = send_seconds
         # No proxy may hold events back to send them together.
         super().__init__(
@@ -142,8 +139,15 @@ class EventStream(StreamingResponse):
 
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the frames end, or the reader is gone."""
+        """Send until the frames end, or the reader is gone.
 
+        Raises:
+            TooManyStreams: this process, or this API key in it, holds as many as it may.
+        """
+        with self._places.taken(Request(scope).state.api_key.id):
+            await self._send_all(scope, receive, send)
+
+    async def _send_all(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_in_time(message: Message) -> None:
             async with asyncio.timeout(self._send_seconds):
                 await send(message)
@@ -156,7 +160,6 @@ class EventStream(StreamingResponse):
         except (TimeoutError, ClientDisconnect) as error:
             log.info("stream_cut", cause=type(error).__name__)
         finally:
-            self._ended()
             await self._frames.aclose()
 
 

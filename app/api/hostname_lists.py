@@ -9,12 +9,13 @@ from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse
 
 from app.api.custom_hostnames import PATH, visible
-from app.api.dependencies import ID, PageLinksDep, Read, ServicesDep, links_of
+from app.api.dependencies import PageLinksDep, Read, ServicesDep, links_of
 from app.api.hostname_list_schemas import HostnamePage, HostnameQuery
 from app.api.problem_responses import NAME, problems
 from app.api.tenancy import KeyDep, refuse_labels, tenant_to_list
 from app.domain.errors import ErrorCode
 from app.persistence.hostname_lists import HostnameFilter, Keyset, Sort
+from app.persistence.ids import ID
 from app.web.cursor import Cursors, not_ours
 
 router = APIRouter(prefix=PATH, tags=["custom hostnames"])

@@ -17,8 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api import resolve
 from app.api.custom_hostnames import PATH, show
-from app.api.dependencies import ID
-from app.api.hot_http import Json, described, is_known, not_modified, read_headers
+from app.api.hot_http import VARY, Json, caching, described, is_known, not_modified, read_headers
 from app.api.long_poll import MOST_SECONDS, LongPolls, seconds_to_wait
 from app.api.tenancy import unknown_hostname
 from app.bootstrap import Services
@@ -26,6 +25,7 @@ from app.domain.document import add_moment, tenants_view
 from app.domain.errors import ErrorCode, NameplateError
 from app.domain.reason import Reason
 from app.persistence.hot_reads import DocumentRow, read_document
+from app.persistence.ids import ID
 from app.web.caller import address_of, admit, authenticate
 from app.web.errors import method_not_allowed, problem_of
 from app.web.request_limits import WAIT_SECONDS
@@ -64,7 +64,11 @@ class HotReads:
         scope["route"] = _RESOLVE_ROUTE
         if scope["method"] != "GET":
             return method_not_allowed(["GET", "HEAD"])
-        return await resolve.resolve(self._services, scope)
+        answer = await resolve.resolve(self._services, scope)
+        if isinstance(answer, JSONResponse):
+            # A name that this key may not see is unknown, for a while, to this key alone.
+            answer.headers.update(VARY)
+        return answer
 
     async def _get_custom_hostname(self, scope: Scope, receive: Receive, record_id: str) -> ASGIApp:
         authorization, if_none_match = read_headers(scope)
@@ -79,7 +83,9 @@ class HotReads:
             # The middleware lets it take as long.
             scope[WAIT_SECONDS] = seconds
             again = partial(authenticate, self._services, authorization, address=address_of(scope))
-            row = await self._changed(row, record_id, if_none_match, seconds, receive, again)
+            row = await self._changed(
+                row, record_id, key.id, if_none_match, seconds, receive, again
+            )
         if row is None:
             raise unknown_hostname()
         document, revision, sequence, view, due_at, reason = row
@@ -88,11 +94,11 @@ class HotReads:
             return not_modified(etag, _CACHE_CONTROL)
         if reason == Reason.CREATION_QUEUED:
             record = await self._services.custom_hostnames.get(record_id)
-            headers = {"etag": etag, "cache-control": _CACHE_CONTROL}
-            return JSONResponse(await show(self._services, record, key), headers=headers)
+            shown = await show(self._services, record, key)
+            return JSONResponse(shown, headers=caching(etag, _CACHE_CONTROL))
         if key.tenant is not None:
             shown = add_moment(tenants_view(json.loads(document)), next_check_at=due_at)
-            return JSONResponse(shown, headers={"etag": etag, "cache-control": _CACHE_CONTROL})
+            return JSONResponse(shown, headers=caching(etag, _CACHE_CONTROL))
         due = f'"{due_at.isoformat()}"' if due_at else "null"
         body = f'{document[:-1]},"queue":null,"next_check_at":{due}}}'.encode()
         return Json(body, etag, _CACHE_CONTROL_BYTES)
@@ -101,6 +107,7 @@ class HotReads:
         self,
         before: DocumentRow,
         record_id: str,
+        key_id: str,
         if_none_match: str | None,
         seconds: int,
         receive: Receive,
@@ -120,7 +127,7 @@ class HotReads:
             await authenticated()
             return await read_document(self._services.database, record_id)
 
-        return await self._long_polls.until(is_changed, read, seconds, receive)
+        return await self._long_polls.until(key_id, is_changed, read, seconds, receive)
 
 
 def _tenant_of(row: DocumentRow) -> str:

@@ -12,6 +12,9 @@ from starlette.types import Receive, Scope, Send
 from app.api.problem_responses import problems
 from app.domain.errors import ErrorCode, InvalidInput
 
+VARY = {"vary": "Authorization"}
+_VARY = (b"vary", b"Authorization")
+
 
 def read_headers(scope: Scope) -> tuple[str | None, str | None]:
     """Return Authorization and If-None-Match."""
@@ -58,7 +61,12 @@ def is_known(if_none_match: str | None, etag: str) -> bool:
 
 def not_modified(etag: str, cache_control: str) -> Response:
     """Build the answer to a caller that has the newest."""
-    return Response(status_code=304, headers={"etag": etag, "cache-control": cache_control})
+    return Response(status_code=304, headers=caching(etag, cache_control))
+
+
+def caching(etag: str, cache_control: str) -> dict[str, str]:
+    """Return the header fields for a cache: keys see different answers at the same URL."""
+    return {"etag": etag, "cache-control": cache_control, **VARY}
 
 
 class Json:
@@ -76,6 +84,7 @@ class Json:
             (b"content-type", b"application/json"),
             (b"etag", self._etag),
             (b"cache-control", self._cache_control),
+            _VARY,
         ]
         await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": headers})
         await send({"type": "http.response.body", "body": self._body})

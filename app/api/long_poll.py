@@ -9,17 +9,20 @@ from typing import ClassVar, TypeVar
 from starlette.types import Receive
 
 from app.api.hot_http import read_parameter
+from app.api.places import Places
 from app.domain.errors import ErrorCode, InvalidInput, NameplateError
 
 MOST_SECONDS = 60
 MOST_WAITING = 100
 """How many requests of one process may wait at a time. Each of them reads twice a second."""
+MOST_WAITING_OF_A_KEY = 20
+"""As many hostnames as one backend follows at a time. Five keys fill a process, not one."""
 READ_SECONDS = 0.5
 T = TypeVar("T")
 
 
 class TooManyWaiting(NameplateError):
-    """This process holds as many waiting requests as it may. `retry_after` is in seconds."""
+    """As many requests wait as may, in this process or of this key. `retry_after` is in seconds."""
 
     code = ErrorCode.TOO_MANY_WAITING
     retry_after: ClassVar[int] = 5
@@ -47,10 +50,13 @@ class LongPolls:
     """The requests of one process that wait for a change."""
 
     def __init__(self) -> None:
-        self._waiting = 0
+        self._places = Places(
+            MOST_WAITING, MOST_WAITING_OF_A_KEY, "waiting requests", TooManyWaiting
+        )
 
     async def until(
         self,
+        key_id: str,
         is_changed: Callable[[T], bool],
         read: Callable[[], Awaitable[T]],
         seconds: int,
@@ -61,23 +67,20 @@ class LongPolls:
         Gives the row that was read last.
 
         Raises:
-            TooManyWaiting: this process holds as many requests as it may.
+            TooManyWaiting: this process, or this API key in it, holds as many requests as it may.
         """
-        if self._waiting >= MOST_WAITING:
-            raise TooManyWaiting(f"{MOST_WAITING} requests wait already; try again later.")
-        self._waiting += 1
-        gone = asyncio.create_task(_until_disconnected(receive))
-        try:
-            ends = asyncio.get_running_loop().time() + seconds
-            while True:
-                row = await read()
-                left = ends - asyncio.get_running_loop().time()
-                if is_changed(row) or left <= 0 or gone.done():
-                    return row
-                await asyncio.wait({gone}, timeout=min(READ_SECONDS, left))
-        finally:
-            self._waiting -= 1
-            gone.cancel()
+        with self._places.taken(key_id):
+            gone = asyncio.create_task(_until_disconnected(receive))
+            try:
+                ends = asyncio.get_running_loop().time() + seconds
+                while True:
+                    row = await read()
+                    left = ends - asyncio.get_running_loop().time()
+                    if is_changed(row) or left <= 0 or gone.done():
+                        return row
+                    await asyncio.wait({gone}, timeout=min(READ_SECONDS, left))
+            finally:
+                gone.cancel()
 
 
 async def _until_disconnected(receive: Receive) -> None:

@@ -15,6 +15,8 @@ from pydantic import (
     Field,
 )
 
+from app.domain.tenant import LONGEST_TENANT
+
 MAX_METADATA = 8192
 MAX_DEPTH = 16
 NOT_FOR_TENANTS = "Left out for keys that are bound to a tenant."
@@ -61,7 +63,7 @@ def _has_surrogate(text: str) -> bool:
 
 
 PlainText = Annotated[str, AfterValidator(plain_text)]
-Tenant = Annotated[PlainText, Field(min_length=1, max_length=128)]
+Tenant = Annotated[PlainText, Field(min_length=1, max_length=LONGEST_TENANT)]
 
 
 # White space around a pasted name is taken off where the name is parsed, and its length looked at.

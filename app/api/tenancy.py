@@ -55,11 +55,11 @@ async def own_endpoint(id: IdDep, key: KeyDep, services: ServicesDep) -> str:  #
     """Return the id, if the key may reach the webhook endpoint.
 
     Raises:
-        NotFound: it is another tenant's; the answer is that for an unknown id.
+        NotFound: it is another tenant's, or an admin added it; answered as an unknown id is.
         TenantBoundKey: it is the provider's, and gets the events of all tenants.
     """
     if key.tenant is not None:
-        await services.webhook_endpoints.require_tenant(id, key.tenant)
+        await services.webhook_endpoints.require_own(id, key.tenant)
     return id
 
 
@@ -76,7 +76,7 @@ def tenant_to_list(key: ApiKey, wanted: str | None) -> str | None:
     """
     if key.tenant is not None and wanted not in {None, key.tenant}:
         raise TenantBoundKey(_other(key.tenant), parameter="tenant")
-    return key.tenant or wanted
+    return wanted if key.tenant is None else key.tenant
 
 
 def refuse_labels(key: ApiKey, labels: Sequence[str]) -> None:
@@ -102,7 +102,7 @@ def tenant_to_add_for(key: ApiKey, wanted: str | None) -> str:
     """
     if key.tenant is not None and wanted not in {None, key.tenant}:
         raise TenantBoundKey(_other(key.tenant), field="/tenant")
-    tenant = key.tenant or wanted
+    tenant = wanted if key.tenant is None else key.tenant
     if tenant is None:
         # As for any other field that is missing.
         raise RequestValidationError([{"type": "missing", "loc": ("body", "tenant")}])
@@ -118,7 +118,7 @@ def tenant_to_notify(key: ApiKey, wanted: WebhookEndpointCreate) -> str | None:
     is_left_out = "tenant" not in wanted.model_fields_set
     if key.tenant is not None and not is_left_out and wanted.tenant != key.tenant:
         raise TenantBoundKey(_other(key.tenant), field="/tenant")
-    return key.tenant or wanted.tenant
+    return wanted.tenant if key.tenant is None else key.tenant
 
 
 def refuse_providers_fields(key: ApiKey, sent: Iterable[str]) -> None:

@@ -62,8 +62,8 @@ async def create(
 ) -> JSONResponse:
     """Add a webhook endpoint. Only this response has its signing secret (Standard Webhooks).
 
-    What a key that is bound to a tenant adds gets its tenant's events, without metadata and without
-    Cloudflare's errors.
+    What a key that is bound to a tenant adds gets its tenant's events, without `metadata`,
+    `custom_metadata`, `labels` and Cloudflare's errors.
     """
     tenant = tenant_to_notify(key, wanted)
 
@@ -100,9 +100,9 @@ async def list_page(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> JSONResponse:
-    """Return one page."""
+    """Return one page. A key that is bound to a tenant sees what such keys of its tenant added."""
     found = await services.webhook_endpoints.list_page(
-        tenant=key.tenant, after=CURSORS.decode_id(cursor), limit=limit + 1
+        own_of=key.tenant, after=CURSORS.decode_id(cursor), limit=limit + 1
     )
     page = CURSORS.page([_shown(endpoint) for endpoint in found], limit)
     return JSONResponse(page, headers=links.header(page["next_cursor"]))

@@ -1,4 +1,8 @@
-"""API keys, stored as hashes. A key itself is shown once and never stored.
+"""API keys, stored as hashes.
+
+A key itself is shown when it is created. Where it was created with an Idempotency-Key,
+`persistence/idempotency` has the answer that shows it, encrypted, for a day or until the key is
+revoked.
 
 `services/api_keys` creates and looks up keys.
 """

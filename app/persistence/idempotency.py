@@ -105,6 +105,16 @@ async def forget(tx: Connection, call: Call, lease: datetime) -> None:
     await tx.execute(delete(idempotent_requests).where(_of(call), _c.leased_until == lease))
 
 
+async def forget_answers(tx: Connection, resource_id: str) -> None:
+    """Forget the requests whose stored answer is about this resource.
+
+    This reads the requests of a day, so it is for what is rare.
+    """
+    await tx.execute(
+        delete(idempotent_requests).where(_c.resource_id == resource_id, _c.answer.is_not(None))
+    )
+
+
 async def prune(tx: Connection, *, limit: int) -> dict[str, int]:
     """Remove requests that are a day old."""
     key = (_c.api_key_id, _c.key, _c.method, _c.path)

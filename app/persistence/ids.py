@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from ulid import ULID
 
+ID = re.compile(r"[a-z0-9_]{1,64}")
+"""What any identifier looks like."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_TIME_BYTES, _RANDOM_BYTES = 6, 10
 
 
 class Prefix(StrEnum):
@@ -21,14 +26,14 @@ class Prefix(StrEnum):
     API_KEY = "key"
 
 
-def least_id(instant: datetime, *, later: timedelta) -> str:
+def least_id(instant: datetime, *, later: timedelta = timedelta()) -> str:
     """Return the least id of a custom hostname that could have been made so long after an instant.
 
-    A ULID begins with the milliseconds since 1970, so none is older.
+    Any instant has one: ids count milliseconds from 1970 on, and further than the year 9999.
     """
-    milliseconds = (instant - _EPOCH + later) // timedelta(milliseconds=1)
-    ulid = ULID.from_timestamp(max(0, milliseconds))
-    return f"{Prefix.CUSTOM_HOSTNAME}_{str(ulid)[:10]}".lower()
+    milliseconds = max((instant - _EPOCH + later) // _MILLISECOND, 0)
+    least = ULID(milliseconds.to_bytes(_TIME_BYTES, "big") + bytes(_RANDOM_BYTES))
+    return f"{Prefix.CUSTOM_HOSTNAME}_{str(least)[:10]}".lower()
 
 
 def new_id(prefix: Prefix) -> str:

@@ -53,12 +53,13 @@ async def get_endpoint(tx: Connection, endpoint_id: str) -> WebhookEndpoint | No
 
 
 async def list_endpoints(
-    tx: Connection, *, tenant: str | None, after: str | None, limit: int
+    tx: Connection, *, own_of: str | None, after: str | None, limit: int
 ) -> list[WebhookEndpoint]:
-    """Return endpoints after the id `after`, newest first: those of one tenant, or all."""
+    """Return endpoints after the id `after`, newest first: a tenant's own, or all."""
     query = _not_deleted().order_by(webhook_endpoints.c.id.desc()).limit(limit)
-    if tenant is not None:
-        query = query.where(webhook_endpoints.c.tenant == tenant)
+    if own_of is not None:
+        c = webhook_endpoints.c
+        query = query.where(c.tenant == own_of, c.is_tenants_own)
     if after is not None:
         query = query.where(webhook_endpoints.c.id < after)
     return [_read(dict(row)) for row in (await tx.execute(query)).mappings()]

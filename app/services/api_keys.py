@@ -32,10 +32,12 @@ from app.domain.errors import (
     NameplateError,
     NotFound,
 )
+from app.domain.tenant import LONGEST_TENANT, is_tenant
 from app.persistence import api_keys as store
 from app.persistence.api_keys import USES_APART_SECONDS, ApiKey, ListedKey
 from app.persistence.clock import read_now
 from app.persistence.database import Connection, Database
+from app.persistence.idempotency import forget_answers
 from app.persistence.wakeups import Channel, listening
 
 log = structlog.get_logger(__name__)
@@ -123,7 +125,7 @@ class ApiKeys:
         expires_at: datetime | None = None,
         accept: Callable[[Connection, ListedKey, str], Awaitable[None]] = _accept,
     ) -> tuple[ListedKey, str]:
-        """Create a key. This is the only time that it is shown.
+        """Create a key, and return it with the key itself, of which only the hash is stored.
 
         Args:
             name: What people call it.
@@ -133,11 +135,18 @@ class ApiKeys:
             accept: Notes the request in the transaction that creates the key.
 
         Raises:
-            InvalidInput: no such scope, an admin key for one tenant, or a time that is past.
+            InvalidInput: no such scope, a text that names no tenant, an admin key for one
+                tenant, or a time that is past.
         """
         if scope not in set(Scope):
             raise InvalidInput(
                 "The scope must be read, write or admin.", code=ErrorCode.SCOPE_UNKNOWN
+            )
+        if tenant is not None and not is_tenant(tenant):
+            raise InvalidInput(
+                f"`tenant` must have 1 to {LONGEST_TENANT} printable characters; leave it out for "
+                "a key that reaches all tenants.",
+                field="/tenant",
             )
         if tenant is not None and scope == Scope.ADMIN:
             raise InvalidInput(
@@ -183,11 +192,15 @@ class ApiKeys:
     async def revoke(self, key_id: str) -> ListedKey:
         """Revoke a key. It stops working at once, and within five seconds in any case.
 
+        The answer that showed it, if it was stored for an Idempotency-Key, is removed.
+
         Raises:
             NotFound: no key has this id.
         """
         async with self._database.transaction() as tx:
-            return _existing(await store.revoke_key(tx, key_id))
+            revoked = _existing(await store.revoke_key(tx, key_id))
+            await forget_answers(tx, key_id)
+        return revoked
 
     async def find(self, secret: str, *, address: str = "") -> ApiKey | None:
         """Return the key that `secret` is, or None if it is unknown, revoked or expired.

@@ -2,13 +2,15 @@
 
 A request is noted in the transaction that accepts it, so a crash leaves either both or neither. Its
 answer is rebuilt from the resource. The answer that holds a secret is stored, encrypted. Refusals
-are not stored.
+are not stored. A request that is cut, because its time is over or its process stops, leaves its key
+to repetitions at once; a killed process leaves it when the lease is over.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -27,6 +29,8 @@ from app.persistence.idempotency import Call
 from app.services.ports import Cipher
 
 HEADER = "Idempotency-Key"
+END_SECONDS = 2.0
+"""How long an answer waits until its key is free for repetitions. Nearly always this is moments."""
 
 
 class KeyInUse(Conflict):
@@ -67,6 +71,8 @@ class Idempotency:
         self._database = database
         self._cipher = cipher
         self._running: dict[tuple[str, ...], bytes] = {}
+        self._endings: set[asyncio.Task[None]] = set()
+        """The event loop keeps no task alive."""
 
     async def accepting(
         self,
@@ -115,19 +121,24 @@ class Idempotency:
             if known is not None:
                 return known
             raise
+        finally:
+            if lease is not None:
+                # Also if the request is cut. If it was not accepted, this changes nothing.
+                await self._to_its_end(self._end(call, lease))
         if lease is not None:
-            await self._end(call, lease)
             return answer
         # Nothing had to be done: it exists already, perhaps by a request with this very key.
         known = await self._answer_of(call, rebuild)
         if known is not None:
             return known
-        async with self._database.transaction() as tx:
-            lease = await store.begin(
-                tx, call, status=answer.status, resource_id=str(answer.body["id"])
-            )
-        if lease is not None:
-            await self._end(call, lease)
+        try:
+            async with self._database.transaction() as tx:
+                lease = await store.begin(
+                    tx, call, status=answer.status, resource_id=str(answer.body["id"])
+                )
+        finally:
+            if lease is not None:
+                await self._to_its_end(self._end(call, lease))
         return answer
 
     async def claiming(self, call: Call | None, handle: Callable[[], Awaitable[Answer]]) -> Answer:
@@ -154,12 +165,11 @@ class Idempotency:
             raise KeyInUse
         try:
             answer = await handle()
-        except Exception:
-            with suppress(DatabaseUnavailable):
-                async with self._database.transaction() as tx:
-                    await store.forget(tx, call, lease)
+        except BaseException:
+            # Also if the request is cut: a repetition runs it again.
+            await self._to_its_end(self._forget(call, lease))
             raise
-        await self._end(call, lease, answer)
+        await self._to_its_end(self._end(call, lease, answer))
         return answer
 
     @contextmanager
@@ -190,6 +200,24 @@ class Idempotency:
         with suppress(DatabaseUnavailable):
             async with self._database.transaction() as tx:
                 await store.finish(tx, call, lease, status=status, answer=sealed)
+
+    async def _forget(self, call: Call, lease: datetime) -> None:
+        """Let a repetition run the request again."""
+        with suppress(DatabaseUnavailable):
+            async with self._database.transaction() as tx:
+                await store.forget(tx, call, lease)
+
+    async def _to_its_end(self, ending: Coroutine[Any, Any, None]) -> None:
+        """Run what ends a lease, to its end also if the request is cut meanwhile.
+
+        A request that was cut has been answered late enough, so it is not waited for without end.
+        """
+        task = asyncio.create_task(ending)
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
+        done, _ = await asyncio.wait({task}, timeout=END_SECONDS)
+        for each in done:
+            each.result()
 
     async def _answer_of(self, call: Call, rebuild: Rebuild | None) -> Answer | None:
         async with self._database.transaction() as tx:

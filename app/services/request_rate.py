@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 MOST_REMEMBERED = 10_000
 """How many keys' buckets to remember. A key whose bucket was forgotten has a full one."""
+_DIGITS = 6
+"""To these a product is rounded, so that 29 does not become 28.999999999999996."""
 
 Fields = tuple[tuple[bytes, bytes], ...]
 """Header fields, as ASGI has them."""
@@ -37,10 +39,12 @@ class RequestRate:
         self._clock = clock
         self._buckets: dict[str, tuple[float, float]] = {}
         """How many requests were left to a key, and when that was."""
-        # A quota of `q` requests in any window of `w` seconds: an empty bucket is full after that.
+        # A quota of `q` requests in every `w` whole seconds: an empty bucket is full after
+        # that. A small one was full earlier, so the quota is what the rate gives, not the burst.
         window = max(1, math.ceil(burst / per_second))
+        quota = math.floor(round(per_second * window, _DIGITS))
         self._name = policy.encode()
-        self._policy = (b"ratelimit-policy", b'"%b";q=%d;w=%d' % (self._name, burst, window))
+        self._policy = (b"ratelimit-policy", b'"%b";q=%d;w=%d' % (self._name, quota, window))
 
     def spend(self, key_id: str) -> tuple[float, Fields]:
         """Count a request of the key.

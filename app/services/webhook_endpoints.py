@@ -88,11 +88,12 @@ class WebhookEndpoints:
             raise _unknown()
         return endpoint
 
-    async def require_tenant(self, endpoint_id: str, tenant: str) -> None:
-        """Check that the endpoint is this tenant's.
+    async def require_own(self, endpoint_id: str, tenant: str) -> None:
+        """Check that the endpoint is this tenant's own.
 
         Raises:
-            NotFound: no endpoint has this id, or it is another tenant's.
+            NotFound: no endpoint has this id, it is another tenant's, or it is not the tenant's
+                own: what an admin added for it may be the provider's.
             TenantBoundKey: it gets the events of all tenants.
         """
         endpoint = await self.get(endpoint_id)
@@ -100,15 +101,15 @@ class WebhookEndpoints:
             raise TenantBoundKey(
                 "This webhook endpoint gets the events of all tenants; use a key without a tenant."
             )
-        if endpoint.tenant != tenant:
+        if endpoint.tenant != tenant or not endpoint.is_tenants_own:
             raise _unknown()
 
     async def list_page(
-        self, *, tenant: str | None = None, after: str | None, limit: int
+        self, *, own_of: str | None = None, after: str | None, limit: int
     ) -> list[WebhookEndpoint]:
-        """Return endpoints, newest first: those of one tenant, or all."""
+        """Return endpoints, newest first: a tenant's own, or all."""
         async with self._database.transaction() as tx:
-            return await store.list_endpoints(tx, tenant=tenant, after=after, limit=limit)
+            return await store.list_endpoints(tx, own_of=own_of, after=after, limit=limit)
 
     async def delete(self, endpoint_id: str) -> None:
         """Close an endpoint and cancel its pending deliveries.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.domain.errors import ErrorCode, InvalidInput
+from app.persistence.ids import ID
 
 LONGEST_SEQUENCE = 9
 """Digits; a sequence is an integer of 32 bits."""
@@ -69,7 +70,13 @@ class Cursors:
         Raises:
             InvalidInput: the text is not a cursor of this list.
         """
-        return None if cursor is None else "".join(self.decode(cursor))
+        if cursor is None:
+            return None
+        keyset = self.decode(cursor)
+        # Anyone can make a cursor, and Postgres takes no NUL.
+        if len(keyset) != 1 or not ID.fullmatch(keyset[0]):
+            raise not_ours()
+        return keyset[0]
 
     def page(self, rows: Sequence[dict[str, Any]], limit: int) -> dict[str, Any]:
         """Build a page from up to `limit + 1` documents: one more than `limit` means a next page.

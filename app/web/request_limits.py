@@ -51,11 +51,8 @@ class Timed:
         """Whether it waits for its body."""
         self.cut: ErrorCode | None = None
         """Why it was ended."""
-
-    @property
-    def is_apart(self) -> bool:
-        """Whether it does not count as one of those in progress."""
-        return WAIT_SECONDS in self.scope or self.scope["path"] in APART
+        self.counts = scope["path"] not in APART
+        """Whether it counts as one of those in progress, as far as is known."""
 
 
 class UnderWay:
@@ -68,31 +65,38 @@ class UnderWay:
         self._clock = clock
         self._every = min(EVERY_SECONDS, limits.seconds / 4, limits.body_seconds / 4)
         self._requests: set[Timed] = set()
+        self._counted = 0
+        """How many of them count: those that wait count until they are looked at."""
         self._timer: asyncio.TimerHandle | None = None
 
     def is_full_for(self, path: str) -> bool:
         """Whether no further request for this path may begin now."""
         most = self._limits.at_once
-        if len(self._requests) < most or path in APART:
+        if self._counted < most or path in APART:
             return False
-        # Rare, so that they are only counted now.
-        return sum(not each.is_apart for each in self._requests) >= most
+        # Rare, so that those that wait are looked for only now.
+        for each in self._requests:
+            self._leave_out_waiting(each)
+        return self._counted >= most
 
     def add(self, request: Timed) -> None:
         """Note that the request begins."""
         request.began = self._clock()
         self._requests.add(request)
+        self._counted += request.counts
         if self._timer is None:
             self._arm()
 
     def remove(self, request: Timed) -> None:
         """Note that the request has ended."""
         self._requests.discard(request)
+        self._counted -= request.counts
 
     def cut_late(self) -> None:
         """End the requests whose time is over: each finds in `cut` why it is cancelled."""
         now = self._clock()
         for each in self._requests:
+            self._leave_out_waiting(each)
             if each.cut is not None or each.task is None:
                 continue
             age = now - each.began
@@ -103,6 +107,11 @@ class UnderWay:
             else:
                 continue
             each.task.cancel()
+
+    def _leave_out_waiting(self, request: Timed) -> None:
+        if request.counts and WAIT_SECONDS in request.scope:
+            request.counts = False
+            self._counted -= 1
 
     def _arm(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(self._every, self._look)

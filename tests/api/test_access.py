@@ -214,7 +214,8 @@ async def _resource(service: Service, path: str, tenant: str) -> str:
     """Make a resource of the tenant's, of the kind that this path is about. Return its id."""
     if path.startswith(ENDPOINTS):
         body = {"url": f"{service.stack.receiver}/{tenant}", "tenant": tenant}
-        return str((await service.http.post(ENDPOINTS, json=body)).json()["id"])
+        key = _bearer(await _key(service, "write", tenant=tenant))
+        return str((await service.http.post(ENDPOINTS, json=body, headers=key)).json()["id"])
     if path.startswith(PATH):
         name = f"n{next(_numbers)}.access-tea.com"
         return str((await service.put_still(name, tenant))["id"])

@@ -108,3 +108,16 @@ async def test_a_repeated_request_makes_one_key_and_shows_it_again(
     assert made == 1
     rows = await shared_service.sql.fetch("SELECT answer FROM idempotent_requests")
     assert first.json()["secret"].encode() not in b"".join(row["answer"] or b"" for row in rows)
+
+
+async def test_a_revocation_forgets_the_answer_that_shows_the_key(shared_service: Service) -> None:
+    made, kept = [
+        await shared_service.http.post(PATH, json={}, headers={"Idempotency-Key": name})
+        for name in ("forgotten-1", "kept-1")
+    ]
+    count = "SELECT count(*) FROM idempotent_requests WHERE resource_id = $1"
+    for each in (made, kept):
+        assert await shared_service.sql.fetchval(count, each.json()["id"]) == 1
+    await shared_service.http.delete(f"{PATH}/{made.json()['id']}")
+    assert await shared_service.sql.fetchval(count, made.json()["id"]) == 0
+    assert await shared_service.sql.fetchval(count, kept.json()["id"]) == 1

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
 import httpx
 import pytest
 
+from app.api.hostname_list_schemas import HostnameQuery
+from app.web.cursor import Cursors
 from app.web.errors import field_error_of
 from tests.support import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PATH = "/v1/custom-hostnames"
+_numbers = itertools.count()
 
 HOSTNAMES = [
     ("nothing at all", "", "hostname_empty"),
@@ -310,6 +314,45 @@ async def test_a_query_parameter_that_is_unknown_or_given_twice_is_told_the_way_
     ):
         response = await shared_service.http.get(path)
         assert said in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "cursors"),
+    [
+        ("/v1/api-keys", Cursors.of("api_keys")),
+        ("/v1/webhook-endpoints", Cursors.of("webhook_endpoints")),
+        (PATH, Cursors.of("custom_hostnames", HostnameQuery().list_conditions())),
+    ],
+)
+async def test_a_forged_cursor_is_refused_before_the_database_is_asked(
+    shared_service: Service, path: str, cursors: Cursors
+) -> None:
+    good = await shared_service.http.get(f"{path}?cursor={cursors.encode('x_1')}")
+    assert good.status_code == 200
+    with_nul = cursors.encode("a\x00b")
+    forged = await shared_service.http.get(f"{path}?cursor={with_nul}")
+    assert (forged.status_code, forged.json()["code"]) == (422, "cursor_invalid")
+
+
+@pytest.mark.parametrize("condition", ["created_before", "created_after"])
+@pytest.mark.parametrize(
+    "instant",
+    [
+        "0001-01-01T00:00:00Z",
+        "1969-12-31T23:59:59Z",
+        "1969-12-31T22:30:00Z",
+        "9999-12-31T22:59:59Z",
+        "9999-12-31T23:59:59.999999Z",
+    ],
+)
+async def test_any_instant_bounds_a_list(
+    shared_service: Service, condition: str, instant: str
+) -> None:
+    hostname = await shared_service.put_still(f"n{next(_numbers)}.instant-tea.com", "instant")
+    page = await shared_service.http.get(f"{PATH}?tenant=instant&{condition}={instant}")
+    assert page.status_code == 200, page.text
+    is_in = (instant > "2000") is (condition == "created_before")
+    assert (hostname["id"] in {each["id"] for each in page.json()["data"]}) is is_in
 
 
 async def test_a_cursor_of_events_and_an_etag_are_named_as_parameters(

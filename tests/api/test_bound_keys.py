@@ -18,7 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PATH = "/v1/custom-hostnames"
 ENDPOINTS = "/v1/webhook-endpoints"
-HIDDEN = {"metadata", "custom_metadata"}
+HIDDEN = {"metadata", "custom_metadata", "labels"}
 _names = (f"n{number}.bound-tea.com" for number in itertools.count())
 _keys: dict[str, str] = {}
 
@@ -72,7 +72,12 @@ async def test_the_hot_read_of_a_bound_key_has_its_etag(shared_service: Service)
     assert is_tenants_view(first.json())
     assert first.headers["cache-control"] == "private, no-cache"
     same = {**key, "If-None-Match": first.headers["etag"]}
-    assert (await shared_service.http.get(path, headers=same)).status_code == 304
+    again = await shared_service.http.get(path, headers=same)
+    assert again.status_code == 304
+    unbound = await shared_service.http.get(path)
+    for answer in (first, again, unbound):
+        assert answer.headers["vary"] == "Authorization"
+    assert unbound.json() != first.json()
 
 
 async def test_nobody_waits_for_another_tenants_hostname(shared_service: Service) -> None:
@@ -140,6 +145,7 @@ async def test_its_list_has_its_own_tenant_alone(shared_service: Service) -> Non
         ("tls", None),
         ("custom_metadata", {"a": 1}),
         ("metadata", {"a": 1}),
+        ("labels", {"a": "1"}),
     ],
 )
 async def test_it_sets_neither_origin_nor_zone_nor_tls_nor_metadata(
@@ -172,6 +178,21 @@ async def test_its_endpoints_are_its_own_tenants(shared_service: Service) -> Non
     assert {each["tenant"] for each in listed} == {"ours"}
     gone = await http.delete(f"{ENDPOINTS}/{made.json()['id']}", headers=key)
     assert gone.status_code == 204
+
+
+async def test_an_endpoint_that_an_admin_added_for_its_tenant_is_not_its_own(
+    shared_service: Service,
+) -> None:
+    http, key = shared_service.http, await bound(shared_service)
+    body = {"url": f"{shared_service.stack.receiver}/providers", "tenant": "ours"}
+    providers = (await http.post(ENDPOINTS, json=body)).json()
+    path = f"{ENDPOINTS}/{providers['id']}"
+    unknown = await http.get(f"{ENDPOINTS}/we_unknown", headers=key)
+    for answer in (await http.get(path, headers=key), await http.delete(path, headers=key)):
+        assert (answer.status_code, answer.json()) == (404, unknown.json())
+    listed = (await http.get(f"{ENDPOINTS}?limit=100", headers=key)).json()["data"]
+    assert providers["id"] not in {each["id"] for each in listed}
+    assert (await http.get(path)).status_code == 200
 
 
 async def test_an_endpoint_that_a_bound_key_added_gets_the_tenants_view(

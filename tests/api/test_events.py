@@ -5,14 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
 from starlette.types import Message
 
-from app.api.event_stream import MOST_STREAMS, EventStream, Streams, TooManyStreams
+from app.api.event_stream import (
+    MOST_STREAMS,
+    MOST_STREAMS_OF_A_KEY,
+    EventStream,
+    Streams,
+    TooManyStreams,
+)
+from app.api.places import Places
+from app.persistence.api_keys import ApiKey
 from app.persistence.database import open_database
 from app.persistence.feed import FeedFilter
 from app.services.api_keys import ApiKeys
@@ -238,11 +246,13 @@ class Wire:
         self.sent.append(message)
 
 
-SCOPE = {"type": "http", "method": "GET", "asgi": {"spec_version": "2.3"}}
+def scope_of(key_id: str) -> dict[str, Any]:
+    key = ApiKey(key_id, "test", "read", None)
+    asgi = {"spec_version": "2.3"}
+    return {"type": "http", "method": "GET", "asgi": asgi, "state": {"api_key": key}}
 
 
-def no_one() -> None:
-    """Count nothing."""
+SCOPE = scope_of("key_1")
 
 
 async def frames(count: int) -> AsyncGenerator[bytes]:
@@ -253,9 +263,8 @@ async def frames(count: int) -> AsyncGenerator[bytes]:
 async def test_a_reader_that_takes_nothing_is_cut_off() -> None:
     wire = Wire(takes=3)
     async with asyncio.timeout(SECONDS):
-        await EventStream(frames(100), ended=no_one, send_seconds=0.1)(
-            SCOPE, wire.receive, wire.send
-        )
+        places = Places(1, 1, "streams", TooManyStreams)
+        await EventStream(frames(100), places, send_seconds=0.1)(SCOPE, wire.receive, wire.send)
     assert len(wire.sent) == 3
 
 
@@ -274,10 +283,10 @@ async def test_streams_end_with_a_time_to_reconnect_when_the_process_stops(
         running = [
             asyncio.create_task(
                 streams.open(FeedFilter(), after=after, authenticated=authenticated)(
-                    SCOPE, wire.receive, wire.send
+                    scope_of(f"key_{number % 5}"), wire.receive, wire.send
                 )
             )
-            for wire in wires
+            for number, wire in enumerate(wires)
         ]
         await shared_service.eventually(lambda: _all_began(wires))
         stop.set()
@@ -314,27 +323,49 @@ async def test_a_silent_stream_sends_heartbeats_with_its_place(shared_service: S
     assert wanted in [message.get("body") for message in wire.sent]
 
 
-async def test_a_process_holds_so_many_streams_and_refuses_the_next(
-    shared_service: Service,
+@pytest.mark.parametrize(
+    ("most", "most_of_a_key", "keys", "said"),
+    [(2, 9, "abc", "2 streams are open"), (9, 2, "aaa", "2 streams of this API key are open")],
+)
+async def test_a_process_holds_so_many_streams_in_all_and_of_a_key(
+    shared_service: Service, most: int, most_of_a_key: int, keys: str, said: str
 ) -> None:
     async with open_database(shared_service.stack.database_url) as database:
         feed, stop = Feed(database), asyncio.Event()
-        streams = Streams(feed, stop, most=2)
-        wires = [Wire(takes=1000) for _ in range(2)]
-        running = [
-            asyncio.create_task(
-                streams.open(FeedFilter(), after=0, authenticated=authenticated)(
-                    SCOPE, wire.receive, wire.send
-                )
-            )
-            for wire in wires
-        ]
-        with pytest.raises(TooManyStreams):
-            streams.open(FeedFilter(), after=0, authenticated=authenticated)
+        streams = Streams(feed, stop, most=most, most_of_a_key=most_of_a_key)
+
+        async def read(key_id: str) -> None:
+            wire = Wire(takes=1000)
+            response = streams.open(FeedFilter(), after=0, authenticated=authenticated)
+            await response(scope_of(key_id), wire.receive, wire.send)
+
+        running = [asyncio.create_task(read(key_id)) for key_id in keys[:2]]
+        await asyncio.sleep(0)
+        with pytest.raises(TooManyStreams, match=said):
+            await read(keys[2])
+        another = asyncio.create_task(read("other"))
+        await asyncio.sleep(0)
+        assert another.done() is (most == 2)
         stop.set()
-        await asyncio.gather(*running)
-        streams.open(FeedFilter(), after=0, authenticated=authenticated)
+        await asyncio.gather(*running, another, return_exceptions=True)
+        await read(keys[2])
     assert MOST_STREAMS >= 500
+
+
+async def test_a_key_with_too_many_streams_is_refused_with_a_problem(
+    shared_service: Service,
+) -> None:
+    async with open_database(shared_service.stack.database_url) as database:
+        _, secret = await ApiKeys(database).create(name="crowd", scope="read", tenant="crowd")
+    bearer = f"Bearer {secret}"
+    async with AsyncExitStack() as stack:
+        for _ in range(MOST_STREAMS_OF_A_KEY):
+            await stack.enter_async_context(streaming(shared_service, Authorization=bearer))
+        refused = await shared_service.http.get(STREAM, headers={"Authorization": bearer})
+        assert (refused.status_code, refused.json()["code"]) == (429, "too_many_streams")
+        assert refused.headers["retry-after"] == "5"
+        async with streaming(shared_service):
+            pass
 
 
 async def test_a_bound_key_reads_its_own_tenants_events_without_what_is_the_providers(

@@ -9,7 +9,13 @@ import httpx
 import pytest
 from starlette.types import Message
 
-from app.api.long_poll import MOST_WAITING, LongPolls, TooManyWaiting, seconds_to_wait
+from app.api.long_poll import (
+    MOST_WAITING,
+    MOST_WAITING_OF_A_KEY,
+    LongPolls,
+    TooManyWaiting,
+    seconds_to_wait,
+)
 from app.domain.errors import InvalidInput
 from app.persistence.database import open_database
 from app.services.api_keys import ApiKeys
@@ -110,20 +116,47 @@ async def test_a_process_holds_a_hundred_requests_and_refuses_the_next() -> None
         await asyncio.Event().wait()
         raise AssertionError("nobody sets it")
 
-    async def hold() -> None:
-        await polls.until(lambda _: False, read, 60, stay)
+    async def hold(key_id: str) -> None:
+        await polls.until(key_id, lambda _: False, read, 60, stay)
 
-    held = [asyncio.create_task(hold()) for _ in range(MOST_WAITING)]
+    held = [
+        asyncio.create_task(hold(f"key_{number // MOST_WAITING_OF_A_KEY}"))
+        for number in range(MOST_WAITING)
+    ]
     await asyncio.sleep(0.1)
-    with pytest.raises(TooManyWaiting):
-        await polls.until(lambda _: True, read, 60, stay)
+    with pytest.raises(TooManyWaiting, match="100 waiting requests are open"):
+        await polls.until("key_x", lambda _: True, read, 60, stay)
     held[0].cancel()
     await asyncio.gather(held[0], return_exceptions=True)
-    assert await polls.until(lambda _: True, read, 60, stay) == MOST_WAITING + 1
+    assert await polls.until("key_x", lambda _: True, read, 60, stay) == MOST_WAITING + 1
     for each in held:
         each.cancel()
     await asyncio.gather(*held, return_exceptions=True)
     assert reads == MOST_WAITING + 1
+
+
+async def test_one_key_has_twenty_waiting_requests_and_leaves_the_rest_to_others(
+    shared_service: Service,
+) -> None:
+    hostname = await shared_service.put_still("crowd.green-tea.com", "green")
+    async with open_database(shared_service.stack.database_url) as database:
+        _, secret = await ApiKeys(database).create(name="crowd", scope="read", tenant="green")
+    url = f"{PATH}/{hostname['id']}?wait=60"
+    bearer = {"Authorization": f"Bearer {secret}"}
+    held = [
+        asyncio.create_task(shared_service.http.get(url, headers=bearer, timeout=60))
+        for _ in range(MOST_WAITING_OF_A_KEY + 1)
+    ]
+    async with asyncio.timeout(30):
+        await asyncio.wait(held, return_when=asyncio.FIRST_COMPLETED)
+    (refused,) = [each.result() for each in held if each.done()]
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_waiting")
+    assert "of this API key" in refused.json()["detail"]
+    other, _ = await wait_for(shared_service, hostname["id"], 1)
+    assert other.status_code == 200
+    for each in held:
+        each.cancel()
+    await asyncio.gather(*held, return_exceptions=True)
 
 
 async def test_a_caller_that_has_gone_is_waited_for_no_longer() -> None:
@@ -136,7 +169,7 @@ async def test_a_caller_that_has_gone_is_waited_for_no_longer() -> None:
         return "as it was"
 
     async with asyncio.timeout(5):
-        assert await polls.until(lambda _: False, read, 60, leave) == "as it was"
+        assert await polls.until("key_1", lambda _: False, read, 60, leave) == "as it was"
 
 
 async def test_a_key_that_is_revoked_meanwhile_is_told_so(shared_service: Service) -> None:

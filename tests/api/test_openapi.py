@@ -29,6 +29,8 @@ ANYWHERE = {
     ErrorCode.INVALID_INPUT,
     ErrorCode.CONFLICT,
     ErrorCode.NOT_READY,
+    # At the command line: the schema of a request refuses an unknown scope as `invalid_request`.
+    ErrorCode.SCOPE_UNKNOWN,
 }
 
 

@@ -91,6 +91,11 @@ async def test_an_answer_may_be_kept_for_half_a_minute_and_an_unknown_name_for_s
     assert known.headers["cache-control"] == "private, max-age=30, stale-if-error=86400"
     unknown = await ask(shared_service, "nobody.knows-tea.com")
     assert unknown.headers["cache-control"] == "private, max-age=5"
+    same = {"If-None-Match": known.headers["etag"]}
+    unchanged = await ask(shared_service, "shop.resolve-tea.com", **same)
+    assert unchanged.status_code == 304
+    for answer in (known, unknown, unchanged):
+        assert answer.headers["vary"] == "Authorization"
     assert unknown.headers["content-type"] == "application/problem+json"
     refused = await ask(shared_service, "192.0.2.1")
     assert refused.headers["cache-control"] == "no-store"

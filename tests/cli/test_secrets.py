@@ -217,6 +217,9 @@ def test_keys_may_have_a_tenant_and_an_end(stored: Stored) -> None:
     [
         (("--scope", "admin", "--tenant", "green"), "leave `tenant` out"),
         (("--expires-at", "2020-01-01T00:00:00Z"), "must be in the future"),
+        (("--tenant", ""), "`tenant` must have 1 to 128 printable characters"),
+        (("--tenant", "x" * 129), "`tenant` must have 1 to 128 printable characters"),
+        (("--tenant", "two\nlines"), "`tenant` must have 1 to 128 printable characters"),
     ],
 )
 def test_bounds_that_cannot_be_meant_are_one_line(

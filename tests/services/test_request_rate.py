@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from app.services.request_rate import MOST_REMEMBERED, RequestRate
@@ -70,16 +72,32 @@ def test_keys_have_a_bucket_each(clocked: Clocked) -> None:
     ("per_second", "burst", "policy"),
     [
         (200, 400, '"default";q=400;w=2'),
-        (3, 4, '"default";q=4;w=2'),
-        (10, 1, '"default";q=1;w=1'),
+        (3, 4, '"default";q=6;w=2'),
+        (10, 1, '"default";q=10;w=1'),
         (0.1, 1, '"default";q=1;w=10'),
+        (0.29, 29, '"default";q=29;w=100'),
+        (2.5, 1, '"default";q=2;w=1'),
     ],
 )
-def test_the_policy_is_the_burst_and_the_seconds_until_it_is_there_again(
+def test_the_policy_is_what_the_rate_gives_while_the_burst_comes_back(
     per_second: float, burst: int, policy: str
 ) -> None:
     _, fields = RequestRate(per_second, burst).spend("a")
     assert dict(fields)[b"ratelimit-policy"].decode() == policy
+
+
+@pytest.mark.parametrize(
+    ("per_second", "burst"), [(200, 400), (3, 4), (10, 1), (0.125, 1), (2.5, 1), (4, 40)]
+)
+def test_the_quota_of_the_policy_can_be_used_in_every_window(per_second: float, burst: int) -> None:
+    now = 1000.0
+    rate = RequestRate(per_second, burst, clock=lambda: now)
+    _, fields = rate.spend("other")
+    quota, window = map(int, re.findall(r"[qw]=(\d+)", dict(fields)[b"ratelimit-policy"].decode()))
+    assert quota >= burst
+    for _ in range(20 * quota):
+        assert rate.spend("a")[0] == 0
+        now += window / quota
 
 
 def test_the_memory_is_bounded(clocked: Clocked) -> None:

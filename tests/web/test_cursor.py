@@ -42,6 +42,21 @@ def test_a_cursor_of_another_list_is_refused(other: Cursors) -> None:
     assert refused.value.parameter == "cursor"
 
 
+def test_a_cursor_of_ids_is_decoded_to_the_id() -> None:
+    assert OURS.decode_id(OURS.encode("ch_1")) == "ch_1"
+    assert OURS.decode_id(None) is None
+
+
+@pytest.mark.parametrize(
+    "keyset",
+    [(), ("",), ("a\x00b",), ("CH_1",), ("a b",), ("a" * 65,), ("ch_1\n",), ("ch_1", "ch_2")],
+)
+def test_a_forged_cursor_that_holds_no_id_is_refused(keyset: tuple[str, ...]) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        OURS.decode_id(OURS.encode(*keyset))
+    assert refused.value.code is ErrorCode.CURSOR_INVALID
+
+
 @pytest.mark.parametrize(
     "text", ["", "x", "é", "====", "a b", "\x00", base64.urlsafe_b64encode(b"\xff\xfe").decode()]
 )

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
+from typing_extensions import override
 
 from app.web.middleware import RequestMiddleware
-from app.web.request_limits import WAIT_SECONDS, RequestLimits
+from app.web.request_limits import WAIT_SECONDS, RequestLimits, Timed, UnderWay
 
 LIMITS = RequestLimits(seconds=30, body_seconds=10, at_once=2)
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -218,6 +219,43 @@ async def test_neither_supervisors_nor_those_that_wait_take_a_place() -> None:
         assert not (await app.begin(path)).done()
     assert (await (await app.begin("/x"))).code == "overloaded"
     await app.end()
+
+
+class Walked(UnderWay):
+    """Counts how often a request is looked at."""
+
+    looks = 0
+
+    @override
+    def _leave_out_waiting(self, request: Timed) -> None:
+        self.looks += 1
+        super()._leave_out_waiting(request)
+
+
+@pytest.mark.parametrize("looked_for_by", ["the next request", "the timer"])
+async def test_those_that_wait_are_looked_at_once_and_not_for_each_request(
+    looked_for_by: str,
+) -> None:
+    under_way = Walked(RequestLimits(at_once=10))
+    waiting = [Timed({"path": "/wait"}) for _ in range(50)]
+    for each in waiting:
+        under_way.add(each)
+        each.scope[WAIT_SECONDS] = 60
+    if looked_for_by == "the timer":
+        under_way.cut_late()
+    assert not under_way.is_full_for("/x")
+    looks = under_way.looks
+    for number in range(20):
+        request = Timed({"path": "/x"})
+        assert not under_way.is_full_for("/x")
+        under_way.add(request)
+        if number >= 9:
+            under_way.remove(request)
+    assert under_way.looks == looks == 50
+    for each in waiting:
+        under_way.remove(each)
+    under_way.add(Timed({"path": "/x"}))
+    assert under_way.is_full_for("/x")
 
 
 async def test_late_requests_are_looked_for_while_there_are_any() -> None:

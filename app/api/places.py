@@ -1,0 +1,45 @@
+"""The places of one process for answers that it holds open: in all, and for each API key."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from app.domain.errors import NameplateError
+
+
+class Places:
+    """How many answers are held open. One API key cannot take the places of all the others."""
+
+    def __init__(
+        self, most: int, most_of_a_key: int, what: str, refusal: Callable[[str], NameplateError]
+    ) -> None:
+        """Take how many places there are, who takes them, and the error where there is none."""
+        self._most = most
+        self._most_of_a_key = most_of_a_key
+        self._what = what
+        self._refusal = refusal
+        self._taken: Counter[str] = Counter()
+
+    @contextmanager
+    def taken(self, key_id: str) -> Iterator[None]:
+        """Hold a place for a request of this API key.
+
+        Raises:
+            NameplateError: the refusal, because there is no place.
+        """
+        if self._taken[key_id] >= self._most_of_a_key:
+            raise self._refusal(
+                f"{self._most_of_a_key} {self._what} of this API key are open already; end one, or "
+                "try again later."
+            )
+        if self._taken.total() >= self._most:
+            raise self._refusal(f"{self._most} {self._what} are open already; try again later.")
+        self._taken[key_id] += 1
+        try:
+            yield
+        finally:
+            self._taken[key_id] -= 1
+            if not self._taken[key_id]:
+                del self._taken[key_id]
