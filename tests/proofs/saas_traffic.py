@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 from tests.proofs.offered_load import Ask
@@ -48,6 +49,8 @@ class SaasTraffic:
         """The code of the refusal of each other one."""
         self._known = known
         self._keys = keys
+        # In turn, so that all keys but the greedy one send alike.
+        self._next_key = cycle(keys)
         self._greedy_key = greedy_key
         self._of_tenant = Counter(each.tenant for each in known)
         self._posts: list[tuple[int, Known]] = []
@@ -69,7 +72,7 @@ class SaasTraffic:
                 return self._read(kind, self._random.choice(self._known))
 
     def _read(self, kind: str, one: Known) -> Ask:
-        key = self._greedy_key if kind == "greedy" else self._random.choice(self._keys)
+        key = self._greedy_key if kind == "greedy" else next(self._next_key)
         path, is_right = self._of_read(kind, one)
         return Ask(kind, _wire("GET", path, key), 200, is_right)
 
@@ -127,7 +130,7 @@ class SaasTraffic:
         def is_right(shown: dict[str, Any]) -> bool:
             return _is(one)(shown) and shown["labels"] == labels
 
-        key = self._random.choice(self._keys)
+        key = next(self._next_key)
         wire = _wire("PATCH", f"{PATH}/{one.id}", key, {"labels": labels}, f"p{self._patched}")
         return Ask("patch", wire, 200, is_right)
 

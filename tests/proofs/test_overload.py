@@ -28,9 +28,9 @@ SECONDS = 300
 TIMES = 2.0
 HOSTNAMES = 10_000
 FAMILY = Family("seed", "busy-crowd.com")
-KEYS = 200
+KEYS = 400
 AT_ONCE = 64
-PER_KEY = 10
+PER_KEY = 3
 """Requests a second of each key, without `/v1/resolve`: all keys together may send more than the
 process can answer, so that the requests in progress are what limits them. One key sends a tenth of
 them all."""
