@@ -38,7 +38,6 @@ TENANT = "tenant-1"
 
 REFUSED = {
     "create_custom_hostname": {
-        ErrorCode.ALSO_INVALID,
         ErrorCode.OPTION_NOT_AVAILABLE,
         ErrorCode.PLAN_NOT_AVAILABLE,
         ErrorCode.REDIRECT_INVALID,
