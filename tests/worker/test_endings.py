@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from app.persistence.database import open_database
+from app.services.api_keys import ApiKeys
 from tests.support import Service
 from tests.worker.processes import running_processes
 
@@ -54,16 +56,23 @@ async def test_fifty_streams_end_with_their_process_within_ten_seconds(
     async with running_processes(tmp_path, database_url) as (processes, service):
         api = await processes.start("api")
         began = asyncio.Semaphore(0)
+        # One key may hold twenty of them.
+        async with open_database(database_url) as database:
+            keys = [await ApiKeys(database).create(name=str(n), scope="read") for n in range(5)]
 
-        async def read() -> str:
+        async def read(secret: str) -> str:
             text = ""
-            async with service.http.stream("GET", "/v1/events/stream", timeout=60) as response:
+            headers = {"Authorization": f"Bearer {secret}"}
+            async with service.http.stream(
+                "GET", "/v1/events/stream", headers=headers, timeout=60
+            ) as response:
+                assert response.status_code == 200
                 async for chunk in response.aiter_text():
                     began.release()
                     text += chunk
             return text
 
-        streams = [asyncio.create_task(read()) for _ in range(50)]
+        streams = [asyncio.create_task(read(secret)) for _, secret in keys * 10]
         async with asyncio.timeout(30):
             for _ in streams:
                 await began.acquire()
