@@ -42,19 +42,13 @@ async def test_connections_that_a_peak_opened_are_used_again(database_url: str) 
     assert len(seen) == 4
 
 
-@pytest.mark.parametrize("kind", ["transactions", "hot reads"])
-async def test_connections_go_to_those_who_wait_in_the_order_of_asking(
-    database_url: str, kind: str
-) -> None:
+async def test_connections_go_to_those_who_wait_in_the_order_of_asking(database_url: str) -> None:
     done = [0] * 40
     async with open_database(database_url, connections=2) as database:
 
         async def ask() -> None:
-            if kind == "hot reads":
-                await database.fetch_row("SELECT pg_sleep(0.002)")
-            else:
-                async with database.transaction() as tx:
-                    await tx.execute(text("SELECT pg_sleep(0.002)"))
+            async with database.transaction() as tx:
+                await tx.execute(text("SELECT pg_sleep(0.002)"))
 
         async def ask_on(number: int) -> None:
             while max(done) < 20:
