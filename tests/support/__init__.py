@@ -135,8 +135,12 @@ class Service:
         return [await self.follow(hostname["id"], "cname_verified") for hostname in begun]
 
     async def scan_lists(self, rounds: int = 1) -> None:
-        """Let the zone's lists be scanned from beginning to end."""
+        """Let the zone's lists be scanned from beginning to end.
+
+        A page that was asked for earlier shows what stood earlier: it is waited for first.
+        """
         for _ in range(rounds):
+            await self.eventually(self._is_between_scans)
             before = await self._rounds()
             await self.advance(minutes=5, seconds=1)
             await self.eventually(partial(self._is_scanned, before))
@@ -197,6 +201,13 @@ class Service:
     async def _rounds(self) -> int:
         found = await self.sql.fetchval("SELECT number FROM list_scans WHERE list = 'all'")
         return int(found or 0)
+
+    async def _is_between_scans(self) -> bool:
+        under_way = await self.sql.fetchval(
+            "SELECT count(*) FROM list_scans"
+            " WHERE list = 'all' AND (page IS NOT NULL OR leased_until IS NOT NULL)"
+        )
+        return int(under_way) == 0
 
     async def _is_scanned(self, before: int) -> bool:
         done = await self.sql.fetchval(
