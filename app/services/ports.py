@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from app.domain.custom_hostname import CustomHostname
+from app.domain.custom_hostname import CustomHostname, DnsRecord
 from app.domain.deliveries import Attempt
+from app.domain.diagnosis.survey import DnsSurvey
+from app.domain.hostname import Hostname
 from app.domain.object_spec import ObjectSpec
 from app.domain.observation import CloudflareHostname, DnsView, HostnamePage, Values
 from app.domain.zone import CloudflareZone, FallbackOrigin, Quota, ZoneAccess, ZoneRecord
@@ -76,6 +78,9 @@ class ZoneGateway(Protocol):
     ) -> ZoneRecord:
         """Add a proxied record."""
 
+    async def address_ranges(self, access: ZoneAccess) -> tuple[str, ...]:
+        """Return the networks in which every proxied name's addresses lie."""
+
     async def proxy_record(self, access: ZoneAccess, record_id: str) -> ZoneRecord:
         """Turn on proxying for a record."""
 
@@ -91,6 +96,20 @@ class Dns(Protocol):
 
     async def name_servers(self, domain: str) -> Values:
         """Return the domain's name servers. Never raises."""
+
+
+class DnsSurveyor(Protocol):
+    """Asks all that a diagnosis reads."""
+
+    async def survey(
+        self,
+        hostname: Hostname,
+        records: Sequence[DnsRecord],
+        *,
+        target: str,
+        registrable: str | None,
+    ) -> DnsSurvey:
+        """Ask everything about one hostname. Never raises."""
 
 
 class WebhookTransport(Protocol):

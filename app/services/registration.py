@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,9 @@ from app.domain.errors import (
     ErrorCode,
     HostnameTaken,
     InvalidInput,
+    NameplateError,
     ProofRequired,
+    StillDeleting,
 )
 from app.domain.hostname import (
     Hostname,
@@ -51,6 +54,11 @@ from app.services.loading import (
 from app.services.option_validation import OptionValidator
 from app.services.reconciler.tick import Checkpoint
 
+FORMER_NAME = (
+    "This name was used here before, and its DNS may still point at the CNAME target. Remove that "
+    "record, and try again in a minute; Nameplate is checking the name now."
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
@@ -71,6 +79,19 @@ class Registration:
     options: Mapping[str, Any] = field(default_factory=dict)
     """The fields that were sent, by name. Fields of `Options` that are left out are at their
     defaults."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a request for one hostname would store."""
+
+    record: CustomHostname
+    """The record that is there, or the one that would be inserted."""
+    zone: Zone
+    is_stored: bool
+    """Whether the tenant has the hostname already."""
+    refusal: NameplateError | None
+    """Why the request would be refused now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +140,7 @@ class Registrations:
             StillDeleting: its former record is still being removed.
         """
         names = parse_names(wanted.hostname, wanted.also, wanted.redirect_to, self._public_suffix)
-        async with self._database.transaction() as tx:
-            zone = await get_zone(tx, wanted.zone)
-        if zone is None:
-            raise InvalidInput(
-                "Zone not found; leave `zone` out to use the default zone.",
-                code=ErrorCode.ZONE_UNKNOWN,
-                field="/zone",
-            )
+        zone = await self._zone(wanted)
         for name in names:
             with name.at_fault():
                 self._refuse_own(name.hostname, zone)
@@ -155,6 +169,46 @@ class Registrations:
                 for (record, is_new), slot in zip(accepted, slots, strict=True)
             )
             return list(await asyncio.gather(*reconciles)), bool(created)
+
+    async def preview(self, wanted: Registration) -> Preview:
+        """Give what a request for one hostname would store, without storing anything.
+
+        Raises:
+            InvalidInput: the hostname, the plan or the zone cannot be accepted, whatever is stored.
+        """
+        (name,) = parse_names(wanted.hostname, (), None, self._public_suffix)
+        zone = await self._zone(wanted)
+        self._refuse_own(name.hostname, zone)
+        ground = await self._validator.ground(name.hostname, wanted.plan, zone)
+        async with self._database.transaction() as tx:
+            refusal: NameplateError | None = None
+            held = sibling = None
+            try:
+                held, sibling = await find_conflicts(
+                    tx, name.hostname, wanted.tenant, policy=self._policy
+                )
+            except (HostnameTaken, StillDeleting) as error:
+                refusal = error
+            former = await store.tombstones(tx, name.hostname, besides_tenant=wanted.tenant)
+            now = await read_now(tx)
+        if refusal is None and held is None and former:
+            refusal = ProofRequired(FORMER_NAME)
+        if held is not None:
+            return Preview(held, zone, is_stored=True, refusal=None)
+        chosen = self._choose(name, ground, sibling, zone=zone, wanted=wanted)
+        record = _new_record(name, ground, chosen, zone=zone, wanted=wanted, now=now)
+        return Preview(record, zone, is_stored=False, refusal=refusal)
+
+    async def _zone(self, wanted: Registration) -> Zone:
+        async with self._database.transaction() as tx:
+            zone = await get_zone(tx, wanted.zone)
+        if zone is None:
+            raise InvalidInput(
+                "Zone not found; leave `zone` out to use the default zone.",
+                code=ErrorCode.ZONE_UNKNOWN,
+                field="/zone",
+            )
+        return zone
 
     async def find(self, record_id: str, also: Sequence[str]) -> list[CustomHostname]:
         """Give what a request registered, as it is now: the first by its id, the others by name.
@@ -251,33 +305,11 @@ class Registrations:
         if held is not None:
             self._refuse_differing(held, new.name, wanted, zone)
             return held, False
-        chosen = self._choose(new, sibling, zone=zone, wanted=wanted)
+        chosen = self._choose(new.name, new.ground, sibling, zone=zone, wanted=wanted)
         if await store.tombstones(tx, hostname, besides_tenant=wanted.tenant):
-            raise ProofRequired(
-                "This name was used here before, and its DNS may still point at the CNAME target. "
-                "Remove that record, and try again in a minute; Nameplate is checking the name now."
-            )
+            raise ProofRequired(FORMER_NAME)
         now = await read_now(tx)
-        record = CustomHostname(
-            id=new_id(Prefix.CUSTOM_HOSTNAME),
-            hostname=hostname,
-            tenant=wanted.tenant,
-            zone=targets_of(zone),
-            plan=chosen.plan,
-            options=chosen.options,
-            is_apex=new.ground.is_apex,
-            reason=Reason.ZONE_PAUSED if zone.pause else Reason.CREATING,
-            metadata=wanted.metadata,
-            labels=wanted.labels,
-            redirect_to=new.name.redirect_to.name if new.name.redirect_to else None,
-            sequence=1,
-            schedule=Schedule(cloudflare_due_at=now),
-            created_at=now,
-            updated_at=now,
-            wanted_at=now,
-            acted_at=now,
-            arrived_at={State.PENDING: now},
-        )
+        record = _new_record(new.name, new.ground, chosen, zone=zone, wanted=wanted, now=now)
         lease_seconds = LEASE_SECONDS if slot.is_taken else 0
         if not await store.insert_hostname(tx, record, lease_seconds=lease_seconds):
             raise HostnameTaken(hostname.name, in_the_way=hostname.name)
@@ -287,10 +319,16 @@ class Registrations:
         return record, True
 
     def _choose(
-        self, new: _New, sibling: CustomHostname | None, *, zone: Zone, wanted: Registration
+        self,
+        name: WantedName,
+        ground: Ground,
+        sibling: CustomHostname | None,
+        *,
+        zone: Zone,
+        wanted: Registration,
     ) -> ChosenOptions:
-        hostname, ground = new.name.hostname, new.ground
-        plan = wanted.plan if self._takes_plan(new.name, wanted, ground, zone) else None
+        hostname = name.hostname
+        plan = wanted.plan if self._takes_plan(name, wanted, ground, zone) else None
         default = self._validator.default_plan(hostname, ground, zone)
         chosen = self._validator.first(
             hostname, plan, wanted.options, zone=zone, sibling=sibling, default=default
@@ -313,6 +351,37 @@ class Registrations:
                 await leases.wake(tx, record_id)
 
         await self._database.run(check)
+
+
+def _new_record(
+    name: WantedName,
+    ground: Ground,
+    chosen: ChosenOptions,
+    *,
+    zone: Zone,
+    wanted: Registration,
+    now: datetime,
+) -> CustomHostname:
+    return CustomHostname(
+        id=new_id(Prefix.CUSTOM_HOSTNAME),
+        hostname=name.hostname,
+        tenant=wanted.tenant,
+        zone=targets_of(zone),
+        plan=chosen.plan,
+        options=chosen.options,
+        is_apex=ground.is_apex,
+        reason=Reason.ZONE_PAUSED if zone.pause else Reason.CREATING,
+        metadata=wanted.metadata,
+        labels=wanted.labels,
+        redirect_to=name.redirect_to.name if name.redirect_to else None,
+        sequence=1,
+        schedule=Schedule(cloudflare_due_at=now),
+        created_at=now,
+        updated_at=now,
+        wanted_at=now,
+        acted_at=now,
+        arrived_at={State.PENDING: now},
+    )
 
 
 def _claim_of(record: CustomHostname, is_new: bool, slot: Slot) -> Claim | None:  # noqa: FBT001

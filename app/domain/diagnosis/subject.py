@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.domain.custom_hostname import DnsRecord
+from app.domain.custom_hostname import CustomHostname, DnsRecord, State
 from app.domain.diagnosis.provider import Provider
 from app.domain.hostname import Hostname
+from app.domain.plan import is_real_time, wanted_records, wanted_spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,3 +42,35 @@ class Subject:
     """The tenant's DNS provider, if it was recognised."""
     proxy_prefixes: tuple[str, ...] = ()
     """Cloudflare's published address ranges, in which every proxied name lies."""
+
+
+def subject_of(
+    record: CustomHostname,
+    *,
+    fallback_origin: str | None,
+    provider_zone: str | None,
+    provider: Provider | None,
+    proxy_prefixes: tuple[str, ...],
+) -> Subject:
+    """Put together what a diagnosis has to know about a record, stored or only considered."""
+    known = record.cloudflare
+    seen = known.seen if known.id is not None else None
+    authority = record.options.certificate_authority
+    return Subject(
+        hostname=record.hostname,
+        is_apex=record.is_apex,
+        targets=record.zone.targets,
+        apex_prefixes=record.zone.apex_prefixes,
+        fallback_origin=fallback_origin,
+        provider_zone=provider_zone,
+        records=wanted_records(record),
+        is_real_time=is_real_time(record),
+        certificate_authority=str(authority) if authority else None,
+        wildcard_certificate=wanted_spec(record).wildcard,
+        hostname_status=seen.status if seen else None,
+        ssl_status=seen.ssl_status if seen else None,
+        cloudflare_errors=(*seen.verification_errors, *seen.validation_errors) if seen else (),
+        is_live=record.state is State.CNAME_VERIFIED,
+        provider=provider,
+        proxy_prefixes=proxy_prefixes,
+    )

@@ -1,0 +1,277 @@
+"""Gathers what one diagnosis reads: every question about a hostname, asked with real packets."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import dns.name
+from dns.rdatatype import RdataType
+
+from app.adapters.dns.checker import Upstream, follow, routed_name
+from app.adapters.dns.name_servers import MAX_SERVERS, AuthoritativeServers
+from app.adapters.dns.query import Answer, CouldNotAsk, Questions, Server
+from app.domain.custom_hostname import DnsRecord, Purpose
+from app.domain.diagnosis.survey import (
+    CaaStep,
+    Dnssec,
+    DnsSurvey,
+    Lookup,
+    Outcome,
+    RecordSurvey,
+    ServerView,
+)
+from app.domain.hostname import Hostname
+
+PACKETS = 120
+SECONDS = 20.0
+MAX_RESOLVERS = 2
+"""How many resolvers are asked where the name points. Their caches may differ."""
+INSTEAD = {"CNAME": RdataType.TXT, "TXT": RdataType.CNAME}
+"""The type that is often found where another one belongs."""
+
+
+class Surveyor:
+    """Asks the zone's own servers and the configured resolvers."""
+
+    def __init__(
+        self,
+        resolvers: Sequence[Server],
+        authority: AuthoritativeServers | None,
+        *,
+        wait: float = 2.0,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._resolvers = tuple(resolvers)[:MAX_SERVERS]
+        self._authority = authority
+        self._wait = wait
+        self._clock = clock
+        self._now = now
+
+    async def survey(
+        self,
+        hostname: Hostname,
+        records: Sequence[DnsRecord],
+        *,
+        target: str,
+        registrable: str | None,
+    ) -> DnsSurvey:
+        """Ask everything about one hostname. Never raises: what could not be asked is `UNKNOWN`."""
+        questions = Questions(wait=self._wait, clock=self._clock, packets=PACKETS, seconds=SECONDS)
+        look = _Look(questions, self._resolvers, await self._servers(questions, hostname.base))
+        name = routed_name(hostname)
+        at_name = [look.direct(name, each) for each in (RdataType.CNAME, *_ADDRESSES)]
+        validation = [
+            each
+            for each in records
+            if each.purpose is not Purpose.ROUTING and each.type in RdataType.__members__
+        ]
+        (
+            (cname, a, aaaa),
+            views,
+            registration,
+            name_servers,
+            target_addresses,
+            doubled,
+            caa,
+            surveyed,
+            dnssec,
+        ) = await asyncio.gather(
+            asyncio.gather(*at_name),
+            asyncio.gather(*look.views(name)),
+            look.resolved(registrable or hostname.base, RdataType.NS),
+            look.name_servers(),
+            asyncio.gather(*(look.resolved(target, each) for each in _ADDRESSES)),
+            look.first_found(look.below_zone(hostname.name), (RdataType.CNAME, RdataType.A)),
+            look.climb(hostname.base),
+            asyncio.gather(*(look.record(each, hostname) for each in validation)),
+            look.dnssec(name),
+        )
+        return DnsSurvey(
+            looked_at=self._now(),
+            name=name,
+            owner=hostname.name,
+            registrable=registrable,
+            registration=registration,
+            zone=look.zone,
+            name_servers=name_servers,
+            servers=tuple(views),
+            cname=cname,
+            a=a,
+            aaaa=aaaa,
+            doubled=doubled,
+            target_addresses=tuple(value for lookup in target_addresses for value in lookup.values),
+            caa=caa,
+            records={record.key: each for record, each in zip(validation, surveyed, strict=True)},
+            dnssec=dnssec,
+            resolvers_answer=any(
+                lookup.outcome is not Outcome.UNKNOWN for lookup in target_addresses
+            ),
+        )
+
+    async def _servers(self, questions: Questions, name: str) -> tuple[Server, ...]:
+        if self._authority is None:
+            return ()
+        return await self._authority.of(questions, name)
+
+
+_ADDRESSES = (RdataType.A, RdataType.AAAA)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The questions of one survey, and whom they are put to."""
+
+    questions: Questions
+    resolvers: tuple[Server, ...]
+    servers: tuple[Server, ...]
+    """The zone's own; empty if they are unknown or not asked."""
+
+    @property
+    def zone(self) -> str | None:
+        zones = [server.zone for server in self.servers if server.zone is not None]
+        return _text(zones[0]) if zones else None
+
+    def below_zone(self, name: str) -> str | None:
+        """The name with the zone's appended once more. None: it is too long, or no zone known."""
+        doubled = f"{name}.{self.zone}"
+        return None if self.zone is None or len(doubled) > _LONGEST else doubled
+
+    def views(self, name: str) -> Iterator[Awaitable[ServerView]]:
+        for server in (*self.servers, *self.resolvers[:MAX_RESOLVERS]):
+            yield self._view(server, name)
+
+    async def _view(self, server: Server, name: str) -> ServerView:
+        upstream = Upstream(server, self.resolvers)
+        a, aaaa = await asyncio.gather(
+            *(self._lookup(name, each, self._followed(upstream, name, each)) for each in _ADDRESSES)
+        )
+        is_own = server.zone is not None
+        return ServerView(server=server.label, is_authoritative=is_own, a=a, aaaa=aaaa)
+
+    async def direct(self, name: str, rdtype: RdataType) -> Lookup:
+        """Ask for what stands at the name itself."""
+        found = await self._lookup(name, rdtype, self._first(name, rdtype))
+        # Behind a CNAME stands what belongs to another name.
+        at_itself = not found.chain or rdtype is RdataType.CNAME
+        return found if at_itself else _nothing_at(name, rdtype, found)
+
+    async def resolved(self, name: str, rdtype: RdataType) -> Lookup:
+        """Ask a resolver."""
+        asking = self.questions.ask_first(self.resolvers, name, rdtype)
+        return await self._lookup(name, rdtype, asking)
+
+    async def name_servers(self) -> tuple[str, ...]:
+        zone = self.zone
+        return () if zone is None else (await self.direct(zone, RdataType.NS)).values
+
+    async def first_found(self, name: str | None, types: Sequence[RdataType]) -> Lookup:
+        """Ask for several types, and give the first that is there, else the first."""
+        if name is None:
+            return Lookup(name="", type=types[0].name, outcome=Outcome.NOT_ASKED)
+        lookups = [await self.direct(name, each) for each in types]
+        found = (each for each in lookups if each.outcome is Outcome.FOUND)
+        return next(found, lookups[0])
+
+    async def climb(self, base: str) -> tuple[CaaStep, ...]:
+        """Ask for CAA as a certificate authority does (RFC 8659, section 3)."""
+        steps: list[CaaStep] = []
+        for name in _upwards(base):
+            # Only resolvers follow CNAMEs of the parents' zones as well.
+            lookup = await self._lookup(name, RdataType.CAA, self._followed_by_any(name))
+            steps.append(CaaStep(lookup=lookup))
+            if not lookup.is_absent:
+                break
+        return tuple(steps)
+
+    async def record(self, record: DnsRecord, hostname: Hostname) -> RecordSurvey:
+        """Ask for what stands where a record belongs, and where it is put by mistake."""
+        rdtype = RdataType.from_text(record.type)
+        instead = INSTEAD.get(record.type, RdataType.TXT)
+        wanted, other, doubled, bare = await asyncio.gather(
+            self._at(record.name, rdtype),
+            self.direct(record.name, instead),
+            self.first_found(self.below_zone(record.name), (rdtype,)),
+            self._at(hostname.base, rdtype),
+        )
+        return RecordSurvey(wanted=wanted, other=other, doubled=doubled, bare=bare)
+
+    async def dnssec(self, name: str) -> Dnssec:
+        """Whether a resolver refuses what it would answer without checking the signatures."""
+        for resolver in self.resolvers[:MAX_RESOLVERS]:
+            try:
+                await self.questions.ask(resolver, name, RdataType.A)
+            except CouldNotAsk as error:
+                if error.why != "servfail":
+                    continue
+                try:
+                    await self.questions.ask(resolver, name, RdataType.A, checking_disabled=True)
+                except CouldNotAsk:
+                    continue
+                return Dnssec.BOGUS
+            else:
+                return Dnssec.ACCEPTED
+        return Dnssec.NOT_CHECKED
+
+    async def _at(self, name: str, rdtype: RdataType) -> Lookup:
+        if rdtype is RdataType.CNAME:
+            return await self.direct(name, rdtype)
+        return await self._lookup(name, rdtype, self._followed_by_any(name, rdtype))
+
+    async def _followed_by_any(self, name: str, rdtype: RdataType = RdataType.CAA) -> Answer:
+        failure = CouldNotAsk("no_server")
+        for server in (*self.servers, *self.resolvers):
+            try:
+                return await self._followed(Upstream(server, self.resolvers), name, rdtype)
+            except CouldNotAsk as error:
+                failure = error
+        raise failure
+
+    async def _followed(self, upstream: Upstream, name: str, rdtype: RdataType) -> Answer:
+        return await follow(self.questions, upstream, name, rdtype)
+
+    async def _first(self, name: str, rdtype: RdataType) -> Answer:
+        holders = [server for server in self.servers if server.holds(name)]
+        return await self.questions.ask_first((*holders, *self.resolvers), name, rdtype)
+
+    async def _lookup(self, name: str, rdtype: RdataType, asking: Awaitable[Answer]) -> Lookup:
+        try:
+            answer = await asking
+        except CouldNotAsk as error:
+            return Lookup(name=name, type=rdtype.name, outcome=Outcome.UNKNOWN, why=error.why)
+        return Lookup(
+            name=name,
+            type=rdtype.name,
+            outcome=_outcome(answer),
+            chain=answer.chain,
+            values=answer.values,
+            ttl=answer.ttl,
+        )
+
+
+_LONGEST = 253
+
+
+def _outcome(answer: Answer) -> Outcome:
+    if answer.values:
+        return Outcome.FOUND
+    return Outcome.NO_DATA if answer.exists else Outcome.NO_NAME
+
+
+def _nothing_at(name: str, rdtype: RdataType, found: Lookup) -> Lookup:
+    return Lookup(name=name, type=rdtype.name, outcome=Outcome.NO_DATA, ttl=found.ttl)
+
+
+def _upwards(name: str) -> Iterator[str]:
+    """The name and its parents, short of the top-level domain."""
+    while "." in name:
+        yield name
+        name = name.partition(".")[2]
+
+
+def _text(name: dns.name.Name) -> str:
+    return name.to_text(omit_final_dot=True).lower()

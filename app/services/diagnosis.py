@@ -1,0 +1,191 @@
+"""Diagnose a hostname's DNS: stored, or before it is added. Nothing is changed.
+
+`domain/diagnosis` has the rules; the surveyor asks. A name is asked about at most once a minute in
+each process, so that a button cannot be used to flood a tenant's name servers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from app.domain.custom_hostname import GONE, CustomHostname, Desired, RecordKey
+from app.domain.diagnosis.diagnose import diagnose
+from app.domain.diagnosis.finding import Finding
+from app.domain.diagnosis.provider import Provider, provider_of
+from app.domain.diagnosis.subject import Subject, subject_of
+from app.domain.diagnosis.survey import DnsSurvey
+from app.domain.errors import CloudflareError
+from app.domain.hostname import PublicSuffix, registrable_domain
+from app.domain.plan import wanted_records
+from app.domain.rate_limit import Lane
+from app.domain.zone import Zone
+from app.persistence.database import Database
+from app.services.loading import load, zone_of
+from app.services.ports import Cipher, DnsSurveyor, ZoneGateway
+from app.services.rate_limiter import RateLimiter
+from app.services.registration import Preview, Registration, Registrations
+
+KEPT_SECONDS = 60.0
+KEPT_SURVEYS = 1_000
+AT_ONCE = 8
+"""How many surveys of one process are under way at a time."""
+RANGES_SECONDS = 86_400.0
+"""Cloudflare's address ranges change every few years."""
+RANGES_RETRY_SECONDS = 300.0
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What was asked, what was seen, and what is wrong, the most important first."""
+
+    subject: Subject
+    survey: DnsSurvey
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """A diagnosis of a hostname that is not added yet, with what adding it would store."""
+
+    preview: Preview
+    diagnosis: Diagnosis
+
+
+_Key = tuple[str, str, frozenset[RecordKey]]
+
+
+class Diagnoses:
+    """Diagnoses hostnames."""
+
+    def __init__(
+        self,
+        database: Database,
+        surveyor: DnsSurveyor,
+        registrations: Registrations,
+        ranges: AddressRanges,
+        providers: Sequence[Provider],
+        public_suffix: PublicSuffix,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._surveyor = surveyor
+        self._registrations = registrations
+        self._ranges = ranges
+        self._providers = tuple(providers)
+        self._public_suffix = public_suffix
+        self._clock = clock
+        self._surveys: dict[_Key, tuple[float, asyncio.Task[DnsSurvey]]] = {}
+        self._gate = asyncio.Semaphore(AT_ONCE)
+
+    async def of_hostname(self, record_id: str) -> Diagnosis | None:
+        """Diagnose a stored hostname. None for one that is removed, or is being removed.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        async with self._database.transaction() as tx:
+            record = await load(tx, record_id)
+            zone = await zone_of(tx, record)
+        if record.desired is Desired.ABSENT or record.state in GONE:
+            return None
+        return await self._diagnose(record, zone)
+
+    async def preflight(self, wanted: Registration) -> Preflight:
+        """Diagnose a hostname before it is added.
+
+        Raises:
+            InvalidInput: the hostname, the plan or the zone cannot be accepted.
+        """
+        preview = await self._registrations.preview(wanted)
+        return Preflight(preview, await self._diagnose(preview.record, preview.zone))
+
+    async def _diagnose(self, record: CustomHostname, zone: Zone) -> Diagnosis:
+        survey, ranges = await asyncio.gather(self._survey(record), self._ranges.of(zone))
+        subject = subject_of(
+            record,
+            fallback_origin=zone.fallback_origin,
+            provider_zone=zone.name,
+            provider=provider_of(survey.name_servers, self._providers),
+            proxy_prefixes=ranges,
+        )
+        return Diagnosis(subject, survey, diagnose(subject, survey))
+
+    async def _survey(self, record: CustomHostname) -> DnsSurvey:
+        """Give the survey of the last minute, the one under way, or a new one."""
+        records = wanted_records(record)
+        target = record.zone.cname_target
+        key = (record.hostname.name, target, frozenset(each.key for each in records))
+        kept = self._surveys.get(key)
+        if kept is None or kept[0] <= self._clock() or _has_failed(kept[1]):
+            self._forget()
+            task = asyncio.create_task(
+                self._ask(record, target), name=f"survey of {record.hostname.name}"
+            )
+            kept = (self._clock() + KEPT_SECONDS, task)
+            self._surveys[key] = kept
+        # Others may wait for the same answer.
+        return await asyncio.shield(kept[1])
+
+    async def _ask(self, record: CustomHostname, target: str) -> DnsSurvey:
+        async with self._gate:
+            return await self._surveyor.survey(
+                record.hostname,
+                wanted_records(record),
+                target=target,
+                registrable=registrable_domain(record.hostname.base, self._public_suffix),
+            )
+
+    def _forget(self) -> None:
+        """Drop what is out of date, and the oldest where there is too much."""
+        now = self._clock()
+        for key, (until, task) in list(self._surveys.items()):
+            if task.done() and (until <= now or len(self._surveys) >= KEPT_SURVEYS):
+                del self._surveys[key]
+
+
+def _has_failed(task: asyncio.Task[DnsSurvey]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
+
+
+class AddressRanges:
+    """Cloudflare's published address ranges, asked for once a day."""
+
+    def __init__(
+        self,
+        cloudflare: ZoneGateway,
+        cipher: Cipher,
+        rate_limiter: RateLimiter,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._cloudflare = cloudflare
+        self._cipher = cipher
+        self._rate_limiter = rate_limiter
+        self._clock = clock
+        self._ranges: tuple[str, ...] = ()
+        self._until = float("-inf")
+
+    async def of(self, zone: Zone) -> tuple[str, ...]:
+        """Give the ranges; those known before, or none, while Cloudflare does not tell them."""
+        if self._clock() < self._until or zone.pause is not None:
+            return self._ranges
+        # First, so that others do not ask meanwhile.
+        self._until = self._clock() + RANGES_RETRY_SECONDS
+        grant = await self._rate_limiter.acquire(zone.budget, Lane.INTERACTIVE)
+        if not grant.granted:
+            return self._ranges
+        access = zone.access(self._cipher.decrypt(zone.api_token))
+        try:
+            self._ranges = await self._cloudflare.address_ranges(access)
+        except CloudflareError as error:
+            log.warning("address_ranges_unknown", code=error.code, detail=error.detail)
+        else:
+            self._until = self._clock() + RANGES_SECONDS
+        return self._ranges
