@@ -96,7 +96,7 @@ class CaaOut(BaseModel):
     records: list[str] = Field(description="In zone-file form.")
 
 
-class DnsOut(BaseModel):
+class DnsNowOut(BaseModel):
     """What stands in DNS now."""
 
     zone: str | None = Field(description="The DNS zone that holds the name.")
@@ -129,6 +129,8 @@ EXAMPLE_PREFLIGHT: dict[str, Any] = {
             "when": "with",
             "status": "unknown",
             "note": None,
+            "found": [],
+            "found_at": None,
         }
     ],
     "dns": {
@@ -160,4 +162,4 @@ class PreflightOut(DiagnosisOut):
         description="The records known by now. Cloudflare gives the tokens of TXT records once the "
         "hostname is added."
     )
-    dns: DnsOut
+    dns: DnsNowOut

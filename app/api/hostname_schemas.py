@@ -136,8 +136,16 @@ class DnsRecordOut(Strict):
     when: Literal["before", "with", "after"] = Field(
         description="`before`: before the switch. `with`: the switch itself. `after`: unused today."
     )
-    status: Literal["missing", "wrong", "found", "unknown"]
+    status: Literal["missing", "misplaced", "wrong", "found", "unknown"] = Field(
+        description="`misplaced`: absent here, and present at `found_at`."
+    )
     note: str | None = Field(description="How long to keep the record, or what prevents it.")
+    found: list[str] = Field(
+        description="What stands in its place, at most five values. Empty once it is found."
+    )
+    found_at: str | None = Field(
+        description="Where a misplaced record stands: the domain was appended once more."
+    )
 
 
 class CloudflareOut(Strict):
@@ -167,6 +175,10 @@ class DnsOut(Strict):
 
     points_at_target: bool | None
     evidence: EvidenceOut | None
+    error: str | None = Field(
+        description="What came instead of an answer, where the domain's own name servers fail: "
+        "`servfail`, `timeout`, `refused`, `lame`, `servers_disagree` and others."
+    )
 
 
 EXAMPLE_HOSTNAME: dict[str, Any] = {
@@ -203,6 +215,8 @@ EXAMPLE_HOSTNAME: dict[str, Any] = {
             "when": "with",
             "status": "missing",
             "note": None,
+            "found": [],
+            "found_at": None,
         }
     ],
     "records_complete": True,
@@ -218,6 +232,7 @@ EXAMPLE_HOSTNAME: dict[str, Any] = {
     "dns": {
         "points_at_target": False,
         "evidence": {"kind": "absent", "chain": [], "addresses": []},
+        "error": None,
     },
     "redirect_to": None,
     "metadata": {},

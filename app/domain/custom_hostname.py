@@ -99,6 +99,8 @@ class RecordStatus(StrEnum):
     """What DNS shows of a record the tenant was asked to add."""
 
     MISSING = "missing"
+    MISPLACED = "misplaced"
+    """Absent here, and present at this name with the zone's name appended once more."""
     WRONG = "wrong"
     FOUND = "found"
     UNKNOWN = "unknown"
@@ -121,6 +123,10 @@ class DnsRecord:
     note: str | None = None
     """What the tenant should know about this record: how long to keep it, or what conflicts with
     it."""
+    found: tuple[str, ...] = ()
+    """The values that stand in its place. Empty once it is found."""
+    found_at: str | None = None
+    """Where a misplaced record stands."""
 
     @property
     def key(self) -> RecordKey:
@@ -192,6 +198,13 @@ class DnsSeen:
     routing: Routing | None = None
     """The value of the last `Found`. None while every check ended `Unknown`."""
     statuses: Mapping[RecordKey, RecordStatus] = field(default_factory=dict)
+    found: Mapping[RecordKey, tuple[str, ...]] = field(default_factory=dict)
+    """The values in the place of validation records that are wrong."""
+    found_at: Mapping[RecordKey, str] = field(default_factory=dict)
+    """Where records stand that are missing in their own place."""
+    error: str | None = None
+    """What came instead of an answer, where the checks of the routing record fail in a row because
+    of the domain's own name servers: `servfail`, `timeout` and so on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,34 @@ NOTHING_TO_ADD = (
     "There is nothing to add at the moment. Cloudflare has not checked the hostname again yet."
 )
 
+MISPLACED = (
+    "The record was added with the domain appended once more, so it stands one level too deep. "
+    "Enter only the part before the domain in the provider's host field."
+)
+UNUSABLE = "The domain's name servers give no usable answer, so the records cannot be checked."
+UNANSWERED = {
+    "timeout": "The domain's name servers do not answer, so the records cannot be checked.",
+    "servfail": (
+        "The domain's name servers answer with an error (SERVFAIL), so the records cannot be "
+        "checked. Ask the DNS provider; broken DNSSEC is a common cause."
+    ),
+    "refused": (
+        "The domain's name servers refuse to answer for it, so the records cannot be checked. "
+        "Check that the registrar names the right name servers."
+    ),
+    "lame": (
+        "The domain's name servers do not have its zone, so the records cannot be checked. "
+        "Check that the registrar names the right name servers."
+    ),
+    "servers_disagree": (
+        "The domain's name servers give different answers. A change may take a while to reach "
+        "all of them."
+    ),
+    "cname_loop": "The CNAME records lead back to themselves. Correct one of them.",
+    "cname_chain_too_long": "Too many CNAME records follow one another. Point at the value shown.",
+}
+"""What to say of `DnsSeen.error`."""
+
 _ASKED_FOR: dict[Reason, frozenset[Purpose]] = {
     **dict.fromkeys(
         (
@@ -110,7 +138,18 @@ def guide(record: CustomHostname, *, heed_target: bool = False) -> Guidance:
     waiting_on, message = record.reason.waiting_on, record.reason.message
     if waiting_on is WaitingOn.TENANT and record.reason in _ASKED_FOR and number is None:
         waiting_on, message = WaitingOn.CLOUDFLARE, NOTHING_TO_ADD
+    elif waiting_on is WaitingOn.TENANT and number is not None:
+        message = _mistake(record, wanted[number]) or message
     return Guidance(number, safe, warning, waiting_on, message)
+
+
+def _mistake(record: CustomHostname, lacking: DnsRecord) -> str | None:
+    """Describe what DNS shows, where the tenant may believe that the record was added."""
+    if lacking.status is RecordStatus.MISPLACED:
+        return MISPLACED
+    if record.dns.error is not None:
+        return UNANSWERED.get(record.dns.error, UNUSABLE)
+    return None
 
 
 def waits_on_tenant(record: CustomHostname) -> bool:

@@ -111,7 +111,20 @@ def has_drifted(record: CustomHostname) -> bool:
 def wanted_records(record: CustomHostname) -> tuple[DnsRecord, ...]:
     """The records to add, in that order, each with its last DNS status."""
     wanted = (*_ownership(record), *_certificate(record), *_routing(record))
-    return tuple(replace(r, status=record.dns.statuses.get(r.key, r.status)) for r in wanted)
+    return tuple(_as_seen(record, each) for each in wanted)
+
+
+def _as_seen(record: CustomHostname, wanted: DnsRecord) -> DnsRecord:
+    seen, key = record.dns, wanted.key
+    status = seen.statuses.get(key, wanted.status)
+    if wanted.purpose is Purpose.ROUTING and status is RecordStatus.WRONG and seen.routing:
+        found = seen.routing.chain[:1] or seen.routing.addresses
+    else:
+        found = seen.found.get(key, ())
+    found_at = seen.found_at.get(key)
+    if status is RecordStatus.MISSING and found_at is not None:
+        status = RecordStatus.MISPLACED
+    return replace(wanted, status=status, found=found, found_at=found_at)
 
 
 def found_records(record: CustomHostname) -> frozenset[RecordKey]:

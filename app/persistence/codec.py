@@ -162,6 +162,9 @@ def _dns_column(dns: DnsSeen) -> dict[str, Any]:
     return {
         "routing": _ROUTING.dump_python(dns.routing, mode="json") if dns.routing else None,
         "statuses": sorted([*key, str(status)] for key, status in dns.statuses.items()),
+        "found": sorted([*key, list(values)] for key, values in dns.found.items()),
+        "found_at": sorted([*key, name] for key, name in dns.found_at.items()),
+        "error": dns.error,
     }
 
 
@@ -170,6 +173,10 @@ def _read_dns(column: Mapping[str, Any]) -> DnsSeen:
     return DnsSeen(
         routing=_ROUTING.validate_python(routing) if routing else None,
         statuses={(t, n, v): RecordStatus(s) for t, n, v, s in column["statuses"]},
+        # Rows that an earlier release wrote have none of these.
+        found={(t, n, v): tuple(values) for t, n, v, values in column.get("found", [])},
+        found_at={(t, n, v): name for t, n, v, name in column.get("found_at", [])},
+        error=column.get("error"),
     )
 
 

@@ -48,6 +48,12 @@ from app.domain.reconcile.schedule import (
     next_follow_up,
 )
 
+_OUR_TROUBLES = frozenset({"cname_target_not_found", "no_server", "too_many_questions"})
+"""Why a check may fail without the domain's name servers being at fault."""
+_FAILURES_TO_TELL = 2
+_MOST_SHOWN = 5
+_LONGEST_SHOWN = 255
+"""Of the values in the place of a record, in number and in characters."""
 _TOKEN_KINDS = ("txt_value", "http_body", "emails")
 
 
@@ -254,19 +260,77 @@ def _forget(known: CloudflareObject, now: datetime, policy: Policy) -> Cloudflar
 
 def _apply_dns(record: CustomHostname, view: DnsView, now: datetime) -> CustomHostname:
     routing, schedule = record.dns.routing, record.schedule
+    error = record.dns.error
     if isinstance(view.routing, Unknown):
         schedule = replace(schedule, dns_failures=schedule.dns_failures + 1)
+        error = _lasting_error(view.routing, schedule, error)
     if isinstance(view.routing, Found):
+        error = None
         schedule = replace(schedule, dns_failures=0)
         seen = view.routing.value
         routing = _evidence(routing, seen)
         schedule = _count_mismatch(schedule, record.state, seen, now)
     wanted = wanted_records(record)
     statuses = _statuses(wanted, view, record.dns.statuses)
+    seen_dns = DnsSeen(
+        routing=routing,
+        statuses=statuses,
+        found=_values_found(wanted, view, statuses, record.dns.found),
+        found_at=_places(wanted, view, statuses, record.dns.found_at),
+        error=error,
+    )
     found = {key for key, status in statuses.items() if status is RecordStatus.FOUND}
     # A record that disappeared counts as newly found when it comes back.
     schedule = replace(schedule, refreshed_records=schedule.refreshed_records & found)
-    return replace(record, dns=DnsSeen(routing=routing, statuses=statuses), schedule=schedule)
+    return replace(record, dns=seen_dns, schedule=schedule)
+
+
+def _lasting_error(routing: Unknown, schedule: Schedule, before: str | None) -> str | None:
+    """Return what is wrong with the domain's name servers, once two checks in a row failed.
+
+    While the CNAME target is not found either, the trouble may be ours.
+    """
+    if routing.why in _OUR_TROUBLES:
+        return before
+    return routing.why if schedule.dns_failures >= _FAILURES_TO_TELL else before
+
+
+def _values_found(
+    wanted: tuple[DnsRecord, ...],
+    view: DnsView,
+    statuses: Mapping[RecordKey, RecordStatus],
+    before: Mapping[RecordKey, tuple[str, ...]],
+) -> dict[RecordKey, tuple[str, ...]]:
+    """Return what stands in the place of validation records that are wrong."""
+    found = {}
+    for record in wanted:
+        if record.purpose is Purpose.ROUTING or statuses.get(record.key) is not RecordStatus.WRONG:
+            continue
+        match view.records.get((record.type, record.name)):
+            case Found(values):
+                found[record.key] = tuple(each[:_LONGEST_SHOWN] for each in values[:_MOST_SHOWN])
+            case _ if record.key in before:
+                found[record.key] = before[record.key]
+    return found
+
+
+def _places(
+    wanted: tuple[DnsRecord, ...],
+    view: DnsView,
+    statuses: Mapping[RecordKey, RecordStatus],
+    before: Mapping[RecordKey, str],
+) -> dict[RecordKey, str]:
+    """Return where records stand that are missing in their own place."""
+    seen = {}
+    for record in wanted:
+        rrset = (record.type, record.name)
+        is_routing = record.purpose is Purpose.ROUTING
+        asked = view.routing if is_routing else view.records.get(rrset, NotAsked())
+        is_answered = isinstance(asked, Found | Absent)
+        place = view.misplaced.get(rrset) if is_answered else before.get(record.key)
+        if statuses.get(record.key) is RecordStatus.MISSING and place is not None:
+            seen[record.key] = place
+    return seen
 
 
 def _evidence(before: Routing | None, seen: Routing) -> Routing:

@@ -96,7 +96,7 @@ _LACKING = {
     (Purpose.DELEGATION, "CNAME"): (Reason.DELEGATION_MISSING, Reason.DELEGATION_WRONG),
 }
 
-_LACKING_STATUSES = frozenset({RecordStatus.MISSING, RecordStatus.WRONG})
+_LACKING_STATUSES = frozenset({RecordStatus.MISSING, RecordStatus.MISPLACED, RecordStatus.WRONG})
 
 
 @dataclass(frozen=True, slots=True)
