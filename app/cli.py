@@ -261,6 +261,35 @@ def walk(
 
 
 @app.command()
+def dig(
+    hostname: Annotated[str, typer.Argument(help="The name, as `POST` would be given it.")],
+    target: Annotated[
+        str | None,
+        typer.Option(help="The CNAME target.", show_default="NAMEPLATE_CNAME_TARGET"),
+    ] = None,
+    resolver: Annotated[
+        list[str] | None,
+        typer.Option(help="host:port; may be repeated.", show_default="NAMEPLATE_DNS_RESOLVERS"),
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Ask DNS all about one name, and say what is wrong. Needs no database and no Cloudflare."""
+    from app import dig as show
+    from app.bootstrap import diagnose_name
+    from app.settings import load_dns_settings
+
+    settings = load_dns_settings(cname_target=target, dns_resolvers=resolver)
+    set_up_logging("console", logging.WARNING)
+    found = asyncio.run(diagnose_name(settings, hostname))
+    if as_json:
+        typer.echo(show.as_json(found))
+        return
+    for line in show.as_lines(found):
+        typer.echo(line)
+
+
+@app.command()
 def migrate(
     revision: Annotated[str, typer.Option(help="The Alembic revision to migrate to.")] = "head",
 ) -> None:

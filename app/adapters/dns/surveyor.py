@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import dns.name
 from dns.rdatatype import RdataType
 
+from app.adapters.dns.answer import Answer, CouldNotAsk, Server
+from app.adapters.dns.authoritative import MAX_SERVERS, AuthoritativeServers, Zone
 from app.adapters.dns.checker import Upstream, follow, routed_name
-from app.adapters.dns.name_servers import MAX_SERVERS, AuthoritativeServers
-from app.adapters.dns.query import Answer, CouldNotAsk, Questions, Server
+from app.adapters.dns.limits import ServerLimits
+from app.adapters.dns.query import DIAGNOSIS, Questions
 from app.domain.custom_hostname import DnsRecord, Purpose
 from app.domain.diagnosis.survey import (
     CaaStep,
@@ -26,8 +27,6 @@ from app.domain.diagnosis.survey import (
 )
 from app.domain.hostname import Hostname
 
-PACKETS = 120
-SECONDS = 20.0
 MAX_RESOLVERS = 2
 """How many resolvers are asked where the name points. Their caches may differ."""
 INSTEAD = {"CNAME": RdataType.TXT, "TXT": RdataType.CNAME}
@@ -42,12 +41,14 @@ class Surveyor:
         resolvers: Sequence[Server],
         authority: AuthoritativeServers | None,
         *,
+        limits: ServerLimits,
         wait: float = 2.0,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._resolvers = tuple(resolvers)[:MAX_SERVERS]
         self._authority = authority
+        self._limits = limits
         self._wait = wait
         self._clock = clock
         self._now = now
@@ -61,8 +62,11 @@ class Surveyor:
         registrable: str | None,
     ) -> DnsSurvey:
         """Ask everything about one hostname. Never raises: what could not be asked is `UNKNOWN`."""
-        questions = Questions(wait=self._wait, clock=self._clock, packets=PACKETS, seconds=SECONDS)
-        look = _Look(questions, self._resolvers, await self._servers(questions, hostname.base))
+        questions = Questions(
+            wait=self._wait, clock=self._clock, budget=DIAGNOSIS, limits=self._limits
+        )
+        zone = await self._zone(questions, hostname.base)
+        look = _Look(questions, self._resolvers, zone)
         name = routed_name(hostname)
         at_name = [look.direct(name, each) for each in (RdataType.CNAME, *_ADDRESSES)]
         validation = [
@@ -74,7 +78,6 @@ class Surveyor:
             (cname, a, aaaa),
             views,
             registration,
-            name_servers,
             target_addresses,
             doubled,
             caa,
@@ -84,7 +87,6 @@ class Surveyor:
             asyncio.gather(*at_name),
             asyncio.gather(*look.views(name)),
             look.resolved(registrable or hostname.base, RdataType.NS),
-            look.name_servers(),
             asyncio.gather(*(look.resolved(target, each) for each in _ADDRESSES)),
             look.first_found(look.below_zone(hostname.name), (RdataType.CNAME, RdataType.A)),
             look.climb(hostname.base),
@@ -97,8 +99,8 @@ class Surveyor:
             owner=hostname.name,
             registrable=registrable,
             registration=registration,
-            zone=look.zone,
-            name_servers=name_servers,
+            zone=zone.name if zone else None,
+            name_servers=zone.hosts if zone else (),
             servers=tuple(views),
             cname=cname,
             a=a,
@@ -113,10 +115,20 @@ class Surveyor:
             ),
         )
 
-    async def _servers(self, questions: Questions, name: str) -> tuple[Server, ...]:
-        if self._authority is None:
-            return ()
-        return await self._authority.of(questions, name)
+    async def _zone(self, questions: Questions, name: str) -> Zone | None:
+        """Find the zone by walking from the root, else by what the resolvers say."""
+        found = await self._authority.zone(questions, name) if self._authority else None
+        if found is not None:
+            return found
+        for owner in _upwards(name):
+            try:
+                answer = await questions.ask_first(self._resolvers, owner, RdataType.NS)
+            except CouldNotAsk:
+                return None
+            # What is found at the end of a CNAME belongs to another name.
+            if answer.values and not answer.chain:
+                return Zone(owner, answer.values, ())
+        return None
 
 
 _ADDRESSES = (RdataType.A, RdataType.AAAA)
@@ -128,18 +140,19 @@ class _Look:
 
     questions: Questions
     resolvers: tuple[Server, ...]
-    servers: tuple[Server, ...]
-    """The zone's own; empty if they are unknown or not asked."""
+    zone: Zone | None
 
     @property
-    def zone(self) -> str | None:
-        zones = [server.zone for server in self.servers if server.zone is not None]
-        return _text(zones[0]) if zones else None
+    def servers(self) -> tuple[Server, ...]:
+        """The zone's own; empty if they are unknown or not asked."""
+        return self.zone.servers if self.zone else ()
 
     def below_zone(self, name: str) -> str | None:
         """The name with the zone's appended once more. None: it is too long, or no zone known."""
-        doubled = f"{name}.{self.zone}"
-        return None if self.zone is None or len(doubled) > _LONGEST else doubled
+        if self.zone is None or not self.zone.name:
+            return None
+        doubled = f"{name}.{self.zone.name}"
+        return doubled if len(doubled) <= _LONGEST else None
 
     def views(self, name: str) -> Iterator[Awaitable[ServerView]]:
         for server in (*self.servers, *self.resolvers[:MAX_RESOLVERS]):
@@ -150,24 +163,21 @@ class _Look:
         a, aaaa = await asyncio.gather(
             *(self._lookup(name, each, self._followed(upstream, name, each)) for each in _ADDRESSES)
         )
-        is_own = server.zone is not None
-        return ServerView(server=server.label, is_authoritative=is_own, a=a, aaaa=aaaa)
+        return ServerView(
+            server=server.host or server.address,
+            is_authoritative=server.zone is not None,
+            a=a,
+            aaaa=aaaa,
+        )
 
     async def direct(self, name: str, rdtype: RdataType) -> Lookup:
         """Ask for what stands at the name itself."""
-        found = await self._lookup(name, rdtype, self._first(name, rdtype))
-        # Behind a CNAME stands what belongs to another name.
-        at_itself = not found.chain or rdtype is RdataType.CNAME
-        return found if at_itself else _nothing_at(name, rdtype, found)
+        return await self._lookup(name, rdtype, self._at_itself(name, rdtype))
 
     async def resolved(self, name: str, rdtype: RdataType) -> Lookup:
         """Ask a resolver."""
         asking = self.questions.ask_first(self.resolvers, name, rdtype)
         return await self._lookup(name, rdtype, asking)
-
-    async def name_servers(self) -> tuple[str, ...]:
-        zone = self.zone
-        return () if zone is None else (await self.direct(zone, RdataType.NS)).values
 
     async def first_found(self, name: str | None, types: Sequence[RdataType]) -> Lookup:
         """Ask for several types, and give the first that is there, else the first."""
@@ -209,7 +219,7 @@ class _Look:
                 if error.why != "servfail":
                     continue
                 try:
-                    await self.questions.ask(resolver, name, RdataType.A, checking_disabled=True)
+                    await self.questions.ask(resolver, name, RdataType.A, check_disabled=True)
                 except CouldNotAsk:
                     continue
                 return Dnssec.BOGUS
@@ -234,9 +244,15 @@ class _Look:
     async def _followed(self, upstream: Upstream, name: str, rdtype: RdataType) -> Answer:
         return await follow(self.questions, upstream, name, rdtype)
 
-    async def _first(self, name: str, rdtype: RdataType) -> Answer:
-        holders = [server for server in self.servers if server.holds(name)]
-        return await self.questions.ask_first((*holders, *self.resolvers), name, rdtype)
+    async def _at_itself(self, name: str, rdtype: RdataType) -> Answer:
+        failure = CouldNotAsk("no_server")
+        for server in (*self.servers, *self.resolvers):
+            try:
+                if server.holds(name):
+                    return await self.questions.ask(server, name, rdtype, follow=False)
+            except CouldNotAsk as error:
+                failure = error
+        raise failure
 
     async def _lookup(self, name: str, rdtype: RdataType, asking: Awaitable[Answer]) -> Lookup:
         try:
@@ -262,16 +278,8 @@ def _outcome(answer: Answer) -> Outcome:
     return Outcome.NO_DATA if answer.exists else Outcome.NO_NAME
 
 
-def _nothing_at(name: str, rdtype: RdataType, found: Lookup) -> Lookup:
-    return Lookup(name=name, type=rdtype.name, outcome=Outcome.NO_DATA, ttl=found.ttl)
-
-
 def _upwards(name: str) -> Iterator[str]:
     """The name and its parents, short of the top-level domain."""
     while "." in name:
         yield name
         name = name.partition(".")[2]
-
-
-def _text(name: dns.name.Name) -> str:
-    return name.to_text(omit_final_dot=True).lower()
