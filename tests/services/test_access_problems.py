@@ -35,6 +35,8 @@ async def report(service: Service) -> dict[str, Any]:
 async def test_each_trouble_of_the_token_is_told_apart_and_ends_by_itself(
     service: Service, trouble: dict[str, Any], reason: str, pause: str
 ) -> None:
+    # A list's page could pause the zone before the creation hears why.
+    await service.hold_list_scans()
     await token(service, **trouble)
     # The answer may come at its deadline, before Cloudflare's.
     accepted = await service.create("shop.no-entry.com")
@@ -56,6 +58,7 @@ async def test_each_trouble_of_the_token_is_told_apart_and_ends_by_itself(
 async def test_a_product_that_is_not_enabled_is_no_quota_that_is_used_up(
     service: Service,
 ) -> None:
+    await service.hold_list_scans()
     await service.world.control("PUT", "/cloudflare/account", saas_enabled=False)
     accepted = await service.create("shop.no-product.com")
     reason = "cloudflare_saas_not_enabled"

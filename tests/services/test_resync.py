@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from tests.support import Service
 
 GET = "GET /zones/{zone_id}/custom_hostnames/{custom_hostname_id}"
@@ -14,7 +12,7 @@ async def test_a_live_name_that_moved_is_seen_by_a_list_scan_and_told_after_a_se
     service: Service,
 ) -> None:
     (hostname,) = await service.live_fleet(1)
-    await _until_lists_alone_look(service)
+    await service.until_lists_alone_look()
     await service.set_statuses(hostname, status="moved")
     await service.scan_lists()
     suspected = await service.until(
@@ -54,18 +52,3 @@ async def test_a_name_that_became_active_unseen_is_taken_on_by_a_list_scan(
     await service.scan_lists()
     active = await service.until_state(hostname["id"], "active")
     assert active["reason"] == "awaiting_cname"
-
-
-async def _until_lists_alone_look(service: Service) -> None:
-    """Let the close checks pass that follow a creation: one of them could look first."""
-
-    async def is_reached() -> bool:
-        await service.advance(minutes=2)
-        await asyncio.sleep(0.3)
-        waiting = await service.sql.fetchval(
-            "SELECT count(*) FROM schedules"
-            " WHERE cloudflare_due_at IS NOT NULL OR leased_until IS NOT NULL"
-        )
-        return int(waiting) == 0
-
-    await service.eventually(is_reached)

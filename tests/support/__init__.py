@@ -145,6 +145,36 @@ class Service:
             await self.advance(minutes=5, seconds=1)
             await self.eventually(partial(self._is_scanned, before))
 
+    async def until_lists_alone_look(self) -> None:
+        """Let the close checks pass that follow a creation, and any scan that is due."""
+
+        async def is_reached() -> bool:
+            await self.advance(minutes=2)
+            await asyncio.sleep(0.3)
+            checks = await self.sql.fetchval(
+                "SELECT count(*) FROM schedules"
+                " WHERE cloudflare_due_at IS NOT NULL OR leased_until IS NOT NULL"
+            )
+            return int(checks) == 0 and await self._is_between_scans()
+
+        await self.eventually(is_reached)
+
+    async def hold_list_scans(self) -> None:
+        """Let no list be scanned for a day."""
+
+        async def are_held() -> bool:
+            await self.sql.execute(
+                "UPDATE list_scans SET due_at = due_at + interval '1 day'"
+                " WHERE page IS NULL AND leased_until IS NULL"
+                " AND due_at < nameplate_now() + interval '1 hour'"
+            )
+            waiting = await self.sql.fetchval(
+                "SELECT count(*) FROM list_scans WHERE due_at < nameplate_now() + interval '1 hour'"
+            )
+            return int(waiting) == 0
+
+        await self.eventually(are_held)
+
     async def eventually(self, accept: Callable[[], Awaitable[bool]]) -> None:
         """Wait for something to become true."""
         try:
@@ -204,8 +234,7 @@ class Service:
 
     async def _is_between_scans(self) -> bool:
         under_way = await self.sql.fetchval(
-            "SELECT count(*) FROM list_scans"
-            " WHERE list = 'all' AND (page IS NOT NULL OR leased_until IS NOT NULL)"
+            "SELECT count(*) FROM list_scans WHERE page IS NOT NULL OR leased_until IS NOT NULL"
         )
         return int(under_way) == 0
 
