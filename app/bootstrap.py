@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import socket
 import ssl
@@ -18,7 +19,9 @@ import httpx
 from app import __version__
 from app.adapters.cipher import Cipher
 from app.adapters.cloudflare.client import CloudflareClient
+from app.adapters.dns.authoritative import AuthoritativeServers
 from app.adapters.dns.checker import DnsChecker
+from app.adapters.dns.limits import ServerLimits
 from app.adapters.dns.query import Server
 from app.adapters.public_suffixes import any_suffix, public_suffix
 from app.adapters.webhook_sender import WebhookSender, new_secret
@@ -145,7 +148,7 @@ async def open_services(
             cipher,
             rate_limiter,
             CloudflareClient(http, settings.cloudflare_base_url, rate_limiter.record_answer),
-            dns_checker or DnsChecker(servers, authoritative=settings.dns_authoritative),
+            dns_checker or _dns_checker(settings, servers),
             WebhookSender(
                 hooks,
                 resolvers=[(each.address, each.port) for each in servers],
@@ -214,6 +217,18 @@ def _assemble(
         sequencer=Sequencer(database),
         summaries=Summaries(database, rate_limiter),
         pruning=_pruning(settings, database),
+    )
+
+
+def _dns_checker(settings: Settings, resolvers: list[Server]) -> DnsChecker:
+    allowed = [ipaddress.ip_network(prefix) for prefix in settings.dns_allowed_networks]
+    authoritative = AuthoritativeServers(
+        resolvers, roots=settings.dns_root_servers, port=settings.dns_port, allowed=allowed
+    )
+    return DnsChecker(
+        resolvers,
+        authoritative=authoritative if settings.dns_authoritative else None,
+        limits=ServerLimits(allowed),
     )
 
 

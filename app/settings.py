@@ -35,6 +35,8 @@ _PUBLIC_URL = re.compile(
     r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:\d+)?(/[a-z0-9_.~!$&'()*+,;=:@%-]+)*", re.IGNORECASE
 )
 _ZONE_ID = re.compile(r"[0-9a-f]{32}")
+_PREFIXES = ("apex_prefixes", "trusted_proxies", "dns_allowed_networks")
+_LISTS = (*_PREFIXES, "secret_keys", "dns_resolvers", "dns_root_servers")
 
 
 def _seconds(value: object) -> object:
@@ -58,6 +60,10 @@ def _is_prefix(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_address(text: str) -> bool:
+    return _is_prefix(text) and "/" not in text
 
 
 def _is_http_url(text: str) -> bool:
@@ -120,6 +126,12 @@ class Settings(BaseSettings):
     """host:port, separated by commas; empty means the machine's own resolvers."""
     dns_authoritative: bool = True
     """Query the authoritative servers: a resolver may cache a negative answer for hours."""
+    dns_root_servers: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses where the walk to the authoritative servers begins; empty: the published ones."""
+    dns_port: int = Field(default=53, ge=1, le=65535)
+    """The port at which root servers and authoritative servers are asked."""
+    dns_allowed_networks: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses and prefixes (CIDR) whose name servers may be asked beside the public ones."""
     inline_deadline: Annotated[timedelta, BeforeValidator(_seconds)] = timedelta(seconds=2)
     """Seconds that a request waits for its own reconcile before it returns the committed state."""
     public_url: str | None = None
@@ -163,7 +175,7 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _split_lists(cls, values: dict[str, object]) -> dict[str, object]:
-        for name in ("secret_keys", "dns_resolvers", "apex_prefixes", "trusted_proxies"):
+        for name in _LISTS:
             if name in values:
                 values = {**values, name: _parts(values[name])}
         return values
@@ -180,17 +192,24 @@ class Settings(BaseSettings):
         return url
 
     @model_validator(mode="after")
-    def _agree(self) -> Self:
-        if not _is_http_url(self.cloudflare_base_url):
-            raise ValueError("CLOUDFLARE_BASE_URL must begin with https:// or http:// and a host")
-        if not _ZONE_ID.fullmatch(self.cloudflare_zone_id):
-            raise ValueError("CLOUDFLARE_ZONE_ID must be 32 hexadecimal digits")
-        for name in ("apex_prefixes", "trusted_proxies"):
+    def _hold_addresses(self) -> Self:
+        for address in self.dns_root_servers:
+            if not _is_address(address):
+                raise ValueError(f"DNS_ROOT_SERVERS must hold addresses, unlike {address!r}")
+        for name in _PREFIXES:
             for prefix in getattr(self, name):
                 if not _is_prefix(prefix):
                     raise ValueError(
                         f"{name.upper()} must hold addresses or prefixes, unlike {prefix!r}"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if not _is_http_url(self.cloudflare_base_url):
+            raise ValueError("CLOUDFLARE_BASE_URL must begin with https:// or http:// and a host")
+        if not _ZONE_ID.fullmatch(self.cloudflare_zone_id):
+            raise ValueError("CLOUDFLARE_ZONE_ID must be 32 hexadecimal digits")
         if self.request_timeout <= self.inline_deadline:
             raise ValueError("REQUEST_TIMEOUT must be longer than INLINE_DEADLINE")
         if not self.secret_keys:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from dns.rdatatype import RdataType
 
-from app.adapters.dns.name_servers import MAX_SERVERS, AuthoritativeServers
+from app.adapters.dns.authoritative import MAX_SERVERS, AuthoritativeServers
+from app.adapters.dns.limits import ServerLimits
 from app.adapters.dns.query import MAX_HOPS, Answer, CouldNotAsk, Questions, Server
-from app.domain.custom_hostname import CustomHostname, Purpose, ZoneTargets
+from app.domain.custom_hostname import CustomHostname, Purpose, State, ZoneTargets
 from app.domain.observation import (
     Absent,
     DnsView,
@@ -27,10 +28,11 @@ from app.domain.observation import (
 from app.domain.plan import wanted_records
 
 MAX_NAME = 253
+_DISAGREE = Unknown("servers_disagree")
 
 
 class DnsChecker:
-    """Checks by asking resolvers or, if `authoritative`, the servers of the tenant's own zone.
+    """Checks by asking the servers of the tenant's own zone, or resolvers without `authoritative`.
 
     A routine check takes the first usable answer. Authoritative servers come first, because they
     have no stale "no". A thorough check asks all, and believes only what all that answer agree on.
@@ -41,25 +43,19 @@ class DnsChecker:
         servers: Sequence[Server],
         *,
         wait: float = 2.0,
-        authoritative: bool = False,
-        authoritative_port: int = 53,
-        allow_loopback: bool = False,
+        authoritative: AuthoritativeServers | None = None,
+        limits: ServerLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._resolvers = tuple(servers)[:MAX_SERVERS]
         self._wait = wait
+        self._authoritative = authoritative
+        self._limits = limits or ServerLimits(clock=clock)
         self._clock = clock
-        self._authoritative = (
-            AuthoritativeServers(
-                self._resolvers, port=authoritative_port, allow_loopback=allow_loopback, clock=clock
-            )
-            if authoritative
-            else None
-        )
 
     async def check(self, record: CustomHostname, *, thorough: bool) -> DnsView:
         """Check a record's DNS. Never raises: what could not be asked is `Unknown`."""
-        questions = Questions(wait=self._wait, clock=self._clock)
+        questions = self._questions()
         keys = sorted(
             {
                 (wanted.type, wanted.name)
@@ -68,16 +64,22 @@ class DnsChecker:
                 if wanted.purpose is not Purpose.ROUTING and wanted.type in RdataType.__members__
             }
         )
+        name = _routed_name(record)
+        # Of a live name, what is remembered is no evidence that it has left.
+        anew = thorough and record.state is State.CNAME_VERIFIED
+        # Before the rest, which then begins where this walk ended.
+        upstreams = await self._upstreams(questions, name, RdataType.A, anew=anew)
+        look = self._thorough if thorough else _first_check
         routing, values = await asyncio.gather(
-            self._routing(questions, record, thorough=thorough),
+            look(questions, upstreams, name, record.zone),
             asyncio.gather(*(self._values(questions, key) for key in keys)),
         )
         return DnsView(routing, dict(zip(keys, values, strict=True)))
 
     async def addresses(self, name: str) -> Values:
         """Return a name's addresses. Absent only if every server that answers knows of none."""
-        questions = Questions(wait=self._wait, clock=self._clock)
-        upstreams = await self._upstreams(questions, name)
+        questions = self._questions()
+        upstreams = await self._upstreams(questions, name, RdataType.A)
         looks = await asyncio.gather(
             *(_addresses_by(questions, upstream, name) for upstream in upstreams)
         )
@@ -89,7 +91,7 @@ class DnsChecker:
 
     async def name_servers(self, domain: str) -> Values:
         """Return the domain's own name servers. Behind a CNAME it has none. Never raises."""
-        questions = Questions(wait=self._wait, clock=self._clock)
+        questions = self._questions()
         try:
             answer = await questions.ask_first(self._resolvers, domain, RdataType.NS)
         except CouldNotAsk as error:
@@ -97,26 +99,34 @@ class DnsChecker:
         # What is found at the end of a CNAME belongs to another domain.
         return Found(answer.values) if answer.values and not answer.chain else Absent()
 
-    async def _routing(
-        self, questions: Questions, record: CustomHostname, *, thorough: bool
+    def _questions(self) -> Questions:
+        return Questions(wait=self._wait, clock=self._clock, limits=self._limits)
+
+    async def _thorough(
+        self, questions: Questions, upstreams: Sequence[Upstream], name: str, zone: ZoneTargets
     ) -> Found[Routing] | Unknown:
-        name, zone = _routed_name(record), record.zone
-        upstreams = await self._upstreams(questions, record.hostname.base)
-        if not thorough:
-            return await _first_check(questions, upstreams, name, zone)
+        seen = await self._agreed(questions, upstreams, name, zone)
+        if seen != _DISAGREE:
+            return seen
+        # The tenant may have changed name servers since the delegation was read.
+        upstreams = await self._upstreams(questions, name, RdataType.A, anew=True)
+        return await self._agreed(questions, upstreams, name, zone)
+
+    async def _agreed(
+        self, questions: Questions, upstreams: Sequence[Upstream], name: str, zone: ZoneTargets
+    ) -> Found[Routing] | Unknown:
+        """Ask all, and return what all that answer agree on."""
         resolvers = [upstream for upstream in upstreams if upstream.server.zone is None]
         groups = [[upstream] for upstream in upstreams if upstream.server.zone is not None]
         # Let resolvers check on one another only if there is no better server to ask.
-        groups += (
-            [[upstream] for upstream in resolvers] if self._authoritative is None else [resolvers]
-        )
+        groups += [resolvers] if groups else [[upstream] for upstream in resolvers]
         looks = [_first_check(questions, group, name, zone) for group in groups]
         return _agreed(await asyncio.gather(*looks))
 
     async def _values(self, questions: Questions, key: RRsetKey) -> Values:
         rdtype, name = RdataType.from_text(key[0]), key[1]
         seen: Values = Unknown("no_server")
-        for upstream in await self._upstreams(questions, name):
+        for upstream in await self._upstreams(questions, name, rdtype):
             try:
                 answer = await follow(questions, upstream, name, rdtype)
             except CouldNotAsk as error:
@@ -125,12 +135,14 @@ class DnsChecker:
                 return Found(answer.values) if answer.values else Absent()
         return seen
 
-    async def _upstreams(self, questions: Questions, name: str) -> list[Upstream]:
-        """Return the servers to ask for a name, best first."""
+    async def _upstreams(
+        self, questions: Questions, name: str, rdtype: RdataType, *, anew: bool = False
+    ) -> list[Upstream]:
+        """Return the servers to ask a question, best first."""
         upstreams = [Upstream(resolver, (resolver,)) for resolver in self._resolvers]
         if self._authoritative is None:
             return upstreams
-        servers = await self._authoritative.of(questions, name)
+        servers = await self._authoritative.of(questions, name, rdtype, anew=anew)
         return [*(Upstream(server, self._resolvers) for server in servers), *upstreams]
 
 
@@ -227,7 +239,7 @@ def _agreed(looks: Sequence[Found[Routing] | Unknown]) -> Found[Routing] | Unkno
     if not found:
         return looks[0] if looks else Unknown("no_server")
     if len({look.value.points_at_target for look in found}) > 1:
-        return Unknown("servers_disagree")
+        return _DISAGREE
     return found[0]
 
 
@@ -253,19 +265,20 @@ async def follow(
         CouldNotAsk: a question had no usable answer, or the chain is too long or loops.
     """
     chain: tuple[str, ...] = ()
-    current = name
+    current, ttl = name, None
     while True:
         answer = await _hop(questions, upstream, current, rdtype, first=not chain)
+        ttl = answer.ttl if not chain else ttl
         chain += answer.chain
         reached = next((at for at, hop in enumerate(chain, 1) if hop in stop_at), None)
         if reached is not None and reached <= MAX_HOPS:
-            return Answer(chain[:reached], ())
+            return Answer(chain[:reached], (), ttl=ttl)
         if len({name, *chain}) <= len(chain):
             raise CouldNotAsk("cname_loop")
         if len(chain) > MAX_HOPS:
             raise CouldNotAsk("cname_chain_too_long")
         if answer.values or not answer.chain:
-            return Answer(chain, answer.values)
+            return Answer(chain, answer.values, answer.exists, ttl)
         current = chain[-1]
 
 
