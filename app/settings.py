@@ -8,6 +8,7 @@ import os
 import re
 from datetime import timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -36,7 +37,13 @@ _PUBLIC_URL = re.compile(
 )
 _ZONE_ID = re.compile(r"[0-9a-f]{32}")
 _PREFIXES = ("apex_prefixes", "trusted_proxies", "dns_allowed_networks")
-_LISTS = (*_PREFIXES, "secret_keys", "dns_resolvers", "dns_root_servers")
+_LISTS = (
+    *_PREFIXES,
+    "secret_keys",
+    "dns_resolvers",
+    "dns_root_servers",
+    "domain_connect_providers",
+)
 
 
 def _seconds(value: object) -> object:
@@ -132,6 +139,18 @@ class Settings(BaseSettings):
     """The port at which root servers and authoritative servers are asked."""
     dns_allowed_networks: Annotated[tuple[str, ...], NoDecode] = ()
     """Addresses and prefixes (CIDR) whose name servers may be asked beside the public ones."""
+    dns_providers_file: Path | None = None
+    """A list of DNS providers of one's own, in place of the one that is shipped."""
+    domain_connect_provider_id: str | None = Field(default=None, pattern="^[A-Za-z0-9._-]{1,63}$")
+    """Your provider id in the Domain Connect templates that DNS providers list."""
+    domain_connect_providers: Annotated[tuple[str, ...], NoDecode] = ()
+    """The ids of the DNS providers that list these templates; empty: never offered."""
+    domain_connect_private_key: SecretStr | None = None
+    """An RSA key in PEM form that signs Domain Connect links; without it they are not signed."""
+    domain_connect_key_host: str | None = Field(
+        default=None, pattern="^_?[A-Za-z0-9]([A-Za-z0-9-]{0,60}[A-Za-z0-9])?$"
+    )
+    """The label below the templates' `syncPubKeyDomain` at which the public key is published."""
     inline_deadline: Annotated[timedelta, BeforeValidator(_seconds)] = timedelta(seconds=2)
     """Seconds that a request waits for its own reconcile before it returns the committed state."""
     public_url: str | None = None
@@ -221,6 +240,16 @@ class Settings(BaseSettings):
         key = self.bootstrap_api_key
         if key is not None and len(key.get_secret_value()) < 24:  # noqa: PLR2004
             raise ValueError("BOOTSTRAP_API_KEY must have at least 24 characters")
+        return self
+
+    @model_validator(mode="after")
+    def _domain_connect_is_whole(self) -> Self:
+        if self.domain_connect_providers and self.domain_connect_provider_id is None:
+            raise ValueError("DOMAIN_CONNECT_PROVIDERS needs DOMAIN_CONNECT_PROVIDER_ID")
+        if (self.domain_connect_private_key is None) != (self.domain_connect_key_host is None):
+            raise ValueError(
+                "DOMAIN_CONNECT_PRIVATE_KEY and DOMAIN_CONNECT_KEY_HOST must be set together"
+            )
         return self
 
     @cached_property

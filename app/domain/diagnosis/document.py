@@ -7,7 +7,7 @@ from typing import Any
 
 from app.domain.diagnosis.catalogue import message
 from app.domain.diagnosis.finding import Finding, RecordChange
-from app.domain.diagnosis.hosts import host_field
+from app.domain.diagnosis.names import host_field
 from app.domain.diagnosis.provider import Provider
 from app.domain.diagnosis.survey import DnsSurvey
 

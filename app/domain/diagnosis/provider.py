@@ -5,6 +5,8 @@ The list of providers is data: `adapters/dns/providers.json`, read once by `adap
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,7 +20,14 @@ class Provider:
     name: str
     """As the provider writes it."""
     name_servers: tuple[str, ...]
-    """Suffixes of the host names of its name servers, for example ``domaincontrol.com``."""
+    """Suffixes of the host names of its name servers, for example ``domaincontrol.com``. May be
+    empty if there is a `pattern`."""
+    pattern: str | None = None
+    """A regular expression for the whole host name of a server, in lower case, where no suffix
+    is the provider's own: ``ns-\\d+\\.awsdns-\\d+\\.com``."""
+    serves_others: bool = False
+    """Whether other providers rent its servers: if another provider's server is listed beside
+    them, the zone is that provider's."""
     dns_page: str
     """The https URL of the page where its customers edit DNS records, or of its help page."""
     flattens_apex: bool
@@ -36,17 +45,21 @@ class Provider:
 
 def provider_of(name_servers: Sequence[str], providers: Sequence[Provider]) -> Provider | None:
     """Return the provider that most of the servers belong to. None: none is known, or a tie."""
-    votes = [
-        next((each for each in providers if _serves(each, server)), None) for server in name_servers
-    ]
-    counts = {each.id: votes.count(each) for each in votes if each is not None}
-    if not counts:
+    owners = (_owner(server, providers) for server in name_servers)
+    known = [owner for owner in owners if owner is not None]
+    own = [owner for owner in known if not owner.serves_others]
+    ranking = Counter(owner.id for owner in own or known).most_common(2)
+    if not ranking or (len(ranking) > 1 and ranking[0][1] == ranking[1][1]):
         return None
-    most = max(counts.values())
-    winners = [each for each in providers if counts.get(each.id) == most]
-    return winners[0] if len(winners) == 1 else None
+    return next(owner for owner in known if owner.id == ranking[0][0])
 
 
-def _serves(provider: Provider, server: str) -> bool:
+def _owner(server: str, providers: Sequence[Provider]) -> Provider | None:
     name = server.lower().rstrip(".")
-    return any(name == each or name.endswith("." + each) for each in provider.name_servers)
+    return next((provider for provider in providers if _serves(provider, name)), None)
+
+
+def _serves(provider: Provider, name: str) -> bool:
+    if provider.pattern is not None and re.fullmatch(provider.pattern, name):
+        return True
+    return any(name == suffix or name.endswith("." + suffix) for suffix in provider.name_servers)
