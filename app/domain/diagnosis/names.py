@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from app.domain.diagnosis.provider import Provider
+from app.domain.diagnosis.subject import Subject
+from app.domain.diagnosis.survey import DnsSurvey
 
 USUAL_APEX_HOST = "@"
 
@@ -26,6 +28,16 @@ def host_field(name: str, zone: str, provider: Provider | None) -> str:
     """
     apex = USUAL_APEX_HOST if provider is None else provider.apex_host
     return relative(name, zone) or apex
+
+
+def domain_of(subject: Subject, survey: DnsSurvey) -> str:
+    """Return the name of the tenant's zone or, where it is not known, the domain it belongs to."""
+    return survey.zone or survey.registrable or subject.hostname.base
+
+
+def host_of(subject: Subject, survey: DnsSurvey, name: str) -> str:
+    """Return what to enter in the host field for a record of this name."""
+    return host_field(name, domain_of(subject, survey), subject.provider)
 
 
 def distance(one: str, other: str) -> int:
