@@ -53,8 +53,8 @@ class Code(StrEnum):
     )
     SERVERS_SILENT = _error(
         "servers_silent",
-        "None of the name servers of {domain} gives a usable answer ({servers}). Check at the registrar that "
-        "these are the name servers of the DNS provider, and that they run.",
+        "None of the name servers of {domain} gives a usable answer ({servers}). Check at the "
+        "registrar that these are the name servers of the DNS provider, and that they run.",
     )
     ZONE_NOT_SERVED = _error(
         "zone_not_served",
@@ -372,7 +372,9 @@ def finding(
     **params: str,
 ) -> Finding:
     """Make a finding with its code's severity."""
-    return Finding(code=code, severity=code.severity, params=params, change=change, about=about)
+    return Finding(
+        code=code.value, severity=code.severity, params=params, change=change, about=about
+    )
 
 
 def message(found: Finding) -> str:

@@ -1,7 +1,7 @@
 """The diagnosis: every check in its order, over one survey. Pure.
 
-A finding names one cause once. A check that finds the whole domain unusable ends the diagnosis: what
-could not be asked below it says nothing.
+A finding names one cause once. A check that finds the whole domain unusable ends the diagnosis:
+what could not be asked below it says nothing.
 """
 
 from __future__ import annotations
