@@ -138,7 +138,7 @@ def subject(name: str = NAME, **changes: Any) -> Subject:
     return Subject(**{**wanted, **changes})
 
 
-def survey(name: str = NAME, **changes: Any) -> DnsSurvey:
+def survey(name: str = NAME, /, **changes: Any) -> DnsSurvey:
     """Give a survey in which the name has its CNAME record; keywords replace parts."""
     views = tuple(right(server) for server in TWO_SERVERS)
     asked: dict[str, Any] = {

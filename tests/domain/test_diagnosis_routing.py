@@ -406,22 +406,24 @@ def test_the_doubled_value_is_corrected_by_a_dot() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "misspelt"),
+    "name",
     [
-        ("customer.provider.net", True),
-        ("custmoers.provider.net", True),
-        ("customers.provider.co", True),
-        ("customers.provider", True),
-        ("customers.provider.net.net", True),
-        ("acme.customers.provider.net", True),
-        ("customers-provider.net", True),
-        ("customers", False),
-        ("clients.provider.net", False),
-        ("shops.myshopify.com", False),
+        "customer.provider.net",
+        "custmoers.provider.net",
+        "customers.provider.co",
+        "customers.provider",
+        "customers.provider.net.net",
+        "acme.customers.provider.net",
+        "customers-provider.net",
     ],
 )
-def test_a_misspelling_is_close_to_the_target(name: str, misspelt: bool) -> None:
-    assert is_misspelt(name, TARGET) is misspelt
+def test_a_misspelling_is_close_to_the_target(name: str) -> None:
+    assert is_misspelt(name, TARGET)
+
+
+@pytest.mark.parametrize("name", ["customers", "clients.provider.net", "shops.myshopify.com"])
+def test_another_name_is_no_misspelling(name: str) -> None:
+    assert not is_misspelt(name, TARGET)
 
 
 def test_a_short_name_is_never_close_to_another() -> None:
