@@ -226,6 +226,11 @@ ROWS: dict[str, tuple[Subject, DnsSurvey, list[str]]] = {
         survey(cname=unknown("CNAME"), a=unknown("A"), aaaa=unknown("AAAA")),
         [],
     ),
+    "the target has no address to compare with": (
+        subject(),
+        at_name(a=(OLD,), target_addresses=()),
+        ["routing_unclear"],
+    ),
     "before both statuses are active the name stays where it is": (
         BY_TXT,
         at_name(a=(OLD,)),
@@ -398,6 +403,11 @@ def test_a_doubled_name_says_where_it_stands_and_what_to_enter() -> None:
         "host": "www",
         "provider": "GoDaddy",
     }
+
+
+def test_a_host_field_to_be_left_empty_is_called_so() -> None:
+    (finding,) = diagnosed(subject(ZONE, provider=PORKBUN), at_name(name=ZONE))
+    assert finding.params["host"] == "(empty)"
 
 
 def test_the_doubled_value_is_corrected_by_a_dot() -> None:

@@ -76,6 +76,21 @@ SERVERS: dict[str, tuple[Subject, DnsSurvey, list[str]]] = {
         survey(registration=absent("NS", name=ZONE)),
         [],
     ),
+    "the registry says that the domain does not exist, though its name has records": (
+        subject(),
+        survey(registration=GONE),
+        [],
+    ),
+    "the name servers were not asked often enough": (
+        subject(),
+        unanswered("timeout", "too_many_questions"),
+        ["could_not_check"],
+    ),
+    "no address of the name servers may be asked": (
+        subject(),
+        unanswered("no_server"),
+        ["could_not_check"],
+    ),
     "the registration could not be asked": (
         subject(),
         survey(registration=unknown("NS", name=ZONE)),
@@ -144,7 +159,7 @@ SERVERS: dict[str, tuple[Subject, DnsSurvey, list[str]]] = {
     "broken signatures are why resolvers fail": (
         subject(),
         unanswered(dnssec=Dnssec.BOGUS),
-        ["dnssec_bogus", "could_not_check"],
+        ["dnssec_bogus"],
     ),
     "one server lags behind": (
         subject(),
@@ -273,6 +288,11 @@ PROXYING: dict[str, tuple[Subject, DnsSurvey, list[str]]] = {
         subject(),
         behind_proxy(PROXIED, OLD),
         ["address_instead_of_cname"],
+    ),
+    "Cloudflare's addresses are not known": (
+        subject(proxy_prefixes=()),
+        behind_proxy(),
+        ["routing_unclear"],
     ),
     "the CNAME is visible": (subject(), survey(name_servers=CLOUDFLARE_SERVERS), []),
     "an apex is flattened without the proxy": (

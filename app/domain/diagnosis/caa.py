@@ -10,7 +10,7 @@ from app.domain.diagnosis.catalogue import Code, finding
 from app.domain.diagnosis.finding import Change, Finding, RecordChange, Severity
 from app.domain.diagnosis.needs import is_certified
 from app.domain.diagnosis.subject import Subject
-from app.domain.diagnosis.survey import Dnssec, DnsSurvey, Lookup, Outcome
+from app.domain.diagnosis.survey import DnsSurvey, Lookup, Outcome
 
 AUTHORITIES = {
     "google": ("Google", "pki.goog"),
@@ -97,8 +97,7 @@ def caa(subject: Subject, survey: DnsSurvey) -> Iterator[Finding]:
 def _check(subject: Subject, survey: DnsSurvey) -> Iterator[Finding]:
     for step in survey.caa:
         lookup = step.lookup
-        # Broken signatures are a finding of their own.
-        if lookup.outcome is Outcome.UNKNOWN and survey.dnssec is not Dnssec.BOGUS:
+        if lookup.outcome is Outcome.UNKNOWN:
             yield finding(Code.CAA_NOT_ANSWERED, place=lookup.name, why=lookup.why or "no answer")
         if pointing.is_open(lookup):
             return

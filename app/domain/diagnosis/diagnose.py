@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from app.domain.diagnosis.caa import caa
 from app.domain.diagnosis.caching import outdated_resolvers, slow_change
+from app.domain.diagnosis.catalogue import Code
 from app.domain.diagnosis.delegation import delegation
 from app.domain.diagnosis.finding import Finding, Severity
 from app.domain.diagnosis.proxying import proxying
@@ -41,6 +42,11 @@ CHECKS: tuple[Check, ...] = (
 )
 """In the order of the tenant's work, which is the order of findings of one severity."""
 
+EXPLAINED = {
+    Code.DNSSEC_BOGUS: {Code.COULD_NOT_CHECK, Code.RECORD_NOT_CHECKED, Code.CAA_NOT_ANSWERED}
+}
+"""The findings of which a more exact one is the cause."""
+
 _RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
 
@@ -51,5 +57,7 @@ def diagnose(subject: Subject, survey: DnsSurvey) -> tuple[Finding, ...]:
         if found:
             return found
     found = tuple(finding for check in CHECKS for finding in check(subject, survey))
+    explained = {vague for each in found for vague in EXPLAINED.get(Code(each.code), ())}
+    found = tuple(each for each in found if each.code not in explained)
     found += tuple(slow_change(survey, found))
     return tuple(sorted(found, key=lambda finding: _RANK[finding.severity]))

@@ -7,6 +7,8 @@ from app.domain.diagnosis.subject import Subject
 from app.domain.diagnosis.survey import DnsSurvey
 
 USUAL_APEX_HOST = "@"
+EMPTY_HOST = "(empty)"
+"""Stands in a sentence for a host field that has to be left empty."""
 
 
 def is_within(name: str, zone: str) -> bool:
@@ -36,8 +38,8 @@ def domain_of(subject: Subject, survey: DnsSurvey) -> str:
 
 
 def host_of(subject: Subject, survey: DnsSurvey, name: str) -> str:
-    """Return what to enter in the host field for a record of this name."""
-    return host_field(name, domain_of(subject, survey), subject.provider)
+    """Return what a sentence says to enter in the host field for a record of this name."""
+    return host_field(name, domain_of(subject, survey), subject.provider) or EMPTY_HOST
 
 
 def distance(one: str, other: str) -> int:

@@ -82,8 +82,7 @@ def shows_target(subject: Subject, survey: DnsSurvey, view: ServerView) -> bool 
         return True
     if is_open(view.a, view.aaaa):
         return None
-    shown = [*_found(view.a), *_found(view.aaaa)]
-    return bool(shown) and all(belongs_here(subject, survey, each) for each in shown)
+    return _belong_here(subject, survey, (*_found(view.a), *_found(view.aaaa)))
 
 
 def authorities(
@@ -108,8 +107,7 @@ def points_here(subject: Subject, survey: DnsSurvey) -> bool | None:
         return _chain_leads_here(subject, survey, value)
     if is_open(survey.cname, survey.a, survey.aaaa):
         return None
-    shown = addresses(survey)
-    return bool(shown) and all(belongs_here(subject, survey, each) for _, each in shown)
+    return _belong_here(subject, survey, [address for _, address in addresses(survey)])
 
 
 def is_doubled(subject: Subject, survey: DnsSurvey) -> bool:
@@ -122,6 +120,20 @@ def is_doubled(subject: Subject, survey: DnsSurvey) -> bool:
         return True
     are_addresses = bool(values) and survey.doubled.type in {"A", "AAAA"}
     return are_addresses and all(belongs_here(subject, survey, each) for each in values)
+
+
+def _belong_here(subject: Subject, survey: DnsSurvey, shown: Sequence[str]) -> bool | None:
+    """Whether there are addresses, and all may be pointed at.
+
+    This is not known without the target's own addresses, which a flattened CNAME shows, or without
+    the addresses of Cloudflare's proxies, behind which a CNAME may be hidden.
+    """
+    if shown and all(belongs_here(subject, survey, each) for each in shown):
+        return True
+    may_be_hidden = is_cloudflare_hosted(survey) and not subject.proxy_prefixes
+    if shown and (may_be_hidden or not survey.target_addresses):
+        return None
+    return False
 
 
 def _chain_leads_here(subject: Subject, survey: DnsSurvey, value: str) -> bool | None:

@@ -12,7 +12,12 @@ from app.domain.diagnosis.needs import is_switch_due, routing_key
 from app.domain.diagnosis.subject import Subject
 from app.domain.diagnosis.survey import Dnssec, DnsSurvey, Lookup, Outcome, ServerView
 
-NOT_SERVED = frozenset({"refused", "lame"})
+NOT_SERVED = frozenset({"refused", "lame", "notauth"})
+"""A server that does not hold the zone answers like this."""
+THEIR_FAULT = NOT_SERVED | {"timeout", "servfail", "formerr", "notimp", "unusable_answer"}
+"""Every other failure to ask is ours."""
+FOLLOWED = frozenset({"cname_loop", "cname_chain_too_long"})
+"""These come after an answer."""
 
 
 def our_trouble(_subject: Subject, survey: DnsSurvey) -> Iterator[Finding]:
@@ -22,8 +27,11 @@ def our_trouble(_subject: Subject, survey: DnsSurvey) -> Iterator[Finding]:
 
 
 def registration(subject: Subject, survey: DnsSurvey) -> Iterator[Finding]:
-    """Find a domain that does not exist."""
-    if survey.registration.outcome is Outcome.NO_NAME:
+    """Find a domain that does not exist. A name with records proves that it does."""
+    shown = (survey.cname, survey.a, survey.aaaa)
+    if survey.registration.outcome is not Outcome.NO_NAME:
+        return
+    if not any(each.outcome is Outcome.FOUND for each in shown):
         domain = survey.registrable or domain_of(subject, survey)
         yield finding(Code.DOMAIN_NOT_REGISTERED, domain=domain, name=survey.owner)
 
@@ -38,9 +46,10 @@ def unanswering_zone(subject: Subject, survey: DnsSurvey) -> Iterator[Finding]:
     own = [view for view in survey.servers if view.is_authoritative]
     domain = domain_of(subject, survey)
     whys = _whys(*direct).union(*(_whys(view.a, view.aaaa) for view in survey.servers))
-    if own:
-        yield finding(_silence(own), domain=domain, servers=_names(own))
-    elif whys == {"servfail"}:
+    code = _silence({why for view in own for why in _whys(view.a, view.aaaa)})
+    if code is not None:
+        yield finding(code, domain=domain, servers=_names(own))
+    elif not own and whys == {"servfail"}:
         yield finding(Code.DOMAIN_UNRESOLVABLE, domain=domain)
     else:
         why = ", ".join(sorted(whys)) or "not asked"
@@ -73,13 +82,19 @@ def disagreement(subject: Subject, survey: DnsSurvey) -> Iterator[Finding]:
 
 def _is_silent(view: ServerView) -> bool:
     """Whether the server gave no answer itself. A chain shows that it did."""
-    answered = view.a.chain or view.aaaa.chain
-    unknown = {view.a.outcome, view.aaaa.outcome} <= {Outcome.UNKNOWN, Outcome.NOT_ASKED}
-    return unknown and bool(_whys(view.a, view.aaaa)) and not answered
+    whys = _whys(view.a, view.aaaa)
+    return (
+        all(map(pointing.is_open, (view.a, view.aaaa)))
+        and bool(whys)
+        and not whys & FOLLOWED
+        and not (view.a.chain or view.aaaa.chain)
+    )
 
 
-def _silence(views: Sequence[ServerView]) -> Code:
-    whys = {why for view in views for why in _whys(view.a, view.aaaa)}
+def _silence(whys: set[str]) -> Code | None:
+    """Return how the zone's servers fail. None: none was asked, or we failed to ask."""
+    if not whys or not whys <= THEIR_FAULT:
+        return None
     if whys <= NOT_SERVED:
         return Code.ZONE_NOT_SERVED
     return Code.SERVERS_FAIL if whys == {"servfail"} else Code.SERVERS_SILENT
