@@ -64,6 +64,6 @@ def test_a_sentence_takes_named_parameters_alone(code: Code) -> None:
 def test_a_message_says_what_to_do() -> None:
     (finding,) = diagnosed(subject(), at_name())
     assert message(finding) == (
-        "There is no record at www.shop.com. Add a CNAME record with the host www and the value "
-        "customers.provider.net."
+        "There is no record at www.shop.com. Add a CNAME record with the value "
+        "customers.provider.net (host field: www)."
     )

@@ -83,33 +83,34 @@ class Code(StrEnum):
     )
     SERVERS_DISAGREE = _warning(
         "servers_disagree",
-        "The name servers of {domain} disagree: {wrong} do not show the right record for {name}, "
-        "while {right} do. If this lasts longer than an hour, the DNS provider has to update them.",
+        "Only some name servers of {domain} show the right record for {name}. Right: {right}. "
+        "Not right: {wrong}. If this lasts longer than an hour, the DNS provider has to update "
+        "them.",
     )
 
     # TXT records for ownership and certificate.
     TXT_MISSING = _error(
         "txt_missing",
-        "There is no TXT record at {name}. Add one with the host {host} and the value {value}.",
+        "There is no TXT record at {name}. Add one with the value {value} (host field: {host}).",
     )
     TXT_WRONG = _error(
         "txt_wrong",
-        "The TXT record at {name} has another value: {found}. Change it to {value}.",
+        "The TXT record at {name} has another value: {found}. Put {value} in its place.",
     )
     TXT_VALUE_MISSING = _error(
         "txt_value_missing",
-        "{name} needs a further TXT record. Keep the one that is there, and add one with the host "
-        "{host} and the value {value}.",
+        "{name} needs a further TXT record. Keep the one that is there, and add one with the "
+        "value {value} (host field: {host}).",
     )
     TXT_QUOTED = _error(
         "txt_quoted",
-        "The value of the TXT record at {name} has quotation marks in it. Enter it without them: "
-        "{value}.",
+        "The value of the TXT record at {name} has quotation marks in it. Enter {value} "
+        "without them.",
     )
     TXT_SPACED = _error(
         "txt_spaced",
-        "The value of the TXT record at {name} has white space in it. Enter it without spaces and "
-        "line ends: {value}.",
+        "The value of the TXT record at {name} has white space in it. Enter {value} without "
+        "spaces and line ends.",
     )
     TXT_SURROUNDED = _error(
         "txt_surrounded",
@@ -118,13 +119,13 @@ class Code(StrEnum):
     )
     TXT_SPLIT = _error(
         "txt_split",
-        "The value at {name} is spread over several TXT records. Remove them, and add one with the "
-        "whole value {value}.",
+        "The value at {name} is spread over several TXT records. Put the whole value {value} "
+        "into one record, and remove the others.",
     )
     TXT_BEHIND_CNAME = _error(
         "txt_behind_cname",
-        "A CNAME record at {name} points at {found}, so a TXT record there is not seen. Remove the "
-        "CNAME record, and add a TXT record with the value {value}.",
+        "A CNAME record at {name} points at {found}, so a TXT record there is not seen. Remove "
+        "the CNAME record, and put a TXT record with the value {value} in its place.",
     )
     TXT_OTHER_VALUES = _info(
         "txt_other_values",
@@ -132,17 +133,19 @@ class Code(StrEnum):
     )
     RECORD_DOUBLED = _error(
         "record_doubled",
-        "The {type} record stands at {found_at}, because {provider} appends the domain to what is "
-        "entered. Change its host to {host}.",
+        "The {type} record stands at {found_at}, because {provider} appends the domain to what "
+        "is entered. Correct its name (host field: {host}).",
     )
     RECORD_MISPLACED = _error(
         "record_misplaced",
-        "The {type} record stands at {found_at} instead of {name}: the domain is in it twice. Most "
-        "DNS providers append the domain by themselves, so change its host to {host}.",
+        "The {type} record stands at {found_at} instead of {name}: the domain is in it twice. "
+        "Most DNS providers append the domain by themselves. Correct the name of the record "
+        "(host field: {host}).",
     )
     RECORD_AT_HOSTNAME = _error(
         "record_at_hostname",
-        "The {type} record stands at {found_at}, but belongs at {name}. Change its host to {host}.",
+        "The {type} record stands at {found_at}, but belongs at {name}. Correct its name (host "
+        "field: {host}).",
     )
     RECORD_NOT_CHECKED = _warning(
         "record_not_checked",
@@ -152,7 +155,7 @@ class Code(StrEnum):
     # The delegation of the certificate's validation.
     DELEGATION_MISSING = _error(
         "delegation_missing",
-        "There is no CNAME record at {name}. Add one with the host {host} and the value {value}.",
+        "There is no CNAME record at {name}. Add one with the value {value} (host field: {host}).",
     )
     DELEGATION_OTHER_ZONE = _error(
         "delegation_other_zone",
@@ -204,13 +207,13 @@ class Code(StrEnum):
     )
     CNAME_MISSING = _error(
         "cname_missing",
-        "There is no record at {name}. Add a CNAME record with the host {host} and the value "
-        "{target}.",
+        "There is no record at {name}. Add a CNAME record with the value {target} (host field: "
+        "{host}).",
     )
     CNAME_TARGET_DOUBLED = _error(
         "cname_target_doubled",
-        "The CNAME record at {name} points at {found}: the DNS provider appended the domain to its "
-        "value. Enter the value with a dot at the end: {target}.",
+        "The CNAME record at {name} points at {found}: the DNS provider appended the domain to "
+        "its value. Enter {target} as its value, with the dot at the end.",
     )
     CNAME_TO_ITSELF = _error(
         "cname_to_itself",
@@ -242,8 +245,8 @@ class Code(StrEnum):
     )
     WILDCARD_ELSEWHERE = _error(
         "wildcard_elsewhere",
-        "{name} has no record of its own, and a wildcard record of the domain sends it to {found}. "
-        "Add a CNAME record with the host {host} and the value {target}.",
+        "{name} has no record of its own, and a wildcard record of the domain sends it to "
+        "{found}. Add a CNAME record with the value {target} (host field: {host}).",
     )
     ADDRESS_BESIDE_CNAME = _error(
         "address_beside_cname",
@@ -252,8 +255,8 @@ class Code(StrEnum):
     )
     ADDRESS_INSTEAD_OF_CNAME = _error(
         "address_instead_of_cname",
-        "{name} has address records ({found}) instead of a CNAME record. Remove them, and add a "
-        "CNAME record with the host {host} and the value {target}.",
+        "{name} has address records ({found}) instead of a CNAME record. Remove them, and add "
+        "a CNAME record with the value {target} (host field: {host}).",
     )
     STRAY_ADDRESS = _error(
         "stray_address",
@@ -268,8 +271,8 @@ class Code(StrEnum):
     # The apex of a zone, where a CNAME record is not possible.
     APEX_ADDRESS_MISSING = _error(
         "apex_address_missing",
-        "There is no record at {name}. Add an {type} record with the host {host} and the value "
-        "{value}.",
+        "There is no record at {name}. Add an {type} record with the value {value} (host "
+        "field: {host}).",
     )
     APEX_ADDRESS_WRONG = _error(
         "apex_address_wrong",
@@ -278,13 +281,13 @@ class Code(StrEnum):
     )
     APEX_ALIAS_MISSING = _error(
         "apex_alias_missing",
-        "There is no record at {name}. At {provider}, add a record of type {type} with the host "
-        "{host} and the value {target}.",
+        "There is no record at {name}. At {provider}, add a record of type {type} with the "
+        "value {target} (host field: {host}).",
     )
     APEX_ALIAS_WRONG = _error(
         "apex_alias_wrong",
         "{name} has address records ({found}). At {provider}, replace them by a record of type "
-        "{type} with the host {host} and the value {target}.",
+        "{type} with the value {target} (host field: {host}).",
     )
     APEX_IMPOSSIBLE = _error(
         "apex_impossible",
@@ -316,13 +319,13 @@ class Code(StrEnum):
     # Whether a certificate authority may issue.
     CAA_FORBIDS = _error(
         "caa_forbids",
-        "The CAA records at {place} do not allow the certificate to be issued by {authorities}. "
-        "Add this record: {line}",
+        "The CAA records at {place} do not let {authorities} issue the certificate. Add this "
+        "record: {line}",
     )
     CAA_AT_CNAME_FORBIDS = _error(
         "caa_at_cname_forbids",
-        "The CAA records at {place}, where {name} leads, do not allow the certificate to be issued "
-        "by {authorities}. Only the owner of {place} can change them. The record to add there: "
+        "The CAA records at {place}, where {name} leads, do not let {authorities} issue the "
+        "certificate. Only the owner of {place} can change them. The record to add there: "
         "{line}",
     )
     CAA_CRITICAL = _error(
@@ -332,13 +335,15 @@ class Code(StrEnum):
     )
     CAA_LIMITS = _warning(
         "caa_limits",
-        "The CAA records at {place} do not allow {authorities}, which Cloudflare may choose for "
-        "the certificate. To allow it, add this record: {line}",
+        "The CAA records at {place} do not allow all authorities that Cloudflare may choose "
+        "for the certificate: {authorities} may not issue it. To allow it, add this record: "
+        "{line}",
     )
     CAA_BOUND = _warning(
         "caa_bound",
-        "The CAA record {found} at {place} allows only one account or method at the certificate "
-        "authority. If no certificate is issued, remove what stands after the semicolon.",
+        "The CAA record {found} at {place} allows only one account or method at the "
+        "certificate authority. If no certificate is issued, remove what follows the first "
+        "semicolon.",
     )
     CAA_NOT_ANSWERED = _warning(
         "caa_not_answered",
