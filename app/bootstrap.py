@@ -8,8 +8,8 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -22,11 +22,18 @@ from app.adapters.cloudflare.client import CloudflareClient
 from app.adapters.dns.authoritative import AuthoritativeServers
 from app.adapters.dns.checker import DnsChecker
 from app.adapters.dns.limits import ServerLimits
+from app.adapters.dns.providers import load_providers
 from app.adapters.dns.query import Server
+from app.adapters.dns.surveyor import Surveyor
 from app.adapters.public_suffixes import any_suffix, public_suffix
 from app.adapters.webhook_sender import WebhookSender, new_secret
+from app.domain.custom_hostname import CustomHostname, Plan, ZoneTargets
+from app.domain.diagnosis.diagnose import diagnose
+from app.domain.diagnosis.provider import provider_of
+from app.domain.diagnosis.subject import subject_of
 from app.domain.errors import InvalidHostname, NotReady
-from app.domain.hostname import spell_hostname
+from app.domain.hostname import parse_hostname, registrable_domain, spell_hostname
+from app.domain.plan import wanted_records
 from app.domain.rate_limit import Limits
 from app.domain.reconcile.schedule import Policy
 from app.persistence.api_keys import put_bootstrap_key
@@ -37,6 +44,7 @@ from app.services.api_keys import ApiKeys, digest
 from app.services.call_queue import CallQueue
 from app.services.custom_hostnames import CustomHostnames
 from app.services.deliveries import Deliveries
+from app.services.diagnosis import AddressRanges, Diagnoses, Diagnosis
 from app.services.dispatcher import Dispatcher
 from app.services.feed import Feed, Sequencer
 from app.services.hostname_lists import HostnameLists
@@ -60,7 +68,7 @@ from app.services.webhook_endpoints import WebhookEndpoints
 from app.services.zone_monitor import ZoneMonitor
 from app.services.zone_pauses import Pauses
 from app.services.zones import Zones
-from app.settings import Settings, SettingsError
+from app.settings import DnsSettings, Settings, SettingsError
 from app.tracing.spans import trace_http
 
 if TYPE_CHECKING:
@@ -78,6 +86,7 @@ class Services:
     registrations: Registrations
     custom_hostnames: CustomHostnames
     hostname_lists: HostnameLists
+    diagnoses: Diagnoses
     operator_actions: OperatorActions
     webhook_endpoints: WebhookEndpoints
     zones: Zones
@@ -126,6 +135,7 @@ async def open_services(
     cipher = read_secret_keys(settings.secret_key_texts)
     target, fallback = own_names(settings)
     servers = resolver_addresses(settings.dns_resolvers)
+    dns_ = _Dns.of(settings, servers)
     await require_schema(settings.database_url)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(
@@ -148,7 +158,7 @@ async def open_services(
             cipher,
             rate_limiter,
             CloudflareClient(http, settings.cloudflare_base_url, rate_limiter.record_answer),
-            dns_checker or _dns_checker(settings, servers),
+            dns_ if dns_checker is None else replace(dns_, checker=dns_checker),
             WebhookSender(
                 hooks,
                 resolvers=[(each.address, each.port) for each in servers],
@@ -164,7 +174,7 @@ def _assemble(
     cipher: ports.Cipher,
     rate_limiter: RateLimiter,
     cloudflare: CloudflareClient,
-    dns_checker: ports.Dns,
+    dns_: _Dns,
     webhooks: ports.WebhookTransport,
     checkpoint: Checkpoint,
 ) -> Services:
@@ -173,7 +183,7 @@ def _assemble(
     corroborator = Corroborator(database, cloudflare, cloudflare, rate_limiter, pauses)
     reconciler = Reconciler(
         database,
-        Observer(database, cloudflare, dns_checker, rate_limiter, executor, policy=policy),
+        Observer(database, cloudflare, dns_.checker, rate_limiter, executor, policy=policy),
         executor,
         cipher,
         queue,
@@ -189,15 +199,24 @@ def _assemble(
         # Half the connections: the other half answers.
         at_once=settings.database_connections // 2,
     )
-    validator = OptionValidator(dns_checker, public_suffix, any_suffix)
+    validator = OptionValidator(dns_.checker, public_suffix, any_suffix)
+    registrations = Registrations(
+        database, inline, validator, public_suffix, policy=policy, checkpoint=checkpoint
+    )
     return Services(
         database=database,
         inline=inline,
-        registrations=Registrations(
-            database, inline, validator, public_suffix, policy=policy, checkpoint=checkpoint
-        ),
+        registrations=registrations,
         custom_hostnames=CustomHostnames(database, inline, queue, validator, public_suffix),
         hostname_lists=HostnameLists(database, public_suffix),
+        diagnoses=Diagnoses(
+            database,
+            dns_.surveyor,
+            registrations,
+            AddressRanges(cloudflare, cipher, rate_limiter),
+            load_providers(settings.dns_providers_file),
+            public_suffix,
+        ),
         operator_actions=OperatorActions(database),
         webhook_endpoints=WebhookEndpoints(database, webhooks, cipher, new_secret=new_secret),
         zones=Zones(database, cloudflare, cipher, rate_limiter),
@@ -211,7 +230,7 @@ def _assemble(
         pauses=pauses,
         dispatcher=Dispatcher(database, rate_limiter, queue),
         resync=Resync(database, cloudflare, cipher, rate_limiter, corroborator, reconciler),
-        zone_monitor=ZoneMonitor(database, cloudflare, dns_checker, cipher, rate_limiter, pauses),
+        zone_monitor=ZoneMonitor(database, cloudflare, dns_.checker, cipher, rate_limiter, pauses),
         measuring=Measuring(database, rate_limiter),
         feed=Feed(database),
         sequencer=Sequencer(database),
@@ -220,16 +239,64 @@ def _assemble(
     )
 
 
-def _dns_checker(settings: Settings, resolvers: list[Server]) -> DnsChecker:
-    allowed = [ipaddress.ip_network(prefix) for prefix in settings.dns_allowed_networks]
-    authoritative = AuthoritativeServers(
-        resolvers, roots=settings.dns_root_servers, port=settings.dns_port, allowed=allowed
+@dataclass(frozen=True, slots=True)
+class _Dns:
+    """What asks DNS, over one set of limits and one memory of delegations."""
+
+    checker: ports.Dns
+    surveyor: ports.DnsSurveyor
+
+    @classmethod
+    def of(cls, settings: Settings | DnsSettings, resolvers: list[Server]) -> _Dns:
+        allowed = [ipaddress.ip_network(prefix) for prefix in settings.dns_allowed_networks]
+        authoritative = AuthoritativeServers(
+            resolvers, roots=settings.dns_root_servers, port=settings.dns_port, allowed=allowed
+        )
+        asked = authoritative if settings.dns_authoritative else None
+        limits = ServerLimits(allowed)
+        return cls(
+            DnsChecker(resolvers, authoritative=asked, limits=limits),
+            Surveyor(resolvers, asked, limits=limits),
+        )
+
+
+async def diagnose_name(settings: DnsSettings, text: str) -> Diagnosis:
+    """Diagnose a name that need not be stored, as if it had the plan `simple`.
+
+    Raises:
+        InvalidHostname: the text is not a hostname that can be served.
+        SettingsError: the CNAME target or a resolver is not usable.
+        NotReady: the list of DNS providers cannot be read.
+    """
+    hostname = parse_hostname(text, public_suffix)
+    target = _own_name("NAMEPLATE_CNAME_TARGET", settings.cname_target)
+    registrable = registrable_domain(hostname.base, public_suffix)
+    zone = ZoneTargets(id="", cname_target=target, apex_prefixes=settings.apex_prefixes)
+    now = datetime.now(UTC)
+    record = CustomHostname(
+        id="",
+        hostname=hostname,
+        tenant="",
+        zone=zone,
+        plan=Plan.SIMPLE,
+        is_apex=hostname.name == registrable,
+        created_at=now,
+        updated_at=now,
+        wanted_at=now,
+        acted_at=now,
     )
-    return DnsChecker(
-        resolvers,
-        authoritative=authoritative if settings.dns_authoritative else None,
-        limits=ServerLimits(allowed),
+    surveyor = _Dns.of(settings, resolver_addresses(settings.dns_resolvers)).surveyor
+    survey = await surveyor.survey(
+        hostname, wanted_records(record), target=target, registrable=registrable
     )
+    subject = subject_of(
+        record,
+        fallback_origin=settings.fallback_origin,
+        provider_zone=registrable_domain(target, public_suffix),
+        provider=provider_of(survey.name_servers, load_providers(settings.dns_providers_file)),
+        proxy_prefixes=(),
+    )
+    return Diagnosis(subject, survey, diagnose(subject, survey))
 
 
 def _request_rate(settings: Settings) -> RequestRate | None:

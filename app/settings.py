@@ -6,6 +6,7 @@ import difflib
 import ipaddress
 import os
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -83,6 +84,23 @@ def _is_http_url(text: str) -> bool:
 
 def _is_public_url(text: str) -> bool:
     return bool(_PUBLIC_URL.fullmatch(text)) and _is_http_url(text)
+
+
+def _with_lists(values: dict[str, object]) -> dict[str, object]:
+    """Split the lists that a variable of the environment holds."""
+    return values | {name: _parts(values[name]) for name in _LISTS if name in values}
+
+
+def _refuse_non_addresses(settings: BaseSettings) -> None:
+    for address in getattr(settings, "dns_root_servers", ()):
+        if not _is_address(address):
+            raise ValueError(f"DNS_ROOT_SERVERS must hold addresses, unlike {address!r}")
+    for name in _PREFIXES:
+        for prefix in getattr(settings, name, ()):
+            if not _is_prefix(prefix):
+                raise ValueError(
+                    f"{name.upper()} must hold addresses or prefixes, unlike {prefix!r}"
+                )
 
 
 class SettingsError(Exception):
@@ -194,10 +212,7 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _split_lists(cls, values: dict[str, object]) -> dict[str, object]:
-        for name in _LISTS:
-            if name in values:
-                values = {**values, name: _parts(values[name])}
-        return values
+        return _with_lists(values)
 
     @field_validator("public_url")
     @classmethod
@@ -212,15 +227,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _hold_addresses(self) -> Self:
-        for address in self.dns_root_servers:
-            if not _is_address(address):
-                raise ValueError(f"DNS_ROOT_SERVERS must hold addresses, unlike {address!r}")
-        for name in _PREFIXES:
-            for prefix in getattr(self, name):
-                if not _is_prefix(prefix):
-                    raise ValueError(
-                        f"{name.upper()} must hold addresses or prefixes, unlike {prefix!r}"
-                    )
+        _refuse_non_addresses(self)
         return self
 
     @model_validator(mode="after")
@@ -256,6 +263,32 @@ class Settings(BaseSettings):
     def secret_key_texts(self) -> tuple[str, ...]:
         """The keys themselves."""
         return tuple(key.get_secret_value() for key in self.secret_keys)
+
+
+class DnsSettings(BaseSettings):
+    """What `nameplate dig` needs to know, and no more: the same variables as in `Settings`."""
+
+    model_config = Settings.model_config
+
+    cname_target: str
+    fallback_origin: str | None = None
+    apex_prefixes: Annotated[tuple[str, ...], NoDecode] = ()
+    dns_resolvers: Annotated[tuple[str, ...], NoDecode] = ()
+    dns_authoritative: bool = True
+    dns_root_servers: Annotated[tuple[str, ...], NoDecode] = ()
+    dns_port: int = Field(default=53, ge=1, le=65535)
+    dns_allowed_networks: Annotated[tuple[str, ...], NoDecode] = ()
+    dns_providers_file: Path | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, values: dict[str, object]) -> dict[str, object]:
+        return _with_lists(values)
+
+    @model_validator(mode="after")
+    def _hold_addresses(self) -> Self:
+        _refuse_non_addresses(self)
+        return self
 
 
 class DatabaseSettings(BaseSettings):
@@ -300,6 +333,25 @@ def load_settings(database_url: str | None = None) -> Settings:
     try:
         given = {} if database_url is None else {"database_url": database_url}
         return Settings(**given)  # type: ignore[arg-type] # the environment fills the rest
+    except ValidationError as error:
+        raise SettingsError(_lines(error)) from None
+
+
+def load_dns_settings(
+    *, cname_target: str | None = None, dns_resolvers: Sequence[str] | None = None
+) -> DnsSettings:
+    """Read the part of the environment that concerns DNS; what is given goes before it.
+
+    Raises:
+        SettingsError: with one line a fault.
+    """
+    given: dict[str, object] = {}
+    if cname_target is not None:
+        given["cname_target"] = cname_target
+    if dns_resolvers:
+        given["dns_resolvers"] = ",".join(dns_resolvers)
+    try:
+        return DnsSettings(**given)  # type: ignore[arg-type] # the environment fills the rest
     except ValidationError as error:
         raise SettingsError(_lines(error)) from None
 

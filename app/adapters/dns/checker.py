@@ -6,15 +6,17 @@ import asyncio
 import ipaddress
 import secrets
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from dns.rdatatype import RdataType
 
+from app.adapters.dns.answer import name_text
 from app.adapters.dns.authoritative import MAX_SERVERS, AuthoritativeServers
 from app.adapters.dns.limits import ServerLimits
 from app.adapters.dns.query import MAX_HOPS, Answer, CouldNotAsk, Questions, Server
 from app.domain.custom_hostname import CustomHostname, Purpose, State, ZoneTargets
+from app.domain.hostname import Hostname
 from app.domain.observation import (
     Absent,
     DnsView,
@@ -64,7 +66,7 @@ class DnsChecker:
                 if wanted.purpose is not Purpose.ROUTING and wanted.type in RdataType.__members__
             }
         )
-        name = _routed_name(record)
+        name = routed_name(record.hostname)
         # Of a live name, what is remembered is no evidence that it has left.
         anew = thorough and record.state is State.CNAME_VERIFIED
         # Before the rest, which then begins where this walk ended.
@@ -74,7 +76,41 @@ class DnsChecker:
             look(questions, upstreams, name, record.zone),
             asyncio.gather(*(self._values(questions, key) for key in keys)),
         )
-        return DnsView(routing, dict(zip(keys, values, strict=True)))
+        seen = dict(zip(keys, values, strict=True))
+        return DnsView(
+            routing,
+            seen,
+            await self._misplaced(questions, upstreams, _absent(record, routing, seen)),
+        )
+
+    async def _misplaced(
+        self,
+        questions: Questions,
+        upstreams: Sequence[Upstream],
+        absent: Mapping[RRsetKey, set[str]],
+    ) -> dict[RRsetKey, str]:
+        """Find absent records at their name with the zone's name appended once more.
+
+        Most providers append it to what is entered, so a full name is doubled. Only a wanted value
+        counts there, because a wildcard of the zone answers at any name. Without an authoritative
+        server the zone's name is not known.
+        """
+        own = next((each for each in upstreams if each.server.zone is not None), None)
+        if own is None or own.server.zone is None:
+            return {}
+        zone = name_text(own.server.zone)
+        places = {key: f"{key[1]}.{zone}" for key in absent if len(key[1]) + len(zone) < MAX_NAME}
+
+        async def is_there(key: RRsetKey, place: str) -> bool:
+            try:
+                asked = RdataType.from_text(key[0])
+                found = await questions.ask(own.server, place, asked, follow=False)
+            except CouldNotAsk:
+                return False
+            return not absent[key].isdisjoint(found.values)
+
+        there = await asyncio.gather(*(is_there(key, at) for key, at in places.items()))
+        return {key: at for (key, at), found in zip(places.items(), there, strict=True) if found}
 
     async def addresses(self, name: str) -> Values:
         """Return a name's addresses. Absent only if every server that answers knows of none."""
@@ -144,6 +180,22 @@ class DnsChecker:
             return upstreams
         servers = await self._authoritative.of(questions, name, rdtype, anew=anew)
         return [*(Upstream(server, self._resolvers) for server in servers), *upstreams]
+
+
+def _absent(
+    record: CustomHostname, routing: Found[Routing] | Unknown, seen: Mapping[RRsetKey, Values]
+) -> dict[RRsetKey, set[str]]:
+    """Return the absent RRsets, each with the values that would be right."""
+    nothing = isinstance(routing, Found) and routing.value.kind is RoutingKind.ABSENT
+    absent: dict[RRsetKey, set[str]] = {}
+    for wanted in wanted_records(record):
+        key, is_routing = (wanted.type, wanted.name), wanted.purpose is Purpose.ROUTING
+        if nothing if is_routing else isinstance(seen.get(key), Absent):
+            right = {wanted.value}
+            if is_routing and wanted.type == "CNAME":
+                right |= set(record.zone.targets)
+            absent.setdefault(key, set()).update(right)
+    return absent
 
 
 async def _first_check(
@@ -224,11 +276,12 @@ async def _targets_with(
     )
 
 
-def _routed_name(record: CustomHostname) -> str:
-    if not record.hostname.is_wildcard:
-        return record.hostname.name
+def routed_name(hostname: Hostname) -> str:
+    """Return the name to ask: the hostname, or a random name that the wildcard covers."""
+    if not hostname.is_wildcard:
+        return hostname.name
     # A tenant cannot have made a record for this label, so only the wildcard itself can answer.
-    base = record.hostname.base
+    base = hostname.base
     label = f"nameplate-{secrets.token_hex(8)}"[-(MAX_NAME - 1 - len(base)) :]
     return f"{label}.{base}"
 

@@ -29,6 +29,9 @@ from app.domain.hostname import Hostname
 
 MAX_RESOLVERS = 2
 """How many resolvers are asked where the name points. Their caches may differ."""
+_ADDRESSES = (RdataType.A, RdataType.AAAA)
+_AT_NAME = (RdataType.CNAME, *_ADDRESSES)
+_ROUTING = (RdataType.CNAME, RdataType.A)
 INSTEAD = {"CNAME": RdataType.TXT, "TXT": RdataType.CNAME}
 """The type that is often found where another one belongs."""
 
@@ -68,51 +71,42 @@ class Surveyor:
         zone = await self._zone(questions, hostname.base)
         look = _Look(questions, self._resolvers, zone)
         name = routed_name(hostname)
-        at_name = [look.direct(name, each) for each in (RdataType.CNAME, *_ADDRESSES)]
         validation = [
             each
             for each in records
             if each.purpose is not Purpose.ROUTING and each.type in RdataType.__members__
         ]
-        (
-            (cname, a, aaaa),
-            views,
-            registration,
-            target_addresses,
-            doubled,
-            caa,
-            surveyed,
-            dnssec,
-        ) = await asyncio.gather(
-            asyncio.gather(*at_name),
-            asyncio.gather(*look.views(name)),
-            look.resolved(registrable or hostname.base, RdataType.NS),
-            asyncio.gather(*(look.resolved(target, each) for each in _ADDRESSES)),
-            look.first_found(look.below_zone(hostname.name), (RdataType.CNAME, RdataType.A)),
-            look.climb(hostname.base),
-            asyncio.gather(*(look.record(each, hostname) for each in validation)),
-            look.dnssec(name),
-        )
+        async with asyncio.TaskGroup() as tasks:
+            begin = tasks.create_task
+            cname, a, aaaa = (begin(look.direct(name, each)) for each in _AT_NAME)
+            views = [begin(look.view(server, name)) for server in look.asked]
+            registration = begin(look.resolved(registrable or hostname.base, RdataType.NS))
+            to_target = [begin(look.resolved(target, each)) for each in _ADDRESSES]
+            doubled = begin(look.first_found(look.below_zone(hostname.name), _ROUTING))
+            caa = begin(look.climb(hostname.base))
+            surveyed = [begin(look.record(each, hostname)) for each in validation]
+            dnssec = begin(look.dnssec(name))
+        targets = [each.result() for each in to_target]
         return DnsSurvey(
             looked_at=self._now(),
             name=name,
             owner=hostname.name,
             registrable=registrable,
-            registration=registration,
+            registration=registration.result(),
             zone=zone.name if zone else None,
             name_servers=zone.hosts if zone else (),
-            servers=tuple(views),
-            cname=cname,
-            a=a,
-            aaaa=aaaa,
-            doubled=doubled,
-            target_addresses=tuple(value for lookup in target_addresses for value in lookup.values),
-            caa=caa,
-            records={record.key: each for record, each in zip(validation, surveyed, strict=True)},
-            dnssec=dnssec,
-            resolvers_answer=any(
-                lookup.outcome is not Outcome.UNKNOWN for lookup in target_addresses
-            ),
+            servers=tuple(each.result() for each in views),
+            cname=cname.result(),
+            a=a.result(),
+            aaaa=aaaa.result(),
+            doubled=doubled.result(),
+            target_addresses=tuple(value for lookup in targets for value in lookup.values),
+            caa=caa.result(),
+            records={
+                record.key: each.result() for record, each in zip(validation, surveyed, strict=True)
+            },
+            dnssec=dnssec.result(),
+            resolvers_answer=any(lookup.outcome is not Outcome.UNKNOWN for lookup in targets),
         )
 
     async def _zone(self, questions: Questions, name: str) -> Zone | None:
@@ -129,9 +123,6 @@ class Surveyor:
             if answer.values and not answer.chain:
                 return Zone(owner, answer.values, ())
         return None
-
-
-_ADDRESSES = (RdataType.A, RdataType.AAAA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +145,13 @@ class _Look:
         doubled = f"{name}.{self.zone.name}"
         return doubled if len(doubled) <= _LONGEST else None
 
-    def views(self, name: str) -> Iterator[Awaitable[ServerView]]:
-        for server in (*self.servers, *self.resolvers[:MAX_RESOLVERS]):
-            yield self._view(server, name)
+    @property
+    def asked(self) -> tuple[Server, ...]:
+        """The servers whose views are compared."""
+        return (*self.servers, *self.resolvers[:MAX_RESOLVERS])
 
-    async def _view(self, server: Server, name: str) -> ServerView:
+    async def view(self, server: Server, name: str) -> ServerView:
+        """Ask one server where the name points."""
         upstream = Upstream(server, self.resolvers)
         a, aaaa = await asyncio.gather(
             *(self._lookup(name, each, self._followed(upstream, name, each)) for each in _ADDRESSES)

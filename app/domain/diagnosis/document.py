@@ -23,7 +23,7 @@ def represent_finding(
         "message": message(finding),
         "params": dict(finding.params),
         "record": _change(change) if change else None,
-        "host": host_field(change.name, zone, provider) if change else None,
+        "host": host_field(change.name, zone or "", provider) if change else None,
         "value": change.value if change else None,
         "looked_at": looked_at.isoformat(),
     }

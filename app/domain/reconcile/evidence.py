@@ -306,11 +306,12 @@ def _values_found(
     for record in wanted:
         if record.purpose is Purpose.ROUTING or statuses.get(record.key) is not RecordStatus.WRONG:
             continue
-        match view.records.get((record.type, record.name)):
-            case Found(values):
-                found[record.key] = tuple(each[:_LONGEST_SHOWN] for each in values[:_MOST_SHOWN])
-            case _ if record.key in before:
-                found[record.key] = before[record.key]
+        seen = view.records.get((record.type, record.name))
+        if isinstance(seen, Found):
+            shown = seen.value[:_MOST_SHOWN]
+            found[record.key] = tuple(each[:_LONGEST_SHOWN] for each in shown)
+        elif record.key in before:
+            found[record.key] = before[record.key]
     return found
 
 
