@@ -26,7 +26,9 @@ OPTIONAL = {
 }
 WITHOUT_VARIABLES = ("type", "host", "ttl", "groupId", "essential", "txtConflictMatchingMode")
 each_template = pytest.mark.parametrize(
-    ("file", "template"), zip(FILES, TEMPLATES, strict=True), ids=[file.stem for file in FILES]
+    ("file", "template"),
+    list(zip(FILES, TEMPLATES, strict=True)),
+    ids=[file.stem for file in FILES],
 )
 
 

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from app.adapters.egress import check_url, resolve, resolver_of
+from app.adapters.egress import RESOLVE_SECONDS, check_url, resolve, resolver_of
 from app.domain.diagnosis.domain_connect import (
     DomainConnectOffer,
     ProviderSettings,
@@ -167,7 +167,7 @@ class DomainConnect:
     async def _records(self, domain: str) -> list[str]:
         try:
             answer = await self._resolver.resolve(
-                f"_domainconnect.{domain}.", "TXT", lifetime=CONNECT_SECONDS + ANSWER_SECONDS
+                f"_domainconnect.{domain}.", "TXT", lifetime=RESOLVE_SECONDS
             )
         except (OSError, ValueError, dns.exception.DNSException):
             return []

@@ -311,8 +311,9 @@ async def test_another_address_is_tried_where_one_refuses(tmp_path: Path) -> Non
     ],
 )
 async def test_a_domain_without_a_usable_txt_record_has_no_offer(
-    fault: str, text: str, tmp_path: Path
+    fault: str, text: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setattr(domain_connect, "RESOLVE_SECONDS", 0.5)
     async with provider(tmp_path) as made, scripted_dns(text, faults={"*": fault}) as dns:
         assert await discovered(made, dns) is None
     assert made.connections == 0

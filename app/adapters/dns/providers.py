@@ -127,5 +127,7 @@ def load_providers(file: Path | None = None) -> tuple[Provider, ...]:
 def _first_fault(error: ValidationError) -> str:
     fault = error.errors(include_url=False, include_input=False)[0]
     place = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in fault["loc"])
-    said = fault["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    said = (
+        fault["msg"].removeprefix("Value error, ").removeprefix("Input ").replace("should", "must")
+    )
     return " ".join(f"{place.removeprefix('.')} {said}".split()).rstrip(".")
