@@ -103,17 +103,19 @@ class AuthoritativeServers:
         except CouldNotAsk:
             return ()
 
-    async def zone(self, questions: Questions, name: str, *, anew: bool = False) -> Zone | None:
-        """Return the zone that holds the name. None if it was not found.
+    async def apex(self, questions: Questions, name: str) -> str | None:
+        """Return the name of the zone that holds the name. None if it was not found.
 
         A server may hold parent and child, and then answers without a referral to the child. So the
         zone's name is what its SOA says.
         """
+        apex = await self._zone_name(questions, await self.of(questions, name), name)
+        return None if apex is None else name_text(apex)
+
+    async def zone(self, questions: Questions, name: str, *, anew: bool = False) -> Zone | None:
+        """Return the zone that holds the name, and its servers. None if it was not found."""
         servers = await self.of(questions, name, anew=anew)
-        try:
-            apex = await self._apex(questions, servers, parse_name(name)) if servers else None
-        except CouldNotAsk:
-            apex = servers[0].zone
+        apex = await self._zone_name(questions, servers, name)
         if apex is None:
             return None
         text, held = name_text(apex), tuple(replace(server, zone=apex) for server in servers)
@@ -123,6 +125,14 @@ class AuthoritativeServers:
             hosts = ()
         known = tuple(dict.fromkeys(server.host for server in servers if server.host))
         return Zone(text, hosts or known, held)
+
+    async def _zone_name(
+        self, questions: Questions, servers: Sequence[Server], name: str
+    ) -> dns.name.Name | None:
+        try:
+            return await self._apex(questions, servers, parse_name(name)) if servers else None
+        except CouldNotAsk:
+            return servers[0].zone
 
     async def _apex(
         self, questions: Questions, servers: Sequence[Server], name: dns.name.Name

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from dns.rdatatype import RdataType
 
-from app.adapters.dns.answer import name_text
 from app.adapters.dns.authoritative import MAX_SERVERS, AuthoritativeServers
 from app.adapters.dns.limits import ServerLimits
 from app.adapters.dns.query import MAX_HOPS, Answer, CouldNotAsk, Questions, Server
@@ -77,17 +76,11 @@ class DnsChecker:
             asyncio.gather(*(self._values(questions, key) for key in keys)),
         )
         seen = dict(zip(keys, values, strict=True))
-        return DnsView(
-            routing,
-            seen,
-            await self._misplaced(questions, upstreams, _absent(record, routing, seen)),
-        )
+        absent = _absent(record, routing, seen)
+        return DnsView(routing, seen, await self._misplaced(questions, absent))
 
     async def _misplaced(
-        self,
-        questions: Questions,
-        upstreams: Sequence[Upstream],
-        absent: Mapping[RRsetKey, set[str]],
+        self, questions: Questions, absent: Mapping[RRsetKey, set[str]]
     ) -> dict[RRsetKey, str]:
         """Find absent records at their name with the zone's name appended once more.
 
@@ -95,16 +88,20 @@ class DnsChecker:
         counts there, because a wildcard of the zone answers at any name. Without an authoritative
         server the zone's name is not known.
         """
-        own = next((each for each in upstreams if each.server.zone is not None), None)
-        if own is None or own.server.zone is None:
+        if self._authoritative is None or not absent:
             return {}
-        zone = name_text(own.server.zone)
+        # All of a hostname's records stand in one zone, but for rare cuts below it.
+        first = next(iter(absent))[1]
+        zone = await self._authoritative.apex(questions, first)
+        servers = await self._authoritative.of(questions, first)
+        if not zone:
+            return {}
         places = {key: f"{key[1]}.{zone}" for key in absent if len(key[1]) + len(zone) < MAX_NAME}
 
         async def is_there(key: RRsetKey, place: str) -> bool:
             try:
                 asked = RdataType.from_text(key[0])
-                found = await questions.ask(own.server, place, asked, follow=False)
+                found = await questions.ask(servers[0], place, asked, follow=False)
             except CouldNotAsk:
                 return False
             return not absent[key].isdisjoint(found.values)
