@@ -198,7 +198,7 @@ def diagnosed(about: Subject, asked: DnsSurvey) -> tuple[Finding, ...]:
     """Diagnose, and check of each finding that its sentence names exactly its parameters."""
     findings = diagnose(about, asked)
     for each in findings:
-        fields = {name for _, name, _, _ in string.Formatter().parse(Code(each.code).sentence)}
+        fields = {name for _, name, _, _ in string.Formatter().parse(Code.of(each.code).sentence)}
         assert fields - {None} == set(each.params), each.code
         assert "{" not in message(each)
     return findings

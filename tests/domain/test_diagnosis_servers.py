@@ -145,6 +145,11 @@ SERVERS: dict[str, tuple[Subject, DnsSurvey, list[str]]] = {
         views(RIGHT, unknown("A")),
         ["server_silent"],
     ),
+    "one of two servers was not asked by us": (
+        subject(),
+        views(RIGHT, unknown("A", "too_many_questions")),
+        [],
+    ),
     "a server that could not resolve the target did answer": (
         subject(),
         views(RIGHT, unknown("A", chain=(TARGET,))),
@@ -243,9 +248,18 @@ def test_a_change_is_seen_everywhere_once_the_ttl_is_over() -> None:
     assert findings[-1].params == {"name": NAME, "until": "2026-03-03T12:00:00Z"}
 
 
-def behind_proxy(*addresses: str, name: str = NAME, **changes: object) -> DnsSurvey:
-    shown = addresses or (PROXIED,)
-    return at_name(name=name, a=shown, **{"name_servers": CLOUDFLARE_SERVERS, **changes})
+def behind_proxy(
+    *addresses: str,
+    name: str = NAME,
+    name_servers: tuple[str, ...] = CLOUDFLARE_SERVERS,
+    target_addresses: tuple[str, ...] = OURS,
+) -> DnsSurvey:
+    return at_name(
+        name=name,
+        a=addresses or (PROXIED,),
+        name_servers=name_servers,
+        target_addresses=target_addresses,
+    )
 
 
 ACTIVE = subject(hostname_status="active", ssl_status="active")

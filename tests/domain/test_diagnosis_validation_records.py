@@ -202,8 +202,8 @@ DELEGATED = subject(records=(DELEGATION, ROUTING))
 BARE_UUID = f"{UUID}.dcv.cloudflare.com"
 
 
-def delegated(value: str, **changes: object) -> RecordSurvey:
-    return replace(seen(DELEGATION, found("CNAME", value, name=ACME)), **changes)
+def delegated(value: str) -> RecordSurvey:
+    return seen(DELEGATION, found("CNAME", value, name=ACME))
 
 
 NO_CNAME = absent("CNAME", name=ACME)

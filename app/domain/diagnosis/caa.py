@@ -123,9 +123,8 @@ def _judge(subject: Subject, lookup: Lookup) -> Iterator[Finding]:
     if critical is not None:
         yield finding(
             Code.CAA_CRITICAL,
-            change=RecordChange(
-                change=Change.REMOVE, type="CAA", name=records.place, value=critical.text
-            ),
+            None,
+            RecordChange(change=Change.REMOVE, type="CAA", name=records.place, value=critical.text),
             place=records.place,
             found=critical.text,
         )
@@ -157,11 +156,11 @@ def _forbidden(subject: Subject, records: _RecordSet, name: str) -> Iterator[Fin
         else RecordChange(change=Change.ADD, type="CAA", name=records.place, value=lines[0])
     )
     if len(refused) < len(usable):
-        yield finding(Code.CAA_LIMITS, change=change, **params)
+        yield finding(Code.CAA_LIMITS, None, change, **params)
     elif records.is_at_cname:
         yield finding(Code.CAA_AT_CNAME_FORBIDS, name=name, **params)
     else:
-        yield finding(Code.CAA_FORBIDS, change=change, **params)
+        yield finding(Code.CAA_FORBIDS, None, change, **params)
 
 
 def _refusing(subject: Subject, records: _RecordSet, authority: str) -> list[str]:

@@ -33,10 +33,10 @@ def outdated_resolvers(subject: Subject, survey: DnsSurvey) -> Iterator[Finding]
     params = {"domain": domain_of(subject, survey), "name": survey.owner}
     ttl = max((left for view in behind if (left := _ttl(view)) is not None), default=None)
     if ttl is None:
-        yield finding(Code.RESOLVER_REMEMBERS_ABSENCE, about=about, **params)
+        yield finding(Code.RESOLVER_REMEMBERS_ABSENCE, about, **params)
         return
     until = _until(survey, ttl)
-    yield finding(Code.RESOLVER_OUTDATED, about=about, until=_spelled(until), **params)
+    yield finding(Code.RESOLVER_OUTDATED, about, until=_spelled(until), **params)
 
 
 def slow_change(survey: DnsSurvey, found: Iterable[Finding]) -> Iterator[Finding]:

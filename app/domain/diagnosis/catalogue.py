@@ -40,6 +40,11 @@ class Code(StrEnum):
         member.sentence = sentence
         return member
 
+    @classmethod
+    def of(cls, code: str) -> Code:
+        """Return the member with this code."""
+        return cls.__members__[code.upper()]
+
     # Whether the domain can be asked at all.
     COULD_NOT_CHECK = _warning(
         "could_not_check",
@@ -371,9 +376,9 @@ class Code(StrEnum):
 
 def finding(
     code: Code,
-    *,
     about: RecordKey | None = None,
     change: RecordChange | None = None,
+    /,
     **params: str,
 ) -> Finding:
     """Make a finding with its code's severity."""
@@ -384,4 +389,4 @@ def finding(
 
 def message(found: Finding) -> str:
     """Return the finding as a sentence in plain English."""
-    return Code(found.code).sentence.format_map(found.params)
+    return Code.of(found.code).sentence.format_map(found.params)

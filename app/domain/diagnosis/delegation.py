@@ -53,14 +53,14 @@ def _check(
     if text is not None:
         return finding(
             Code.DELEGATION_BLOCKED,
-            about=record.key,
-            change=wanted(record, Change.REPLACE),
+            record.key,
+            wanted(record, Change.REPLACE),
             **params,
         )
     return finding(
         Code.DELEGATION_MISSING,
-        about=record.key,
-        change=wanted(record, Change.ADD),
+        record.key,
+        wanted(record, Change.ADD),
         host=host_of(subject, survey, record.name),
         **params,
     )
@@ -71,8 +71,8 @@ def _beside(record: DnsRecord, text: str | None) -> Finding | None:
         return None
     return finding(
         Code.DELEGATION_BESIDE_TXT,
-        about=record.key,
-        change=RecordChange(change=Change.REMOVE, type="TXT", name=record.name, value=text),
+        record.key,
+        RecordChange(change=Change.REMOVE, type="TXT", name=record.name, value=text),
         name=record.name,
         found=text,
     )
@@ -84,8 +84,8 @@ def _wrong(subject: Subject, survey: DnsSurvey, record: DnsRecord, found: str) -
     if is_target_doubled((record.value,), domain_of(subject, survey), found):
         return finding(
             Code.CNAME_TARGET_DOUBLED,
-            about=record.key,
-            change=change,
+            record.key,
+            change,
             name=record.name,
             found=found,
             target=record.value + ".",
@@ -93,7 +93,7 @@ def _wrong(subject: Subject, survey: DnsSurvey, record: DnsRecord, found: str) -
     label, wanted_label = _zone_label(found), _zone_label(record.value)
     is_other_zone = label is not None and wanted_label is not None and label != wanted_label
     code = Code.DELEGATION_OTHER_ZONE if is_other_zone else Code.DELEGATION_WRONG
-    return finding(code, about=record.key, change=change, **params)
+    return finding(code, record.key, change, **params)
 
 
 def _own_texts(seen: RecordSurvey) -> tuple[str, ...]:

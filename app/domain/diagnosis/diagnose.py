@@ -57,7 +57,7 @@ def diagnose(subject: Subject, survey: DnsSurvey) -> tuple[Finding, ...]:
         if found:
             return found
     found = tuple(finding for check in CHECKS for finding in check(subject, survey))
-    explained = {vague for each in found for vague in EXPLAINED.get(Code(each.code), ())}
+    explained = {vague for each in found for vague in EXPLAINED.get(Code.of(each.code), ())}
     found = tuple(each for each in found if each.code not in explained)
     found += tuple(slow_change(survey, found))
     return tuple(sorted(found, key=lambda finding: _RANK[finding.severity]))

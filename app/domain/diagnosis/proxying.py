@@ -25,4 +25,4 @@ def proxying(subject: Subject, survey: DnsSurvey) -> Iterator[Finding]:
         code = Code.PROXIED_BLOCKS
     else:
         code = Code.PROXIED_UNPROVEN
-    yield finding(code, about=routing_key(subject), name=survey.owner)
+    yield finding(code, routing_key(subject), name=survey.owner)

@@ -27,7 +27,7 @@ def routing(subject: Subject, survey: DnsSurvey) -> Iterator[Finding]:
     if here is False and not is_switch_due(subject, survey):
         yield finding(
             Code.OTHER_RECORDS_FIRST if subject.is_real_time else Code.NOT_SWITCHED_YET,
-            about=routing_key(subject),
+            routing_key(subject),
             name=survey.owner,
             target=subject.targets[0],
         )
@@ -48,8 +48,8 @@ def _wrong(subject: Subject, survey: DnsSurvey) -> Iterator[Finding]:
     if not doubled and _is_covered_elsewhere(survey):
         yield finding(
             Code.WILDCARD_ELSEWHERE,
-            about=routing_key(subject),
-            change=_wanted(subject, survey, Change.ADD),
+            routing_key(subject),
+            _wanted(subject, survey, Change.ADD),
             name=survey.owner,
             found=", ".join(_shown(survey)),
             host=host_of(subject, survey, survey.owner),
@@ -93,13 +93,13 @@ def _open(subject: Subject, survey: DnsSurvey) -> Iterator[Finding]:
     if seen:
         yield finding(
             Code.ROUTING_UNCLEAR,
-            about=routing_key(subject),
+            routing_key(subject),
             name=survey.owner,
             seen=", ".join(seen),
         )
         return
     why = next((each.why for each in asked if pointing.is_open(each) and each.why), "not asked")
-    yield finding(Code.COULD_NOT_CHECK, about=routing_key(subject), name=survey.owner, why=why)
+    yield finding(Code.COULD_NOT_CHECK, routing_key(subject), name=survey.owner, why=why)
 
 
 def _doubled(subject: Subject, survey: DnsSurvey) -> Finding:
@@ -111,10 +111,8 @@ def _doubled(subject: Subject, survey: DnsSurvey) -> Finding:
     }
     about, change = routing_key(subject), _wanted(subject, survey, Change.ADD)
     if provider is not None and provider.appends_domain:
-        return finding(
-            Code.RECORD_DOUBLED, about=about, change=change, provider=provider.name, **params
-        )
-    return finding(Code.RECORD_MISPLACED, about=about, change=change, name=survey.owner, **params)
+        return finding(Code.RECORD_DOUBLED, about, change, provider=provider.name, **params)
+    return finding(Code.RECORD_MISPLACED, about, change, name=survey.owner, **params)
 
 
 def _cname_elsewhere(subject: Subject, survey: DnsSurvey) -> Finding:
@@ -122,19 +120,19 @@ def _cname_elsewhere(subject: Subject, survey: DnsSurvey) -> Finding:
     params = {"name": survey.owner, "target": target}
     about, change = routing_key(subject), _wanted(subject, survey, Change.REPLACE)
     if pointing.loops(survey):
-        return finding(Code.CNAME_TO_ITSELF, about=about, change=change, **params)
+        return finding(Code.CNAME_TO_ITSELF, about, change, **params)
     code, further = likely_mistake(subject, domain_of(subject, survey), found)
     if code is Code.CNAME_TARGET_DOUBLED:
         further = {**further, "target": target + "."}
-    return finding(code, about=about, change=change, **{**params, "found": found, **further})
+    return finding(code, about, change, **{**params, "found": found, **further})
 
 
 def _beside(subject: Subject, survey: DnsSurvey) -> Iterator[Finding]:
     for kind, address in pointing.addresses(survey):
         yield finding(
             Code.ADDRESS_BESIDE_CNAME,
-            about=routing_key(subject),
-            change=_removal(kind, survey.owner, address),
+            routing_key(subject),
+            _removal(kind, survey.owner, address),
             name=survey.owner,
             type=kind,
             address=address,
@@ -149,8 +147,8 @@ def _strays(subject: Subject, survey: DnsSurvey) -> Iterator[Finding]:
     for kind, address in strays:
         yield finding(
             Code.STRAY_ADDRESS,
-            about=routing_key(subject),
-            change=_removal(kind, survey.owner, address),
+            routing_key(subject),
+            _removal(kind, survey.owner, address),
             name=survey.owner,
             type=kind,
             address=address,
@@ -162,8 +160,8 @@ def _missing(subject: Subject, survey: DnsSurvey) -> Iterator[Finding]:
     if not pointing.at_apex(subject, survey):
         yield finding(
             Code.CNAME_MISSING,
-            about=routing_key(subject),
-            change=_wanted(subject, survey, Change.ADD),
+            routing_key(subject),
+            _wanted(subject, survey, Change.ADD),
             name=survey.owner,
             host=host,
             target=subject.targets[0],
@@ -172,8 +170,8 @@ def _missing(subject: Subject, survey: DnsSurvey) -> Iterator[Finding]:
         for record in wanted:
             yield finding(
                 Code.APEX_ADDRESS_MISSING,
-                about=record.key,
-                change=_of(record, Change.ADD),
+                record.key,
+                _of(record, Change.ADD),
                 name=survey.owner,
                 type=record.type,
                 host=host,
@@ -188,8 +186,8 @@ def _addresses_elsewhere(subject: Subject, survey: DnsSurvey) -> Iterator[Findin
     if not pointing.at_apex(subject, survey):
         yield finding(
             Code.ADDRESS_INSTEAD_OF_CNAME,
-            about=routing_key(subject),
-            change=_wanted(subject, survey, Change.REPLACE),
+            routing_key(subject),
+            _wanted(subject, survey, Change.REPLACE),
             name=survey.owner,
             found=found,
             host=host_of(subject, survey, survey.owner),
@@ -199,8 +197,8 @@ def _addresses_elsewhere(subject: Subject, survey: DnsSurvey) -> Iterator[Findin
         for record in wanted:
             yield finding(
                 Code.APEX_ADDRESS_WRONG,
-                about=record.key,
-                change=_of(record, Change.REPLACE),
+                record.key,
+                _of(record, Change.REPLACE),
                 name=survey.owner,
                 found=found,
                 type=record.type,
@@ -215,17 +213,17 @@ def _alias(subject: Subject, survey: DnsSurvey, *, found: str | None = None) -> 
     provider, about = subject.provider, routing_key(subject)
     params = {"name": survey.owner, "target": subject.targets[0]}
     if provider is not None and not provider.flattens_apex:
-        return finding(Code.APEX_IMPOSSIBLE, about=about, provider=provider.name, **params)
+        return finding(Code.APEX_IMPOSSIBLE, about, provider=provider.name, **params)
     change = _wanted(subject, survey, Change.ADD if found is None else Change.REPLACE)
     if found is not None:
         params["found"] = found
     if provider is None:
         code = Code.APEX_MISSING if found is None else Code.APEX_WRONG
-        return finding(code, about=about, change=change, **params)
+        return finding(code, about, change, **params)
     return finding(
         Code.APEX_ALIAS_MISSING if found is None else Code.APEX_ALIAS_WRONG,
-        about=about,
-        change=change,
+        about,
+        change,
         provider=provider.name,
         type=change.type,
         host=host_of(subject, survey, survey.owner),
@@ -241,12 +239,12 @@ def _cname_at_apex(subject: Subject, survey: DnsSurvey) -> Iterator[Finding]:
     if provider is None or not provider.flattens_apex:
         # Without a record to put in its place there is nothing to show as the change.
         change_to = change if provider is None else None
-        yield finding(Code.CNAME_AT_APEX, about=about, change=change_to, name=survey.owner)
+        yield finding(Code.CNAME_AT_APEX, about, change_to, name=survey.owner)
         return
     yield finding(
         Code.CNAME_AT_APEX_ALIAS,
-        about=about,
-        change=change,
+        about,
+        change,
         name=survey.owner,
         provider=provider.name,
         type=change.type,

@@ -53,7 +53,7 @@ def unanswering_zone(subject: Subject, survey: DnsSurvey) -> Iterator[Finding]:
         yield finding(Code.DOMAIN_UNRESOLVABLE, domain=domain)
     else:
         why = ", ".join(sorted(whys)) or "not asked"
-        yield finding(Code.COULD_NOT_CHECK, about=routing_key(subject), name=survey.owner, why=why)
+        yield finding(Code.COULD_NOT_CHECK, routing_key(subject), name=survey.owner, why=why)
 
 
 def dnssec(subject: Subject, survey: DnsSurvey) -> Iterator[Finding]:
@@ -65,14 +65,14 @@ def dnssec(subject: Subject, survey: DnsSurvey) -> Iterator[Finding]:
 def disagreement(subject: Subject, survey: DnsSurvey) -> Iterator[Finding]:
     """Find servers of the zone that do not answer, or that do not show the right record yet."""
     own = [view for view in survey.servers if view.is_authoritative]
-    silent = [view for view in own if _is_silent(view)]
+    silent = [v for v in own if _is_silent(v) and _whys(v.a, v.aaaa) <= THEIR_FAULT]
     if silent and len(silent) < len(own):
         yield finding(Code.SERVER_SILENT, domain=domain_of(subject, survey), servers=_names(silent))
     right, wrong = pointing.authorities(subject, survey)
     if right and wrong and is_switch_due(subject, survey):
         yield finding(
             Code.SERVERS_DISAGREE,
-            about=routing_key(subject),
+            routing_key(subject),
             domain=domain_of(subject, survey),
             name=survey.owner,
             wrong=_names(wrong),

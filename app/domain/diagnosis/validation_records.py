@@ -38,7 +38,7 @@ def not_checked(record: DnsRecord, lookup: Lookup) -> Finding:
     """Say that a record could not be asked for."""
     return finding(
         Code.RECORD_NOT_CHECKED,
-        about=record.key,
+        record.key,
         type=record.type,
         name=record.name,
         why=lookup.why or "not asked",
@@ -57,19 +57,17 @@ def misplaced(
         if provider is not None and provider.appends_domain:
             return finding(
                 Code.RECORD_DOUBLED,
-                about=record.key,
-                change=change,
+                record.key,
+                change,
                 provider=provider.name,
                 **params,
             )
-        return finding(
-            Code.RECORD_MISPLACED, about=record.key, change=change, name=record.name, **params
-        )
+        return finding(Code.RECORD_MISPLACED, record.key, change, name=record.name, **params)
     if has_value(seen.bare, record):
         return finding(
             Code.RECORD_AT_HOSTNAME,
-            about=record.key,
-            change=change,
+            record.key,
+            change,
             type=record.type,
             found_at=seen.bare.name,
             name=record.name,
@@ -106,8 +104,8 @@ def _check(
     ):
         yield finding(
             Code.TXT_BEHIND_CNAME,
-            about=record.key,
-            change=RecordChange(
+            record.key,
+            RecordChange(
                 change=Change.REMOVE, type="CNAME", name=record.name, value=seen.other.values[0]
             ),
             name=record.name,
@@ -119,8 +117,8 @@ def _check(
     elif seen.wanted.is_absent or pointing.comes_of_wildcard(values, seen.doubled):
         yield finding(
             Code.TXT_MISSING,
-            about=record.key,
-            change=wanted(record, Change.ADD),
+            record.key,
+            wanted(record, Change.ADD),
             name=record.name,
             host=host_of(subject, survey, record.name),
             value=record.value,
@@ -137,15 +135,15 @@ def _wrong_value(
     if not strange:
         return finding(
             Code.TXT_VALUE_MISSING,
-            about=record.key,
-            change=wanted(record, Change.ADD),
+            record.key,
+            wanted(record, Change.ADD),
             host=host_of(subject, survey, record.name),
             **params,
         )
     code = _mistake(record, strange)
     if code in {Code.TXT_WRONG, Code.TXT_SURROUNDED}:
         params["found"] = _shown(strange)
-    return finding(code, about=record.key, change=wanted(record, Change.REPLACE), **params)
+    return finding(code, record.key, wanted(record, Change.REPLACE), **params)
 
 
 def _mistake(record: DnsRecord, values: list[str]) -> Code:
@@ -174,7 +172,7 @@ def _other_values(subject: Subject, survey: DnsSurvey) -> Iterator[Finding]:
         # As long as a value is missing, the others are part of that finding.
         if expected <= found and found - expected:
             told.add(record.name)
-            yield finding(Code.TXT_OTHER_VALUES, about=record.key, name=record.name)
+            yield finding(Code.TXT_OTHER_VALUES, record.key, name=record.name)
 
 
 def _wanted_at(subject: Subject, name: str) -> set[str]:
