@@ -48,6 +48,8 @@ class Mistake:
     code: str
     changes: Callable[[dict[str, Any]], tuple[DnsChange, ...]]
     """The changes, given the routing record that was asked for."""
+    at_switch: bool = False
+    """Whether it is made once the records are there that come before the switch."""
 
 
 def _typo(routing: dict[str, Any]) -> tuple[DnsChange, ...]:
@@ -75,7 +77,7 @@ def _apex(routing: dict[str, Any]) -> tuple[DnsChange, ...]:
 
 SHOP = f"shop.{DOMAIN}"
 MISTAKES: dict[str, Mistake] = {
-    "typo": Mistake("The tenant mistypes the target", SHOP, "simple", "cname_typo", _typo),
+    "typo": Mistake("The tenant mistypes the target", SHOP, "simple", "cname_misspelt", _typo),
     "caa": Mistake(
         "The domain's CAA record names another authority", SHOP, "simple", "caa_forbids", _caa
     ),
@@ -83,7 +85,7 @@ MISTAKES: dict[str, Mistake] = {
         "The tenant adds the record at Cloudflare, and proxies it",
         SHOP,
         "zero_downtime",
-        "cname_proxied",
+        "proxied_blocks",
         _proxied,
     ),
     "doubled": Mistake(
@@ -96,8 +98,9 @@ MISTAKES: dict[str, Mistake] = {
     "apex": Mistake(
         "The domain itself still has the address of the old server",
         DOMAIN,
-        "zero_downtime",
-        "address_instead",
+        "delegated",
+        "apex_wrong",
         _apex,
+        at_switch=True,
     ),
 }

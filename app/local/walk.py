@@ -145,9 +145,11 @@ async def _go(client: StackClient, leg: Leg, steps: Steps) -> Journey:
     journey = Journey(client, hostname["id"], steps)
     try:
         async with asyncio.timeout(LIMIT_SECONDS):
-            if leg.mistake is not None:
+            if leg.mistake is not None and not leg.mistake.at_switch:
                 await journey.err(leg.mistake)
             await journey.add_records("before", leg.before)
+            if leg.mistake is not None and leg.mistake.at_switch:
+                await journey.err(leg.mistake)
             await journey.add_records("with", leg.switch)
             steps.begin("Nameplate sees that traffic flows, and sends the webhook")
             await journey.until_state("cname_verified")
