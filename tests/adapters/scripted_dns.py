@@ -170,6 +170,7 @@ def _spoilt(
     if fault == "lame":
         response.flags &= ~(dns.flags.AA | dns.flags.RA)
         response.answer.clear()
+        response.authority.clear()
         return [response.to_wire()]
     if fault in {"truncated", "cut_tcp"} and not tcp:
         response.answer.clear()

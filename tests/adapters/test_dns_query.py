@@ -26,7 +26,7 @@ from tests.adapters.scripted_dns import scripted_dns
 
 RESOLVER = Server("192.0.2.53")
 WWW = dns.name.from_text("www.shop.com")
-LABEL = "x" * 60
+LONGEST = ".".join(["x" * 63, "x" * 63, "x" * 63, "x" * 60])
 
 
 def theirs(zone: str = "shop.com") -> Server:
@@ -85,10 +85,6 @@ SOA = "shop.com. 60 SOA ns.shop.com. h.shop.com. 1 2 3 4 5"
             Answer(("www.shop.net",), (), ttl=5),
         ),
         (answered("shop.com. 5 DNAME shop.net."), Answer(("www.shop.net",), (), ttl=5)),
-        (
-            answered("shop.com. 5 DNAME b.shop.com.", "www.b.shop.com. 9 A 192.0.2.7"),
-            Answer(("www.b.shop.com",), ("192.0.2.7",), ttl=5),
-        ),
         # Neither a name's own DNAME nor one above the zone has a say.
         (answered("www.shop.com. 5 DNAME shop.net."), Answer((), ())),
         (answered("com. 5 DNAME net."), Answer((), ())),
@@ -114,7 +110,7 @@ def test_what_stands_beside_a_cname_is_read_without_following_it() -> None:
         (answered(code="SERVFAIL"), "servfail"),
         (answered(code="REFUSED"), "refused"),
         (answered(code="YXDOMAIN"), "yxdomain"),
-        (answered(f"shop.com. 5 DNAME {'.'.join([LABEL] * 4)}."), "yxdomain"),
+        (answered(f"shop.com. 5 DNAME {LONGEST}."), "yxdomain"),
         (referral("com. 60 NS a.gtld.net."), "lame"),
     ],
 )
@@ -222,5 +218,4 @@ async def test_a_name_with_names_below_it_exists_without_records() -> None:
 
 async def test_a_server_without_a_way_to_it_is_unreachable_at_once() -> None:
     with pytest.raises(CouldNotAsk, match="unreachable"):
-        # The kernel refuses to broadcast.
-        await Questions().ask(Server("255.255.255.255"), "www.shop.com", RdataType.A)
+        await Questions().ask(Server("fe80::53%not-here"), "www.shop.com", RdataType.A)

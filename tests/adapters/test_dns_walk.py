@@ -328,7 +328,7 @@ async def test_the_zone_is_the_delegated_one() -> None:
 def test_what_is_kept_is_bounded_and_the_oldest_goes_first() -> None:
     kept = Referrals(Clock(), most=100)
     for number in range(110):
-        kept.put(dns.name.from_text(f"{number}.com"), [Server("127.0.0.1")], 60)
+        kept.put(dns.name.from_text(f"{number}.com"), [Server("127.0.0.1", host="ns.com")], 60)
     assert len(kept) == 100
     assert kept.deepest(dns.name.from_text("9.com"), 53) is None
     assert kept.deepest(dns.name.from_text("www.10.com"), 53) is not None

@@ -74,7 +74,7 @@ def parse_response(wire: bytes, query: dns.message.Message) -> dns.message.Messa
     try:
         response = dns.message.from_wire(wire, raise_on_truncation=True)
     except dns.message.Truncated as error:
-        if query.is_response(error.message()):
+        if query.is_response(error.message()):  # type: ignore[no-untyped-call] # dnspython's
             raise
         return None
     except (dns.exception.DNSException, ValueError, struct.error):
