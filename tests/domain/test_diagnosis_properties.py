@@ -184,14 +184,14 @@ def _unasked_record(each: RecordSurvey) -> RecordSurvey:
     )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(about=subjects(), asked=surveys())
 def test_every_survey_has_a_diagnosis_in_order(about: Subject, asked: DnsSurvey) -> None:
     ranks = [[*Severity][::-1].index(each.severity) for each in diagnosed(about, asked)]
     assert ranks == sorted(ranks)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(about=subjects(), asked=surveys())
 def test_without_answers_no_record_is_at_fault(about: Subject, asked: DnsSurvey) -> None:
     errors = [
@@ -201,7 +201,7 @@ def test_without_answers_no_record_is_at_fault(about: Subject, asked: DnsSurvey)
     assert all(each.change is None for each in errors)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(about=subjects(), asked=surveys(), record=st.sampled_from(RECORDS))
 def test_a_record_that_was_not_asked_is_not_at_fault(
     about: Subject, asked: DnsSurvey, record: DnsRecord
@@ -217,14 +217,14 @@ def test_a_record_that_was_not_asked_is_not_at_fault(
     assert record.key not in {each.about for each in errors}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(about=subjects(), asked=surveys())
 def test_if_no_resolver_answers_nothing_else_is_said(about: Subject, asked: DnsSurvey) -> None:
     findings = diagnose(about, replace(asked, resolvers_answer=False))
     assert [each.code for each in findings] == [Code.COULD_NOT_CHECK]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(about=subjects(), asked=surveys())
 def test_a_finding_is_not_repeated(about: Subject, asked: DnsSurvey) -> None:
     found = [(each.code, each.about, tuple(each.params.items())) for each in diagnose(about, asked)]

@@ -201,6 +201,17 @@ ROWS: dict[str, tuple[Subject, DnsSurvey, list[str]]] = {
         at_name(cname="zebra-7.herokudns.com"),
         ["cname_elsewhere"],
     ),
+    "a resolver remembers that the name once pointed here": (
+        subject(),
+        survey(
+            cname=found("CNAME", "old.host.net"),
+            servers=(
+                view(found("A", OLD, chain=("old.host.net",))),
+                view(found("A", *OURS, chain=(TARGET,)), server="192.0.2.53", own=False),
+            ),
+        ),
+        ["cname_elsewhere"],
+    ),
     "a CNAME that nobody could follow may lead to the target": (
         subject(),
         survey(cname=found("CNAME", "edge.cdn.org"), servers=(view(unknown("A")),)),

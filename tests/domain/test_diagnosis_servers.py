@@ -223,6 +223,15 @@ SLOW: dict[str, tuple[Subject, DnsSurvey, list[str]]] = {
         at_name(cname="old.host.net", ttl=3600),
         ["cname_elsewhere"],
     ),
+    "what a wildcard answers is cached for a day": (
+        subject(),
+        at_name(
+            cname="old.host.net",
+            ttl=86_400,
+            doubled=found("CNAME", "old.host.net", name=f"{NAME}.{ZONE}"),
+        ),
+        ["wildcard_elsewhere", "change_takes_long"],
+    ),
     "the right record may be cached for long": (subject(), at_name(cname=TARGET, ttl=86_400), []),
     "an old token is cached for a day": (
         subject(records=(CERTIFICATE, ROUTING), is_real_time=False, hostname_status="pending"),

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from app.domain.diagnosis import pointing
 from app.domain.diagnosis.catalogue import Code, finding
-from app.domain.diagnosis.finding import Change, Finding, Severity
+from app.domain.diagnosis.finding import Finding, Severity
 from app.domain.diagnosis.names import domain_of
 from app.domain.diagnosis.needs import routing_key
 from app.domain.diagnosis.subject import Subject
@@ -40,11 +40,14 @@ def outdated_resolvers(subject: Subject, survey: DnsSurvey) -> Iterator[Finding]
 
 
 def slow_change(survey: DnsSurvey, found: Iterable[Finding]) -> Iterator[Finding]:
-    """Say until when a change is seen everywhere, if a record to be changed is cached for long."""
+    """Say until when a change is seen everywhere, if what stands at its name is cached for long.
+
+    What a wildcard answers for the name, or the values beside a new one, is cached just as well.
+    """
     slow: dict[str, int] = {}
     for each in found:
         change = each.change
-        if each.severity is Severity.INFO or change is None or change.change is Change.ADD:
+        if each.severity is Severity.INFO or change is None:
             continue
         ttl = max(_ttls(survey, change.name), default=0)
         if ttl > LONG.total_seconds():

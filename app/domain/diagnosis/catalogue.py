@@ -369,8 +369,8 @@ class Code(StrEnum):
     )
     CHANGE_TAKES_LONG = _info(
         "change_takes_long",
-        "The record at {name} may be cached for long: a change made now is seen everywhere only by "
-        "{until}.",
+        "What stands at {name} now may be cached for long: a change made now is seen everywhere "
+        "only by {until}.",
     )
 
 
