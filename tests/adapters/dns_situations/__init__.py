@@ -2,10 +2,14 @@
 
 from tests.adapters.dns_situations import (
     apex,
+    caa,
+    chains,
     delegation,
     proxying,
     routing,
+    servers,
     validation_records,
+    wildcards,
 )
 
 ALL = (
@@ -13,5 +17,9 @@ ALL = (
     *apex.SITUATIONS,
     *validation_records.SITUATIONS,
     *delegation.SITUATIONS,
+    *caa.SITUATIONS,
     *proxying.SITUATIONS,
+    *servers.SITUATIONS,
+    *wildcards.SITUATIONS,
+    *chains.SITUATIONS,
 )
