@@ -6,7 +6,6 @@ import ipaddress
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from dataclasses import replace
 
 import pytest
 
@@ -21,15 +20,10 @@ from app.domain.custom_hostname import (
     CloudflareObject,
     CustomHostname,
     Desired,
-    DnsRecord,
-    Plan,
-    Purpose,
-    RecordStatus,
     Sibling,
     State,
     ZoneTargets,
 )
-from app.domain.diagnosis.finding import Severity
 from app.domain.diagnosis.provider import provider_of
 from app.domain.diagnosis.subject import subject_of
 from app.domain.hostname import Hostname, registrable_domain

@@ -204,7 +204,7 @@ SITUATIONS = (
     Situation(
         fact="the records of a parent between the name and the domain forbid",
         host="a.b.caaparent.com",
-        zone=f"a.b CNAME {TARGET}.\nb CAA 0 issue \";\"\n{ALL_THREE}",
+        zone=f'a.b CNAME {TARGET}.\nb CAA 0 issue ";"\n{ALL_THREE}',
         codes=(Code.CAA_FORBIDS,),
         facts={"place": "b.caaparent.com"},
     ),
@@ -289,7 +289,7 @@ SITUATIONS = (
         zone=WWW,
         faults={"CAA": "servfail"},
         codes=(Code.CAA_NOT_ANSWERED,),
-        facts={"place": "www.caafails.com", "why": "servfail"},
+        facts={"why": "servfail"},
     ),
     Situation(
         fact="the servers fail when asked for the domain's CAA records",

@@ -70,10 +70,7 @@ RIGHT = (
     DELEGATED(
         fact="a zone below the domain may hold the delegation",
         host="www.eu.delegatedbelow.com",
-        below={
-            "eu": f"www CNAME {TARGET}.\n"
-            f"{CHALLENGE} CNAME www.eu.delegatedbelow.com.{DCV}."
-        },
+        below={"eu": f"www CNAME {TARGET}.\n{CHALLENGE} CNAME www.eu.delegatedbelow.com.{DCV}."},
     ),
 )
 SITUATIONS = (

@@ -34,7 +34,8 @@ from tests.adapters.dns_situations.situation import (
 )
 from tests.support.dns_servers import DnsServers, has_ipv6
 
-FAILS = (LAME, FAILING, SILENT)
+FAILS = (LAME, FAILING, SILENT, TLD)
+"""They do not serve what is delegated to them."""
 _HOSTED = (*CLOUDFLARE, *GODADDY, *PORKBUN, *LOOSE_PORKBUN)
 _TARGETS = "\n".join(
     f"{name}. {record}"
@@ -69,8 +70,12 @@ def start(net: DnsServers, situations: Sequence[Situation]) -> None:
                 at[SECOND][f"{label}.{each.domain}."] = _zone(records, (SECOND,))
         if each.remembered is not None:
             before[f"{each.domain}."] = _zone(each.remembered, each.served, serial=1)
-    delegated = {name: _delegation(name, (SECOND if text else LAME,)) for name, text in others.items()}
-    delegated |= {each.domain: _delegation(each.domain, each.served, each.hosts) for each in situations}
+    delegated = {
+        name: _delegation(name, (SECOND if text else LAME,)) for name, text in others.items()
+    }
+    delegated |= {
+        each.domain: _delegation(each.domain, each.served, each.hosts) for each in situations
+    }
     tlds = sorted({name.rpartition(".")[2] for name in delegated})
     for tld in tlds:
         lines = [text for name, text in delegated.items() if name.endswith(f".{tld}")]
@@ -159,9 +164,7 @@ def _zones_of_hosts() -> dict[str, str]:
     by_zone: dict[str, list[str]] = defaultdict(list)
     for host in _HOSTED:
         by_zone[".".join(host.split(".")[-2:])].append(f"{host}. A {CHILD}")
-    return {
-        zone: "\n".join((*lines, COMMON.get(zone, ""))) for zone, lines in by_zone.items()
-    }
+    return {zone: "\n".join((*lines, COMMON.get(zone, ""))) for zone, lines in by_zone.items()}
 
 
 def _stubs(

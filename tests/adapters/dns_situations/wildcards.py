@@ -18,17 +18,13 @@ from tests.adapters.dns_situations.situation import (
 
 STAR = f"* CNAME {TARGET}."
 MISSING = ("missing",)
-BLOCKED = partial(
-    Situation, sees=ABSENT, statuses=MISSING, codes=(Code.CNAME_MISSING,)
-)
+BLOCKED = partial(Situation, sees=ABSENT, statuses=MISSING, codes=(Code.CNAME_MISSING,))
 
 
 def proofs(base: str) -> str:
     """Give the two records that a delegated wildcard needs beside its own."""
     below = "" if base.count(".") == 1 else "." + base.rsplit(".", 2)[0]
-    return (
-        f'_cf-custom-hostname{below} TXT "{OWNER}"\n_acme-challenge{below} CNAME {base}.{DCV}.'
-    )
+    return f'_cf-custom-hostname{below} TXT "{OWNER}"\n_acme-challenge{below} CNAME {base}.{DCV}.'
 
 
 WILDCARD = partial(Situation, plan=Plan.DELEGATED, owner=OWNER)
