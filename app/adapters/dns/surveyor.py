@@ -211,15 +211,20 @@ class _Look:
         return RecordSurvey(wanted=wanted, other=other, doubled=doubled, bare=bare)
 
     async def dnssec(self, name: str) -> Dnssec:
-        """Whether a resolver refuses what it would answer without checking the signatures."""
+        """Whether a resolver refuses what it would answer without checking the signatures.
+
+        The question is for the CNAME record, so that only the zone of the name itself is judged,
+        not the one that a CNAME leads to.
+        """
+        rdtype = RdataType.CNAME
         for resolver in self.resolvers[:MAX_RESOLVERS]:
             try:
-                await self.questions.ask(resolver, name, RdataType.A)
+                await self.questions.ask(resolver, name, rdtype)
             except CouldNotAsk as error:
                 if error.why != "servfail":
                     continue
                 try:
-                    await self.questions.ask(resolver, name, RdataType.A, check_disabled=True)
+                    await self.questions.ask(resolver, name, rdtype, check_disabled=True)
                 except CouldNotAsk:
                     continue
                 return Dnssec.BOGUS
