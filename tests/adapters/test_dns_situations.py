@@ -24,6 +24,8 @@ from app.domain.custom_hostname import (
     State,
     ZoneTargets,
 )
+from app.domain.diagnosis.catalogue import Code
+from app.domain.diagnosis.finding import Severity
 from app.domain.diagnosis.provider import provider_of
 from app.domain.diagnosis.subject import subject_of
 from app.domain.hostname import Hostname, registrable_domain
@@ -72,6 +74,15 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DnsServers]:
 def test_each_situation_has_a_domain_and_a_fact_of_its_own() -> None:
     for key, times in Counter(name for each in ALL for name in (each.domain, each.fact)).items():
         assert times == 1, key
+
+
+def test_every_code_comes_about() -> None:
+    assert {code for each in ALL for code in each.codes} == {*Code}
+
+
+def test_many_situations_raise_no_alarm() -> None:
+    quiet = [each for each in ALL if all(code.severity is Severity.INFO for code in each.codes)]
+    assert len(quiet) >= 80
 
 
 @pytest.mark.parametrize("situation", ALL, ids=lambda each: each.fact)

@@ -10,6 +10,7 @@ from tests.domain.builders_diagnosis import (
     NAME,
     TARGET,
     ZONE,
+    at_name,
     caa_step,
     codes,
     diagnosed,
@@ -107,8 +108,13 @@ ROWS: dict[str, tuple[Subject, DnsSurvey, list[str]]] = {
     ),
     "a set where the old CNAME leads goes with the CNAME": (
         GOOGLE,
-        survey(caa=(caa_step(NAME, OTHER, chain=(OLD_HOST,)),)),
-        [],
+        at_name(cname=OLD_HOST, caa=(caa_step(NAME, OTHER, chain=(OLD_HOST,)),)),
+        ["cname_elsewhere"],
+    ),
+    "a set where a parent's CNAME leads stays": (
+        GOOGLE,
+        survey(caa=(NONE, caa_step(ZONE, OTHER, chain=(OLD_HOST,)))),
+        ["caa_at_cname_forbids"],
     ),
     "before a later switch it stays": (
         BY_TXT,

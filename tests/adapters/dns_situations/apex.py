@@ -1,11 +1,13 @@
 """The apex of a zone, where a CNAME record is not possible."""
 
+from app.domain.custom_hostname import Plan
 from app.domain.diagnosis.catalogue import Code
 from tests.adapters.dns_situations.situation import (
     ABSENT,
     APEX,
     APEX_KIND,
     CLOUDFLARE,
+    DCV,
     ELSEWHERE,
     FLATTENED,
     GODADDY,
@@ -14,8 +16,10 @@ from tests.adapters.dns_situations.situation import (
     OLD,
     OURS,
     OURS_LINES,
+    OWNER,
     PORKBUN,
     TARGET,
+    TOKEN,
     Situation,
 )
 
@@ -60,6 +64,25 @@ RIGHT = (
         host="apexflat.com",
         apex_addresses=(APEX,),
         zone=OURS_LINES,
+        sees=FLATTENED,
+    ),
+    Situation(
+        fact="an apex may delegate its validation",
+        host="apexdelegated.com",
+        plan=Plan.DELEGATED,
+        zone=f"{OURS_LINES}\n_acme-challenge CNAME apexdelegated.com.{DCV}.",
+        sees=FLATTENED,
+    ),
+    Situation(
+        fact="an apex with its two TXT records is all right",
+        host="apextxt.com",
+        plan=Plan.ZERO_DOWNTIME,
+        owner=OWNER,
+        tokens=(TOKEN,),
+        zone=f'''{OURS_LINES}
+            @ TXT "v=spf1 -all"
+            _cf-custom-hostname TXT "{OWNER}"
+            _acme-challenge TXT "{TOKEN}"''',
         sees=FLATTENED,
     ),
 )
@@ -202,5 +225,17 @@ SITUATIONS = (
         found_at=("doubledapex.com.doubledapex.com",),
         codes=(Code.RECORD_MISPLACED,),
         facts={"type": "A", "host": "@"},
+    ),
+    Situation(
+        fact="the token of an apex stands at the apex itself",
+        host="apexbare.com",
+        plan=Plan.ZERO_DOWNTIME,
+        owner=OWNER,
+        tokens=(TOKEN,),
+        zone=f'{OURS_LINES}\n@ TXT "{TOKEN}"\n_cf-custom-hostname TXT "{OWNER}"',
+        sees=FLATTENED,
+        statuses=("found", "missing", "found"),
+        codes=(Code.RECORD_AT_HOSTNAME,),
+        facts={"host": "_acme-challenge"},
     ),
 )

@@ -5,6 +5,7 @@ from functools import partial
 from app.domain.custom_hostname import Plan
 from app.domain.diagnosis.catalogue import Code
 from tests.adapters.dns_situations.situation import (
+    ABSENT,
     DCV,
     ELSEWHERE,
     FLATTENED,
@@ -299,5 +300,22 @@ SITUATIONS = (
         faults={"caafailsabove.com": "servfail"},
         codes=(Code.CAA_NOT_ANSWERED,),
         facts={"place": "caafailsabove.com"},
+    ),
+    Situation(
+        fact="the domain's records forbid, and the name does not exist",
+        host="www.caanothing.com",
+        zone='@ CAA 0 issue ";"',
+        sees=ABSENT,
+        statuses=("missing",),
+        codes=(Code.CNAME_MISSING, Code.CAA_FORBIDS),
+    ),
+    Situation(
+        fact="the records of a name that the hostname may go on pointing at forbid",
+        host="www.caasamehost.com",
+        zone="www CNAME same.brandcaa.net.",
+        beside={"brandcaa.net": OURS_LINES.replace("@", "same") + '\nsame CAA 0 issue ";"'},
+        sees=FLATTENED,
+        codes=(Code.CAA_AT_CNAME_FORBIDS,),
+        facts={"place": "same.brandcaa.net"},
     ),
 )

@@ -14,6 +14,7 @@ from tests.adapters.dns_situations.situation import (
     DCV,
     FAILING,
     GODADDY,
+    INSIDE,
     LAME,
     LOOSE,
     LOOSE_PORKBUN,
@@ -34,7 +35,7 @@ from tests.adapters.dns_situations.situation import (
 )
 from tests.support.dns_servers import DnsServers, has_ipv6
 
-FAILS = (LAME, FAILING, SILENT, TLD)
+FAILS = (LAME, FAILING, SILENT, TLD, INSIDE)
 """They do not serve what is delegated to them."""
 _HOSTED = (*CLOUDFLARE, *GODADDY, *PORKBUN, *LOOSE_PORKBUN)
 _TARGETS = "\n".join(
@@ -177,7 +178,10 @@ def _stubs(
         yield name, (SECOND,)
     for each in situations:
         # A resolver takes long to give up on silent servers; one that refuses is given up at once.
-        servers = [LAME if at == SILENT else CHILD if at == SIX else at for at in each.served]
+        servers = [
+            LAME if at in FAILS and at != FAILING else CHILD if at == SIX else at
+            for at in each.served
+        ]
         if servers:
             yield f"{each.domain}.", servers
         for label, records in each.below.items():

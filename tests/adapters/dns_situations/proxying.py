@@ -112,4 +112,14 @@ SITUATIONS = (
         codes=(Code.CNAME_AT_OTHER_SERVICE,),
         facts={"service": "another Cloudflare zone"},
     ),
+    Situation(
+        fact="a CNAME to another proxied name is seen, and is not the proxy of this one",
+        host="www.otherproxied.com",
+        hosts=CLOUDFLARE,
+        zone=f"www CNAME shop\nshop A {PROXIED}",
+        sees=ELSEWHERE,
+        statuses=("wrong",),
+        found=("shop.otherproxied.com",),
+        codes=(Code.CNAME_ELSEWHERE,),
+    ),
 )

@@ -10,6 +10,7 @@ from tests.adapters.dns_situations.situation import (
     ELSEWHERE,
     FAILING,
     GODADDY,
+    INSIDE,
     LAME,
     OLD,
     OTHER_TARGET,
@@ -94,6 +95,18 @@ RIGHT = (
         owner=OWNER,
         tokens=(TOKEN,),
         zone=f'{WWW}\n_cf-custom-hostname.www TXT "{OWNER}"\n_acme-challenge.www TXT "{TOKEN}"',
+    ),
+    Situation(
+        fact="one server holds the domain and the zone below it",
+        host="www.eu.together.com",
+        served=(SECOND,),
+        below={"eu": WWW},
+    ),
+    Situation(
+        fact="a server at an address inside our network is not asked, the other is",
+        host="www.halfinside.com",
+        served=(INSIDE, CHILD),
+        zone=WWW,
     ),
 )
 SITUATIONS = (
@@ -297,5 +310,36 @@ SITUATIONS = (
         has_root=False,
         served=(LAME,),
         codes=(Code.DOMAIN_UNRESOLVABLE,),
+    ),
+    Situation(
+        fact="of one server that holds two zones, the lower one's name is appended",
+        host="www.eu.togetherdeep.com",
+        served=(SECOND,),
+        below={"eu": f"www.eu.togetherdeep.com CNAME {TARGET}."},
+        sees=ABSENT,
+        statuses=("misplaced",),
+        found_at=("www.eu.togetherdeep.com.eu.togetherdeep.com",),
+        codes=(Code.RECORD_MISPLACED,),
+    ),
+    UNKNOWN(
+        fact="the only server has an address inside our network",
+        host="www.inside.com",
+        served=(INSIDE,),
+        codes=(Code.DOMAIN_UNRESOLVABLE,),
+    ),
+    UNKNOWN(
+        fact="the name servers' names do not exist",
+        host="www.nohosts.com",
+        served=(LAME,),
+        hosts=("ns1.nothing.host.net", "ns2.nothing.host.net"),
+        codes=(Code.DOMAIN_UNRESOLVABLE,),
+    ),
+    Situation(
+        fact="signatures that do not fit where the CNAME leads are not the domain's",
+        host="www.tobogus.com",
+        zone="www CNAME www.bogus.com.",
+        sees="servfail",
+        statuses=("unknown",),
+        codes=(Code.ROUTING_UNCLEAR,),
     ),
 )

@@ -9,12 +9,14 @@ from app.domain.custom_hostname import Plan
 from app.domain.diagnosis.catalogue import Code
 from app.domain.observation import RoutingKind
 
-ROOT, TLD, CHILD, SECOND, LAME, FAILING, SILENT, LOOSE, RESOLVER, SIX = (
+ROOT, TLD, CHILD, SECOND, LAME, FAILING, SILENT, LOOSE, RESOLVER, SIX, INSIDE = (
     *(f"127.0.2.{at}" for at in range(1, 10)),
     "::1",
+    "10.0.0.1",
 )
 """CHILD and SECOND serve zones properly. LAME refuses, FAILING answers SERVFAIL for what it should
-hold, nobody listens at SILENT, LOOSE serves what no proper server would load."""
+hold, nobody listens at SILENT, LOOSE serves what no proper server would load. SIX is CHILD again.
+INSIDE is an address that must not be asked."""
 
 TARGET = "customers.provider.net"
 OTHER_TARGET = "eu.provider.net"

@@ -222,6 +222,20 @@ SITUATIONS = (
         facts={"value": SECOND_TOKEN},
     ),
     token(
+        "the token's record is empty",
+        "emptytxt.com",
+        f'{CHALLENGE} TXT ""',
+        Code.TXT_WRONG,
+        found=("",),
+    ),
+    token(
+        "the token's record is no text",
+        "bytestxt.com",
+        f'{CHALLENGE} TXT "\\255\\254"',
+        Code.TXT_WRONG,
+        found=("\ufffd\ufffd",),
+    ),
+    token(
         "a CNAME stands where the token belongs",
         "behindcname.com",
         f"{CHALLENGE} CNAME old.host.net.",

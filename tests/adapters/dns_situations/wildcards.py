@@ -81,6 +81,14 @@ RIGHT = (
             _acme-challenge TXT "{TOKEN}"
             _acme-challenge TXT "{SECOND_TOKEN}\"""",
     ),
+    WILDCARD(
+        fact="a zone below the domain may hold the wildcard",
+        host="*.eu.belowzone.com",
+        below={
+            "eu": f'* CNAME {TARGET}.\n_cf-custom-hostname TXT "{OWNER}"\n'
+            f"_acme-challenge CNAME eu.belowzone.com.{DCV}."
+        },
+    ),
 )
 SITUATIONS = (
     *RIGHT,
