@@ -18,12 +18,11 @@ from app.adapters.dns.answer import (
     Answer,
     CouldNotAsk,
     Server,
-    make_query,
     parse_name,
     read_answer,
 )
 from app.adapters.dns.limits import ServerLimits
-from app.adapters.dns.transport import over_tcp, over_udp
+from app.adapters.dns.transport import Query, over_tcp, over_udp
 
 __all__ = [
     "CHECK",
@@ -171,7 +170,7 @@ class Questions:
     ) -> dns.message.Message:
         parsed = parse_name(name)
         for edns in (True, False):
-            query = make_query(
+            query = Query(
                 parsed,
                 rdtype,
                 recursive=server.zone is None,
@@ -183,9 +182,7 @@ class Questions:
                 break
         return response
 
-    async def _persist(
-        self, server: Server, name: str, query: dns.message.Message
-    ) -> dns.message.Message:
+    async def _persist(self, server: Server, name: str, query: Query) -> dns.message.Message:
         # An authoritative server is one of several: asking the next one is the second try.
         for _ in range(2 if server.zone is None else 1):
             self._limits.refuse_dead(server)
@@ -196,9 +193,7 @@ class Questions:
             self._limits.timed_out(server, name)
         raise CouldNotAsk("timeout")
 
-    async def _exchange(
-        self, server: Server, query: dns.message.Message
-    ) -> dns.message.Message | None:
+    async def _exchange(self, server: Server, query: Query) -> dns.message.Message | None:
         async with self._limits.turn(server):
             try:
                 return await over_udp(query, server, wait=self._draw())
