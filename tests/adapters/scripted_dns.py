@@ -19,7 +19,7 @@ import dns.rdatatype
 import dns.rrset
 from typing_extensions import override
 
-from app.adapters.dns.query import Server
+from app.adapters.dns.answer import Server
 
 RCODES = {
     "servfail": dns.rcode.SERVFAIL,

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from dns.rdatatype import RdataType
 
+from app.adapters.dns.answer import MAX_HOPS, Answer, CouldNotAsk, Server
 from app.adapters.dns.authoritative import MAX_SERVERS, AuthoritativeServers
 from app.adapters.dns.limits import ServerLimits
-from app.adapters.dns.query import MAX_HOPS, Answer, CouldNotAsk, Questions, Server
+from app.adapters.dns.query import Questions
 from app.domain.custom_hostname import CustomHostname, Purpose, State, ZoneTargets
 from app.domain.observation import (
     Absent,

@@ -14,7 +14,6 @@ import dns.rcode
 from dns.rdatatype import RdataType
 
 from app.adapters.dns.answer import (
-    MAX_HOPS,
     Answer,
     CouldNotAsk,
     Server,
@@ -23,17 +22,6 @@ from app.adapters.dns.answer import (
 )
 from app.adapters.dns.limits import ServerLimits
 from app.adapters.dns.transport import Query, over_tcp, over_udp
-
-__all__ = [
-    "CHECK",
-    "DIAGNOSIS",
-    "MAX_HOPS",
-    "Answer",
-    "Budget",
-    "CouldNotAsk",
-    "Questions",
-    "Server",
-]
 
 STAGGER = 0.5
 """Seconds after which the next server is asked as well, where the first usable answer will do."""
