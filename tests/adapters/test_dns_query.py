@@ -216,6 +216,12 @@ async def test_a_name_with_names_below_it_exists_without_records() -> None:
     assert (empty.exists, gone.exists) == (True, False)
 
 
+async def test_a_server_that_sends_much_beside_the_answer_is_not_listened_to() -> None:
+    async with scripted_dns("www.shop.com A 192.0.2.7", faults={"*": "flood"}) as resolver:
+        with pytest.raises(CouldNotAsk, match="timeout"):
+            await Questions(wait=60.0).ask(resolver.server, "www.shop.com", RdataType.A)
+
+
 async def test_a_server_without_a_way_to_it_is_unreachable_at_once() -> None:
     with pytest.raises(CouldNotAsk, match="unreachable"):
         await Questions().ask(Server("fe80::53%not-here"), "www.shop.com", RdataType.A)

@@ -122,7 +122,7 @@ class DnsChecker:
         # Let resolvers check on one another only if there is no better server to ask.
         groups += [resolvers] if groups else [[upstream] for upstream in resolvers]
         looks = [_first_check(questions, group, name, zone) for group in groups]
-        return _agreed(await asyncio.gather(*looks))
+        return _agreement(await asyncio.gather(*looks))
 
     async def _values(self, questions: Questions, key: RRsetKey) -> Values:
         rdtype, name = RdataType.from_text(key[0]), key[1]
@@ -234,7 +234,7 @@ def _routed_name(record: CustomHostname) -> str:
     return f"{label}.{base}"
 
 
-def _agreed(looks: Sequence[Found[Routing] | Unknown]) -> Found[Routing] | Unknown:
+def _agreement(looks: Sequence[Found[Routing] | Unknown]) -> Found[Routing] | Unknown:
     """Return what all that answered agree on. A change is only believed then."""
     found = [look for look in looks if isinstance(look, Found)]
     if not found:
