@@ -19,11 +19,11 @@ import httpx
 from app import __version__
 from app.adapters.cipher import Cipher
 from app.adapters.cloudflare.client import CloudflareClient
+from app.adapters.dns.answer import Server
 from app.adapters.dns.authoritative import AuthoritativeServers
 from app.adapters.dns.checker import DnsChecker
 from app.adapters.dns.limits import ServerLimits
 from app.adapters.dns.providers import load_providers
-from app.adapters.dns.query import Server
 from app.adapters.dns.surveyor import Surveyor
 from app.adapters.public_suffixes import any_suffix, public_suffix
 from app.adapters.webhook_sender import WebhookSender, new_secret
