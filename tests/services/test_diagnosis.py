@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -12,6 +12,7 @@ import pytest
 
 from app.adapters.public_suffixes import public_suffix
 from app.domain.custom_hostname import DnsRecord, Schedule
+from app.domain.diagnosis.domain_connect import DomainConnectOffer, ProviderSettings, Service
 from app.domain.diagnosis.survey import DnsSurvey, Lookup, Outcome
 from app.domain.errors import CloudflareUnavailable
 from app.domain.hostname import Hostname
@@ -66,6 +67,31 @@ class NoRanges:
         return ()
 
 
+class Connect:
+    """A DNS provider that lists the routing template."""
+
+    async def discover(self, domain: str) -> DomainConnectOffer | None:
+        settings = ProviderSettings(
+            provider_id="registrar.net",
+            name="The Registrar",
+            url_sync_ux="https://connect.registrar.net",
+            url_api="https://api.registrar.net",
+        )
+        services = frozenset({Service.ROUTING})
+        return DomainConnectOffer(domain=domain, settings=settings, services=services)
+
+    def link(
+        self,
+        offer: DomainConnectOffer,
+        service: Service,
+        *,
+        host: str,
+        variables: Mapping[str, str],
+    ) -> str:
+        assert service is Service.ROUTING
+        return f"https://{offer.host}/{offer.domain}/{host}/{variables['target']}"
+
+
 @dataclass
 class World:
     diagnoses: Diagnoses
@@ -86,6 +112,7 @@ async def world(database: Database) -> World:
         cast("AddressRanges", NoRanges()),
         (),
         public_suffix,
+        domain_connect=Connect(),
         clock=lambda: now[0],
     )
     return World(diagnoses, surveyor, now, "ch_1")
@@ -131,6 +158,20 @@ async def test_a_survey_that_failed_is_not_kept(world: World) -> None:
         await world.diagnoses.of_hostname(world.record_id)
     world.surveyor.fails = False
     assert await world.diagnoses.of_hostname(world.record_id) is not None
+
+
+async def test_a_provider_that_lists_the_template_is_offered_with_the_host_of_its_link(
+    world: World,
+) -> None:
+    world.surveyor.may_end.set()
+    found = await world.diagnoses.of_hostname(world.record_id)
+    assert found is not None
+    assert found.apply_link is not None
+    assert (found.apply_link.provider, found.apply_link.host) == (
+        "The Registrar",
+        "connect.registrar.net",
+    )
+    assert found.apply_link.url.startswith("https://connect.registrar.net/quiet-lane.com/shop/")
 
 
 @dataclass
