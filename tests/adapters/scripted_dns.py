@@ -47,6 +47,7 @@ class ScriptedDns:
     records: dict[tuple[str, str], list[str]]
     zones: tuple[str, ...] = ()
     faults: Mapping[str, str] = field(default_factory=dict)
+    """By the name asked, else by the type, else by `*`."""
     follows: bool = True
     """Whether it adds what its CNAMEs lead to."""
     ttl: int = 60
@@ -79,7 +80,8 @@ class ScriptedDns:
         type_ = dns.rdatatype.to_text(question.rdtype)
         self.asked.append(Asked(name, type_, bool(query.flags & dns.flags.RD), tcp))
         self.edns.append(query.edns)
-        fault = self.faults.get(name, self.faults.get("*", ""))
+        keys = (key for key in (name, type_, "*") if key in self.faults)
+        fault = self.faults.get(next(keys, ""), "")
         if query.edns >= 0:
             fault = self.edns_fault or fault
         if self.bogus and not query.flags & dns.flags.CD:

@@ -7,6 +7,7 @@ the tests, keep everything in a temporary folder, and are stopped by their proce
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -67,6 +68,7 @@ class DnsServers:
     folder: Path
     port: int
     _stack: ExitStack = field(default_factory=ExitStack)
+    _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def knot(
         self,
@@ -85,8 +87,7 @@ class DnsServers:
         program = found("knotd")
         home = self.folder / address
         home.mkdir()
-        for name, text in zones.items():
-            (home / f"{name}zone").write_text(f"$ORIGIN {name}\n$TTL 300\n{text}\n")
+        self._write(address, zones)
         listed = "\n".join(
             f"  - domain: {name}\n    file: {home}/{name}zone\n"
             f"    dnssec-signing: {'on' if name in signed else 'off'}\n"
@@ -128,21 +129,36 @@ zone:
         )
         self._run([program, "-c", str(config)], home, address)
 
+    def change(self, address: str, zones: Mapping[str, str]) -> None:
+        """Give a Knot other zone files, with higher serials, and wait until it serves them."""
+        self._write(address, zones)
+        self._processes[address].send_signal(signal.SIGHUP)
+        until = time.monotonic() + START_SECONDS
+        for name, text in zones.items():
+            while self._serial(address, name) != _serial_in(text):
+                if time.monotonic() > until:
+                    raise RuntimeError(f"{address} does not serve the new {name}")
+                time.sleep(0.02)
+
     def unbound(
         self,
         address: str,
-        stubs: Mapping[str, str],
+        stubs: Mapping[str, Sequence[str]],
         *,
         anchors: Sequence[str] = (),
+        remembers: bool = False,
     ) -> None:
-        """Serve as a validating resolver that sends each zone's questions to one address."""
+        """Serve as a validating resolver that sends each zone's questions to some addresses."""
         program = found("unbound")
         home = self.folder / address
         home.mkdir()
         zones = "\n".join(
-            f'stub-zone:\n  name: "{name}"\n  stub-addr: {at}@{self.port}'
-            for name, at in stubs.items()
+            "\n".join(
+                (f'stub-zone:\n  name: "{name}"', *(f"  stub-addr: {at}@{self.port}" for at in to))
+            )
+            for name, to in stubs.items()
         )
+        forgetting = "" if remembers else "  cache-max-ttl: 0\n  cache-max-negative-ttl: 0"
         trusted = "\n".join(f'  trust-anchor: "{anchor}"' for anchor in anchors)
         config = home / "unbound.conf"
         config.write_text(
@@ -159,9 +175,8 @@ server:
   access-control: 127.0.0.0/8 allow
   do-ip6: no
   do-not-query-localhost: no
-  cache-max-ttl: 0
-  cache-max-negative-ttl: 0
   val-bogus-ttl: 0
+{forgetting}
 {trusted}
 remote-control:
   control-enable: no
@@ -185,10 +200,21 @@ remote-control:
         """Stop all of them."""
         self._stack.close()
 
+    def _write(self, address: str, zones: Mapping[str, str]) -> None:
+        for name, text in zones.items():
+            file = self.folder / address / f"{name}zone"
+            file.write_text(f"$ORIGIN {name}\n$TTL 300\n{text}\n")
+
+    def _serial(self, address: str, zone: str) -> int | None:
+        query = dns.message.make_query(zone, "SOA")
+        answer = dns.query.udp(query, address, port=self.port, timeout=START_SECONDS).answer
+        return next((each.serial for rrset in answer for each in rrset), None)
+
     def _run(self, command: list[str], home: Path, address: str) -> None:
         log = self._stack.enter_context((home / "output").open("wb"))
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=home)
         self._stack.callback(_stop, process)
+        self._processes[address] = process
         self._wait(process, home, address)
 
     def _wait(self, process: subprocess.Popen[bytes], home: Path, address: str) -> None:
@@ -205,6 +231,10 @@ remote-control:
                 return
         said = [(home / name).read_text() for name in ("output", "log") if (home / name).exists()]
         raise RuntimeError(f"{process.args!r} does not answer: " + "\n".join(said))
+
+
+def _serial_in(zone: str) -> int:
+    return int(zone.partition(" SOA ")[2].split()[2])
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -31,6 +31,7 @@ from app.domain.plan import wanted_records
 
 MAX_NAME = 253
 _DISAGREE = Unknown("servers_disagree")
+_OUR_FAILURES = frozenset({"no_server", "unreachable", "busy", "too_many_questions"})
 
 
 class DnsChecker:
@@ -86,8 +87,8 @@ class DnsChecker:
         """Find absent records at their name with the zone's name appended once more.
 
         Most providers append it to what is entered, so a full name is doubled. Only a wanted value
-        counts there, because a wildcard of the zone answers at any name. Without an authoritative
-        server the zone's name is not known.
+        counts there, and none that a wildcard of the zone gives at any name. Without an
+        authoritative server the zone's name is not known.
         """
         if self._authoritative is None or not absent:
             return {}
@@ -103,9 +104,13 @@ class DnsChecker:
             try:
                 asked = RdataType.from_text(key[0])
                 found = await questions.ask(servers[0], place, asked, follow=False)
+                if absent[key].isdisjoint(found.values):
+                    return False
+                beside = name_beside(place)
+                of_wildcard = await questions.ask(servers[0], beside, asked, follow=False)
             except CouldNotAsk:
                 return False
-            return not absent[key].isdisjoint(found.values)
+            return of_wildcard.values != found.values
 
         there = await asyncio.gather(*(is_there(key, at) for key, at in places.items()))
         return {key: at for (key, at), found in zip(places.items(), there, strict=True) if found}
@@ -159,15 +164,15 @@ class DnsChecker:
 
     async def _values(self, questions: Questions, key: RRsetKey) -> Values:
         rdtype, name = RdataType.from_text(key[0]), key[1]
-        seen: Values = Unknown("no_server")
+        failures: list[str] = []
         for upstream in await self._upstreams(questions, name, rdtype):
             try:
                 answer = await follow(questions, upstream, name, rdtype)
             except CouldNotAsk as error:
-                seen = Unknown(error.why)
+                failures.append(error.why)
             else:
                 return Found(answer.values) if answer.values else Absent()
-        return seen
+        return _telling(failures)
 
     async def _upstreams(
         self, questions: Questions, name: str, rdtype: RdataType, *, anew: bool = False
@@ -199,13 +204,13 @@ def _absent(
 async def _first_check(
     questions: Questions, upstreams: Sequence[Upstream], name: str, zone: ZoneTargets
 ) -> Found[Routing] | Unknown:
-    seen = Unknown("no_server")
+    failures: list[str] = []
     for upstream in upstreams:
         try:
             return Found(await _check_by(questions, upstream, name, zone))
         except CouldNotAsk as error:
-            seen = Unknown(error.why)
-    return seen
+            failures.append(error.why)
+    return _telling(failures)
 
 
 async def _addresses_by(questions: Questions, upstream: Upstream, name: str) -> Values:
@@ -278,20 +283,41 @@ def routed_name(hostname: Hostname) -> str:
     """Return the name to ask: the hostname, or a random name that the wildcard covers."""
     if not hostname.is_wildcard:
         return hostname.name
-    # A tenant cannot have made a record for this label, so only the wildcard itself can answer.
-    base = hostname.base
-    label = f"nameplate-{secrets.token_hex(8)}"[-(MAX_NAME - 1 - len(base)) :]
-    return f"{label}.{base}"
+    return _random_name(hostname.base)
+
+
+def name_beside(doubled: str) -> str:
+    """Return a name that only a wildcard of the zone answers for, if nothing stands at `doubled`.
+
+    A record there makes the names above it exist, and so keeps the wildcard from answering for
+    their other names (RFC 4592, section 2.2.2).
+    """
+    return _random_name(doubled.removeprefix("*.").partition(".")[2])
+
+
+def _random_name(above: str) -> str:
+    """Return a name for which a tenant cannot have made a record: only a wildcard answers."""
+    label = f"nameplate-{secrets.token_hex(8)}"[-(MAX_NAME - 1 - len(above)) :]
+    return f"{label}.{above}"
 
 
 def _agreement(looks: Sequence[Found[Routing] | Unknown]) -> Found[Routing] | Unknown:
     """Return what all that answered agree on. A change is only believed then."""
     found = [look for look in looks if isinstance(look, Found)]
     if not found:
-        return looks[0] if looks else Unknown("no_server")
+        return _telling([look.why for look in looks if isinstance(look, Unknown)])
     if len({look.value.points_at_target for look in found}) > 1:
         return _DISAGREE
     return found[0]
+
+
+def _telling(failures: Sequence[str]) -> Unknown:
+    """Return the failure that tells most of the domain: the best server's, but for our own.
+
+    A resolver only says SERVFAIL of what the zone's own server shows to be a loop.
+    """
+    theirs = (why for why in failures if why not in _OUR_FAILURES)
+    return Unknown(next(theirs, failures[0] if failures else "no_server"))
 
 
 @dataclass(frozen=True, slots=True)

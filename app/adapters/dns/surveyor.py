@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from dns.rdatatype import RdataType
 
 from app.adapters.dns.answer import Answer, CouldNotAsk, Server
 from app.adapters.dns.authoritative import MAX_SERVERS, AuthoritativeServers, Zone
-from app.adapters.dns.checker import Upstream, follow, routed_name
+from app.adapters.dns.checker import MAX_NAME, Upstream, follow, name_beside, routed_name
 from app.adapters.dns.limits import ServerLimits
 from app.adapters.dns.query import DIAGNOSIS, Questions
 from app.domain.custom_hostname import DnsRecord, Purpose
@@ -83,7 +83,7 @@ class Surveyor:
             views = [begin(look.view(server, name)) for server in look.asked]
             registration = begin(look.resolved(registrable or hostname.base, RdataType.NS))
             to_target = [begin(look.resolved(target, each)) for each in _ADDRESSES]
-            doubled = begin(look.first_found(look.below_zone(hostname.name), _ROUTING))
+            doubled = begin(look.doubled(hostname.name, _ROUTING))
             caa = begin(look.climb(hostname.base))
             surveyed = [begin(look.record(each, hostname)) for each in validation]
             dnssec = begin(look.dnssec(name))
@@ -139,13 +139,6 @@ class _Look:
         """The zone's own; empty if they are unknown or not asked."""
         return self.zone.servers if self.zone else ()
 
-    def below_zone(self, name: str) -> str | None:
-        """The name with the zone's appended once more. None: it is too long, or no zone known."""
-        if self.zone is None or not self.zone.name:
-            return None
-        doubled = f"{name}.{self.zone.name}"
-        return doubled if len(doubled) <= _LONGEST else None
-
     @property
     def asked(self) -> tuple[Server, ...]:
         """The servers whose views are compared."""
@@ -166,20 +159,34 @@ class _Look:
 
     async def direct(self, name: str, rdtype: RdataType) -> Lookup:
         """Ask for what stands at the name itself."""
-        return await self._lookup(name, rdtype, self._at_itself(name, rdtype))
+        return await self._lookup(name, rdtype, self._by_any(name, rdtype))
 
     async def resolved(self, name: str, rdtype: RdataType) -> Lookup:
         """Ask a resolver."""
         asking = self.questions.ask_first(self.resolvers, name, rdtype)
         return await self._lookup(name, rdtype, asking)
 
-    async def first_found(self, name: str | None, types: Sequence[RdataType]) -> Lookup:
-        """Ask for several types, and give the first that is there, else the first."""
-        if name is None:
+    async def doubled(self, name: str, types: Sequence[RdataType]) -> Lookup:
+        """Ask for several types at the name with the zone's appended once more.
+
+        Gives the first that is there, else the first. Not asked if the name is too long, or no zone
+        is known.
+        """
+        zone = self.zone.name if self.zone else ""
+        place = f"{name}.{zone}"
+        if not zone or len(place) > MAX_NAME:
             return Lookup(name="", type=types[0].name, outcome=Outcome.NOT_ASKED)
-        lookups = [await self.direct(name, each) for each in types]
+        lookups = [await self._at_doubled(place, each) for each in types]
         found = (each for each in lookups if each.outcome is Outcome.FOUND)
         return next(found, lookups[0])
+
+    async def _at_doubled(self, place: str, rdtype: RdataType) -> Lookup:
+        # With the CNAME that leads away from there, by which a wildcard is recognised.
+        found = await self._lookup(place, rdtype, self._by_any(place, rdtype, follow=True))
+        if found.outcome is not Outcome.FOUND:
+            return found
+        beside = await self.direct(name_beside(place), rdtype)
+        return replace(found, of_wildcard=beside.values == found.values)
 
     async def climb(self, base: str) -> tuple[CaaStep, ...]:
         """Ask for CAA as a certificate authority does (RFC 8659, section 3)."""
@@ -199,7 +206,7 @@ class _Look:
         wanted, other, doubled, bare = await asyncio.gather(
             self._at(record.name, rdtype),
             self.direct(record.name, instead),
-            self.first_found(self.below_zone(record.name), (rdtype,)),
+            self.doubled(record.name, (rdtype,)),
             self._at(hostname.base, rdtype),
         )
         return RecordSurvey(wanted=wanted, other=other, doubled=doubled, bare=bare)
@@ -238,12 +245,12 @@ class _Look:
     async def _followed(self, upstream: Upstream, name: str, rdtype: RdataType) -> Answer:
         return await follow(self.questions, upstream, name, rdtype)
 
-    async def _at_itself(self, name: str, rdtype: RdataType) -> Answer:
+    async def _by_any(self, name: str, rdtype: RdataType, *, follow: bool = False) -> Answer:
         failure = CouldNotAsk("no_server")
         for server in (*self.servers, *self.resolvers):
             try:
                 if server.holds(name):
-                    return await self.questions.ask(server, name, rdtype, follow=False)
+                    return await self.questions.ask(server, name, rdtype, follow=follow)
             except CouldNotAsk as error:
                 failure = error
         raise failure
@@ -261,9 +268,6 @@ class _Look:
             values=answer.values,
             ttl=answer.ttl,
         )
-
-
-_LONGEST = 253
 
 
 def _outcome(answer: Answer) -> Outcome:

@@ -97,20 +97,27 @@ def caa(subject: Subject, survey: DnsSurvey) -> Iterator[Finding]:
 def _check(subject: Subject, survey: DnsSurvey) -> Iterator[Finding]:
     for step in survey.caa:
         lookup = step.lookup
+        if _will_go(subject, survey, lookup):
+            return
         if lookup.outcome is Outcome.UNKNOWN:
             yield finding(Code.CAA_NOT_ANSWERED, place=lookup.name, why=lookup.why or "no answer")
         if pointing.is_open(lookup):
             return
         if lookup.values:
-            if not _will_go(subject, lookup):
-                yield from _judge(subject, lookup)
+            yield from _judge(subject, lookup)
             return
 
 
-def _will_go(subject: Subject, lookup: Lookup) -> bool:
-    """Whether the records stand behind a CNAME that the tenant is about to change anyway."""
-    elsewhere = bool(lookup.chain) and not set(lookup.chain) & set(subject.targets)
-    return elsewhere and subject.is_real_time and not is_certified(subject)
+def _will_go(subject: Subject, survey: DnsSurvey, lookup: Lookup) -> bool:
+    """Whether the answer lies behind the routing record, which the tenant is about to change.
+
+    The CNAME record of a parent stays.
+    """
+    is_behind = lookup.name == survey.owner and pointing.cname(survey) is not None
+    if not is_behind or lookup.is_absent or set(lookup.chain) & set(subject.targets):
+        return False
+    is_to_change = pointing.points_here(subject, survey) is not True
+    return is_to_change and subject.is_real_time and not is_certified(subject)
 
 
 def _judge(subject: Subject, lookup: Lookup) -> Iterator[Finding]:

@@ -115,6 +115,8 @@ def is_doubled(subject: Subject, survey: DnsSurvey) -> bool:
 
     Only a record that is right but for its name: a wildcard in the zone may answer as well.
     """
+    if survey.doubled.of_wildcard:
+        return False
     values = _found(survey.doubled)
     if {*values, *survey.doubled.chain} & set(subject.targets):
         return True
@@ -144,7 +146,8 @@ def _chain_leads_here(subject: Subject, survey: DnsSurvey, value: str) -> bool |
         return True
     # The rest of the chain may still lead to the target if nobody could follow it.
     followed = not lookups or any(not is_open(each) for each in lookups)
-    return False if followed or loops(survey) else None
+    ends_nowhere = loops(survey) or any(each.why == "cname_chain_too_long" for each in lookups)
+    return False if followed or ends_nowhere else None
 
 
 def comes_of_wildcard(values: Collection[str], doubled: Lookup) -> bool:

@@ -27,6 +27,8 @@ def misplaced_at(record: DnsRecord, survey: DnsSurvey) -> str | None:
         return None
     if record.purpose is Purpose.ROUTING:
         lookup = survey.doubled
+        if lookup.of_wildcard:
+            return None
         same = record.value in lookup.chain or has_value(lookup, record)
         flattened = bool(lookup.values) and set(lookup.values) <= set(survey.target_addresses)
         return lookup.name if lookup.outcome is Outcome.FOUND and (same or flattened) else None

@@ -81,8 +81,9 @@ def has_value(lookup: Lookup, record: DnsRecord) -> bool:
 
     Another value proves nothing: a wildcard in the zone may answer for any name.
     """
-    plain = {_plain(each) for each in lookup.values}
-    return lookup.outcome is Outcome.FOUND and _plain(record.value) in plain
+    if lookup.outcome is not Outcome.FOUND or lookup.of_wildcard:
+        return False
+    return _plain(record.value) in {_plain(each) for each in lookup.values}
 
 
 def wanted(record: DnsRecord, change: Change) -> RecordChange:
