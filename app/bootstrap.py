@@ -19,12 +19,13 @@ import httpx
 from app import __version__
 from app.adapters.cipher import Cipher
 from app.adapters.cloudflare.client import CloudflareClient
+from app.adapters.dns.answer import Server
 from app.adapters.dns.authoritative import AuthoritativeServers
 from app.adapters.dns.checker import DnsChecker
 from app.adapters.dns.limits import ServerLimits
 from app.adapters.dns.providers import load_providers
-from app.adapters.dns.query import Server
 from app.adapters.dns.surveyor import Surveyor
+from app.adapters.domain_connect import DomainConnect, SigningKey
 from app.adapters.public_suffixes import any_suffix, public_suffix
 from app.adapters.webhook_sender import WebhookSender, new_secret
 from app.domain.custom_hostname import CustomHostname, Plan, ZoneTargets
@@ -152,13 +153,18 @@ async def open_services(
         http = await stack.enter_async_context(_http_client(cloudflare_transport))
         # As many connections as deliveries are under way, which are bounded there.
         hooks = await stack.enter_async_context(_http_client(max_connections=None))
+        # Of its own: it may keep the cookies of hosts that tenants choose.
+        connect = _domain_connect(
+            settings, await stack.enter_async_context(_http_client()), servers
+        )
+        checker = dns_checker or dns_.checker
         yield _assemble(
             settings,
             database,
             cipher,
             rate_limiter,
             CloudflareClient(http, settings.cloudflare_base_url, rate_limiter.record_answer),
-            dns_ if dns_checker is None else replace(dns_, checker=dns_checker),
+            replace(dns_, checker=checker, domain_connect=connect),
             WebhookSender(
                 hooks,
                 resolvers=[(each.address, each.port) for each in servers],
@@ -216,6 +222,7 @@ def _assemble(
             AddressRanges(cloudflare, cipher, rate_limiter),
             load_providers(settings.dns_providers_file),
             public_suffix,
+            domain_connect=dns_.domain_connect,
         ),
         operator_actions=OperatorActions(database),
         webhook_endpoints=WebhookEndpoints(database, webhooks, cipher, new_secret=new_secret),
@@ -245,6 +252,8 @@ class _Dns:
 
     checker: ports.Dns
     surveyor: ports.DnsSurveyor
+    domain_connect: ports.DomainConnectLinks | None = None
+    """None where no DNS provider lists our templates."""
 
     @classmethod
     def of(cls, settings: Settings | DnsSettings, resolvers: list[Server]) -> _Dns:
@@ -258,6 +267,27 @@ class _Dns:
             DnsChecker(resolvers, authoritative=asked, limits=limits),
             Surveyor(resolvers, asked, limits=limits),
         )
+
+
+def _domain_connect(
+    settings: Settings, http: httpx.AsyncClient, resolvers: list[Server]
+) -> DomainConnect | None:
+    if not settings.domain_connect_providers:
+        return None
+    return DomainConnect(
+        http,
+        provider_id=settings.domain_connect_provider_id or "",
+        listed_at=settings.domain_connect_providers,
+        key=_signing_key(settings),
+        resolvers=[(each.address, each.port) for each in resolvers],
+    )
+
+
+def _signing_key(settings: Settings) -> SigningKey | None:
+    key, label = settings.domain_connect_private_key, settings.domain_connect_key_host
+    if key is None or label is None:
+        return None
+    return SigningKey.read(key.get_secret_value(), label)
 
 
 async def diagnose_name(settings: DnsSettings, text: str) -> Diagnosis:
@@ -385,11 +415,16 @@ def check_settings(settings: Settings) -> None:
     """Check the settings that only adapters can check, before anything is opened.
 
     Raises:
-        SettingsError: an own name, a secret key or a DNS resolver is not usable.
+        SettingsError: an own name, a key, a DNS resolver or the list of providers is not usable.
     """
     own_names(settings)
     read_secret_keys(settings.secret_key_texts)
     resolver_addresses(settings.dns_resolvers)
+    try:
+        load_providers(settings.dns_providers_file)
+        _signing_key(settings)
+    except NotReady as error:
+        raise SettingsError([error.detail]) from None
 
 
 def read_secret_keys(keys: tuple[str, ...]) -> Cipher:

@@ -71,7 +71,7 @@ def _is_prefix(text: str) -> bool:
 
 
 def _is_address(text: str) -> bool:
-    return _is_prefix(text) and "/" not in text
+    return _is_prefix(text) and not set(text) & set("/%")
 
 
 def _is_http_url(text: str) -> bool:

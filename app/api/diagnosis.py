@@ -59,8 +59,8 @@ async def diagnose(id: OwnHostname, services: ServicesDep) -> JSONResponse:  # n
     once a minute at most: until then the last diagnosis is returned, with its `looked_at`.
     """
     found = await services.diagnoses.of_hostname(id)
-    shown: dict[str, Any] = {"data": [], "provider": None} if found is None else _shown(found)
-    return JSONResponse(shown)
+    nothing: dict[str, Any] = {"data": [], "provider": None, "apply_link": None}
+    return JSONResponse(nothing if found is None else _shown(found))
 
 
 @router.get(
@@ -129,6 +129,13 @@ def _shown(found: Diagnosis) -> dict[str, Any]:
             for each in found.findings
         ],
         "provider": represent_provider(provider),
+        "apply_link": None
+        if found.apply_link is None
+        else {
+            "provider": found.apply_link.provider,
+            "host": found.apply_link.host,
+            "url": found.apply_link.url,
+        },
     }
 
 

@@ -78,15 +78,33 @@ class ProviderOut(BaseModel):
     )
 
 
+class ApplyLinkOut(BaseModel):
+    """A page of the DNS provider that adds the routing record (Domain Connect)."""
+
+    provider: str = Field(description="The provider's name, as it gives it.")
+    host: str = Field(
+        description="Where the link leads to. Show it to the tenant: it comes from the domain's "
+        "own DNS."
+    )
+    url: str
+
+
 class DiagnosisOut(BaseModel):
     """What is wrong with a hostname's DNS: errors first, each with what to change."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"data": [EXAMPLE_FINDING], "provider": EXAMPLE_PROVIDER}]}
+        json_schema_extra={
+            "examples": [
+                {"data": [EXAMPLE_FINDING], "provider": EXAMPLE_PROVIDER, "apply_link": None}
+            ]
+        }
     )
 
     data: list[FindingOut]
     provider: ProviderOut | None = Field(description="Null where it is not recognised.")
+    apply_link: ApplyLinkOut | None = Field(
+        description="Null unless the settings say that the provider lists your template."
+    )
 
 
 class CaaOut(BaseModel):
@@ -143,6 +161,7 @@ EXAMPLE_PREFLIGHT: dict[str, Any] = {
     },
     "data": [EXAMPLE_FINDING],
     "provider": EXAMPLE_PROVIDER,
+    "apply_link": None,
 }
 
 

@@ -15,6 +15,7 @@ import structlog
 
 from app.domain.custom_hostname import GONE, CustomHostname, Desired, RecordKey
 from app.domain.diagnosis.diagnose import diagnose
+from app.domain.diagnosis.domain_connect import DomainConnectOffer, Service, host_within
 from app.domain.diagnosis.finding import Finding
 from app.domain.diagnosis.provider import Provider, provider_of
 from app.domain.diagnosis.subject import Subject, subject_of
@@ -26,12 +27,12 @@ from app.domain.rate_limit import Lane
 from app.domain.zone import Zone
 from app.persistence.database import Database
 from app.services.loading import load, zone_of
-from app.services.ports import Cipher, DnsSurveyor, ZoneGateway
+from app.services.ports import Cipher, DnsSurveyor, DomainConnectLinks, ZoneGateway
 from app.services.rate_limiter import RateLimiter
 from app.services.registration import Preview, Registration, Registrations
 
 KEPT_SECONDS = 60.0
-KEPT_SURVEYS = 1_000
+KEPT_LOOKS = 1_000
 AT_ONCE = 8
 """How many surveys of one process are under way at a time."""
 RANGES_SECONDS = 86_400.0
@@ -41,12 +42,32 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class ApplyLink:
+    """A page of the DNS provider that adds the routing record for the tenant (Domain Connect)."""
+
+    provider: str
+    """As its customers know it."""
+    host: str
+    """Where the link leads to. Show it: whoever controls the domain's DNS chooses it."""
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnosis:
     """What was asked, what was seen, and what is wrong, the most important first."""
 
     subject: Subject
     survey: DnsSurvey
     findings: tuple[Finding, ...]
+    apply_link: ApplyLink | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What was asked about one name."""
+
+    survey: DnsSurvey
+    offer: DomainConnectOffer | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +93,7 @@ class Diagnoses:
         providers: Sequence[Provider],
         public_suffix: PublicSuffix,
         *,
+        domain_connect: DomainConnectLinks | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
@@ -80,8 +102,9 @@ class Diagnoses:
         self._ranges = ranges
         self._providers = tuple(providers)
         self._public_suffix = public_suffix
+        self._domain_connect = domain_connect
         self._clock = clock
-        self._surveys: dict[_Key, tuple[float, asyncio.Task[DnsSurvey]]] = {}
+        self._looks: dict[_Key, tuple[float, asyncio.Task[_Look]]] = {}
         self._gate = asyncio.Semaphore(AT_ONCE)
 
     async def of_hostname(self, record_id: str) -> Diagnosis | None:
@@ -107,7 +130,8 @@ class Diagnoses:
         return Preflight(preview, await self._diagnose(preview.record, preview.zone))
 
     async def _diagnose(self, record: CustomHostname, zone: Zone) -> Diagnosis:
-        survey, ranges = await asyncio.gather(self._survey(record), self._ranges.of(zone))
+        look, ranges = await asyncio.gather(self._look(record), self._ranges.of(zone))
+        survey = look.survey
         subject = subject_of(
             record,
             fallback_origin=zone.fallback_origin,
@@ -115,42 +139,60 @@ class Diagnoses:
             provider=provider_of(survey.name_servers, self._providers),
             proxy_prefixes=ranges,
         )
-        return Diagnosis(subject, survey, diagnose(subject, survey))
+        link = self._apply_link(record, survey, look.offer) if look.offer else None
+        return Diagnosis(subject, survey, diagnose(subject, survey), link)
 
-    async def _survey(self, record: CustomHostname) -> DnsSurvey:
-        """Give the survey of the last minute, the one under way, or a new one."""
+    def _apply_link(
+        self, record: CustomHostname, survey: DnsSurvey, offer: DomainConnectOffer
+    ) -> ApplyLink | None:
+        host = host_within(record.hostname.name, survey.zone or "")
+        if self._domain_connect is None or not host or Service.ROUTING not in offer.services:
+            return None
+        target = {"target": record.zone.cname_target}
+        try:
+            url = self._domain_connect.link(offer, Service.ROUTING, host=host, variables=target)
+        except ValueError:
+            return None
+        return ApplyLink(offer.settings.name, offer.host, url)
+
+    async def _look(self, record: CustomHostname) -> _Look:
+        """Give the look of the last minute, the one under way, or a new one."""
         records = wanted_records(record)
         target = record.zone.cname_target
         key = (record.hostname.name, target, frozenset(each.key for each in records))
-        kept = self._surveys.get(key)
+        kept = self._looks.get(key)
         if kept is None or kept[0] <= self._clock() or _has_failed(kept[1]):
             self._forget()
             task = asyncio.create_task(
-                self._ask(record, target), name=f"survey of {record.hostname.name}"
+                self._ask(record, target), name=f"look at {record.hostname.name}"
             )
             kept = (self._clock() + KEPT_SECONDS, task)
-            self._surveys[key] = kept
+            self._looks[key] = kept
         # Others may wait for the same answer.
         return await asyncio.shield(kept[1])
 
-    async def _ask(self, record: CustomHostname, target: str) -> DnsSurvey:
+    async def _ask(self, record: CustomHostname, target: str) -> _Look:
         async with self._gate:
-            return await self._surveyor.survey(
+            survey = await self._surveyor.survey(
                 record.hostname,
                 wanted_records(record),
                 target=target,
                 registrable=registrable_domain(record.hostname.base, self._public_suffix),
             )
+            offer = None
+            if self._domain_connect is not None and survey.zone is not None:
+                offer = await self._domain_connect.discover(survey.zone)
+            return _Look(survey, offer)
 
     def _forget(self) -> None:
         """Drop what is out of date, and the oldest where there is too much."""
         now = self._clock()
-        for key, (until, task) in list(self._surveys.items()):
-            if task.done() and (until <= now or len(self._surveys) >= KEPT_SURVEYS):
-                del self._surveys[key]
+        for key, (until, task) in list(self._looks.items()):
+            if task.done() and (until <= now or len(self._looks) >= KEPT_LOOKS):
+                del self._looks[key]
 
 
-def _has_failed(task: asyncio.Task[DnsSurvey]) -> bool:
+def _has_failed(task: asyncio.Task[_Look]) -> bool:
     return task.done() and (task.cancelled() or task.exception() is not None)
 
 

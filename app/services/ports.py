@@ -7,6 +7,7 @@ from typing import Protocol
 
 from app.domain.custom_hostname import CustomHostname, DnsRecord
 from app.domain.deliveries import Attempt
+from app.domain.diagnosis.domain_connect import DomainConnectOffer, Service
 from app.domain.diagnosis.survey import DnsSurvey
 from app.domain.hostname import Hostname
 from app.domain.object_spec import ObjectSpec
@@ -110,6 +111,23 @@ class DnsSurveyor(Protocol):
         registrable: str | None,
     ) -> DnsSurvey:
         """Ask everything about one hostname. Never raises."""
+
+
+class DomainConnectLinks(Protocol):
+    """Finds DNS providers that apply our templates, and makes the links (Domain Connect)."""
+
+    async def discover(self, domain: str) -> DomainConnectOffer | None:
+        """Ask about the apex of a zone. Never raises."""
+
+    def link(
+        self,
+        offer: DomainConnectOffer,
+        service: Service,
+        *,
+        host: str,
+        variables: Mapping[str, str],
+    ) -> str:
+        """Return the link for the tenant. `ValueError` if the template does not fit."""
 
 
 class WebhookTransport(Protocol):

@@ -11,10 +11,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from app.adapters.dns.answer import Server
 from app.adapters.dns.authoritative import AuthoritativeServers
 from app.adapters.dns.checker import DnsChecker
 from app.adapters.dns.limits import ServerLimits
-from app.adapters.dns.query import Questions, Server
+from app.adapters.dns.query import Questions
 from tests.adapters.scripted_dns import ScriptedDns, scripted_dns
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)

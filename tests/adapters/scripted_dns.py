@@ -19,7 +19,7 @@ import dns.rdatatype
 import dns.rrset
 from typing_extensions import override
 
-from app.adapters.dns.query import Server
+from app.adapters.dns.answer import Server
 
 RCODES = {
     "servfail": dns.rcode.SERVFAIL,
@@ -185,6 +185,7 @@ def _spoilt(
         "cut_short": [true[: len(true) // 2]],
         "wrong_id": [other_id],
         "wrong_id_first": [other_id, b"\x00", true],
+        "flood": [*[other_id] * 60, true],
     }.get(fault, [true])
 
 

@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import pytest
 
+from app.adapters.dns.answer import Server
 from app.adapters.dns.checker import DnsChecker
-from app.adapters.dns.query import Server
 from app.domain.custom_hostname import CustomHostname, Plan
 from app.domain.observation import (
     Absent,

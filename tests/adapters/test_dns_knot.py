@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 import pytest
 from dns.rdatatype import RdataType
 
+from app.adapters.dns.answer import Answer, CouldNotAsk, Server
 from app.adapters.dns.authoritative import AuthoritativeServers
 from app.adapters.dns.checker import DnsChecker, Upstream, follow
 from app.adapters.dns.limits import ServerLimits
-from app.adapters.dns.query import Answer, CouldNotAsk, Questions, Server
+from app.adapters.dns.query import Questions
 from app.domain.observation import Found, Routing, RoutingKind, Unknown
 from tests.adapters.delegated_dns import LOOPBACK
 from tests.adapters.hostnames import TARGET, a_record

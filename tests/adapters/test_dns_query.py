@@ -16,12 +16,12 @@ from app.adapters.dns.answer import (
     CouldNotAsk,
     Referral,
     Server,
-    make_query,
     read_answer,
     read_referral,
 )
 from app.adapters.dns.checker import Upstream, follow
 from app.adapters.dns.query import Questions
+from app.adapters.dns.transport import Query
 from tests.adapters.scripted_dns import scripted_dns
 
 RESOLVER = Server("192.0.2.53")
@@ -37,7 +37,7 @@ def answered(
     *answer: str, authority: tuple[str, ...] = (), additional: tuple[str, ...] = (), code: str = ""
 ) -> dns.message.Message:
     """Make an authoritative response about www.shop.com from lines of `name TTL TYPE value`."""
-    response = dns.message.make_response(make_query(WWW, RdataType.A, recursive=False))
+    response = dns.message.make_response(dns.message.make_query(WWW, RdataType.A))
     response.flags |= dns.flags.AA
     for section, lines in (
         (response.answer, answer),
@@ -216,6 +216,29 @@ async def test_a_name_with_names_below_it_exists_without_records() -> None:
     assert (empty.exists, gone.exists) == (True, False)
 
 
+async def test_a_server_that_sends_much_beside_the_answer_is_not_listened_to() -> None:
+    async with scripted_dns("www.shop.com A 192.0.2.7", faults={"*": "flood"}) as resolver:
+        with pytest.raises(CouldNotAsk, match="timeout"):
+            await Questions(wait=60.0).ask(resolver.server, "www.shop.com", RdataType.A)
+
+
 async def test_a_server_without_a_way_to_it_is_unreachable_at_once() -> None:
     with pytest.raises(CouldNotAsk, match="unreachable"):
         await Questions().ask(Server("fe80::53%not-here"), "www.shop.com", RdataType.A)
+
+
+@pytest.mark.parametrize("recursive", [True, False])
+@pytest.mark.parametrize("edns", [True, False])
+@pytest.mark.parametrize("check_disabled", [True, False])
+def test_a_query_is_what_dnspython_would_write(
+    *, recursive: bool, edns: bool, check_disabled: bool
+) -> None:
+    query = Query(WWW, RdataType.TXT, recursive, edns, check_disabled)
+    same = dns.message.make_query(
+        WWW, RdataType.TXT, use_edns=0 if edns else False, payload=1232 if edns else None
+    )
+    same.id = query.id
+    same.flags = dns.flags.Flag(
+        (dns.flags.RD if recursive else 0) | (dns.flags.CD if check_disabled else 0)
+    )
+    assert query.to_wire() == same.to_wire()

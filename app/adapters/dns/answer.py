@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import dns.exception
 import dns.flags
@@ -21,7 +22,6 @@ from dns.rdatatype import RdataType
 MAX_HOPS = 16
 """RFC 1034 names no number; resolvers give up at about this many."""
 
-_PAYLOAD = 1232
 _LAME = "lame"
 _IN = dns.rdataclass.IN
 _YES_OR_NO = frozenset({dns.rcode.NOERROR, dns.rcode.NXDOMAIN})
@@ -85,6 +85,7 @@ class Referral:
     """Seconds for which all of it may be cached."""
 
 
+@lru_cache(maxsize=1024)
 def parse_name(text: str) -> dns.name.Name:
     """Parse a name.
 
@@ -100,25 +101,6 @@ def parse_name(text: str) -> dns.name.Name:
 def name_text(name: dns.name.Name) -> str:
     """Give a name in lower case without its final dot."""
     return name.to_text(omit_final_dot=True).lower()
-
-
-def make_query(
-    name: dns.name.Name,
-    rdtype: RdataType,
-    *,
-    recursive: bool,
-    edns: bool = True,
-    check_disabled: bool = False,
-) -> dns.message.Message:
-    """Make the query. `check_disabled` sets CD: a resolver then skips DNSSEC (RFC 4035, 3.2.2)."""
-    query = dns.message.make_query(
-        name, rdtype, use_edns=0 if edns else False, payload=_PAYLOAD if edns else None
-    )
-    if not recursive:
-        query.flags &= ~dns.flags.RD
-    if check_disabled:
-        query.flags |= dns.flags.CD
-    return query
 
 
 def read_answer(

@@ -104,13 +104,13 @@ class AuthoritativeServers:
             return ()
 
     async def apex(self, questions: Questions, name: str) -> str | None:
-        """Return the name of the zone that holds the name. None if it was not found.
+        """Return the name of the zone that holds the name. None if it was not found below the root.
 
         A server may hold parent and child, and then answers without a referral to the child. So the
         zone's name is what its SOA says.
         """
         apex = await self._zone_name(questions, await self.of(questions, name), name)
-        return None if apex is None else name_text(apex)
+        return None if apex in {None, dns.name.root} else name_text(apex)
 
     async def zone(self, questions: Questions, name: str, *, anew: bool = False) -> Zone | None:
         """Return the zone that holds the name, and its servers. None if it was not found."""

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from dns.rdatatype import RdataType
 
+from app.adapters.dns.answer import MAX_HOPS, Answer, CouldNotAsk, Server
 from app.adapters.dns.authoritative import MAX_SERVERS, AuthoritativeServers
 from app.adapters.dns.limits import ServerLimits
-from app.adapters.dns.query import MAX_HOPS, Answer, CouldNotAsk, Questions, Server
+from app.adapters.dns.query import Questions
 from app.domain.custom_hostname import CustomHostname, Purpose, State, ZoneTargets
 from app.domain.hostname import Hostname
 from app.domain.observation import (
@@ -159,7 +160,7 @@ class DnsChecker:
         # Let resolvers check on one another only if there is no better server to ask.
         groups += [resolvers] if groups else [[upstream] for upstream in resolvers]
         looks = [_first_check(questions, group, name, zone) for group in groups]
-        return _agreed(await asyncio.gather(*looks))
+        return _agreement(await asyncio.gather(*looks))
 
     async def _values(self, questions: Questions, key: RRsetKey) -> Values:
         rdtype, name = RdataType.from_text(key[0]), key[1]
@@ -300,7 +301,7 @@ def _random_name(above: str) -> str:
     return f"{label}.{above}"
 
 
-def _agreed(looks: Sequence[Found[Routing] | Unknown]) -> Found[Routing] | Unknown:
+def _agreement(looks: Sequence[Found[Routing] | Unknown]) -> Found[Routing] | Unknown:
     """Return what all that answered agree on. A change is only believed then."""
     found = [look for look in looks if isinstance(look, Found)]
     if not found:

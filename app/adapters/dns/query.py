@@ -14,27 +14,14 @@ import dns.rcode
 from dns.rdatatype import RdataType
 
 from app.adapters.dns.answer import (
-    MAX_HOPS,
     Answer,
     CouldNotAsk,
     Server,
-    make_query,
     parse_name,
     read_answer,
 )
 from app.adapters.dns.limits import ServerLimits
-from app.adapters.dns.transport import over_tcp, over_udp
-
-__all__ = [
-    "CHECK",
-    "DIAGNOSIS",
-    "MAX_HOPS",
-    "Answer",
-    "Budget",
-    "CouldNotAsk",
-    "Questions",
-    "Server",
-]
+from app.adapters.dns.transport import Query, over_tcp, over_udp
 
 STAGGER = 0.5
 """Seconds after which the next server is asked as well, where the first usable answer will do."""
@@ -171,7 +158,7 @@ class Questions:
     ) -> dns.message.Message:
         parsed = parse_name(name)
         for edns in (True, False):
-            query = make_query(
+            query = Query(
                 parsed,
                 rdtype,
                 recursive=server.zone is None,
@@ -183,9 +170,7 @@ class Questions:
                 break
         return response
 
-    async def _persist(
-        self, server: Server, name: str, query: dns.message.Message
-    ) -> dns.message.Message:
+    async def _persist(self, server: Server, name: str, query: Query) -> dns.message.Message:
         # An authoritative server is one of several: asking the next one is the second try.
         for _ in range(2 if server.zone is None else 1):
             self._limits.refuse_dead(server)
@@ -196,9 +181,7 @@ class Questions:
             self._limits.timed_out(server, name)
         raise CouldNotAsk("timeout")
 
-    async def _exchange(
-        self, server: Server, query: dns.message.Message
-    ) -> dns.message.Message | None:
+    async def _exchange(self, server: Server, query: Query) -> dns.message.Message | None:
         async with self._limits.turn(server):
             try:
                 return await over_udp(query, server, wait=self._draw())

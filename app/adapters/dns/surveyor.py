@@ -29,6 +29,7 @@ from app.domain.hostname import Hostname
 
 MAX_RESOLVERS = 2
 """How many resolvers are asked where the name points. Their caches may differ."""
+ROOT = "."
 _ADDRESSES = (RdataType.A, RdataType.AAAA)
 _AT_NAME = (RdataType.CNAME, *_ADDRESSES)
 _ROUTING = (RdataType.CNAME, RdataType.A)
@@ -112,7 +113,7 @@ class Surveyor:
     async def _zone(self, questions: Questions, name: str) -> Zone | None:
         """Find the zone by walking from the root, else by what the resolvers say."""
         found = await self._authority.zone(questions, name) if self._authority else None
-        if found is not None:
+        if found is not None and found.name != ROOT:
             return found
         for owner in _upwards(name):
             try:
