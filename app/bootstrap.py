@@ -317,7 +317,7 @@ async def diagnose_name(settings: DnsSettings, text: str) -> Diagnosis:
     )
     surveyor = _Dns.of(settings, resolver_addresses(settings.dns_resolvers)).surveyor
     survey = await surveyor.survey(
-        hostname, wanted_records(record), target=target, registrable=registrable
+        hostname, wanted_records(record), targets=zone.targets, registrable=registrable
     )
     subject = subject_of(
         record,

@@ -78,7 +78,7 @@ class Preflight:
     diagnosis: Diagnosis
 
 
-_Key = tuple[str, str, frozenset[RecordKey]]
+_Key = tuple[str, tuple[str, ...], frozenset[RecordKey]]
 
 
 class Diagnoses:
@@ -158,25 +158,25 @@ class Diagnoses:
     async def _look(self, record: CustomHostname) -> _Look:
         """Give the look of the last minute, the one under way, or a new one."""
         records = wanted_records(record)
-        target = record.zone.cname_target
-        key = (record.hostname.name, target, frozenset(each.key for each in records))
+        targets = record.zone.targets
+        key = (record.hostname.name, targets, frozenset(each.key for each in records))
         kept = self._looks.get(key)
         if kept is None or kept[0] <= self._clock() or _has_failed(kept[1]):
             self._forget()
             task = asyncio.create_task(
-                self._ask(record, target), name=f"look at {record.hostname.name}"
+                self._ask(record, targets), name=f"look at {record.hostname.name}"
             )
             kept = (self._clock() + KEPT_SECONDS, task)
             self._looks[key] = kept
         # Others may wait for the same answer.
         return await asyncio.shield(kept[1])
 
-    async def _ask(self, record: CustomHostname, target: str) -> _Look:
+    async def _ask(self, record: CustomHostname, targets: tuple[str, ...]) -> _Look:
         async with self._gate:
             survey = await self._surveyor.survey(
                 record.hostname,
                 wanted_records(record),
-                target=target,
+                targets=targets,
                 registrable=registrable_domain(record.hostname.base, self._public_suffix),
             )
             offer = None

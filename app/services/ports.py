@@ -107,7 +107,7 @@ class DnsSurveyor(Protocol):
         hostname: Hostname,
         records: Sequence[DnsRecord],
         *,
-        target: str,
+        targets: Sequence[str],
         registrable: str | None,
     ) -> DnsSurvey:
         """Ask everything about one hostname. Never raises."""

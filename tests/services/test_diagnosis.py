@@ -37,11 +37,11 @@ class Surveyor:
         hostname: Hostname,
         records: Sequence[DnsRecord],
         *,
-        target: str,
+        targets: Sequence[str],
         registrable: str | None,
     ) -> DnsSurvey:
         assert records
-        assert target
+        assert targets
         self.made += 1
         await self.may_end.wait()
         if self.fails:

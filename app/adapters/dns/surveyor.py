@@ -30,6 +30,8 @@ from app.domain.hostname import Hostname
 MAX_RESOLVERS = 2
 """How many resolvers are asked where the name points. Their caches may differ."""
 ROOT = "."
+MAX_TARGETS = 4
+"""How many of the accepted CNAME targets are asked for their addresses."""
 _ADDRESSES = (RdataType.A, RdataType.AAAA)
 _AT_NAME = (RdataType.CNAME, *_ADDRESSES)
 _ROUTING = (RdataType.CNAME, RdataType.A)
@@ -62,7 +64,7 @@ class Surveyor:
         hostname: Hostname,
         records: Sequence[DnsRecord],
         *,
-        target: str,
+        targets: Sequence[str],
         registrable: str | None,
     ) -> DnsSurvey:
         """Ask everything about one hostname. Never raises: what could not be asked is `UNKNOWN`."""
@@ -82,12 +84,16 @@ class Surveyor:
             cname, a, aaaa = (begin(look.direct(name, each)) for each in _AT_NAME)
             views = [begin(look.view(server, name)) for server in look.asked]
             registration = begin(look.resolved(registrable or hostname.base, RdataType.NS))
-            to_target = [begin(look.resolved(target, each)) for each in _ADDRESSES]
+            to_targets = [
+                begin(look.resolved(target, each))
+                for target in targets[:MAX_TARGETS]
+                for each in _ADDRESSES
+            ]
             doubled = begin(look.doubled(hostname.name, _ROUTING))
             caa = begin(look.climb(hostname.base))
             surveyed = [begin(look.record(each, hostname)) for each in validation]
             dnssec = begin(look.dnssec(name))
-        targets = [each.result() for each in to_target]
+        at_targets = [each.result() for each in to_targets]
         return DnsSurvey(
             looked_at=self._now(),
             name=name,
@@ -101,13 +107,13 @@ class Surveyor:
             a=a.result(),
             aaaa=aaaa.result(),
             doubled=doubled.result(),
-            target_addresses=tuple(value for lookup in targets for value in lookup.values),
+            target_addresses=tuple(value for lookup in at_targets for value in lookup.values),
             caa=caa.result(),
             records={
                 record.key: each.result() for record, each in zip(validation, surveyed, strict=True)
             },
             dnssec=dnssec.result(),
-            resolvers_answer=any(lookup.outcome is not Outcome.UNKNOWN for lookup in targets),
+            resolvers_answer=any(lookup.outcome is not Outcome.UNKNOWN for lookup in at_targets),
         )
 
     async def _zone(self, questions: Questions, name: str) -> Zone | None:

@@ -132,7 +132,7 @@ class DnsSurvey:
     doubled: Lookup
     """CNAME (else A) at the owner with the zone's name appended once more."""
     target_addresses: tuple[str, ...] = ()
-    """All addresses of the CNAME target at this moment."""
+    """All addresses of the accepted CNAME targets at this moment."""
     caa: tuple[CaaStep, ...] = ()
     """In the order in which a certificate authority climbs, up to and including the first that
     has records or could not be asked: the base name, then its parents short of the top-level
@@ -141,5 +141,5 @@ class DnsSurvey:
     """By the key of each wanted record other than the routing record, DNS types only."""
     dnssec: Dnssec = Dnssec.NOT_CHECKED
     resolvers_answer: bool = True
-    """Whether the configured resolvers answer for a name that surely exists, the CNAME target. If
+    """Whether the configured resolvers answer for names that surely exist, the CNAME targets. If
     not, what could not be asked is our trouble, not the tenant's."""
