@@ -47,7 +47,7 @@ class ScriptedDns:
     records: dict[tuple[str, str], list[str]]
     zones: tuple[str, ...] = ()
     faults: Mapping[str, str] = field(default_factory=dict)
-    """By the name asked, else by the type, else by `*`."""
+    """By `edns` for packets with it, else by the name asked, by the type, or by `*`."""
     follows: bool = True
     """Whether it adds what its CNAMEs lead to."""
     ttl: int = 60
@@ -83,7 +83,7 @@ class ScriptedDns:
         keys = (key for key in (name, type_, "*") if key in self.faults)
         fault = self.faults.get(next(keys, ""), "")
         if query.edns >= 0:
-            fault = self.edns_fault or fault
+            fault = self.edns_fault or self.faults.get("edns", fault)
         if self.bogus and not query.flags & dns.flags.CD:
             fault = "servfail"
         replies = _spoilt(query, self._answer(query, name, type_), fault, tcp=tcp)

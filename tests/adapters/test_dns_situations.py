@@ -140,7 +140,7 @@ async def _diagnose(servers: DnsServers, situation: Situation) -> None:
     survey = await surveyor.survey(
         record.hostname,
         wanted_records(record),
-        target=TARGET,
+        targets=record.zone.targets,
         registrable=registrable_domain(record.hostname.base, public_suffix),
     )
     subject = subject_of(

@@ -15,6 +15,7 @@ from tests.adapters.dns_situations.situation import (
     LOOSE_PORKBUN,
     OLD,
     OURS,
+    OURS_EU,
     OURS_LINES,
     OWNER,
     PORKBUN,
@@ -83,6 +84,13 @@ RIGHT = (
             @ TXT "v=spf1 -all"
             _cf-custom-hostname TXT "{OWNER}"
             _acme-challenge TXT "{TOKEN}"''',
+        sees=FLATTENED,
+    ),
+    Situation(
+        fact="an apex with the addresses of another accepted target is all right",
+        host="apexeu.com",
+        hosts=CLOUDFLARE,
+        zone=f"@ A {OURS_EU}",
         sees=FLATTENED,
     ),
 )

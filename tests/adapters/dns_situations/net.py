@@ -20,6 +20,7 @@ from tests.adapters.dns_situations.situation import (
     LOOSE_PORKBUN,
     OTHER_TARGET,
     OURS,
+    OURS_EU,
     OURS_V6,
     PORKBUN,
     RESOLVER,
@@ -40,11 +41,12 @@ FAILS = (LAME, FAILING, SILENT, TLD, INSIDE)
 _HOSTED = (*CLOUDFLARE, *GODADDY, *PORKBUN, *LOOSE_PORKBUN)
 _TARGETS = "\n".join(
     f"{name}. {record}"
-    for name in (TARGET, OTHER_TARGET, STRICT_TARGET)
+    for name in (TARGET, STRICT_TARGET)
     for record in (*(f"A {address}" for address in OURS), f"AAAA {OURS_V6}")
 )
 COMMON = {
-    "provider.net": f"{_TARGETS}\nproxy-fallback A 192.0.2.99\n@ A 192.0.2.98\n"
+    "provider.net": f"{_TARGETS}\n{OTHER_TARGET}. A {OURS_EU}\n"
+    "proxy-fallback A 192.0.2.99\n@ A 192.0.2.98\n"
     f'{STRICT_TARGET}. CAA 0 issue "pki.goog"\n{STRICT_TARGET}. CAA 0 issuewild ";"',
     "cloudflare.com": f'*.{DCV}. TXT "{TOKEN}"',
     "myshopify.com": "shops A 203.0.113.23",

@@ -10,6 +10,7 @@ from tests.adapters.dns_situations.situation import (
     OLD,
     OTHER_TARGET,
     OURS,
+    OURS_EU,
     OURS_LINES,
     OURS_V6,
     PORKBUN,
@@ -92,6 +93,12 @@ RIGHT = (
             www CNAME {TARGET}.
             _acme-challenge TXT "of another name"
             _sip._tcp SRV 1 1 5060 mail""",
+    ),
+    Situation(
+        fact="the addresses of another accepted target are as good",
+        host="www.flateu.com",
+        zone=f"www A {OURS_EU}",
+        sees=FLATTENED,
     ),
 )
 

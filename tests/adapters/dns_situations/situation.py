@@ -25,7 +25,9 @@ STRICT_TARGET = "strict.provider.net"
 """The same, and its CAA records forbid everybody but one authority."""
 OURS = ("198.51.100.81", "198.51.100.82")
 OURS_V6 = "2001:db8:81::1"
-"""The addresses of all three. As a target is proxied, they lie in Cloudflare's range."""
+"""The addresses of TARGET and STRICT_TARGET. Both are proxied, so they are Cloudflare's."""
+OURS_EU = "198.51.100.91"
+"""The address of OTHER_TARGET, which another region of Cloudflare serves."""
 OURS_LINES = "\n".join((*(f"@ A {address}" for address in OURS), f"@ AAAA {OURS_V6}"))
 OLD = "203.0.113.9"
 APEX = "192.0.2.200"

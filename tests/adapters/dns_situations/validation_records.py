@@ -236,6 +236,32 @@ SITUATIONS = (
         found=("\ufffd\ufffd",),
     ),
     token(
+        "the old token has a TTL of days",
+        "longtoken.com",
+        f'{CHALLENGE} 86400 TXT "old"',
+        Code.TXT_WRONG,
+        Code.CHANGE_TAKES_LONG,
+        found=("old",),
+    ),
+    PROVED(
+        fact="one of a wildcard's values stands one level too deep",
+        host="www.onedeep.com",
+        wildcard=True,
+        tokens=(TOKEN, SECOND_TOKEN),
+        zone=f"{OWNERSHIP}\n{CERTIFICATE}\n{SWITCHED}\n"
+        f'{CHALLENGE}.onedeep.com TXT "{SECOND_TOKEN}"',
+        statuses=("found", "found", "wrong", "found"),
+        found=(TOKEN,),
+        codes=(Code.RECORD_MISPLACED,),
+    ),
+    token(
+        "the token is one level too deep, and in quotation marks",
+        "deepquoted.com",
+        f'{CHALLENGE}.deepquoted.com TXT "\\"{TOKEN}\\""',
+        Code.RECORD_MISPLACED,
+        status="missing",
+    ),
+    token(
         "a CNAME stands where the token belongs",
         "behindcname.com",
         f"{CHALLENGE} CNAME old.host.net.",

@@ -233,4 +233,13 @@ SITUATIONS = (
         statuses=("found", "missing", "found"),
         codes=(Code.TXT_MISSING,),
     ),
+    Situation(
+        fact="what a wildcard answers is cached for days too",
+        host="www.starlong.com",
+        zone=f"* 172800 A {OLD}",
+        sees=ELSEWHERE,
+        statuses=("wrong",),
+        found=(OLD,),
+        codes=(Code.WILDCARD_ELSEWHERE, Code.CHANGE_TAKES_LONG),
+    ),
 )
