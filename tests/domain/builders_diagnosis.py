@@ -70,7 +70,12 @@ EXACT = replace(PORKBUN, id="exact", name="Exact", appends_domain=False)
 
 
 def found(
-    kind: str, *values: str, name: str = NAME, chain: tuple[str, ...] = (), ttl: int = 300
+    kind: str,
+    *values: str,
+    name: str = NAME,
+    chain: tuple[str, ...] = (),
+    ttl: int = 300,
+    of_wildcard: bool = False,
 ) -> Lookup:
     return Lookup(
         name=name,
@@ -79,6 +84,7 @@ def found(
         values=tuple(sorted(values)),
         chain=chain,
         ttl=ttl,
+        of_wildcard=of_wildcard,
     )
 
 
@@ -167,9 +173,16 @@ def at_name(
     a: tuple[str, ...] = (),
     aaaa: tuple[str, ...] = (),
     ttl: int = 300,
+    of_wildcard: bool = False,
     **changes: Any,
 ) -> DnsSurvey:
     """Give a survey in which all servers show these records at the name, and no others."""
+
+    def here(kind: str, *values: str) -> Lookup:
+        if not values:
+            return absent(kind, name=name)
+        return found(kind, *values, name=name, ttl=ttl, of_wildcard=of_wildcard)
+
     chain = () if cname is None else (cname,)
     four = found("A", *a, chain=chain) if a else absent("A", chain=chain)
     six = found("AAAA", *aaaa, chain=chain) if aaaa else absent("AAAA", chain=chain)
@@ -177,9 +190,9 @@ def at_name(
     views = tuple(view(four, six, server=server, own=server in TWO_SERVERS) for server in servers)
     parts: dict[str, Any] = {
         "servers": views,
-        "cname": found("CNAME", cname, name=name, ttl=ttl) if cname else absent("CNAME", name=name),
-        "a": found("A", *a, name=name, ttl=ttl) if a else absent("A", name=name),
-        "aaaa": found("AAAA", *aaaa, name=name, ttl=ttl) if aaaa else absent("AAAA", name=name),
+        "cname": here("CNAME", *chain),
+        "a": here("A", *a),
+        "aaaa": here("AAAA", *aaaa),
     }
     return survey(name, **{**parts, **changes})
 

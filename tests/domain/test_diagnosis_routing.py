@@ -96,6 +96,11 @@ ROWS: dict[str, tuple[Subject, DnsSurvey, list[str]]] = {
         at_name(doubled=COVERED),
         ["cname_missing"],
     ),
+    "a wildcard's right answer at the doubled name is not the record": (
+        subject(),
+        at_name(doubled=replace(DOUBLED, of_wildcard=True)),
+        ["cname_missing"],
+    ),
     "a doubled name of the target's addresses is the flattened record": (
         subject(),
         at_name(doubled=found("A", *OURS, name=f"{NAME}.{ZONE}")),
@@ -128,17 +133,17 @@ ROWS: dict[str, tuple[Subject, DnsSurvey, list[str]]] = {
     ),
     "a wildcard record of the domain answers with a CNAME": (
         subject(),
-        at_name(cname="old.host.net", doubled=COVERED),
+        at_name(cname="old.host.net", of_wildcard=True),
         ["wildcard_elsewhere"],
     ),
     "a wildcard record of the domain answers with an address": (
         subject(),
-        at_name(a=(OLD,), doubled=found("A", OLD, name=f"{NAME}.{ZONE}")),
+        at_name(a=(OLD,), of_wildcard=True),
         ["wildcard_elsewhere"],
     ),
-    "a wildcard hostname's own record also answers for the doubled name": (
+    "a wildcard hostname's own record answers for every name": (
         subject("*.shop.com"),
-        at_name(name="*.shop.com", cname="old.host.net", doubled=COVERED),
+        at_name(name="*.shop.com", cname="old.host.net", of_wildcard=True),
         ["cname_elsewhere"],
     ),
     "the provider appended the domain to the value": (
@@ -351,7 +356,7 @@ CHANGES: dict[str, tuple[Subject, DnsSurvey, tuple[Change, str, str, str] | None
     ),
     "beside a wildcard's record one is added": (
         subject(),
-        at_name(cname="old.host.net", doubled=COVERED),
+        at_name(cname="old.host.net", of_wildcard=True),
         (Change.ADD, "CNAME", NAME, TARGET),
     ),
     "exactly the stray address is removed": (

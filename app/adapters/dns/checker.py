@@ -286,13 +286,13 @@ def routed_name(hostname: Hostname) -> str:
     return _random_name(hostname.base)
 
 
-def name_beside(doubled: str) -> str:
-    """Return a name that only a wildcard of the zone answers for, if nothing stands at `doubled`.
+def name_beside(name: str) -> str:
+    """Return a name for which only a wildcard can answer as it does for this one.
 
-    A record there makes the names above it exist, and so keeps the wildcard from answering for
-    their other names (RFC 4592, section 2.2.2).
+    A record at this name makes the names above it exist, and so keeps a wildcard farther above from
+    answering for the name beside it (RFC 4592, section 2.2.2).
     """
-    return _random_name(doubled.removeprefix("*.").partition(".")[2])
+    return _random_name(name.removeprefix("*.").partition(".")[2])
 
 
 def _random_name(above: str) -> str:

@@ -81,7 +81,7 @@ class Surveyor:
         ]
         async with asyncio.TaskGroup() as tasks:
             begin = tasks.create_task
-            cname, a, aaaa = (begin(look.direct(name, each)) for each in _AT_NAME)
+            cname, a, aaaa = (begin(look.own(name, each, right=targets)) for each in _AT_NAME)
             views = [begin(look.view(server, name)) for server in look.asked]
             registration = begin(look.resolved(registrable or hostname.base, RdataType.NS))
             to_targets = [
@@ -165,7 +165,11 @@ class _Look:
 
     async def direct(self, name: str, rdtype: RdataType) -> Lookup:
         """Ask for what stands at the name itself."""
-        return await self._lookup(name, rdtype, self._by_any(name, rdtype))
+        return await self._lookup(name, rdtype, self._at_itself(name, rdtype))
+
+    async def own(self, name: str, rdtype: RdataType, *, right: Sequence[str] = ()) -> Lookup:
+        """Ask for what stands at the name itself, and mark what a wildcard gives."""
+        return await self._marked(await self.direct(name, rdtype), right)
 
     async def resolved(self, name: str, rdtype: RdataType) -> Lookup:
         """Ask a resolver."""
@@ -182,17 +186,9 @@ class _Look:
         place = f"{name}.{zone}"
         if not zone or len(place) > MAX_NAME:
             return Lookup(name="", type=types[0].name, outcome=Outcome.NOT_ASKED)
-        lookups = [await self._at_doubled(place, each) for each in types]
+        lookups = [await self.own(place, each) for each in types]
         found = (each for each in lookups if each.outcome is Outcome.FOUND)
         return next(found, lookups[0])
-
-    async def _at_doubled(self, place: str, rdtype: RdataType) -> Lookup:
-        # With the CNAME that leads away from there, by which a wildcard is recognised.
-        found = await self._lookup(place, rdtype, self._by_any(place, rdtype, follow=True))
-        if found.outcome is not Outcome.FOUND:
-            return found
-        beside = await self.direct(name_beside(place), rdtype)
-        return replace(found, of_wildcard=beside.values == found.values)
 
     async def climb(self, base: str) -> tuple[CaaStep, ...]:
         """Ask for CAA as a certificate authority does (RFC 8659, section 3)."""
@@ -210,8 +206,8 @@ class _Look:
         rdtype = RdataType.from_text(record.type)
         instead = INSTEAD.get(record.type, RdataType.TXT)
         wanted, other, doubled, bare = await asyncio.gather(
-            self._at(record.name, rdtype),
-            self.direct(record.name, instead),
+            self._wanted(record, rdtype),
+            self.own(record.name, instead),
             self.doubled(record.name, (rdtype,)),
             self._at(hostname.base, rdtype),
         )
@@ -239,6 +235,17 @@ class _Look:
                 return Dnssec.ACCEPTED
         return Dnssec.NOT_CHECKED
 
+    async def _wanted(self, record: DnsRecord, rdtype: RdataType) -> Lookup:
+        return await self._marked(await self._at(record.name, rdtype), (record.value,))
+
+    async def _marked(self, found: Lookup, right: Sequence[str]) -> Lookup:
+        """Mark what a wildcard gives, unless it is right: a name beside it gives the same."""
+        is_apex = self.zone is not None and found.name == self.zone.name
+        if found.outcome is not Outcome.FOUND or is_apex or not set(right).isdisjoint(found.values):
+            return found
+        beside = await self.direct(name_beside(found.name), RdataType.from_text(found.type))
+        return replace(found, of_wildcard=beside.values == found.values)
+
     async def _at(self, name: str, rdtype: RdataType) -> Lookup:
         if rdtype is RdataType.CNAME:
             return await self.direct(name, rdtype)
@@ -256,12 +263,12 @@ class _Look:
     async def _followed(self, upstream: Upstream, name: str, rdtype: RdataType) -> Answer:
         return await follow(self.questions, upstream, name, rdtype)
 
-    async def _by_any(self, name: str, rdtype: RdataType, *, follow: bool = False) -> Answer:
+    async def _at_itself(self, name: str, rdtype: RdataType) -> Answer:
         failure = CouldNotAsk("no_server")
         for server in (*self.servers, *self.resolvers):
             try:
                 if server.holds(name):
-                    return await self.questions.ask(server, name, rdtype, follow=follow)
+                    return await self.questions.ask(server, name, rdtype, follow=False)
             except CouldNotAsk as error:
                 failure = error
         raise failure

@@ -42,7 +42,7 @@ def _check(
     found = seen.wanted.values if seen.wanted.outcome is Outcome.FOUND else ()
     if record.value in found:
         return _beside(record, text)
-    if found and not pointing.comes_of_wildcard(found, seen.doubled):
+    if found and not seen.wanted.of_wildcard:
         return _wrong(subject, survey, record, found[0])
     at_other_name = misplaced(subject, survey, record, seen)
     if at_other_name is not None:
@@ -99,7 +99,8 @@ def _wrong(subject: Subject, survey: DnsSurvey, record: DnsRecord, found: str) -
 def _own_texts(seen: RecordSurvey) -> tuple[str, ...]:
     """Return the TXT values at the name itself. Behind a CNAME they belong to another name."""
     other = seen.other
-    return other.values if other.outcome is Outcome.FOUND and not other.chain else ()
+    is_own = other.outcome is Outcome.FOUND and not other.chain and not other.of_wildcard
+    return other.values if is_own else ()
 
 
 def _zone_label(target: str) -> str | None:

@@ -150,16 +150,6 @@ def _chain_leads_here(subject: Subject, survey: DnsSurvey, value: str) -> bool |
     return False if followed or ends_nowhere else None
 
 
-def comes_of_wildcard(values: Collection[str], doubled: Lookup) -> bool:
-    """Whether a wildcard record of the zone gave the values, not a record of the name's own.
-
-    The name with the zone's appended once more has no record, so only a wildcard gives it the same
-    values (RFC 4592).
-    """
-    same = {*_found(doubled), *doubled.chain}
-    return bool(values) and set(values) <= same
-
-
 def loops(survey: DnsSurvey) -> bool:
     """Whether the CNAME record leads back to itself."""
     lookups: Sequence[Lookup] = [each for view in survey.servers for each in (view.a, view.aaaa)]

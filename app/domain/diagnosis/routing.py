@@ -69,7 +69,8 @@ def _wrong(subject: Subject, survey: DnsSurvey) -> Iterator[Finding]:
 def _is_covered_elsewhere(survey: DnsSurvey) -> bool:
     """Whether the answer comes of a wildcard record that covers the name."""
     has_own = survey.owner.startswith("*.") or survey.owner == survey.zone
-    return not has_own and pointing.comes_of_wildcard(_shown(survey), survey.doubled)
+    shown = (each for each in (survey.cname, survey.a, survey.aaaa) if each.values)
+    return not has_own and any(each.of_wildcard for each in shown)
 
 
 def _shown(survey: DnsSurvey) -> list[str]:

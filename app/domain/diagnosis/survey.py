@@ -44,8 +44,8 @@ class Lookup:
     """In seconds: how long the first RRset of the answer may be cached. Only an authoritative
     server gives the whole TTL; a resolver gives what is left of it."""
     of_wildcard: bool = False
-    """Of `doubled` only: whether a wildcard record of the zone gives what was found. Then nothing
-    stands at that name itself."""
+    """Whether a wildcard record gives what was found, so that nothing stands at the name itself.
+    Only asked of what is not right."""
     why: str | None = None
     """For `UNKNOWN`: ``timeout``, ``servfail``, ``refused``, ``lame``, ``cname_loop`` and so on."""
 

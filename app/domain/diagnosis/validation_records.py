@@ -100,9 +100,7 @@ def _check(
     at_other_name = misplaced(subject, survey, record, seen)
     if at_other_name is not None:
         yield at_other_name
-    elif seen.other.outcome is Outcome.FOUND and not pointing.comes_of_wildcard(
-        seen.other.values, seen.doubled
-    ):
+    elif seen.other.outcome is Outcome.FOUND and not seen.other.of_wildcard:
         yield finding(
             Code.TXT_BEHIND_CNAME,
             record.key,
@@ -115,7 +113,7 @@ def _check(
         )
     elif pointing.is_open(seen.wanted):
         yield not_checked(record, seen.wanted)
-    elif seen.wanted.is_absent or pointing.comes_of_wildcard(values, seen.doubled):
+    elif seen.wanted.is_absent or seen.wanted.of_wildcard or seen.other.of_wildcard:
         yield finding(
             Code.TXT_MISSING,
             record.key,
