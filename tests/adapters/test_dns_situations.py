@@ -9,11 +9,11 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from app.adapters.dns.answer import Server
 from app.adapters.dns.authoritative import AuthoritativeServers
 from app.adapters.dns.checker import DnsChecker
 from app.adapters.dns.limits import ServerLimits
 from app.adapters.dns.providers import load_providers
-from app.adapters.dns.query import Server
 from app.adapters.dns.surveyor import Surveyor
 from app.adapters.public_suffixes import public_suffix
 from app.domain.custom_hostname import (
