@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import dns.message
 import dns.query
@@ -58,49 +58,33 @@ COMMON = {
 
 def start(net: DnsServers, situations: Sequence[Situation]) -> None:
     """Start one server per role, with the zones of all situations."""
-    at: dict[str, dict[str, str]] = defaultdict(dict)
     others = {**COMMON, **_zones_of_hosts()}
     others |= {name: text for each in situations for name, text in each.beside.items()}
-    for name, records in others.items():
-        if records:
-            at[SECOND][f"{name}."] = _zone(records, (SECOND,))
-    before = {}
-    for each in situations:
-        for server, text in _served(each):
-            at[server][f"{each.domain}."] = text
-        for label, records in each.below.items():
-            if records:
-                at[SECOND][f"{label}.{each.domain}."] = _zone(records, (SECOND,))
-        if each.remembered is not None:
-            before[f"{each.domain}."] = _zone(each.remembered, each.served, serial=1)
     delegated = {
-        name: _delegation(name, (SECOND if text else LAME,)) for name, text in others.items()
-    }
-    delegated |= {
-        each.domain: _delegation(each.domain, each.served, each.hosts) for each in situations
+        **{name: _delegation(name, (SECOND if text else LAME,)) for name, text in others.items()},
+        **{each.domain: _delegation(each.domain, each.served, each.hosts) for each in situations},
     }
     tlds = sorted({name.rpartition(".")[2] for name in delegated})
+    at = _zones(situations, others)
     for tld in tlds:
         lines = [text for name, text in delegated.items() if name.endswith(f".{tld}")]
         at[TLD][f"{tld}."] = _zone("\n".join(lines), (TLD,))
+    before = {
+        f"{each.domain}.": _zone(each.remembered, each.served, serial=1)
+        for each in situations
+        if each.remembered is not None
+    }
+    signed = [f"{each.domain}." for each in situations if each.signed]
     net.knot(ROOT, {".": _zone("\n".join(_delegation(tld, (TLD,)) for tld in tlds), (ROOT,))})
     net.knot(TLD, at[TLD])
-    signed = [f"{each.domain}." for each in situations if each.signed]
-    six = (SIX,) if has_ipv6() else ()
-    net.knot(CHILD, {**at[CHILD], **before}, signed=signed, also=six)
+    net.knot(CHILD, {**at[CHILD], **before}, signed=signed, also=(SIX,) if has_ipv6() else ())
     net.knot(SECOND, at[SECOND])
     net.knot(LAME, {"elsewhere.net.": _zone("", (LAME,))})
     # A zone that Knot cannot load is one that it should hold, and cannot answer for.
     net.knot(FAILING, {f"{each.domain}.": "" for each in situations if FAILING in each.served})
-    anchors = [
-        _with_other_digest(ds) if each.bogus else ds
-        for each in situations
-        if each.signed
-        for ds in net.ds(CHILD, f"{each.domain}.")
-    ]
     stubs = dict(_stubs(situations, at))
     stubs |= {f"{name}.": (LAME,) for name, records in others.items() if not records}
-    net.unbound(RESOLVER, stubs, anchors=anchors, remembers=True)
+    net.unbound(RESOLVER, stubs, anchors=[*_anchors(net, situations)], remembers=True)
     if before:
         _let_resolver_remember(net, situations)
         net.change(CHILD, {name: at[CHILD][name] for name in before})
@@ -115,6 +99,19 @@ def loose_records(situation: Situation) -> str:
         lines.append(f"{name} {kind} {value.removesuffix('.')}")
     soa = f"ns1.{situation.domain}. hostmaster.{situation.domain}. 2 3600 600 86400 60"
     return "\n".join((*lines, f"{situation.domain} SOA {soa}"))
+
+
+def _zones(situations: Sequence[Situation], others: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Give the zones by the address of their server."""
+    at: dict[str, dict[str, str]] = defaultdict(dict)
+    at[SECOND] = {f"{name}.": _zone(text, (SECOND,)) for name, text in others.items() if text}
+    for each in situations:
+        for server, text in _served(each):
+            at[server][f"{each.domain}."] = text
+        for label, records in each.below.items():
+            if records:
+                at[SECOND][f"{label}.{each.domain}."] = _zone(records, (SECOND,))
+    return at
 
 
 def _served(situation: Situation) -> Iterable[tuple[str, str]]:
@@ -135,7 +132,7 @@ def _served(situation: Situation) -> Iterable[tuple[str, str]]:
 def _zone(
     records: str, served: Sequence[str], hosts: Sequence[str] = (), *, serial: int = 2
 ) -> str:
-    lines = [f"@ SOA ns1 hostmaster {serial} 3600 600 86400 60"]
+    lines = [f"@ SOA ns1 hostmaster {serial} 3600 600 86400 3600"]
     if hosts:
         lines += [f"@ NS {host}." for host in hosts]
     else:
@@ -189,6 +186,12 @@ def _stubs(
         for label, records in each.below.items():
             if not records:
                 yield f"{label}.{each.domain}.", (LAME,)
+
+
+def _anchors(net: DnsServers, situations: Sequence[Situation]) -> Iterable[str]:
+    for each in situations:
+        for ds in net.ds(CHILD, f"{each.domain}.") if each.signed else ():
+            yield _with_other_digest(ds) if each.bogus else ds
 
 
 def _let_resolver_remember(net: DnsServers, situations: Sequence[Situation]) -> None:

@@ -305,7 +305,7 @@ SITUATIONS = (
     Situation(
         fact="the resolver remembers the old record",
         host="www.remembers.com",
-        remembered=OLD_WWW,
+        remembered=f"www 3600 A {OLD}",
         zone=WWW,
         thorough="servers_disagree",
         codes=(Code.RESOLVER_OUTDATED,),
@@ -321,7 +321,7 @@ SITUATIONS = (
     ADDRESS(
         fact="the resolver remembers the right record, which was taken away",
         host="www.remembersright.com",
-        remembered=WWW,
+        remembered=f"www 3600 CNAME {TARGET}.",
         zone=OLD_WWW,
         thorough="servers_disagree",
         codes=(Code.ADDRESS_INSTEAD_OF_CNAME,),
