@@ -101,6 +101,13 @@ RIGHT = (
         host="www.todname.com",
         zone=f"www CNAME www.old\nold DNAME new\nwww.new CNAME {TARGET}.",
     ),
+    Situation(
+        fact="a CNAME may lead to the apex of a zone below the domain",
+        host="www.tosubapex.com",
+        zone="www CNAME eu",
+        below={"eu": OURS_LINES},
+        sees=FLATTENED,
+    ),
 )
 SITUATIONS = (
     *RIGHT,

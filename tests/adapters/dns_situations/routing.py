@@ -363,4 +363,13 @@ SITUATIONS = (
         codes=(Code.ADDRESS_BESIDE_CNAME,),
         facts={"address": OLD, "type": "A"},
     ),
+    Situation(
+        fact="each stray address is to be removed",
+        host="www.twostrays.com",
+        zone=f"www A {OURS[0]}\nwww A {OLD}\nwww A 203.0.113.10",
+        sees=ELSEWHERE,
+        statuses=WRONG,
+        found=(OURS[0], "203.0.113.10", OLD),
+        codes=(Code.STRAY_ADDRESS, Code.STRAY_ADDRESS),
+    ),
 )

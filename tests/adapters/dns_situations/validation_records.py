@@ -91,6 +91,12 @@ RIGHT = (
         tokens=(TOKEN, SECOND_TOKEN),
         zone=f'{OWNERSHIP}\n{CERTIFICATE}\n{CHALLENGE} TXT "{SECOND_TOKEN}"\n{SWITCHED}',
     ),
+    PROVED(
+        fact="a CNAME may lead to a TXT record in a zone below the domain",
+        host="www.ledbelow.com",
+        zone=f"{OWNERSHIP}\n{SWITCHED}\n{CHALLENGE} CNAME {CHALLENGE}.tokens",
+        below={"tokens": f'{CHALLENGE} TXT "{TOKEN}"'},
+    ),
 )
 SITUATIONS = (
     *RIGHT,
