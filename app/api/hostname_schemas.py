@@ -132,7 +132,7 @@ class DnsRecordOut(Strict):
     )
     name: str
     value: str
-    purpose: Literal["routing", "ownership", "certificate", "delegation"]
+    purpose: Literal["routing", "ownership", "certificate", "delegation", "claim"]
     when: Literal["before", "with", "after"] = Field(
         description="`before`: before the switch. `with`: the switch itself. `after`: unused today."
     )
