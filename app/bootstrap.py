@@ -36,6 +36,7 @@ from app.persistence.zones import put_default_zone
 from app.services.api_keys import ApiKeys, digest
 from app.services.call_queue import CallQueue
 from app.services.custom_hostnames import CustomHostnames
+from app.services.dangling import DanglingHostnames
 from app.services.deliveries import Deliveries
 from app.services.dispatcher import Dispatcher
 from app.services.feed import Feed, Sequencer
@@ -78,6 +79,7 @@ class Services:
     registrations: Registrations
     custom_hostnames: CustomHostnames
     hostname_lists: HostnameLists
+    dangling: DanglingHostnames
     operator_actions: OperatorActions
     webhook_endpoints: WebhookEndpoints
     zones: Zones
@@ -198,6 +200,7 @@ def _assemble(
         ),
         custom_hostnames=CustomHostnames(database, inline, queue, validator, public_suffix),
         hostname_lists=HostnameLists(database, public_suffix),
+        dangling=DanglingHostnames(database),
         operator_actions=OperatorActions(database),
         webhook_endpoints=WebhookEndpoints(database, webhooks, cipher, new_secret=new_secret),
         zones=Zones(database, cloudflare, cipher, rate_limiter),

@@ -15,6 +15,7 @@ from app.domain.errors import (
     StillDeleting,
 )
 from app.domain.hostname import Hostname
+from app.domain.reason import Reason
 from app.domain.reconcile.actions import buried, frees_its_name, release_name
 from app.domain.reconcile.schedule import Policy
 from app.domain.redirect import refuse_target
@@ -176,7 +177,8 @@ async def reclaim_name(tx: Connection, record: CustomHostname) -> CustomHostname
         if other.tenant != record.tenant or other.hostname == record.hostname:
             raise HostnameTaken(record.hostname.name, in_the_way=other.hostname.name)
     await _refuse_covered(tx, record.hostname, record.tenant, lambda _: True)
-    return replace(record, name_released_at=None, tombstone=False, proof=None)
+    reason = Reason.CREATING if record.awaits_proof else record.reason
+    return replace(record, name_released_at=None, tombstone=False, proof=None, reason=reason)
 
 
 async def needs_proof(tx: Connection, hostname: Hostname, tenant: str) -> bool:

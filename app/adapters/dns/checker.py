@@ -144,14 +144,14 @@ class DnsChecker:
     async def _proof(self, questions: Questions, key: RRsetKey) -> Values:
         """Return the values that all servers have that answer: what proves control of a name.
 
-        Resolvers are asked only without `authoritative`. A CNAME is not followed: one that matches
-        every name may lead to a domain that anybody can register.
+        Resolvers, which may have an old answer, are asked only if there is no better server. A
+        CNAME is not followed: one that matches every name may lead to a domain that anybody can
+        register.
         """
         rdtype, name = RdataType.from_text(key[0]), key[1]
         upstreams = await self._upstreams(questions, name, rdtype)
-        if self._authoritative is not None:
-            upstreams = [upstream for upstream in upstreams if upstream.server.zone is not None]
-        looks = [_own_values(questions, upstream, name, rdtype) for upstream in upstreams]
+        own = [upstream for upstream in upstreams if upstream.server.zone is not None]
+        looks = [_own_values(questions, upstream, name, rdtype) for upstream in own or upstreams]
         return _shared(await asyncio.gather(*looks))
 
     async def _upstreams(
