@@ -139,6 +139,7 @@ async def create(
         ErrorCode.FIELD_FIXED,
         ErrorCode.NOT_FOUND,
         ErrorCode.HOSTNAME_TAKEN,
+        ErrorCode.PROOF_REQUIRED,
     ),
 )
 async def update(
@@ -208,7 +209,12 @@ async def delete(
     summary="Check again now",
     response_model=CustomHostnameOut,
     responses=problems(
-        *KEPT, *CONDITIONAL, *LEAVING, ErrorCode.NOT_FOUND, ErrorCode.HOSTNAME_TAKEN
+        *KEPT,
+        *CONDITIONAL,
+        *LEAVING,
+        ErrorCode.NOT_FOUND,
+        ErrorCode.HOSTNAME_TAKEN,
+        ErrorCode.PROOF_REQUIRED,
     ),
 )
 async def refresh(
@@ -233,7 +239,13 @@ async def refresh(
     operation_id="adopt_custom_hostname",
     summary="Adopt the zone's custom hostname",
     response_model=CustomHostnameOut,
-    responses=problems(*KEPT, *LEAVING, ErrorCode.NOT_FOUND, ErrorCode.NOTHING_TO_ADOPT),
+    responses=problems(
+        *KEPT,
+        *LEAVING,
+        ErrorCode.NOT_FOUND,
+        ErrorCode.NOTHING_TO_ADOPT,
+        ErrorCode.PROOF_REQUIRED,
+    ),
 )
 async def adopt(
     id: OwnHostname,  # noqa: A002

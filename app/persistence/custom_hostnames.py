@@ -177,6 +177,7 @@ class Tombstone:
     id: str
     hostname: str
     tenant: str
+    was_live: bool
 
 
 async def find_tombstones(tx: Connection, hostname: Hostname) -> list[Tombstone]:
@@ -190,7 +191,9 @@ async def find_tombstones(tx: Connection, hostname: Hostname) -> list[Tombstone]
     if wildcard is not None:
         leading = or_(leading, and_(c.base == wildcard.base, c.hostname == wildcard.name))
     rows = await tx.execute(
-        select(c.id, c.hostname, c.tenant).where(leading, c.tombstone).order_by(c.id)
+        select(c.id, c.hostname, c.tenant, c.verified_at.is_not(None))
+        .where(leading, c.tombstone)
+        .order_by(c.id)
     )
     return [Tombstone(*row) for row in rows]
 

@@ -12,6 +12,7 @@ from app.domain.errors import (
     HostnameTaken,
     NotFound,
     PreconditionFailed,
+    ProofRequired,
     StillDeleting,
 )
 from app.domain.hostname import Hostname
@@ -26,6 +27,11 @@ from app.persistence import leases
 from app.persistence.clock import read_now
 from app.persistence.database import Connection
 from app.persistence.zones import get_zone
+
+HAD_SINCE = (
+    "Another tenant had this name since, and its DNS may still point here. Remove this hostname, "
+    "and add it again: then you are asked to prove control of the name."
+)
 
 
 async def load(tx: Connection, record_id: str) -> CustomHostname:
@@ -168,11 +174,14 @@ async def reclaim_name(tx: Connection, record: CustomHostname) -> CustomHostname
 
     Raises:
         HostnameTaken: another record has the name by now, or the wildcard that covers it.
+        ProofRequired: another tenant had the name since, and its DNS may still point here.
     """
     if record.name_released_at is None:
         return record
-    if record.awaits_proof and await needs_proof(tx, record.hostname, record.tenant):
-        return record
+    if await needs_proof(tx, record.hostname, record.tenant):
+        if record.awaits_proof:
+            return record
+        raise ProofRequired(HAD_SINCE)
     for other in await store.find_by_base(tx, record.hostname.base):
         if other.tenant != record.tenant or other.hostname == record.hostname:
             raise HostnameTaken(record.hostname.name, in_the_way=other.hostname.name)
@@ -184,12 +193,14 @@ async def reclaim_name(tx: Connection, record: CustomHostname) -> CustomHostname
 async def needs_proof(tx: Connection, hostname: Hostname, tenant: str) -> bool:
     """Whether the tenant has to prove control of the name before it may be worked on.
 
-    Another tenant had it, and its DNS may still point here. Who had this very name last needs no
-    proof, nor who proved the other name of its object.
+    Another tenant had it, and its DNS may still point here. Whose own this very name was when it
+    was last live needs no proof, nor who proved the other name of its object.
     """
     tombstones = await store.find_tombstones(tx, hostname)
-    own = {each.hostname for each in tombstones if each.tenant == tenant}
-    if hostname.name in own or all(each.tenant == tenant for each in tombstones):
+    if all(each.tenant == tenant for each in tombstones):
+        return False
+    own = (each for each in tombstones if each.tenant == tenant and each.was_live)
+    if any(each.hostname == hostname.name for each in own):
         return False
     there = await store.find_by_base(tx, hostname.base)
     return not any(each.tenant == tenant and each.proof is not None for each in there)

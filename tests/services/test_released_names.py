@@ -202,3 +202,23 @@ async def test_the_other_name_of_a_freed_one_keeps_the_object_that_both_shared(
         "cname_verified",
         kept["cloudflare"]["id"],
     )
+
+
+async def test_who_gave_a_name_free_cannot_take_it_back_where_its_owner_left_it_behind(
+    service: Service,
+) -> None:
+    failed = await never_set_up(service)
+    owned = (await add(service)).json()
+    await service.point_here(owned)
+    await service.follow(owned["id"], "cname_verified")
+    await service.http.delete(f"/v1/custom-hostnames/{owned['id']}")
+    await service.follow(owned["id"], "deleted")
+    path = f"/v1/custom-hostnames/{failed['id']}"
+    for again in (
+        await service.http.post(f"{path}/refresh"),
+        await service.http.patch(path, json={"metadata": {"again": True}}),
+    ):
+        assert (again.status_code, again.json()["code"]) == (409, "proof_required")
+    assert needs_proof(await add(service, "squatter"))
+    # The owner comes back all the same.
+    assert not needs_proof(await add(service))
