@@ -40,7 +40,7 @@ async def test_the_gauges_say_what_is_in_the_database(database: Database) -> Non
     late = Schedule(dns_due_at=now - timedelta(seconds=90), cloudflare_due_at=now)
     await put_hostname(database, zone, "ch_1", "a.shop.com", late)
     await put_hostname(database, zone, "ch_2", "b.shop.com", Schedule(), state=State.ACTIVE)
-    gone = {"state": State.DELETED, "tombstone": True, "dangling_since": now}
+    gone: dict[str, Any] = {"state": State.DELETED, "tombstone": True, "dangling_since": now}
     await put_hostname(database, zone, "ch_3", "c.shop.com", Schedule(), **gone)
     rate_limiter = RateLimiter(database, Limits())
     await rate_limiter.acquire("default", Lane.RESYNC, 3)

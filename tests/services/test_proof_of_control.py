@@ -75,7 +75,7 @@ async def test_a_removed_name_that_still_points_here_is_told_once_and_listed(
     await service.world.add_webhook()
     gone = await left_behind(service)
     assert (gone["reason"], await listed(service)) == ("removed", [])
-    await service.advance(days=1)
+    await service.advance(days=1, hours=2)
     shown = await service.until(gone["id"], lambda each: bool(each["reason"] == "dangling"))
     assert (shown["state"], shown["waiting_on"]) == ("deleted", "tenant")
     assert f"Remove the CNAME record of {NAME}" in shown["message"]
@@ -95,10 +95,10 @@ async def test_a_removed_name_that_leads_away_is_released_and_no_longer_listed(
     service: Service,
 ) -> None:
     gone = await left_behind(service)
-    await service.advance(days=1)
+    await service.advance(days=1, hours=2)
     await service.until(gone["id"], lambda each: bool(each["reason"] == "dangling"))
     await service.remove_dns(NAME)
-    await service.advance(days=1)
+    await service.advance(days=1, hours=2)
     await service.until(gone["id"], lambda each: bool(each["reason"] == "removed"))
     assert (await listed(service), await told(service, gone)) == ([], [DANGLING])
     added = await service.create(NAME, "other")
@@ -169,7 +169,7 @@ async def test_the_former_tenant_comes_back_without_proof_and_before_others(
     service: Service,
 ) -> None:
     gone = await left_behind(service)
-    await service.advance(days=1)
+    await service.advance(days=1, hours=2)
     await service.until(gone["id"], lambda each: bool(each["reason"] == "dangling"))
     rival = await service.create(NAME, "other")
     back = await service.create(NAME, "former")
@@ -228,7 +228,7 @@ async def test_a_name_below_a_removed_wildcard_has_to_be_proved_at_its_own_name(
     await service.point_here(complete)
     live = await service.follow(wildcard["id"], "cname_verified")
     gone = await remove(service, live)
-    await service.advance(days=1)
+    await service.advance(days=1, hours=2)
     await service.until(gone["id"], lambda each: bool(each["reason"] == "dangling"))
     (entry,) = await listed(service)
     assert (entry["hostname"], entry["covers_names_below"]) == ("*.left-shop.com", True)
@@ -286,7 +286,7 @@ async def test_once_dns_leads_away_the_same_request_needs_no_proof(service: Serv
     gone = await left_behind(service)
     added = await service.create(NAME, "other")
     await service.remove_dns(NAME)
-    await service.advance(days=1)
+    await service.advance(days=1, hours=2)
 
     async def is_released() -> bool:
         found = await service.sql.fetchval(
