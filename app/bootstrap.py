@@ -44,6 +44,7 @@ from app.persistence.zones import put_default_zone
 from app.services.api_keys import ApiKeys, digest
 from app.services.call_queue import CallQueue
 from app.services.custom_hostnames import CustomHostnames
+from app.services.dangling import DanglingHostnames
 from app.services.deliveries import Deliveries
 from app.services.diagnosis import AddressRanges, Diagnoses, Diagnosis
 from app.services.dispatcher import Dispatcher
@@ -88,6 +89,7 @@ class Services:
     custom_hostnames: CustomHostnames
     hostname_lists: HostnameLists
     diagnoses: Diagnoses
+    dangling: DanglingHostnames
     operator_actions: OperatorActions
     webhook_endpoints: WebhookEndpoints
     zones: Zones
@@ -224,6 +226,7 @@ def _assemble(
             public_suffix,
             domain_connect=dns_.domain_connect,
         ),
+        dangling=DanglingHostnames(database),
         operator_actions=OperatorActions(database),
         webhook_endpoints=WebhookEndpoints(database, webhooks, cipher, new_secret=new_secret),
         zones=Zones(database, cloudflare, cipher, rate_limiter),

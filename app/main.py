@@ -15,6 +15,7 @@ from app import __version__
 from app.api import (
     api_keys,
     custom_hostnames,
+    dangling,
     diagnosis,
     events,
     health,
@@ -58,6 +59,7 @@ def new_app(*, public_url: str = "") -> FastAPI:
     modules = (
         custom_hostnames,
         hostname_lists,
+        dangling,
         diagnosis,
         events,
         summary,

@@ -146,6 +146,7 @@ def _preflight_shown(found: Preflight) -> dict[str, Any]:
         "is_apex": record.is_apex,
         "id": record.id if found.preview.is_stored else None,
         "refusal": {"code": str(refusal.code), "detail": refusal.detail} if refusal else None,
+        "proof_required": found.preview.needs_proof,
         "plan": str(record.plan),
         "records": [represent_record(each) for each in wanted_records(record)],
         "dns": represent_survey(found.diagnosis.survey),

@@ -137,6 +137,7 @@ EXAMPLE_PREFLIGHT: dict[str, Any] = {
     "is_apex": False,
     "id": None,
     "refusal": None,
+    "proof_required": False,
     "plan": "simple",
     "records": [
         {
@@ -174,6 +175,10 @@ class PreflightOut(DiagnosisOut):
     is_apex: bool
     id: str | None = Field(description="Its id, if the tenant has the hostname already.")
     refusal: RefusalOut | None
+    proof_required: bool = Field(
+        description="Another tenant had the name, and its DNS may still point here: once added, it "
+        "is `proof_awaited`, with a TXT record to add first."
+    )
     plan: Literal["simple", "zero_downtime", "delegated", "custom"] = Field(
         description="The plan that suits, or the one asked for."
     )

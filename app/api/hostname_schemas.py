@@ -132,7 +132,7 @@ class DnsRecordOut(Strict):
     )
     name: str
     value: str
-    purpose: Literal["routing", "ownership", "certificate", "delegation"]
+    purpose: Literal["routing", "ownership", "certificate", "delegation", "claim"]
     when: Literal["before", "with", "after"] = Field(
         description="`before`: before the switch. `with`: the switch itself. `after`: unused today."
     )
@@ -290,7 +290,8 @@ class CustomHostnameOut(Strict):
     metadata: dict[str, Any] = Field(default_factory=dict, description=NOT_FOR_TENANTS)
     labels: dict[str, str] = Field(default_factory=dict, description=NOT_FOR_TENANTS)
     name_released_at: datetime | None = Field(
-        description="Since when other tenants may add the name: never set up in time, or released."
+        description="Since when other tenants may add the name: it was never set up in time, was "
+        "released, or awaits its proof."
     )
     revision: int = Field(description="Rises with each change made through the API.")
     created_at: datetime

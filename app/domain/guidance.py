@@ -25,6 +25,8 @@ from app.domain.custom_hostname import (
     State,
     When,
 )
+from app.domain.hostname import Hostname
+from app.domain.observation import Routing, RoutingKind
 from app.domain.plan import is_real_time, records_complete, renews_itself, wanted_records
 from app.domain.reason import Reason, WaitingOn
 from app.domain.siblings import covers_wildcard, serves
@@ -69,6 +71,7 @@ UNANSWERED = {
 """What to say of `DnsSeen.error`."""
 
 _ASKED_FOR: dict[Reason, frozenset[Purpose]] = {
+    Reason.PROOF_AWAITED: frozenset({Purpose.CLAIM}),
     **dict.fromkeys(
         (
             Reason.OWNERSHIP_TXT_MISSING,
@@ -138,6 +141,8 @@ def guide(record: CustomHostname, *, heed_target: bool = False) -> Guidance:
     waiting_on, message = record.reason.waiting_on, record.reason.message
     if waiting_on is WaitingOn.TENANT and record.reason in _ASKED_FOR and number is None:
         waiting_on, message = WaitingOn.CLOUDFLARE, NOTHING_TO_ADD
+    elif record.reason is Reason.DANGLING and record.dns.routing is not None:
+        message = _dangling(record.hostname, record.dns.routing)
     elif waiting_on is WaitingOn.TENANT and number is not None:
         message = _mistake(record, wanted[number]) or message
     return Guidance(number, safe, warning, waiting_on, message)
@@ -152,13 +157,27 @@ def _mistake(record: CustomHostname, lacking: DnsRecord) -> str | None:
     return None
 
 
+def _dangling(hostname: Hostname, routing: Routing) -> str:
+    """Say which record to remove, by what leads the name here."""
+    match routing.kind:
+        case RoutingKind.CNAME:
+            what = f"the CNAME record of {hostname.name}, which leads to {routing.chain[-1]}"
+        case RoutingKind.APEX:
+            what = f"the A and AAAA records of {hostname.name}"
+        case _:
+            what = f"the record of {hostname.name} (ALIAS, ANAME or a CNAME that is flattened)"
+    below = " It leads all names below here." if hostname.is_wildcard else ""
+    return f"The hostname was removed, but its DNS still points here. Remove {what}.{below}"
+
+
 def waits_on_tenant(record: CustomHostname) -> bool:
     """Whether the tenant can do something now."""
     return guide(record).waiting_on is WaitingOn.TENANT
 
 
 def _next(record: CustomHostname, wanted: Sequence[DnsRecord], *, safe: bool) -> int | None:
-    if not _takes_records(record) or record.state is State.PENDING:
+    pending = record.state is State.PENDING and not record.awaits_proof
+    if not _takes_records(record) or pending:
         return None
     done = _proved(record)
     lacking = [

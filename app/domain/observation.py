@@ -154,6 +154,8 @@ class DnsView:
 
     routing: Found[Routing] | Unknown | NotAsked = NotAsked()
     records: Mapping[RRsetKey, Values] = field(default_factory=dict)
+    is_thorough: bool = False
+    """All servers were asked, and what they agree on is given. Only such a check proves control."""
     misplaced: Mapping[RRsetKey, str] = field(default_factory=dict)
     """For RRsets that are absent, the routing record's included: the name with the zone's name
     appended once more, if one of this type stands there."""

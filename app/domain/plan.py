@@ -20,6 +20,7 @@ from app.domain.custom_hostname import (
 from app.domain.hostname import Hostname
 from app.domain.object_spec import ObjectSpec
 from app.domain.options import DcvMethod, Options, OwnershipMethod
+from app.domain.proof import challenge_name
 from app.domain.siblings import covers_wildcard
 
 LONGEST_COMMON_NAME = 64
@@ -27,6 +28,7 @@ DCV_SUFFIX = "dcv.cloudflare.com"
 
 KEEP_FOR_EVER = "Keep it: every renewal of the certificate needs it."
 REMOVABLE = "It may be removed once the hostname is active."
+PROVED = "It may be removed once the hostname is no longer waiting for proof."
 RENEWED = "It may be removed once the certificate is active; a renewal may need a new value."
 SERVED_BY_HAND = "Serve the value at this URL over HTTP, from where the name points now."
 ANSWER_THE_MAIL = "The certificate authority sends an email to these addresses; follow its link."
@@ -110,7 +112,7 @@ def has_drifted(record: CustomHostname) -> bool:
 
 def wanted_records(record: CustomHostname) -> tuple[DnsRecord, ...]:
     """The records to add, in that order, each with its last DNS status."""
-    wanted = (*_ownership(record), *_certificate(record), *_routing(record))
+    wanted = (*_claim(record), *_ownership(record), *_certificate(record), *_routing(record))
     return tuple(_as_seen(record, each) for each in wanted)
 
 
@@ -161,6 +163,13 @@ def needs_dcv_uuid(record: CustomHostname) -> bool:
     known = record.cloudflare
     unknown = known.delegation is None and record.zone.dcv_uuid is None
     return unknown and known.seen is not None and methods(record).is_delegated
+
+
+def _claim(record: CustomHostname) -> Iterator[DnsRecord]:
+    """Yield the record that proves control of the name, until it has done so."""
+    if record.proof is not None and record.awaits_proof:
+        name = challenge_name(record.hostname)
+        yield _before("TXT", name, record.proof.token, Purpose.CLAIM, PROVED)
 
 
 def _ownership(record: CustomHostname) -> Iterator[DnsRecord]:

@@ -36,6 +36,22 @@ class Reason(StrEnum):
         """Return the reason with this code."""
         return cls.__members__[code.upper()]
 
+    PROOF_AWAITED = (
+        "proof_awaited",
+        WaitingOn.TENANT,
+        (
+            "Another tenant had this name here before. Add the TXT record that proves control of "
+            "it; nothing is created before."
+        ),
+    )
+    NAME_HELD = (
+        "name_held",
+        WaitingOn.OPERATOR,
+        (
+            "Another hostname has this name now, or the name that shares its object. Remove this "
+            "hostname, or the other one; then the proof counts."
+        ),
+    )
     CREATING = (
         "creating",
         WaitingOn.CLOUDFLARE,
@@ -417,6 +433,14 @@ class Reason(StrEnum):
         "removed",
         WaitingOn.NOBODY,
         "The custom hostname was removed.",
+    )
+    DANGLING = (
+        "dangling",
+        WaitingOn.TENANT,
+        (
+            "The hostname was removed, but its DNS still points here. Remove that DNS record: who "
+            "controls it controls where visitors of the name arrive."
+        ),
     )
     REMOVED_BUT_STILL_IN_ZONE = (
         "removed_but_still_in_zone",

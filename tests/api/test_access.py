@@ -39,6 +39,7 @@ ROUTES = [
     ("GET", f"{PATH}/{{id}}/events", "read", NOT_FOUND),
     ("GET", f"{PATH}/{{id}}/diagnosis", "read", NOT_FOUND),
     ("GET", "/v1/preflight", "read", BOUND),
+    ("GET", "/v1/dangling", "read", BOUND),
     ("GET", RESOLVE, "read", NOT_FOUND),
     ("GET", "/v1/events", "read", BOUND),
     ("GET", STREAM, "read", BOUND),

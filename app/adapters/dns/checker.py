@@ -59,14 +59,13 @@ class DnsChecker:
     async def check(self, record: CustomHostname, *, thorough: bool) -> DnsView:
         """Check a record's DNS. Never raises: what could not be asked is `Unknown`."""
         questions = self._questions()
-        keys = sorted(
-            {
-                (wanted.type, wanted.name)
-                for wanted in wanted_records(record)
-                # Not every record is a DNS record: a token may be wanted over HTTP.
-                if wanted.purpose is not Purpose.ROUTING and wanted.type in RdataType.__members__
-            }
-        )
+        purposes = {
+            (wanted.type, wanted.name): wanted.purpose
+            for wanted in wanted_records(record)
+            # Not every record is a DNS record: a token may be wanted over HTTP.
+            if wanted.purpose is not Purpose.ROUTING and wanted.type in RdataType.__members__
+        }
+        keys = sorted(purposes)
         name = routed_name(record.hostname)
         # Of a live name, what is remembered is no evidence that it has left.
         anew = thorough and record.state is State.CNAME_VERIFIED
@@ -75,11 +74,19 @@ class DnsChecker:
         look = self._thorough if thorough else _first_check
         routing, values = await asyncio.gather(
             look(questions, upstreams, name, record.zone),
-            asyncio.gather(*(self._values(questions, key) for key in keys)),
+            asyncio.gather(
+                *(
+                    self._proof(questions, key)
+                    if thorough and purposes[key] is Purpose.CLAIM
+                    else self._values(questions, key)
+                    for key in keys
+                )
+            ),
         )
         seen = dict(zip(keys, values, strict=True))
         absent = _absent(record, routing, seen)
-        return DnsView(routing, seen, await self._misplaced(questions, absent))
+        misplaced = await self._misplaced(questions, absent)
+        return DnsView(routing, seen, misplaced, is_thorough=thorough)
 
     async def _misplaced(
         self, questions: Questions, absent: Mapping[RRsetKey, set[str]]
@@ -173,6 +180,19 @@ class DnsChecker:
             else:
                 return Found(answer.values) if answer.values else Absent()
         return _telling(failures)
+
+    async def _proof(self, questions: Questions, key: RRsetKey) -> Values:
+        """Return the values that all servers have that answer: what proves control of a name.
+
+        Resolvers, which may have an old answer, are asked only if there is no better server. A
+        CNAME is not followed: one that matches every name may lead to a domain that anybody can
+        register.
+        """
+        rdtype, name = RdataType.from_text(key[0]), key[1]
+        upstreams = await self._upstreams(questions, name, rdtype)
+        own = [upstream for upstream in upstreams if upstream.server.zone is not None]
+        looks = [_own_values(questions, upstream, name, rdtype) for upstream in own or upstreams]
+        return _shared(await asyncio.gather(*looks))
 
     async def _upstreams(
         self, questions: Questions, name: str, rdtype: RdataType, *, anew: bool = False
@@ -318,6 +338,29 @@ def _telling(failures: Sequence[str]) -> Unknown:
     """
     theirs = (why for why in failures if why not in _OUR_FAILURES)
     return Unknown(next(theirs, failures[0] if failures else "no_server"))
+
+
+async def _own_values(
+    questions: Questions, upstream: Upstream, name: str, rdtype: RdataType
+) -> Values:
+    """Return the values at this very name."""
+    try:
+        answer = await questions.ask(upstream.server, name, rdtype)
+    except CouldNotAsk as error:
+        return Unknown(error.why)
+    return Found(answer.values) if answer.values and not answer.chain else Absent()
+
+
+def _shared(looks: Sequence[Values]) -> Values:
+    """Return the values that all have that answered."""
+    answers = [look for look in looks if not isinstance(look, Unknown)]
+    if not answers:
+        return looks[0] if looks else Unknown("no_server")
+    sets = [look.value if isinstance(look, Found) else () for look in answers]
+    shared = tuple(value for value in sets[0] if all(value in each for each in sets))
+    if shared:
+        return Found(shared)
+    return _DISAGREE if any(sets) else Absent()
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,8 @@ def needed_before(subject: Subject) -> Iterator[DnsRecord]:
     """Give the wanted DNS records that still have to prove something, in order."""
     for record in subject.records:
         match record.purpose:
+            case Purpose.CLAIM:
+                yield record
             case Purpose.OWNERSHIP if record.type == "TXT" and not is_proved(subject):
                 yield record
             case Purpose.CERTIFICATE if record.type == "TXT" and not is_certified(subject):

@@ -28,6 +28,7 @@ from app.domain.observation import (
     Unknown,
 )
 from app.domain.plan import found_records, has_drifted, wanted_spec
+from app.domain.reason import Reason
 from app.domain.reconcile.schedule import DAY, Policy, cloudflare_next_try
 from app.domain.siblings import (
     is_needed_by_sibling,
@@ -42,7 +43,7 @@ def wanted_action(record: CustomHostname, *, now: datetime, policy: Policy) -> A
     """The action to take at Cloudflare, if there is nothing to wait for."""
     if record.desired is Desired.ABSENT:
         return _removal(record)
-    if record.schedule.suspected_at is not None:
+    if record.schedule.suspected_at is not None or record.awaits_proof:
         return None
     if record.schedule.removal is not None and record.cloudflare.id is not None:
         return Action.DELETE
@@ -320,6 +321,12 @@ def release_name(record: CustomHostname, now: datetime) -> CustomHostname:
     routing = record.dns.routing
     points = routing is None or routing.points_at_target
     return replace(record, name_released_at=now, tombstone=points)
+
+
+def buried(record: CustomHostname) -> CustomHostname:
+    """Return the record without its tombstone: nobody has to prove its name any more."""
+    reason = Reason.REMOVED if record.reason is Reason.DANGLING else record.reason
+    return replace(record, tombstone=False, dangling_since=None, reason=reason)
 
 
 def _settle_remake(

@@ -40,6 +40,7 @@ from app.domain.observation import (
     Values,
 )
 from app.domain.plan import found_records, wanted_records, wanted_spec
+from app.domain.proof import challenge_name
 from app.domain.reconcile.schedule import (
     DAY,
     Policy,
@@ -67,6 +68,7 @@ def apply_observation(
     """Return the record with `observation` applied. Its state is unchanged."""
     seen = _apply_cloudflare(record, observation, now=now, policy=policy)
     seen = _apply_dns(seen, observation.dns, now)
+    seen = _apply_proof(seen, observation.dns, now)
     seen = _apply_action(seen, observation, now)
     seen = _count_failing_actions(seen, observation, now=now, policy=policy)
     return replace(seen, schedule=replace(seen.schedule, waiting_since=_waiting_since(seen)))
@@ -283,6 +285,21 @@ def _apply_dns(record: CustomHostname, view: DnsView, now: datetime) -> CustomHo
     # A record that disappeared counts as newly found when it comes back.
     schedule = replace(schedule, refreshed_records=schedule.refreshed_records & found)
     return replace(record, dns=seen_dns, schedule=schedule)
+
+
+def shows_proof(record: CustomHostname, view: DnsView) -> bool:
+    """Whether DNS has the value that the record awaits. What could not be asked proves nothing."""
+    if record.proof is None or not record.awaits_proof or record.is_name_held:
+        return False
+    values = view.records.get(("TXT", challenge_name(record.hostname)))
+    return isinstance(values, Found) and record.proof.token in values.value
+
+
+def _apply_proof(record: CustomHostname, view: DnsView, now: datetime) -> CustomHostname:
+    """Give the name to a record whose tenant proved control of it."""
+    if record.proof is None or not (view.is_thorough and shows_proof(record, view)):
+        return record
+    return replace(record, proof=replace(record.proof, found_at=now), name_released_at=None)
 
 
 def _lasting_error(routing: Unknown, schedule: Schedule, before: str | None) -> str | None:

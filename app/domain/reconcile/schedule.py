@@ -89,6 +89,8 @@ def dns_due_at(record: CustomHostname, *, now: datetime, policy: Policy) -> date
                 return _own_hour(record.id, now)
             # Check once more when the time to add the records is over.
             return last_check_at(record, now, policy) if record.cloudflare.id is not None else None
+        case State.PENDING if record.awaits_proof:
+            return now + _stretched(_tenants_interval(record, now), record.schedule.dns_failures)
         case State.PENDING | State.DELETING:
             return None
 
@@ -97,7 +99,7 @@ def cloudflare_due_at(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> datetime | None:
     """When to check this one name at Cloudflare. None while the list scans are enough."""
-    if record.state is State.DELETED:
+    if record.state is State.DELETED or record.awaits_proof:
         return None
     if isinstance(observation.cloudflare, Unknown):
         return now + failure_wait(record, observation.cloudflare, policy)

@@ -63,6 +63,9 @@ from app.domain.siblings import may_let_go, serves
 
 _LAPSED = frozenset({Reason.MOVED_AWAY, Reason.VALIDATION_LAPSED})
 
+_ENDED_WITH_THE_CHECK = frozenset({Reason.ZONE_PAUSED, Reason.PROOF_AWAITED, Reason.NAME_HELD})
+"""Reasons why a creation waits that hold no longer once the hostname is worked on."""
+
 _WHY_NOT_CREATED: Mapping[str, Reason] = {
     CloudflareUnauthorized.code: Reason.CLOUDFLARE_UNAUTHORIZED,
     CloudflareForbidden.code: Reason.CLOUDFLARE_UNAUTHORIZED,
@@ -161,6 +164,9 @@ def _leaving(record: CustomHostname, observation: Observation) -> DerivedState:
 
 
 def _not_at_cloudflare(record: CustomHostname, observation: Observation) -> DerivedState:
+    if record.awaits_proof:
+        why = Reason.NAME_HELD if record.is_name_held else Reason.PROOF_AWAITED
+        return DerivedState(State.PENDING, why)
     answered = _answered(record, observation)
     if answered is not None:
         return answered
@@ -272,7 +278,7 @@ def _creation_reason(record: CustomHostname, observation: Observation) -> Reason
     match observation.cloudflare:
         case Unknown(why):
             return _WHY_NOT_CREATED.get(why, Reason.CLOUDFLARE_UNREACHABLE)
-        case NotAsked() if record.reason is not Reason.ZONE_PAUSED:
+        case NotAsked() if record.reason not in _ENDED_WITH_THE_CHECK:
             return record.reason
         case _:
             return Reason.CREATING

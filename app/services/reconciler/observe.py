@@ -151,7 +151,7 @@ class Observer:
         leaving = record.desired is Desired.ABSENT and record.state is not State.DELETED
         # Moved and then gone: it comes back once DNS points here again.
         lapsed = record.state is State.VALIDATING
-        due = claim.dns_due and (at_cloudflare or record.tombstone or lapsed)
+        due = claim.dns_due and (at_cloudflare or record.tombstone or lapsed or record.awaits_proof)
         if due or (leaving and at_cloudflare):
             return await self._ask_dns(record, thorough=False)
         return DnsView()
