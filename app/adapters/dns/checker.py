@@ -86,7 +86,7 @@ class DnsChecker:
         seen = dict(zip(keys, values, strict=True))
         absent = _absent(record, routing, seen)
         misplaced = await self._misplaced(questions, absent)
-        return DnsView(routing, seen, misplaced, is_thorough=thorough)
+        return DnsView(routing, seen, misplaced=misplaced, is_thorough=thorough)
 
     async def _misplaced(
         self, questions: Questions, absent: Mapping[RRsetKey, set[str]]
