@@ -157,7 +157,11 @@ async def test_a_closed_port_is_unknown() -> None:
 async def test_no_resolver_at_all_is_unknown() -> None:
     for thorough in (False, True):
         view = await look(record=a_record(ownership=OWNERSHIP), thorough=thorough)
-        assert view == DnsView(Unknown("no_server"), {("TXT", OWNERSHIP): Unknown("no_server")})
+        assert view == DnsView(
+            Unknown("no_server"),
+            {("TXT", OWNERSHIP): Unknown("no_server")},
+            is_thorough=thorough,
+        )
 
 
 async def test_an_unusable_answer_about_the_target_is_unknown_not_elsewhere() -> None:
