@@ -136,10 +136,27 @@ def test_the_certificate_may_come_later() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("plan", "states"),
+    [(Plan.SIMPLE, ["active", "cname_verified"]), (Plan.ZERO_DOWNTIME, ["active"])],
+)
+def test_both_may_be_seen_in_one_check(plan: Plan, states: list[str]) -> None:
+    record = validating_record(plan=plan, routing=NOWHERE)
+    assert path(decided(record, cloudflare=cloudflare_view(), dns=PROXIED)) == states
+
+
 def test_a_name_that_was_active_before_it_was_seen_proxied_has_to_stay_active() -> None:
-    both = decided(validating_record(routing=NOWHERE), cloudflare=cloudflare_view(), dns=PROXIED)
-    assert path(both) == ["active"]
-    assert both.record.reason is Reason.PROXIED_UNCONFIRMED
+    active = decided(validating_record(routing=NOWHERE), cloudflare=cloudflare_view()).record
+    seen = decided(active, cloudflare=cloudflare_view(), dns=PROXIED, after=1).record
+    assert (seen.state, seen.reason) == (State.ACTIVE, Reason.PROXIED_UNCONFIRMED)
+
+
+def test_an_adopted_name_may_have_been_validated_by_a_token() -> None:
+    known = decided(validating_record(routing=NOWHERE), dns=PROXIED).record
+    unmade = replace(known, cloudflare=replace(known.cloudflare, id=None))
+    adopted = decided(unmade, cloudflare=cloudflare_view(), performed=Action.CREATE, after=1).record
+    assert adopted.cloudflare.id is not None
+    assert routing_of(adopted).is_confirmed is False
 
 
 def test_a_token_that_made_it_active_says_nothing_about_its_traffic() -> None:

@@ -63,7 +63,7 @@ class Surveyor:
 
 class NoRanges:
     async def of(self, zone: Zone) -> tuple[str, ...]:
-        assert zone
+        assert zone.id
         return ()
 
 

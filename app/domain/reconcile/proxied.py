@@ -60,11 +60,13 @@ def _judge(
 
 
 def _turned_active(record: CustomHostname, before: CustomHostname) -> bool:
-    """Whether it was validated in real time, by its routing record, while it was proxied."""
-    known = before.dns.routing
-    was_proxied = known is not None and known.kind is RoutingKind.PROXIED
+    """Whether it was validated in real time, by its routing record, since the last answer.
+
+    The name was seen proxied before, or is in this very check. An object that was not ours until
+    now may have been validated by a token.
+    """
     waited = before.cloudflare.id is not None and not _is_active(before)
-    return was_proxied and waited and is_real_time(record)
+    return waited and is_real_time(record)
 
 
 def _is_active(record: CustomHostname) -> bool:
