@@ -21,6 +21,7 @@ from app.domain.observation import (
 )
 from app.domain.plan import wanted_records
 from app.domain.reason import Reason, WaitingOn
+from app.domain.reconcile.actions import release_name
 from app.domain.reconcile.decide import decide, needs_thorough_check
 from app.domain.reconcile.suspicion import first_mismatches
 from tests.domain.builders import (
@@ -112,8 +113,17 @@ def test_cloudflare_is_asked_to_check_when_a_name_appears_proxied() -> None:
     seen = decided(validating_record(routing=NOWHERE), dns=PROXIED)
     assert seen.action is Action.REFRESH
     answered = decided(seen.record, cloudflare=checking_view(), performed=Action.REFRESH, after=1)
-    again = decided(answered.record, dns=PROXIED, after=60)
+    assert answered.record.schedule.refreshed_records == {CNAME_KEY}
+    again = decided(answered.record, dns=PROXIED, after=200)
     assert again.action is None
+    assert again.record.schedule.refreshed_records == {CNAME_KEY}
+
+
+def test_cloudflares_own_check_is_followed_if_it_is_about_to_come() -> None:
+    waiting = validating_record(routing=NOWHERE, schedule=Schedule(refreshed_at=at(-50)))
+    seen = decided(waiting, dns=PROXIED)
+    assert seen.action is None
+    assert seen.record.schedule.followed_from == at(10)
 
 
 def test_a_name_that_is_validated_in_real_time_while_proxied_is_live() -> None:
@@ -130,6 +140,7 @@ def test_the_certificate_may_come_later() -> None:
     issuing = cloudflare_view(ssl_status="pending_issuance")
     turned = decided(seen, cloudflare=issuing, after=10).record
     assert (turned.state, turned.reason) == (State.VALIDATING, Reason.CERTIFICATE_ISSUING)
+    assert turned.schedule.refreshed_records <= {CNAME_KEY}
     assert path(decided(turned, cloudflare=cloudflare_view(), after=60)) == [
         "active",
         "cname_verified",
@@ -149,6 +160,14 @@ def test_a_name_that_was_active_before_it_was_seen_proxied_has_to_stay_active() 
     active = decided(validating_record(routing=NOWHERE), cloudflare=cloudflare_view()).record
     seen = decided(active, cloudflare=cloudflare_view(), dns=PROXIED, after=1).record
     assert (seen.state, seen.reason) == (State.ACTIVE, Reason.PROXIED_UNCONFIRMED)
+
+
+def test_without_a_certificate_it_is_not_said_to_be_active() -> None:
+    checking = cloudflare_view(ssl_status="pending_validation")
+    proved = decided(validating_record(routing=NOWHERE), cloudflare=checking).record
+    seen = decided(proved, cloudflare=checking, dns=PROXIED, after=1).record
+    assert routing_of(seen).active_since == at(1)
+    assert (seen.state, seen.reason) == (State.VALIDATING, Reason.PROXIED_UNPROVEN)
 
 
 def test_an_adopted_name_may_have_been_validated_by_a_token() -> None:
@@ -223,6 +242,7 @@ def test_a_confirmed_name_stays_confirmed() -> None:
     assert daily.record.reason is Reason.LIVE
     assert routing_of(daily.record) == routing_of(record)
     assert status_of(daily.record) is RecordStatus.FOUND
+    assert daily.record.schedule.cloudflare_due_at is None
 
 
 @pytest.mark.parametrize("minutes", [0, 5, 10, 20, 600])
@@ -252,6 +272,13 @@ def test_a_proxied_answer_neither_counts_nor_clears_a_mismatch() -> None:
     record = decided(record, dns=ELSEWHERE, after=910).record
     lost = decided(record, dns=ELSEWHERE, after=920)
     assert emitted(lost) == ["cname_lost"]
+
+
+def test_a_proxied_answer_does_not_complete_a_loss() -> None:
+    doubted = Schedule(mismatches=3, mismatched_at=at(-3600), refreshed_at=at(-7200))
+    seen = decided(live_record(schedule=doubted), dns=PROXIED)
+    assert seen.steps == ()
+    assert emitted(decided(seen.record, dns=ELSEWHERE, after=1)) == ["cname_lost"]
 
 
 def test_a_name_that_cloudflare_calls_moved_is_lost_although_it_is_proxied() -> None:
@@ -297,9 +324,25 @@ def test_a_removed_name_that_is_proxied_may_still_point_here() -> None:
     assert not decided(record, dns=ELSEWHERE).record.tombstone
 
 
+@pytest.mark.parametrize(("routing", "tombstone"), [(PROXIED, True), (ELSEWHERE, False)])
+def test_a_released_name_that_is_proxied_may_still_point_here(
+    routing: Routing, *, tombstone: bool
+) -> None:
+    assert release_name(validating_record(routing=routing), NOW).tombstone is tombstone
+
+
+@pytest.mark.parametrize(("routing", "action"), [(PROXIED, None), (HERE, Action.CREATE)])
+def test_a_lapsed_name_is_not_made_again_because_it_is_proxied(
+    routing: Routing, action: Action | None
+) -> None:
+    lapsed = validating_record(view=cloudflare_view(status="moved"))
+    gone = replace(lapsed, cloudflare=replace(lapsed.cloudflare, id=None))
+    assert decided(gone, dns=routing).action is action
+
+
 @pytest.mark.parametrize("view", [cloudflare_view(), checking_view()])
 def test_what_is_not_at_cloudflare_is_not_confirmed(view: CloudflareHostname) -> None:
     record = validating_record(view=view, schedule=Schedule())
     gone = replace(record, cloudflare=replace(record.cloudflare, id=None))
     seen = decided(gone, dns=PROXIED).record
-    assert routing_of(seen).is_confirmed is False
+    assert routing_of(seen) == PROXIED

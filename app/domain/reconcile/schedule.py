@@ -125,8 +125,6 @@ def _proxied_due_at(record: CustomHostname, now: datetime, policy: Policy) -> da
     routing = record.dns.routing
     if routing is None or not routing.is_hidden or routing.active_since is None:
         return None
-    if record.state not in LIVE:
-        return None
     return max(routing.active_since + policy.proxied_for, now + policy.failure_wait)
 
 
