@@ -41,12 +41,13 @@ from app.persistence.api_keys import put_bootstrap_key
 from app.persistence.database import Database, open_database, require_schema
 from app.persistence.database_url import APPLICATION_NAME
 from app.persistence.zones import put_default_zone
+from app.services.address_ranges import AddressRanges
 from app.services.api_keys import ApiKeys, digest
 from app.services.call_queue import CallQueue
 from app.services.custom_hostnames import CustomHostnames
 from app.services.dangling import DanglingHostnames
 from app.services.deliveries import Deliveries
-from app.services.diagnosis import AddressRanges, Diagnoses, Diagnosis
+from app.services.diagnosis import Diagnoses, Diagnosis
 from app.services.dispatcher import Dispatcher
 from app.services.feed import Feed, Sequencer
 from app.services.hostname_lists import HostnameLists
@@ -188,10 +189,11 @@ def _assemble(
 ) -> Services:
     pauses, queue = Pauses(database), CallQueue(database, rate_limiter)
     policy, executor = Policy(), ActionExecutor(cloudflare, rate_limiter)
+    ranges = AddressRanges(cloudflare, cipher, rate_limiter)
     corroborator = Corroborator(database, cloudflare, cloudflare, rate_limiter, pauses)
     reconciler = Reconciler(
         database,
-        Observer(database, cloudflare, dns_.checker, rate_limiter, executor, policy=policy),
+        Observer(database, cloudflare, dns_.checker, rate_limiter, executor, ranges, policy=policy),
         executor,
         cipher,
         queue,
@@ -221,7 +223,7 @@ def _assemble(
             database,
             dns_.surveyor,
             registrations,
-            AddressRanges(cloudflare, cipher, rate_limiter),
+            ranges,
             load_providers(settings.dns_providers_file),
             public_suffix,
             domain_connect=dns_.domain_connect,

@@ -165,7 +165,9 @@ class CloudflareOut(Strict):
 class EvidenceOut(Strict):
     """The DNS answers that show whether the name points at the CNAME target."""
 
-    kind: Literal["cname", "apex", "flattened", "points_elsewhere", "absent"]
+    kind: Literal["cname", "apex", "proxied", "flattened", "points_elsewhere", "absent"] = Field(
+        description="`proxied`: the domain's own zone at Cloudflare hides the record."
+    )
     chain: list[str]
     addresses: list[str]
 
@@ -173,7 +175,10 @@ class EvidenceOut(Strict):
 class DnsOut(Strict):
     """The last DNS check; null: DNS could not be checked yet."""
 
-    points_at_target: bool | None
+    points_at_target: bool | None = Field(
+        description="null: DNS could not be checked yet, or the name is proxied and Cloudflare has "
+        "not confirmed yet that its traffic arrives here."
+    )
     evidence: EvidenceOut | None
     error: str | None = Field(
         description="What came instead of an answer, where the domain's own name servers fail: "

@@ -99,6 +99,7 @@ _ASKED_FOR: dict[Reason, frozenset[Purpose]] = {
             Reason.CNAME_ELSEWHERE,
             Reason.CNAME_MISMATCH,
             Reason.PROXIED_ELSEWHERE,
+            Reason.PROXIED_UNPROVEN,
         ),
         frozenset({Purpose.ROUTING}),
     ),
@@ -236,9 +237,16 @@ def _lacks_proof(record: CustomHostname, wanted: Sequence[DnsRecord]) -> bool:
 
 
 def _proved(record: CustomHostname) -> frozenset[Purpose]:
-    """The purposes that need no record: Cloudflare confirmed them, or no record can prove them."""
-    view = record.cloudflare.seen
+    """The purposes that need no record: Cloudflare confirmed them, or no record can prove them.
+
+    A routing record behind a proxy is not asked for while it is up to others to say whether it is
+    right.
+    """
+    view, routing = record.cloudflare.seen, record.dns.routing
     done: set[Purpose] = set()
+    is_hidden = routing is not None and routing.is_hidden
+    if is_hidden and record.reason.waiting_on is not WaitingOn.TENANT:
+        done.add(Purpose.ROUTING)
     if view is not None and hostname_meaning(view) is HostnameMeaning.ACTIVE:
         done.add(Purpose.OWNERSHIP)
     if record.reason is Reason.PROXIED_ELSEWHERE:

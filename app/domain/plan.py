@@ -134,6 +134,15 @@ def found_records(record: CustomHostname) -> frozenset[RecordKey]:
     return frozenset(r.key for r in wanted_records(record) if r.status is RecordStatus.FOUND)
 
 
+def records_in_place(record: CustomHostname) -> frozenset[RecordKey]:
+    """The wanted records that DNS has, or may have behind a proxy that hides the routing record."""
+    routing = record.dns.routing
+    if routing is None or not routing.is_hidden:
+        return found_records(record)
+    hidden = (r.key for r in wanted_records(record) if r.purpose is Purpose.ROUTING)
+    return found_records(record).union(hidden)
+
+
 def records_complete(record: CustomHostname) -> bool:
     """Whether `wanted_records` is complete: Cloudflare prepares tokens a few seconds late."""
     used = methods(record)

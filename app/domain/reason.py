@@ -215,6 +215,25 @@ class Reason(StrEnum):
             "or turn proxying off there."
         ),
     )
+    PROXIED_UNPROVEN = (
+        "proxied_unproven",
+        WaitingOn.TENANT,
+        (
+            "The hostname is proxied in its own zone at Cloudflare, which hides its record. The "
+            "record may be right; Cloudflare has yet to confirm it. If it has another value than "
+            "in `records`, change it. If the hostname does not get further, turn the proxy off for "
+            "this record (grey cloud)."
+        ),
+    )
+    PROXIED_UNCONFIRMED = (
+        "proxied_unconfirmed",
+        WaitingOn.CLOUDFLARE,
+        (
+            "Both statuses are active. The hostname is proxied in its own zone at Cloudflare, "
+            "which hides its record. If the record has the value in `records`, there is nothing to "
+            "do: the hostname counts as live once Cloudflare has kept it active for an hour."
+        ),
+    )
     DNSSEC_BROKEN = (
         "dnssec_broken",
         WaitingOn.TENANT,

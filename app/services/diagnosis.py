@@ -11,8 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import structlog
-
 from app.domain.custom_hostname import GONE, CustomHostname, Desired, RecordKey
 from app.domain.diagnosis.diagnose import diagnose
 from app.domain.diagnosis.domain_connect import DomainConnectOffer, Service, host_within
@@ -20,25 +18,19 @@ from app.domain.diagnosis.finding import Finding
 from app.domain.diagnosis.provider import Provider, provider_of
 from app.domain.diagnosis.subject import Subject, subject_of
 from app.domain.diagnosis.survey import DnsSurvey
-from app.domain.errors import CloudflareError
 from app.domain.hostname import PublicSuffix, registrable_domain
 from app.domain.plan import wanted_records
-from app.domain.rate_limit import Lane
 from app.domain.zone import Zone
 from app.persistence.database import Database
+from app.services.address_ranges import AddressRanges
 from app.services.loading import load, zone_of
-from app.services.ports import Cipher, DnsSurveyor, DomainConnectLinks, ZoneGateway
-from app.services.rate_limiter import RateLimiter
+from app.services.ports import DnsSurveyor, DomainConnectLinks
 from app.services.registration import Preview, Registration, Registrations
 
 KEPT_SECONDS = 60.0
 KEPT_LOOKS = 1_000
 AT_ONCE = 8
 """How many surveys of one process are under way at a time."""
-RANGES_SECONDS = 86_400.0
-"""Cloudflare's address ranges change every few years."""
-RANGES_RETRY_SECONDS = 300.0
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,40 +186,3 @@ class Diagnoses:
 
 def _has_failed(task: asyncio.Task[_Look]) -> bool:
     return task.done() and (task.cancelled() or task.exception() is not None)
-
-
-class AddressRanges:
-    """Cloudflare's published address ranges, asked for once a day."""
-
-    def __init__(
-        self,
-        cloudflare: ZoneGateway,
-        cipher: Cipher,
-        rate_limiter: RateLimiter,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._cloudflare = cloudflare
-        self._cipher = cipher
-        self._rate_limiter = rate_limiter
-        self._clock = clock
-        self._ranges: tuple[str, ...] = ()
-        self._until = float("-inf")
-
-    async def of(self, zone: Zone) -> tuple[str, ...]:
-        """Give the ranges; those known before, or none, while Cloudflare does not tell them."""
-        if self._clock() < self._until or zone.pause is not None:
-            return self._ranges
-        # First, so that others do not ask meanwhile.
-        self._until = self._clock() + RANGES_RETRY_SECONDS
-        grant = await self._rate_limiter.acquire(zone.budget, Lane.INTERACTIVE)
-        if not grant.granted:
-            return self._ranges
-        access = zone.access(self._cipher.decrypt(zone.api_token))
-        try:
-            self._ranges = await self._cloudflare.address_ranges(access)
-        except CloudflareError as error:
-            log.warning("address_ranges_unknown", code=error.code, detail=error.detail)
-        else:
-            self._until = self._clock() + RANGES_SECONDS
-        return self._ranges

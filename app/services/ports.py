@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from app.domain.custom_hostname import CustomHostname, DnsRecord
@@ -86,11 +86,20 @@ class ZoneGateway(Protocol):
         """Turn on proxying for a record."""
 
 
+ProxyPrefixes = Callable[[], Awaitable[tuple[str, ...]]]
+"""Gives the address ranges of Cloudflare's proxies; empty while they are not known."""
+
+
 class Dns(Protocol):
     """The tenants' DNS."""
 
-    async def check(self, record: CustomHostname, *, thorough: bool) -> DnsView:
-        """Check a record's DNS. Never raises."""
+    async def check(
+        self, record: CustomHostname, *, thorough: bool, proxy_prefixes: ProxyPrefixes
+    ) -> DnsView:
+        """Check a record's DNS. Never raises.
+
+        `proxy_prefixes` is only called for a name that shows bare addresses.
+        """
 
     async def addresses(self, name: str) -> Values:
         """Return a name's addresses, as all servers that answer say. Never raises."""

@@ -62,7 +62,8 @@ BY_DNS = frozenset(
         *(Reason.CERTIFICATE_EMAIL_AWAITED, Reason.RENEWAL_TOKENS_MISSING),
         *(Reason.DELEGATION_MISSING, Reason.DELEGATION_WRONG),
         *(Reason.AWAITING_CNAME, Reason.CNAME_ELSEWHERE, Reason.CNAME_MISMATCH),
-        *(Reason.PROXIED_ELSEWHERE, Reason.VALIDATION_LAPSED, Reason.MOVED_AWAY),
+        *(Reason.PROXIED_ELSEWHERE, Reason.PROXIED_UNPROVEN),
+        *(Reason.VALIDATION_LAPSED, Reason.MOVED_AWAY),
         Reason.PROOF_AWAITED,
     }
 )

@@ -6,8 +6,9 @@ import asyncio
 import ipaddress
 import secrets
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from dns.rdatatype import RdataType
 
@@ -27,9 +28,12 @@ from app.domain.observation import (
     Unknown,
     Values,
 )
+from app.domain.option_rules import is_at_cloudflare
 from app.domain.plan import wanted_records
 
 MAX_NAME = 253
+ProxyPrefixes = Callable[[], Awaitable[tuple[str, ...]]]
+"""Gives the address ranges of Cloudflare's proxies; empty while they are not known."""
 _DISAGREE = Unknown("servers_disagree")
 _OUR_FAILURES = frozenset({"no_server", "unreachable", "busy", "too_many_questions"})
 
@@ -56,8 +60,17 @@ class DnsChecker:
         self._limits = limits or ServerLimits(clock=clock)
         self._clock = clock
 
-    async def check(self, record: CustomHostname, *, thorough: bool) -> DnsView:
-        """Check a record's DNS. Never raises: what could not be asked is `Unknown`."""
+    async def check(
+        self,
+        record: CustomHostname,
+        *,
+        thorough: bool,
+        proxy_prefixes: ProxyPrefixes | None = None,
+    ) -> DnsView:
+        """Check a record's DNS. Never raises: what could not be asked is `Unknown`.
+
+        Without `proxy_prefixes` no name is found proxied.
+        """
         questions = self._questions()
         purposes = {
             (wanted.type, wanted.name): wanted.purpose
@@ -72,8 +85,10 @@ class DnsChecker:
         # Before the rest, which then begins where this walk ended.
         upstreams = await self._upstreams(questions, name, RdataType.A, anew=anew)
         look = self._thorough if thorough else _first_check
+        at_cloudflare = partial(self._is_at_cloudflare, questions, name)
+        sought = _Sought(name, record.zone, proxy_prefixes, at_cloudflare)
         routing, values = await asyncio.gather(
-            look(questions, upstreams, name, record.zone),
+            look(questions, upstreams, sought),
             asyncio.gather(
                 *(
                     self._proof(questions, key)
@@ -149,25 +164,42 @@ class DnsChecker:
         return Questions(wait=self._wait, clock=self._clock, limits=self._limits)
 
     async def _thorough(
-        self, questions: Questions, upstreams: Sequence[Upstream], name: str, zone: ZoneTargets
+        self, questions: Questions, upstreams: Sequence[Upstream], sought: _Sought
     ) -> Found[Routing] | Unknown:
-        seen = await self._agreed(questions, upstreams, name, zone)
+        seen = await self._agreed(questions, upstreams, sought)
         if seen != _DISAGREE:
             return seen
         # The tenant may have changed name servers since the delegation was read.
-        upstreams = await self._upstreams(questions, name, RdataType.A, anew=True)
-        return await self._agreed(questions, upstreams, name, zone)
+        upstreams = await self._upstreams(questions, sought.name, RdataType.A, anew=True)
+        return await self._agreed(questions, upstreams, sought)
 
     async def _agreed(
-        self, questions: Questions, upstreams: Sequence[Upstream], name: str, zone: ZoneTargets
+        self, questions: Questions, upstreams: Sequence[Upstream], sought: _Sought
     ) -> Found[Routing] | Unknown:
         """Ask all, and return what all that answer agree on."""
         resolvers = [upstream for upstream in upstreams if upstream.server.zone is None]
         groups = [[upstream] for upstream in upstreams if upstream.server.zone is not None]
         # Let resolvers check on one another only if there is no better server to ask.
         groups += [resolvers] if groups else [[upstream] for upstream in resolvers]
-        looks = [_first_check(questions, group, name, zone) for group in groups]
+        looks = [_first_check(questions, group, sought) for group in groups]
         return _agreement(await asyncio.gather(*looks))
+
+    async def _is_at_cloudflare(self, questions: Questions, name: str) -> bool:
+        """Whether Cloudflare serves the zone that holds the name.
+
+        Raises:
+            CouldNotAsk: nobody names the zone's servers.
+        """
+        zone = await self._authoritative.zone(questions, name) if self._authoritative else None
+        if zone is not None and zone.hosts:
+            return is_at_cloudflare(zone.hosts)
+        at = name
+        while "." in at:
+            answer = await questions.ask_first(self._resolvers, at, RdataType.NS)
+            if answer.values and not answer.chain:
+                return is_at_cloudflare(answer.values)
+            at = at.partition(".")[2]
+        raise CouldNotAsk("no_server")
 
     async def _values(self, questions: Questions, key: RRsetKey) -> Values:
         rdtype, name = RdataType.from_text(key[0]), key[1]
@@ -222,12 +254,12 @@ def _absent(
 
 
 async def _first_check(
-    questions: Questions, upstreams: Sequence[Upstream], name: str, zone: ZoneTargets
+    questions: Questions, upstreams: Sequence[Upstream], sought: _Sought
 ) -> Found[Routing] | Unknown:
     failures: list[str] = []
     for upstream in upstreams:
         try:
-            return Found(await _check_by(questions, upstream, name, zone))
+            return Found(await _check_by(questions, upstream, sought))
         except CouldNotAsk as error:
             failures.append(error.why)
     return _telling(failures)
@@ -244,9 +276,8 @@ async def _addresses_by(questions: Questions, upstream: Upstream, name: str) -> 
     return Found(second.values) if second.values else Absent()
 
 
-async def _check_by(
-    questions: Questions, upstream: Upstream, name: str, zone: ZoneTargets
-) -> Routing:
+async def _check_by(questions: Questions, upstream: Upstream, sought: _Sought) -> Routing:
+    name, zone = sought.name, sought.zone
     targets = zone.targets
     first = await follow(questions, upstream, name, RdataType.A, stop_at=targets)
     if set(first.chain) & set(targets):
@@ -258,6 +289,10 @@ async def _check_by(
         ours = _lie_in(addresses, zone.apex_prefixes)
         kind = RoutingKind.APEX if ours else RoutingKind.ELSEWHERE
         return Routing(kind, first.chain, addresses)
+    # A proxied name may share its addresses with the target, so this comes before `flattened`.
+    proxied = await _behind_proxy(questions, upstream, sought, first)
+    if proxied is not None:
+        return proxied
     flattened = await _targets_with(questions, upstream, first.values, targets, RdataType.A)
     if first.values and not flattened:
         return Routing(RoutingKind.ELSEWHERE, first.chain, first.values)
@@ -272,8 +307,37 @@ async def _check_by(
     return Routing(kind, first.chain, addresses)
 
 
+async def _behind_proxy(
+    questions: Questions, upstream: Upstream, sought: _Sought, first: Answer
+) -> Routing | None:
+    """Return the evidence that the name's own zone at Cloudflare proxies it.
+
+    A proxied name shows addresses and never a CNAME. For any other name no question is asked.
+
+    Raises:
+        CouldNotAsk: the zone is at Cloudflare, and whether the addresses are its proxies' is not
+            known. A name that serves behind its proxy would seem to have left.
+    """
+    if sought.proxy_prefixes is None or first.chain or not first.values:
+        return None
+    prefixes = await sought.proxy_prefixes()
+    addresses = first.values
+    if prefixes:
+        if not _lie_in(addresses, prefixes):
+            return None
+        second = await follow(questions, upstream, sought.name, RdataType.AAAA)
+        addresses += second.values
+        if not _lie_in(addresses, prefixes):
+            return None
+    if not await sought.is_at_cloudflare():
+        return None
+    if not prefixes:
+        raise CouldNotAsk("address_ranges_unknown")
+    return Routing(RoutingKind.PROXIED, (), addresses)
+
+
 def _lie_in(addresses: tuple[str, ...], prefixes: tuple[str, ...]) -> bool:
-    """Whether there are addresses, and all of them belong to our apex proxying."""
+    """Whether there are addresses, and all of them belong to the prefixes."""
     networks = [ipaddress.ip_network(prefix) for prefix in prefixes]
     found = [ipaddress.ip_address(address) for address in addresses]
     return bool(found) and all(any(each in network for network in networks) for each in found)
@@ -369,6 +433,16 @@ class Upstream:
 
     server: Server
     resolvers: tuple[Server, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sought:
+    """The name whose routing is looked for, and what tells where it points."""
+
+    name: str
+    zone: ZoneTargets
+    proxy_prefixes: ProxyPrefixes | None
+    is_at_cloudflare: Callable[[], Awaitable[bool]]
 
 
 async def follow(

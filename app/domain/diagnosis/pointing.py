@@ -10,8 +10,8 @@ from collections.abc import Collection, Sequence
 
 from app.domain.diagnosis.subject import Subject
 from app.domain.diagnosis.survey import DnsSurvey, Lookup, Outcome, ServerView
+from app.domain.option_rules import is_at_cloudflare
 
-CLOUDFLARE_SERVERS = ".ns.cloudflare.com"
 _OPEN = frozenset({Outcome.UNKNOWN, Outcome.NOT_ASKED})
 
 
@@ -54,8 +54,7 @@ def belongs_here(subject: Subject, survey: DnsSurvey, address: str) -> bool:
 
 def is_cloudflare_hosted(survey: DnsSurvey) -> bool:
     """Whether Cloudflare serves the tenant's zone."""
-    servers = survey.name_servers
-    return bool(servers) and all(each.endswith(CLOUDFLARE_SERVERS) for each in servers)
+    return is_at_cloudflare(survey.name_servers)
 
 
 def is_proxied(subject: Subject, survey: DnsSurvey) -> bool:

@@ -34,6 +34,7 @@ from app.domain.reconcile.actions import (
 from app.domain.reconcile.evidence import (
     apply_observation,
     is_to_be_sent_again,
+    keep_evidence,
     shows_proof,
 )
 from app.domain.reconcile.schedule import Policy, cloudflare_due_at, dns_due_at, last_check_at
@@ -124,7 +125,8 @@ def needs_thorough_check(
     if not isinstance(routing, Found):
         return False
     known = record.dns.routing
-    if known is None or known.points_at_target is not routing.value.points_at_target:
+    seen = keep_evidence(known, routing.value)
+    if known is None or known.points_at_target is not seen.points_at_target:
         return True
     transition = decide(record, observation, now=now, policy=policy)
     return bool(transition.steps) or EventType.DANGLING in transition.notifications
@@ -229,7 +231,7 @@ def _may_still_point_here(record: CustomHostname, *, newly: bool) -> bool:
         return False
     if not newly and not record.tombstone:
         return False
-    return routing is None or routing.points_at_target
+    return routing is None or routing.points_at_target is not False
 
 
 def _schedule(

@@ -39,8 +39,9 @@ from app.domain.observation import (
     ValidationRecord,
     Values,
 )
-from app.domain.plan import found_records, wanted_records, wanted_spec
+from app.domain.plan import records_in_place, wanted_records, wanted_spec
 from app.domain.proof import challenge_name
+from app.domain.reconcile.proxied import confirm_proxied
 from app.domain.reconcile.schedule import (
     DAY,
     Policy,
@@ -49,7 +50,9 @@ from app.domain.reconcile.schedule import (
     next_follow_up,
 )
 
-_OUR_TROUBLES = frozenset({"cname_target_not_found", "no_server", "too_many_questions"})
+_OUR_TROUBLES = frozenset(
+    {"address_ranges_unknown", "cname_target_not_found", "no_server", "too_many_questions"}
+)
 """Why a check may fail without the domain's name servers being at fault."""
 _FAILURES_TO_TELL = 2
 _MOST_SHOWN = 5
@@ -69,6 +72,7 @@ def apply_observation(
     seen = _apply_cloudflare(record, observation, now=now, policy=policy)
     seen = _apply_dns(seen, observation.dns, now)
     seen = _apply_proof(seen, observation.dns, now)
+    seen = confirm_proxied(seen, record, observation, now=now, policy=policy)
     seen = _apply_action(seen, observation, now)
     seen = _count_failing_actions(seen, observation, now=now, policy=policy)
     return replace(seen, schedule=replace(seen.schedule, waiting_since=_waiting_since(seen)))
@@ -269,9 +273,8 @@ def _apply_dns(record: CustomHostname, view: DnsView, now: datetime) -> CustomHo
     if isinstance(view.routing, Found):
         error = None
         schedule = replace(schedule, dns_failures=0)
-        seen = view.routing.value
-        routing = _evidence(routing, seen)
-        schedule = _count_mismatch(schedule, record.state, seen, now)
+        routing = keep_evidence(routing, view.routing.value)
+        schedule = _count_mismatch(schedule, record.state, routing, now)
     wanted = wanted_records(record)
     statuses = _statuses(wanted, view, record.dns.statuses)
     seen_dns = DnsSeen(
@@ -281,10 +284,10 @@ def _apply_dns(record: CustomHostname, view: DnsView, now: datetime) -> CustomHo
         found_at=_places(wanted, view, statuses, record.dns.found_at),
         error=error,
     )
-    found = {key for key, status in statuses.items() if status is RecordStatus.FOUND}
+    applied = replace(record, dns=seen_dns)
     # A record that disappeared counts as newly found when it comes back.
-    schedule = replace(schedule, refreshed_records=schedule.refreshed_records & found)
-    return replace(record, dns=seen_dns, schedule=schedule)
+    kept = schedule.refreshed_records & records_in_place(applied)
+    return replace(applied, schedule=replace(schedule, refreshed_records=kept))
 
 
 def shows_proof(record: CustomHostname, view: DnsView) -> bool:
@@ -351,13 +354,18 @@ def _places(
     return seen
 
 
-def _evidence(before: Routing | None, seen: Routing) -> Routing:
-    """Keep the first evidence of the same finding. Rotating addresses are not a change."""
+def keep_evidence(before: Routing | None, seen: Routing) -> Routing:
+    """Keep the first evidence of the same finding, with what Cloudflare has confirmed of it.
+
+    Rotating addresses are not a change.
+    """
     same = before is not None and (before.kind, before.chain) == (seen.kind, seen.chain)
     return before if same and before is not None else seen
 
 
 def _count_mismatch(schedule: Schedule, state: State, seen: Routing, now: datetime) -> Schedule:
+    if seen.is_hidden and state is State.CNAME_VERIFIED:
+        return schedule
     if seen.points_at_target or state is not State.CNAME_VERIFIED:
         return replace(schedule, mismatches=0, mismatched_at=None)
     return replace(
@@ -388,6 +396,8 @@ def _routing_status(record: DnsRecord, view: DnsView) -> RecordStatus | None:
         case Found(routing) if routing.kind is RoutingKind.APEX and record.type != "CNAME":
             there = record.value in routing.addresses
             return RecordStatus.FOUND if there else RecordStatus.MISSING
+        case Found(routing) if routing.kind is RoutingKind.PROXIED:
+            return RecordStatus.UNKNOWN
         case Found(routing) if routing.points_at_target:
             return RecordStatus.FOUND
         case Found(routing):
@@ -433,7 +443,7 @@ def _apply_action(
     vanished = vanished or is_to_be_sent_again(record, observation)
     if vanished or isinstance(observation.cloudflare, Unknown | NotAsked):
         return record
-    found = found_records(record)
+    found = records_in_place(record)
     again = observation.performed is Action.REFRESH and found <= record.schedule.refreshed_records
     own = observation.performed is Action.REFRESH and not record.refresh_is_requested
     schedule = _count_refresh(record.schedule, now) if own else record.schedule

@@ -296,18 +296,25 @@ def _is_suspected(
 def _live(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> DerivedState:
-    routing = record.dns.routing
-    points = routing is not None and routing.points_at_target
-    if points:
+    if _serves_here(record):
         missing = _lacks_renewal_tokens(record)
         reason = Reason.RENEWAL_TOKENS_MISSING if missing else Reason.LIVE
         return DerivedState(State.CNAME_VERIFIED, reason)
     # Time alone proves nothing. A check has to find the name pointing elsewhere.
-    seen = isinstance(observation.dns.routing, Found)
-    lost = seen and _mismatched(record, now, policy)
+    seen = observation.dns.routing
+    away = isinstance(seen, Found) and seen.value.points_at_target is False
+    lost = away and _mismatched(record, now, policy)
     if record.state is State.CNAME_VERIFIED and not lost:
         return DerivedState(State.CNAME_VERIFIED, Reason.CNAME_MISMATCH)
     return DerivedState(State.ACTIVE, _cname_reason(record))
+
+
+def _serves_here(record: CustomHostname) -> bool:
+    """Whether DNS points here, or says nothing against a live name that is proxied by now."""
+    routing = record.dns.routing
+    if routing is None or not routing.is_hidden:
+        return routing is not None and routing.points_at_target is True
+    return record.state is State.CNAME_VERIFIED and record.schedule.mismatched_at is None
 
 
 def _lacks_renewal_tokens(record: CustomHostname) -> bool:
@@ -358,7 +365,7 @@ _CERTIFICATE_REASONS = {
     CertificateMeaning.DEPLOYING: Reason.CERTIFICATE_DEPLOYING,
 }
 
-_CNAME_REASONS = frozenset({Reason.AWAITING_CNAME, Reason.CNAME_ELSEWHERE})
+_CNAME_REASONS = frozenset({Reason.AWAITING_CNAME, Reason.CNAME_ELSEWHERE, Reason.PROXIED_UNPROVEN})
 
 
 def _certificate_reason(record: CustomHostname, view: CloudflareHostname) -> Reason:
@@ -397,6 +404,10 @@ def _record_reason(record: CustomHostname, purpose: Purpose) -> Reason | None:
 
 
 def _cname_reason(record: CustomHostname) -> Reason:
+    routing = record.dns.routing
+    if routing is not None and routing.is_hidden:
+        confirms = serves(record) and routing.active_since is not None
+        return Reason.PROXIED_UNCONFIRMED if confirms else Reason.PROXIED_UNPROVEN
     wrong = any(
         r.purpose is Purpose.ROUTING and r.status is RecordStatus.WRONG
         for r in wanted_records(record)
