@@ -24,8 +24,8 @@ init: .venv/.installed ## Make .venv and install what is locked
 demo: init ## Run everything on this machine, with sample tenants (ARGS="--json --empty")
 	@$(BIN)/nameplate demo $(ARGS)
 
-walk: init ## Take one domain through its whole life and print it (PLAN=zero_downtime, delegated or wildcard)
-	@$(BIN)/nameplate walk --plan $(PLAN) $(ARGS)
+walk: init ## Take one domain through its whole life and print it (PLAN=zero_downtime, delegated or wildcard; MISTAKE=typo, caa, proxied, doubled or apex)
+	@$(BIN)/nameplate walk --plan $(PLAN) $(if $(MISTAKE),--mistake $(MISTAKE)) $(ARGS)
 
 test: init ## Run the fast tests (about seven minutes on two cores)
 	$(BIN)/pytest $(ARGS)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -18,22 +19,35 @@ import httpx
 from app import __version__
 from app.adapters.cipher import Cipher
 from app.adapters.cloudflare.client import CloudflareClient
+from app.adapters.dns.answer import Server
+from app.adapters.dns.authoritative import AuthoritativeServers
 from app.adapters.dns.checker import DnsChecker
-from app.adapters.dns.query import Server
+from app.adapters.dns.limits import ServerLimits
+from app.adapters.dns.providers import load_providers
+from app.adapters.dns.surveyor import Surveyor
+from app.adapters.domain_connect import DomainConnect, SigningKey
 from app.adapters.public_suffixes import any_suffix, public_suffix
 from app.adapters.webhook_sender import WebhookSender, new_secret
+from app.domain.custom_hostname import CustomHostname, Plan, ZoneTargets
+from app.domain.diagnosis.diagnose import diagnose
+from app.domain.diagnosis.provider import provider_of
+from app.domain.diagnosis.subject import subject_of
 from app.domain.errors import InvalidHostname, NotReady
-from app.domain.hostname import spell_hostname
+from app.domain.hostname import parse_hostname, registrable_domain, spell_hostname
+from app.domain.plan import wanted_records
 from app.domain.rate_limit import Limits
 from app.domain.reconcile.schedule import Policy
 from app.persistence.api_keys import put_bootstrap_key
 from app.persistence.database import Database, open_database, require_schema
 from app.persistence.database_url import APPLICATION_NAME
 from app.persistence.zones import put_default_zone
+from app.services.address_ranges import AddressRanges
 from app.services.api_keys import ApiKeys, digest
 from app.services.call_queue import CallQueue
 from app.services.custom_hostnames import CustomHostnames
+from app.services.dangling import DanglingHostnames
 from app.services.deliveries import Deliveries
+from app.services.diagnosis import Diagnoses, Diagnosis
 from app.services.dispatcher import Dispatcher
 from app.services.feed import Feed, Sequencer
 from app.services.hostname_lists import HostnameLists
@@ -57,7 +71,7 @@ from app.services.webhook_endpoints import WebhookEndpoints
 from app.services.zone_monitor import ZoneMonitor
 from app.services.zone_pauses import Pauses
 from app.services.zones import Zones
-from app.settings import Settings, SettingsError
+from app.settings import DnsSettings, Settings, SettingsError
 from app.tracing.spans import trace_http
 
 if TYPE_CHECKING:
@@ -75,6 +89,8 @@ class Services:
     registrations: Registrations
     custom_hostnames: CustomHostnames
     hostname_lists: HostnameLists
+    diagnoses: Diagnoses
+    dangling: DanglingHostnames
     operator_actions: OperatorActions
     webhook_endpoints: WebhookEndpoints
     zones: Zones
@@ -123,6 +139,7 @@ async def open_services(
     cipher = read_secret_keys(settings.secret_key_texts)
     target, fallback = own_names(settings)
     servers = resolver_addresses(settings.dns_resolvers)
+    dns_ = _Dns.of(settings, servers)
     await require_schema(settings.database_url)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(
@@ -139,13 +156,18 @@ async def open_services(
         http = await stack.enter_async_context(_http_client(cloudflare_transport))
         # As many connections as deliveries are under way, which are bounded there.
         hooks = await stack.enter_async_context(_http_client(max_connections=None))
+        # Of its own: it may keep the cookies of hosts that tenants choose.
+        connect = _domain_connect(
+            settings, await stack.enter_async_context(_http_client()), servers
+        )
+        checker = dns_checker or dns_.checker
         yield _assemble(
             settings,
             database,
             cipher,
             rate_limiter,
             CloudflareClient(http, settings.cloudflare_base_url, rate_limiter.record_answer),
-            dns_checker or DnsChecker(servers, authoritative=settings.dns_authoritative),
+            replace(dns_, checker=checker, domain_connect=connect),
             WebhookSender(
                 hooks,
                 resolvers=[(each.address, each.port) for each in servers],
@@ -161,16 +183,17 @@ def _assemble(
     cipher: ports.Cipher,
     rate_limiter: RateLimiter,
     cloudflare: CloudflareClient,
-    dns_checker: ports.Dns,
+    dns_: _Dns,
     webhooks: ports.WebhookTransport,
     checkpoint: Checkpoint,
 ) -> Services:
     pauses, queue = Pauses(database), CallQueue(database, rate_limiter)
     policy, executor = Policy(), ActionExecutor(cloudflare, rate_limiter)
+    ranges = AddressRanges(cloudflare, cipher, rate_limiter)
     corroborator = Corroborator(database, cloudflare, cloudflare, rate_limiter, pauses)
     reconciler = Reconciler(
         database,
-        Observer(database, cloudflare, dns_checker, rate_limiter, executor, policy=policy),
+        Observer(database, cloudflare, dns_.checker, rate_limiter, executor, ranges, policy=policy),
         executor,
         cipher,
         queue,
@@ -186,15 +209,26 @@ def _assemble(
         # Half the connections: the other half answers.
         at_once=settings.database_connections // 2,
     )
-    validator = OptionValidator(dns_checker, public_suffix, any_suffix)
+    validator = OptionValidator(dns_.checker, public_suffix, any_suffix)
+    registrations = Registrations(
+        database, inline, validator, public_suffix, policy=policy, checkpoint=checkpoint
+    )
     return Services(
         database=database,
         inline=inline,
-        registrations=Registrations(
-            database, inline, validator, public_suffix, policy=policy, checkpoint=checkpoint
-        ),
+        registrations=registrations,
         custom_hostnames=CustomHostnames(database, inline, queue, validator, public_suffix),
         hostname_lists=HostnameLists(database, public_suffix),
+        diagnoses=Diagnoses(
+            database,
+            dns_.surveyor,
+            registrations,
+            ranges,
+            load_providers(settings.dns_providers_file),
+            public_suffix,
+            domain_connect=dns_.domain_connect,
+        ),
+        dangling=DanglingHostnames(database),
         operator_actions=OperatorActions(database),
         webhook_endpoints=WebhookEndpoints(database, webhooks, cipher, new_secret=new_secret),
         zones=Zones(database, cloudflare, cipher, rate_limiter),
@@ -208,13 +242,96 @@ def _assemble(
         pauses=pauses,
         dispatcher=Dispatcher(database, rate_limiter, queue),
         resync=Resync(database, cloudflare, cipher, rate_limiter, corroborator, reconciler),
-        zone_monitor=ZoneMonitor(database, cloudflare, dns_checker, cipher, rate_limiter, pauses),
+        zone_monitor=ZoneMonitor(database, cloudflare, dns_.checker, cipher, rate_limiter, pauses),
         measuring=Measuring(database, rate_limiter),
         feed=Feed(database),
         sequencer=Sequencer(database),
         summaries=Summaries(database, rate_limiter),
         pruning=_pruning(settings, database),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Dns:
+    """What asks DNS, over one set of limits and one memory of delegations."""
+
+    checker: ports.Dns
+    surveyor: ports.DnsSurveyor
+    domain_connect: ports.DomainConnectLinks | None = None
+    """None where no DNS provider lists our templates."""
+
+    @classmethod
+    def of(cls, settings: Settings | DnsSettings, resolvers: list[Server]) -> _Dns:
+        allowed = [ipaddress.ip_network(prefix) for prefix in settings.dns_allowed_networks]
+        authoritative = AuthoritativeServers(
+            resolvers, roots=settings.dns_root_servers, port=settings.dns_port, allowed=allowed
+        )
+        asked = authoritative if settings.dns_authoritative else None
+        limits = ServerLimits(allowed)
+        return cls(
+            DnsChecker(resolvers, authoritative=asked, limits=limits),
+            Surveyor(resolvers, asked, limits=limits),
+        )
+
+
+def _domain_connect(
+    settings: Settings, http: httpx.AsyncClient, resolvers: list[Server]
+) -> DomainConnect | None:
+    if not settings.domain_connect_providers:
+        return None
+    return DomainConnect(
+        http,
+        provider_id=settings.domain_connect_provider_id or "",
+        listed_at=settings.domain_connect_providers,
+        key=_signing_key(settings),
+        resolvers=[(each.address, each.port) for each in resolvers],
+    )
+
+
+def _signing_key(settings: Settings) -> SigningKey | None:
+    key, label = settings.domain_connect_private_key, settings.domain_connect_key_host
+    if key is None or label is None:
+        return None
+    return SigningKey.read(key.get_secret_value(), label)
+
+
+async def diagnose_name(settings: DnsSettings, text: str) -> Diagnosis:
+    """Diagnose a name that need not be stored, as if it had the plan `simple`.
+
+    Raises:
+        InvalidHostname: the text is not a hostname that can be served.
+        SettingsError: the CNAME target or a resolver is not usable.
+        NotReady: the list of DNS providers cannot be read.
+    """
+    hostname = parse_hostname(text, public_suffix)
+    target = _own_name("NAMEPLATE_CNAME_TARGET", settings.cname_target)
+    registrable = registrable_domain(hostname.base, public_suffix)
+    zone = ZoneTargets(id="", cname_target=target, apex_prefixes=settings.apex_prefixes)
+    now = datetime.now(UTC)
+    record = CustomHostname(
+        id="",
+        hostname=hostname,
+        tenant="",
+        zone=zone,
+        plan=Plan.SIMPLE,
+        is_apex=hostname.name == registrable,
+        created_at=now,
+        updated_at=now,
+        wanted_at=now,
+        acted_at=now,
+    )
+    surveyor = _Dns.of(settings, resolver_addresses(settings.dns_resolvers)).surveyor
+    survey = await surveyor.survey(
+        hostname, wanted_records(record), targets=zone.targets, registrable=registrable
+    )
+    subject = subject_of(
+        record,
+        fallback_origin=settings.fallback_origin,
+        provider_zone=registrable_domain(target, public_suffix),
+        provider=provider_of(survey.name_servers, load_providers(settings.dns_providers_file)),
+        proxy_prefixes=(),
+    )
+    return Diagnosis(subject, survey, diagnose(subject, survey))
 
 
 def _request_rate(settings: Settings) -> RequestRate | None:
@@ -303,11 +420,16 @@ def check_settings(settings: Settings) -> None:
     """Check the settings that only adapters can check, before anything is opened.
 
     Raises:
-        SettingsError: an own name, a secret key or a DNS resolver is not usable.
+        SettingsError: an own name, a key, a DNS resolver or the list of providers is not usable.
     """
     own_names(settings)
     read_secret_keys(settings.secret_key_texts)
     resolver_addresses(settings.dns_resolvers)
+    try:
+        load_providers(settings.dns_providers_file)
+        _signing_key(settings)
+    except NotReady as error:
+        raise SettingsError([error.detail]) from None
 
 
 def read_secret_keys(keys: tuple[str, ...]) -> Cipher:

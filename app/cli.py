@@ -234,23 +234,59 @@ def walk(
     plan: Annotated[
         str, typer.Option(help="simple, zero_downtime, delegated or wildcard.")
     ] = "simple",
+    mistake: Annotated[
+        str | None,
+        typer.Option(help="Err first: typo, caa, proxied, doubled or apex.", show_default=False),
+    ] = None,
     speed: Speed = 60.0,
 ) -> None:
     """Take one domain through its whole life on free ports, and print each step."""
     _require_sandbox()
+    from app.local.mistakes import MISTAKES
     from app.local.stack import running_stack
     from app.local.walk import WALKS
     from app.local.walk import walk as walk_through
 
     if plan not in WALKS:
         _fail([f"--plan must be one of {', '.join(WALKS)}."], 1)
+    if mistake is not None and mistake not in MISTAKES:
+        _fail([f"--mistake must be one of {', '.join(MISTAKES)}."], 1)
 
     async def through(_: asyncio.Event) -> None:
         async with running_stack(options, url) as stack:
-            typer.echo(await walk_through(stack, plan=plan, say=typer.echo))
+            typer.echo(await walk_through(stack, plan=plan, mistake=mistake, say=typer.echo))
 
     with _local_stack(None, (0, 0, 0, 0), 0, speed) as (options, url):
         _run(through)
+
+
+@app.command()
+def dig(
+    hostname: Annotated[str, typer.Argument(help="The name, as `POST` would be given it.")],
+    target: Annotated[
+        str | None,
+        typer.Option(help="The CNAME target.", show_default="NAMEPLATE_CNAME_TARGET"),
+    ] = None,
+    resolver: Annotated[
+        list[str] | None,
+        typer.Option(help="host:port; may be repeated.", show_default="NAMEPLATE_DNS_RESOLVERS"),
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Ask DNS all about one name, and say what is wrong. Needs no database and no Cloudflare."""
+    from app import dig as show
+    from app.bootstrap import diagnose_name
+    from app.settings import load_dns_settings
+
+    settings = load_dns_settings(cname_target=target, dns_resolvers=resolver)
+    set_up_logging("console", logging.WARNING)
+    found = asyncio.run(diagnose_name(settings, hostname))
+    if as_json:
+        typer.echo(show.as_json(found))
+        return
+    for line in show.as_lines(found):
+        typer.echo(line)
 
 
 @app.command()

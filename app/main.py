@@ -15,6 +15,8 @@ from app import __version__
 from app.api import (
     api_keys,
     custom_hostnames,
+    dangling,
+    diagnosis,
     events,
     health,
     hostname_lists,
@@ -57,6 +59,8 @@ def new_app(*, public_url: str = "") -> FastAPI:
     modules = (
         custom_hostnames,
         hostname_lists,
+        dangling,
+        diagnosis,
         events,
         summary,
         webhook_endpoints,
@@ -87,6 +91,7 @@ def create_app(
     """
     app = new_app(public_url=public_url)
     app.state.services = services
+    app.state.diagnosis_places = diagnosis.new_places()
     app.state.streams = Streams(services.feed, stop or asyncio.Event())
     return traced_app(RequestMiddleware(HotReads(app, services), limits))
 

@@ -116,6 +116,10 @@ POOL_WAIT = Histogram(
 )
 PRUNED = Counter("nameplate_pruned_rows", "Rows that were removed for their age.", ["table"])
 HOSTNAMES = Gauge("nameplate_hostnames", "Custom hostnames by state." + MEASURED, ["state"])
+DANGLING = Gauge(
+    "nameplate_dangling_hostnames",
+    "Removed custom hostnames whose DNS still points here." + MEASURED,
+)
 ZONES_PAUSED = Gauge(
     "nameplate_zones_paused", "Zones that are paused, by reason." + MEASURED, ["reason"]
 )

@@ -6,8 +6,10 @@ import difflib
 import ipaddress
 import os
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -35,6 +37,14 @@ _PUBLIC_URL = re.compile(
     r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:\d+)?(/[a-z0-9_.~!$&'()*+,;=:@%-]+)*", re.IGNORECASE
 )
 _ZONE_ID = re.compile(r"[0-9a-f]{32}")
+_PREFIXES = ("apex_prefixes", "trusted_proxies", "dns_allowed_networks")
+_LISTS = (
+    *_PREFIXES,
+    "secret_keys",
+    "dns_resolvers",
+    "dns_root_servers",
+    "domain_connect_providers",
+)
 
 
 def _seconds(value: object) -> object:
@@ -60,6 +70,10 @@ def _is_prefix(text: str) -> bool:
     return True
 
 
+def _is_address(text: str) -> bool:
+    return _is_prefix(text) and not set(text) & set("/%")
+
+
 def _is_http_url(text: str) -> bool:
     try:
         parts = urlsplit(text)
@@ -70,6 +84,23 @@ def _is_http_url(text: str) -> bool:
 
 def _is_public_url(text: str) -> bool:
     return bool(_PUBLIC_URL.fullmatch(text)) and _is_http_url(text)
+
+
+def _with_lists(values: dict[str, object]) -> dict[str, object]:
+    """Split the lists that a variable of the environment holds."""
+    return values | {name: _parts(values[name]) for name in _LISTS if name in values}
+
+
+def _refuse_non_addresses(settings: BaseSettings) -> None:
+    for address in getattr(settings, "dns_root_servers", ()):
+        if not _is_address(address):
+            raise ValueError(f"DNS_ROOT_SERVERS must hold addresses, unlike {address!r}")
+    for name in _PREFIXES:
+        for prefix in getattr(settings, name, ()):
+            if not _is_prefix(prefix):
+                raise ValueError(
+                    f"{name.upper()} must hold addresses or prefixes, unlike {prefix!r}"
+                )
 
 
 class SettingsError(Exception):
@@ -120,6 +151,24 @@ class Settings(BaseSettings):
     """host:port, separated by commas; empty means the machine's own resolvers."""
     dns_authoritative: bool = True
     """Query the authoritative servers: a resolver may cache a negative answer for hours."""
+    dns_root_servers: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses where the walk to the authoritative servers begins; empty: the published ones."""
+    dns_port: int = Field(default=53, ge=1, le=65535)
+    """The port at which root servers and authoritative servers are asked."""
+    dns_allowed_networks: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses and prefixes (CIDR) whose name servers may be asked beside the public ones."""
+    dns_providers_file: Path | None = None
+    """A list of DNS providers of one's own, in place of the one that is shipped."""
+    domain_connect_provider_id: str | None = Field(default=None, pattern="^[A-Za-z0-9._-]{1,63}$")
+    """Your provider id in the Domain Connect templates that DNS providers list."""
+    domain_connect_providers: Annotated[tuple[str, ...], NoDecode] = ()
+    """The ids of the DNS providers that list these templates; empty: never offered."""
+    domain_connect_private_key: SecretStr | None = None
+    """An RSA key in PEM form that signs Domain Connect links; without it they are not signed."""
+    domain_connect_key_host: str | None = Field(
+        default=None, pattern="^_?[A-Za-z0-9]([A-Za-z0-9-]{0,60}[A-Za-z0-9])?$"
+    )
+    """The label below the templates' `syncPubKeyDomain` at which the public key is published."""
     inline_deadline: Annotated[timedelta, BeforeValidator(_seconds)] = timedelta(seconds=2)
     """Seconds that a request waits for its own reconcile before it returns the committed state."""
     public_url: str | None = None
@@ -163,10 +212,7 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _split_lists(cls, values: dict[str, object]) -> dict[str, object]:
-        for name in ("secret_keys", "dns_resolvers", "apex_prefixes", "trusted_proxies"):
-            if name in values:
-                values = {**values, name: _parts(values[name])}
-        return values
+        return _with_lists(values)
 
     @field_validator("public_url")
     @classmethod
@@ -180,17 +226,16 @@ class Settings(BaseSettings):
         return url
 
     @model_validator(mode="after")
+    def _hold_addresses(self) -> Self:
+        _refuse_non_addresses(self)
+        return self
+
+    @model_validator(mode="after")
     def _agree(self) -> Self:
         if not _is_http_url(self.cloudflare_base_url):
             raise ValueError("CLOUDFLARE_BASE_URL must begin with https:// or http:// and a host")
         if not _ZONE_ID.fullmatch(self.cloudflare_zone_id):
             raise ValueError("CLOUDFLARE_ZONE_ID must be 32 hexadecimal digits")
-        for name in ("apex_prefixes", "trusted_proxies"):
-            for prefix in getattr(self, name):
-                if not _is_prefix(prefix):
-                    raise ValueError(
-                        f"{name.upper()} must hold addresses or prefixes, unlike {prefix!r}"
-                    )
         if self.request_timeout <= self.inline_deadline:
             raise ValueError("REQUEST_TIMEOUT must be longer than INLINE_DEADLINE")
         if not self.secret_keys:
@@ -204,10 +249,46 @@ class Settings(BaseSettings):
             raise ValueError("BOOTSTRAP_API_KEY must have at least 24 characters")
         return self
 
+    @model_validator(mode="after")
+    def _domain_connect_is_whole(self) -> Self:
+        if self.domain_connect_providers and self.domain_connect_provider_id is None:
+            raise ValueError("DOMAIN_CONNECT_PROVIDERS needs DOMAIN_CONNECT_PROVIDER_ID")
+        if (self.domain_connect_private_key is None) != (self.domain_connect_key_host is None):
+            raise ValueError(
+                "DOMAIN_CONNECT_PRIVATE_KEY and DOMAIN_CONNECT_KEY_HOST must be set together"
+            )
+        return self
+
     @cached_property
     def secret_key_texts(self) -> tuple[str, ...]:
         """The keys themselves."""
         return tuple(key.get_secret_value() for key in self.secret_keys)
+
+
+class DnsSettings(BaseSettings):
+    """What `nameplate dig` needs to know, and no more: the same variables as in `Settings`."""
+
+    model_config = Settings.model_config
+
+    cname_target: str
+    fallback_origin: str | None = None
+    apex_prefixes: Annotated[tuple[str, ...], NoDecode] = ()
+    dns_resolvers: Annotated[tuple[str, ...], NoDecode] = ()
+    dns_authoritative: bool = True
+    dns_root_servers: Annotated[tuple[str, ...], NoDecode] = ()
+    dns_port: int = Field(default=53, ge=1, le=65535)
+    dns_allowed_networks: Annotated[tuple[str, ...], NoDecode] = ()
+    dns_providers_file: Path | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, values: dict[str, object]) -> dict[str, object]:
+        return _with_lists(values)
+
+    @model_validator(mode="after")
+    def _hold_addresses(self) -> Self:
+        _refuse_non_addresses(self)
+        return self
 
 
 class DatabaseSettings(BaseSettings):
@@ -252,6 +333,25 @@ def load_settings(database_url: str | None = None) -> Settings:
     try:
         given = {} if database_url is None else {"database_url": database_url}
         return Settings(**given)  # type: ignore[arg-type] # the environment fills the rest
+    except ValidationError as error:
+        raise SettingsError(_lines(error)) from None
+
+
+def load_dns_settings(
+    *, cname_target: str | None = None, dns_resolvers: Sequence[str] | None = None
+) -> DnsSettings:
+    """Read the part of the environment that concerns DNS; what is given goes before it.
+
+    Raises:
+        SettingsError: with one line a fault.
+    """
+    given: dict[str, object] = {}
+    if cname_target is not None:
+        given["cname_target"] = cname_target
+    if dns_resolvers:
+        given["dns_resolvers"] = ",".join(dns_resolvers)
+    try:
+        return DnsSettings(**given)  # type: ignore[arg-type] # the environment fills the rest
     except ValidationError as error:
         raise SettingsError(_lines(error)) from None
 

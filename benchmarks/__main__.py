@@ -9,7 +9,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import p1_get_one, p2_lists, p3_p4_fleet, p5_large_zone, p6_list_scans
+from benchmarks import (
+    p1_get_one,
+    p2_lists,
+    p3_p4_fleet,
+    p5_large_zone,
+    p6_list_scans,
+    p7_dns,
+)
 from benchmarks.row import Row
 
 Measure = Callable[[], Awaitable[list[Row]]]
@@ -21,6 +28,7 @@ ROWS: dict[str, Measure] = {
     "P4": p3_p4_fleet.measure,
     "P5": p5_large_zone.measure,
     "P6": p6_list_scans.measure,
+    "P7": p7_dns.measure,
 }
 FEW = 1000
 SMALL = 0.1

@@ -66,7 +66,13 @@ class Task:
 class NoDns:
     """The services' `Dns`. The target resolves; nothing can be learnt about the tenants' names."""
 
-    async def check(self, record: CustomHostname, *, thorough: bool) -> DnsView:  # noqa: ARG002
+    async def check(
+        self,
+        record: CustomHostname,  # noqa: ARG002
+        *,
+        thorough: bool,  # noqa: ARG002
+        proxy_prefixes: object,  # noqa: ARG002
+    ) -> DnsView:
         """Learn nothing."""
         return DnsView(Unknown("left_out"))
 

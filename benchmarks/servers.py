@@ -29,6 +29,8 @@ def environment(url: str, key: str) -> dict[str, str]:
         "NAMEPLATE_FALLBACK_ORIGIN": "fallback.bench.net",
         "NAMEPLATE_SECRET_KEYS": SECRET_KEY,
         "NAMEPLATE_BOOTSTRAP_API_KEY": key,
+        "NAMEPLATE_DNS_RESOLVERS": "127.0.0.1:9",
+        "NAMEPLATE_DNS_AUTHORITATIVE": "off",
         # Counted as always, but never refused.
         "NAMEPLATE_RATE_LIMIT": "1000000",
         "NAMEPLATE_RATE_BURST": "1000000",

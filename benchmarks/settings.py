@@ -23,6 +23,7 @@ def settings_for(database_url: str, **others: object) -> Settings:
         "fallback_origin": constants.FALLBACK_ORIGIN,
         "secret_keys": SECRET_KEY,
         "dns_resolvers": "127.0.0.1:53",
+        "dns_authoritative": False,
         # Steps are not hurried: a request waits for all of its reconcile.
         "inline_deadline": 60,
         "request_timeout": 120,

@@ -67,6 +67,7 @@ def test_no_label_can_name_a_hostname_a_tenant_or_an_id() -> None:
 def test_what_is_measured_in_the_database_says_so() -> None:
     measured = {
         "nameplate_hostnames",
+        "nameplate_dangling_hostnames",
         "nameplate_zones_paused",
         "nameplate_budget_spent_calls",
         "nameplate_budget_left_calls",

@@ -94,7 +94,9 @@ async def create(
 ) -> JSONResponse:
     """Store the hostname and return the records to add.
 
-    With `also`, all names are stored or none is, and the answer shows the others in its `also`. If
+    With `also`, all names are stored or none is, and the answer shows the others in its `also`. A
+    name that another tenant had, and whose DNS still points here, is `proof_awaited`: its first
+    record is a TXT record, and nothing is created before DNS has it. If
     Cloudflare is slow or down, the hostname is returned as `pending` and the work continues.
     """
     refuse_providers_fields(key, wanted.model_fields_set)
@@ -137,6 +139,7 @@ async def create(
         ErrorCode.FIELD_FIXED,
         ErrorCode.NOT_FOUND,
         ErrorCode.HOSTNAME_TAKEN,
+        ErrorCode.PROOF_REQUIRED,
     ),
 )
 async def update(
@@ -206,7 +209,12 @@ async def delete(
     summary="Check again now",
     response_model=CustomHostnameOut,
     responses=problems(
-        *KEPT, *CONDITIONAL, *LEAVING, ErrorCode.NOT_FOUND, ErrorCode.HOSTNAME_TAKEN
+        *KEPT,
+        *CONDITIONAL,
+        *LEAVING,
+        ErrorCode.NOT_FOUND,
+        ErrorCode.HOSTNAME_TAKEN,
+        ErrorCode.PROOF_REQUIRED,
     ),
 )
 async def refresh(
@@ -231,7 +239,13 @@ async def refresh(
     operation_id="adopt_custom_hostname",
     summary="Adopt the zone's custom hostname",
     response_model=CustomHostnameOut,
-    responses=problems(*KEPT, *LEAVING, ErrorCode.NOT_FOUND, ErrorCode.NOTHING_TO_ADOPT),
+    responses=problems(
+        *KEPT,
+        *LEAVING,
+        ErrorCode.NOT_FOUND,
+        ErrorCode.NOTHING_TO_ADOPT,
+        ErrorCode.PROOF_REQUIRED,
+    ),
 )
 async def adopt(
     id: OwnHostname,  # noqa: A002

@@ -132,12 +132,20 @@ class DnsRecordOut(Strict):
     )
     name: str
     value: str
-    purpose: Literal["routing", "ownership", "certificate", "delegation"]
+    purpose: Literal["routing", "ownership", "certificate", "delegation", "claim"]
     when: Literal["before", "with", "after"] = Field(
         description="`before`: before the switch. `with`: the switch itself. `after`: unused today."
     )
-    status: Literal["missing", "wrong", "found", "unknown"]
+    status: Literal["missing", "misplaced", "wrong", "found", "unknown"] = Field(
+        description="`misplaced`: absent here, and present at `found_at`."
+    )
     note: str | None = Field(description="How long to keep the record, or what prevents it.")
+    found: list[str] = Field(
+        description="What stands in its place, at most five values. Empty once it is found."
+    )
+    found_at: str | None = Field(
+        description="Where a misplaced record stands: the domain was appended once more."
+    )
 
 
 class CloudflareOut(Strict):
@@ -157,7 +165,9 @@ class CloudflareOut(Strict):
 class EvidenceOut(Strict):
     """The DNS answers that show whether the name points at the CNAME target."""
 
-    kind: Literal["cname", "apex", "flattened", "points_elsewhere", "absent"]
+    kind: Literal["cname", "apex", "proxied", "flattened", "points_elsewhere", "absent"] = Field(
+        description="`proxied`: the domain's own zone at Cloudflare hides the record."
+    )
     chain: list[str]
     addresses: list[str]
 
@@ -165,8 +175,15 @@ class EvidenceOut(Strict):
 class DnsOut(Strict):
     """The last DNS check; null: DNS could not be checked yet."""
 
-    points_at_target: bool | None
+    points_at_target: bool | None = Field(
+        description="null: DNS could not be checked yet, or the name is proxied and Cloudflare has "
+        "not confirmed yet that its traffic arrives here."
+    )
     evidence: EvidenceOut | None
+    error: str | None = Field(
+        description="What came instead of an answer, where the domain's own name servers fail: "
+        "`servfail`, `timeout`, `refused`, `lame`, `servers_disagree` and others."
+    )
 
 
 EXAMPLE_HOSTNAME: dict[str, Any] = {
@@ -203,6 +220,8 @@ EXAMPLE_HOSTNAME: dict[str, Any] = {
             "when": "with",
             "status": "missing",
             "note": None,
+            "found": [],
+            "found_at": None,
         }
     ],
     "records_complete": True,
@@ -218,6 +237,7 @@ EXAMPLE_HOSTNAME: dict[str, Any] = {
     "dns": {
         "points_at_target": False,
         "evidence": {"kind": "absent", "chain": [], "addresses": []},
+        "error": None,
     },
     "redirect_to": None,
     "metadata": {},
@@ -275,7 +295,8 @@ class CustomHostnameOut(Strict):
     metadata: dict[str, Any] = Field(default_factory=dict, description=NOT_FOR_TENANTS)
     labels: dict[str, str] = Field(default_factory=dict, description=NOT_FOR_TENANTS)
     name_released_at: datetime | None = Field(
-        description="Since when other tenants may add the name: never set up in time, or released."
+        description="Since when other tenants may add the name: it was never set up in time, was "
+        "released, or awaits its proof."
     )
     revision: int = Field(description="Rises with each change made through the API.")
     created_at: datetime

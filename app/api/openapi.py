@@ -30,6 +30,14 @@ TAGS = [
         "description": "Which tenant a request to your product is for.",
     },
     {
+        "name": "diagnosis",
+        "description": "What is wrong in a tenant's DNS, and what to change there.",
+    },
+    {
+        "name": "dangling",
+        "description": "Removed hostnames whose DNS still points here.",
+    },
+    {
         "name": "events",
         "description": "What happened to all hostnames and zones, in one order.",
     },

@@ -31,6 +31,7 @@ EXAMPLE_SUMMARY: dict[str, Any] = {
     "by_waiting_on": {"tenant": 4, "nobody": 1200},
     "by_zone": {"zone_01kb2r7m3v4x5y6z7a8b9c0d1e": 1204},
     "largest_tenants": [{"tenant": "tenant-7", "hostnames": 310}],
+    "dangling": 2,
     "time_to_active": {"count": 96, "p50_seconds": 74.2, "p95_seconds": 251.4},
     "activations": [{"date": "2026-11-23", "count": 96, "p50_seconds": 74.2, "p95_seconds": 251.4}],
     "budgets": [EXAMPLE_BUDGET],
@@ -71,6 +72,9 @@ class SummaryOut(BaseModel):
     largest_tenants: list[TenantSizeOut] | None = Field(
         description="The 20 tenants with the most hostnames. Null for one tenant."
     )
+    dangling: int = Field(
+        description="How many removed hostnames still point here; they are in no other count."
+    )
     time_to_active: TimesOut
     activations: list[DayOut] = Field(description=f"The last {DAYS} days, the oldest first.")
     budgets: list[BudgetOut] | None = Field(
@@ -109,6 +113,7 @@ def _shown(summary: Summary) -> dict[str, Any]:
         "largest_tenants": None
         if tenants is None
         else [{"tenant": tenant, "hostnames": count} for tenant, count in tenants],
+        "dangling": summary.dangling,
         "time_to_active": _times(merge(summary.days.values())),
         "activations": [
             {"date": day.isoformat(), **_times(histogram)}

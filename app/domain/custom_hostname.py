@@ -83,6 +83,8 @@ class Purpose(StrEnum):
     CERTIFICATE = "certificate"
     DELEGATION = "delegation"
     """Delegates domain control validation to Cloudflare, renewals included."""
+    CLAIM = "claim"
+    """Proves to us that the tenant controls a name that another tenant had before."""
 
 
 class When(StrEnum):
@@ -99,6 +101,8 @@ class RecordStatus(StrEnum):
     """What DNS shows of a record the tenant was asked to add."""
 
     MISSING = "missing"
+    MISPLACED = "misplaced"
+    """Absent here, and present at this name with the zone's name appended once more."""
     WRONG = "wrong"
     FOUND = "found"
     UNKNOWN = "unknown"
@@ -121,6 +125,10 @@ class DnsRecord:
     note: str | None = None
     """What the tenant should know about this record: how long to keep it, or what conflicts with
     it."""
+    found: tuple[str, ...] = ()
+    """The values that stand in its place. Empty once it is found."""
+    found_at: str | None = None
+    """Where a misplaced record stands."""
 
     @property
     def key(self) -> RecordKey:
@@ -192,6 +200,13 @@ class DnsSeen:
     routing: Routing | None = None
     """The value of the last `Found`. None while every check ended `Unknown`."""
     statuses: Mapping[RecordKey, RecordStatus] = field(default_factory=dict)
+    found: Mapping[RecordKey, tuple[str, ...]] = field(default_factory=dict)
+    """The values in the place of validation records that are wrong."""
+    found_at: Mapping[RecordKey, str] = field(default_factory=dict)
+    """Where records stand that are missing in their own place."""
+    error: str | None = None
+    """What came instead of an answer, where the checks of the routing record fail in a row because
+    of the domain's own name servers: `servfail`, `timeout` and so on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,6 +276,16 @@ class Sibling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProofOfControl:
+    """What a tenant has to show in DNS before its record may hold the name."""
+
+    token: str
+    """Random, and of this record alone. It is the value of a TXT record."""
+    found_at: datetime | None = None
+    """When DNS was seen to have it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CustomHostname:
     """One custom hostname as Nameplate stores it."""
 
@@ -287,8 +312,17 @@ class CustomHostname:
     """Loaded with the record, never written with it."""
     tombstone: bool = False
     """Deleted while DNS may still point here. Another tenant has to prove the name first."""
+    dangling_since: datetime | None = None
+    """When a check after the removal first found DNS still pointing here, with nobody holding the
+    name."""
+    proof: ProofOfControl | None = None
+    """None if no proof was asked for."""
     name_released_at: datetime | None = None
-    """Since when others may add the name: it was not set up in time, or an operator released it."""
+    """Since when others may add the name: it was not set up in time, an operator released it, or
+    its proof is awaited."""
+    is_name_held: bool = False
+    """Another record holds the name now. Loaded with a tombstone and with a record whose proof is
+    awaited, never written."""
     revision: int = 1
     """Increases with every change made through the API."""
     sequence: int = 0
@@ -313,6 +347,11 @@ class CustomHostname:
     def has_been_live(self) -> bool:
         """Whether the hostname ever served traffic."""
         return State.CNAME_VERIFIED in self.arrived_at
+
+    @property
+    def awaits_proof(self) -> bool:
+        """Whether nothing may be done with the name before its tenant has proved control of it."""
+        return self.proof is not None and self.proof.found_at is None
 
     @property
     def refresh_is_requested(self) -> bool:

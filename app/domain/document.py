@@ -15,7 +15,7 @@ from app.domain.guidance import Guidance, guide
 from app.domain.observation import Routing
 from app.domain.plan import has_drifted, methods, records_complete, wanted_records
 
-DOCUMENT_VERSION = 1
+DOCUMENT_VERSION = 2
 """Raise it with each change of what a document shows: workers then render all of them again."""
 
 
@@ -38,7 +38,7 @@ def represent(record: CustomHostname) -> dict[str, Any]:
         "serving": record.state in SERVING,
         **_records(record, guidance),
         "cloudflare": _cloudflare(record),
-        "dns": _dns(record.dns.routing),
+        "dns": {**_dns(record.dns.routing), "error": record.dns.error},
         "redirect_to": record.redirect_to,
         "metadata": dict(record.metadata),
         "labels": dict(record.labels),
@@ -91,6 +91,8 @@ def represent_record(record: DnsRecord) -> dict[str, Any]:
         "purpose": str(record.purpose),
         "when": str(record.when),
         "status": str(record.status),
+        "found": list(record.found),
+        "found_at": record.found_at,
         "note": record.note,
     }
 

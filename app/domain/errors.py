@@ -264,7 +264,7 @@ class SiblingDiffers(Conflict):
 
 
 class ProofRequired(Conflict):
-    """The name belonged to another tenant and its DNS still points here."""
+    """The name was another tenant's, its DNS may still point here, and nothing can prove it."""
 
     code = ErrorCode.PROOF_REQUIRED
 

@@ -32,6 +32,7 @@ class EventType(StrEnum):
     DELETED = "custom_hostname.deleted"
     RECORDS_CHANGED = "custom_hostname.records_changed"
     ACTION_REQUIRED = "custom_hostname.action_required"
+    DANGLING = "custom_hostname.dangling"
 
 
 class ZoneEventType(StrEnum):
@@ -175,6 +176,8 @@ def note_emitted(
 def _notifications(
     before: CustomHostname, after: CustomHostname, *, stepped: bool
 ) -> Iterator[EventType]:
+    if after.dangling_since is not None and before.dangling_since is None:
+        yield EventType.DANGLING
     if after.desired is Desired.ABSENT:
         return
     renewed = after.cloudflare.id is not None and _has_new_records(before, after)

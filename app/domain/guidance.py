@@ -25,6 +25,8 @@ from app.domain.custom_hostname import (
     State,
     When,
 )
+from app.domain.hostname import Hostname
+from app.domain.observation import Routing, RoutingKind
 from app.domain.plan import is_real_time, records_complete, renews_itself, wanted_records
 from app.domain.reason import Reason, WaitingOn
 from app.domain.siblings import covers_wildcard, serves
@@ -40,7 +42,36 @@ NOTHING_TO_ADD = (
     "There is nothing to add at the moment. Cloudflare has not checked the hostname again yet."
 )
 
+MISPLACED = (
+    "The record was added with the domain appended once more, so it stands one level too deep. "
+    "Enter only the part before the domain in the provider's host field."
+)
+UNUSABLE = "The domain's name servers give no usable answer, so the records cannot be checked."
+UNANSWERED = {
+    "timeout": "The domain's name servers do not answer, so the records cannot be checked.",
+    "servfail": (
+        "The domain's name servers answer with an error (SERVFAIL), so the records cannot be "
+        "checked. Ask the DNS provider; broken DNSSEC is a common cause."
+    ),
+    "refused": (
+        "The domain's name servers refuse to answer for it, so the records cannot be checked. "
+        "Check that the registrar names the right name servers."
+    ),
+    "lame": (
+        "The domain's name servers do not have its zone, so the records cannot be checked. "
+        "Check that the registrar names the right name servers."
+    ),
+    "servers_disagree": (
+        "The domain's name servers give different answers. A change may take a while to reach "
+        "all of them."
+    ),
+    "cname_loop": "The CNAME records lead back to themselves. Correct one of them.",
+    "cname_chain_too_long": "Too many CNAME records follow one another. Point at the value shown.",
+}
+"""What to say of `DnsSeen.error`."""
+
 _ASKED_FOR: dict[Reason, frozenset[Purpose]] = {
+    Reason.PROOF_AWAITED: frozenset({Purpose.CLAIM}),
     **dict.fromkeys(
         (
             Reason.OWNERSHIP_TXT_MISSING,
@@ -68,6 +99,7 @@ _ASKED_FOR: dict[Reason, frozenset[Purpose]] = {
             Reason.CNAME_ELSEWHERE,
             Reason.CNAME_MISMATCH,
             Reason.PROXIED_ELSEWHERE,
+            Reason.PROXIED_UNPROVEN,
         ),
         frozenset({Purpose.ROUTING}),
     ),
@@ -110,7 +142,33 @@ def guide(record: CustomHostname, *, heed_target: bool = False) -> Guidance:
     waiting_on, message = record.reason.waiting_on, record.reason.message
     if waiting_on is WaitingOn.TENANT and record.reason in _ASKED_FOR and number is None:
         waiting_on, message = WaitingOn.CLOUDFLARE, NOTHING_TO_ADD
+    elif record.reason is Reason.DANGLING and record.dns.routing is not None:
+        message = _dangling(record.hostname, record.dns.routing)
+    elif waiting_on is WaitingOn.TENANT and number is not None:
+        message = _mistake(record, wanted[number]) or message
     return Guidance(number, safe, warning, waiting_on, message)
+
+
+def _mistake(record: CustomHostname, lacking: DnsRecord) -> str | None:
+    """Describe what DNS shows, where the tenant may believe that the record was added."""
+    if lacking.status is RecordStatus.MISPLACED:
+        return MISPLACED
+    if record.dns.error is not None:
+        return UNANSWERED.get(record.dns.error, UNUSABLE)
+    return None
+
+
+def _dangling(hostname: Hostname, routing: Routing) -> str:
+    """Say which record to remove, by what leads the name here."""
+    match routing.kind:
+        case RoutingKind.CNAME:
+            what = f"the CNAME record of {hostname.name}, which leads to {routing.chain[-1]}"
+        case RoutingKind.APEX:
+            what = f"the A and AAAA records of {hostname.name}"
+        case _:
+            what = f"the record of {hostname.name} (ALIAS, ANAME or a CNAME that is flattened)"
+    below = " It leads all names below here." if hostname.is_wildcard else ""
+    return f"The hostname was removed, but its DNS still points here. Remove {what}.{below}"
 
 
 def waits_on_tenant(record: CustomHostname) -> bool:
@@ -119,7 +177,8 @@ def waits_on_tenant(record: CustomHostname) -> bool:
 
 
 def _next(record: CustomHostname, wanted: Sequence[DnsRecord], *, safe: bool) -> int | None:
-    if not _takes_records(record) or record.state is State.PENDING:
+    pending = record.state is State.PENDING and not record.awaits_proof
+    if not _takes_records(record) or pending:
         return None
     done = _proved(record)
     lacking = [
@@ -178,9 +237,16 @@ def _lacks_proof(record: CustomHostname, wanted: Sequence[DnsRecord]) -> bool:
 
 
 def _proved(record: CustomHostname) -> frozenset[Purpose]:
-    """The purposes that need no record: Cloudflare confirmed them, or no record can prove them."""
-    view = record.cloudflare.seen
+    """The purposes that need no record: Cloudflare confirmed them, or no record can prove them.
+
+    A routing record behind a proxy is not asked for while it is up to others to say whether it is
+    right.
+    """
+    view, routing = record.cloudflare.seen, record.dns.routing
     done: set[Purpose] = set()
+    is_hidden = routing is not None and routing.is_hidden
+    if is_hidden and record.reason.waiting_on is not WaitingOn.TENANT:
+        done.add(Purpose.ROUTING)
     if view is not None and hostname_meaning(view) is HostnameMeaning.ACTIVE:
         done.add(Purpose.OWNERSHIP)
     if record.reason is Reason.PROXIED_ELSEWHERE:

@@ -122,6 +122,8 @@ class RoutingKind(StrEnum):
     CNAME = "cname"
     APEX = "apex"
     """All its addresses belong to our apex proxying."""
+    PROXIED = "proxied"
+    """The tenant's own zone at Cloudflare proxies it, which hides the record behind it."""
     FLATTENED = "flattened"
     ELSEWHERE = "points_elsewhere"
     ABSENT = "absent"
@@ -134,11 +136,23 @@ class Routing:
     kind: RoutingKind
     chain: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
+    active_since: datetime | None = None
+    """Since when Cloudflare has shown a proxied hostname as active, counted from the first check
+    that found it proxied. None while it is not."""
+    is_confirmed: bool = False
+    """Whether Cloudflare has confirmed that the traffic of a proxied name arrives here."""
 
     @property
-    def points_at_target(self) -> bool:
-        """Whether traffic for the name arrives at the CNAME target."""
+    def points_at_target(self) -> bool | None:
+        """Whether traffic for the name arrives at the CNAME target. None: a proxy hides it."""
+        if self.kind is RoutingKind.PROXIED:
+            return True if self.is_confirmed else None
         return self.kind in {RoutingKind.CNAME, RoutingKind.APEX, RoutingKind.FLATTENED}
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether a proxy hides where the name points, and Cloudflare has not confirmed it yet."""
+        return self.points_at_target is None
 
 
 RRsetKey = tuple[str, str]
@@ -154,6 +168,11 @@ class DnsView:
 
     routing: Found[Routing] | Unknown | NotAsked = NotAsked()
     records: Mapping[RRsetKey, Values] = field(default_factory=dict)
+    is_thorough: bool = False
+    """All servers were asked, and what they agree on is given. Only such a check proves control."""
+    misplaced: Mapping[RRsetKey, str] = field(default_factory=dict)
+    """For RRsets that are absent, the routing record's included: the name with the zone's name
+    appended once more, if one of this type stands there."""
 
 
 class Action(StrEnum):

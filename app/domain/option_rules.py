@@ -122,7 +122,10 @@ def refuse_fixed(changes: Mapping[str, Any]) -> None:
 
 
 def is_at_cloudflare(name_servers: tuple[str, ...]) -> bool:
-    """Whether a domain uses Cloudflare's name servers, which flatten a CNAME at an apex."""
+    """Whether a domain uses Cloudflare's name servers.
+
+    They flatten a CNAME at an apex, and may proxy any name.
+    """
     return bool(name_servers) and all(
         server.endswith(".ns.cloudflare.com") for server in name_servers
     )

@@ -20,6 +20,7 @@ from app.domain.custom_hostname import (
 from app.domain.hostname import Hostname
 from app.domain.object_spec import ObjectSpec
 from app.domain.options import DcvMethod, Options, OwnershipMethod
+from app.domain.proof import challenge_name
 from app.domain.siblings import covers_wildcard
 
 LONGEST_COMMON_NAME = 64
@@ -27,6 +28,7 @@ DCV_SUFFIX = "dcv.cloudflare.com"
 
 KEEP_FOR_EVER = "Keep it: every renewal of the certificate needs it."
 REMOVABLE = "It may be removed once the hostname is active."
+PROVED = "It may be removed once the hostname is no longer waiting for proof."
 RENEWED = "It may be removed once the certificate is active; a renewal may need a new value."
 SERVED_BY_HAND = "Serve the value at this URL over HTTP, from where the name points now."
 ANSWER_THE_MAIL = "The certificate authority sends an email to these addresses; follow its link."
@@ -110,13 +112,35 @@ def has_drifted(record: CustomHostname) -> bool:
 
 def wanted_records(record: CustomHostname) -> tuple[DnsRecord, ...]:
     """The records to add, in that order, each with its last DNS status."""
-    wanted = (*_ownership(record), *_certificate(record), *_routing(record))
-    return tuple(replace(r, status=record.dns.statuses.get(r.key, r.status)) for r in wanted)
+    wanted = (*_claim(record), *_ownership(record), *_certificate(record), *_routing(record))
+    return tuple(_as_seen(record, each) for each in wanted)
+
+
+def _as_seen(record: CustomHostname, wanted: DnsRecord) -> DnsRecord:
+    seen, key = record.dns, wanted.key
+    status = seen.statuses.get(key, wanted.status)
+    if wanted.purpose is Purpose.ROUTING and status is RecordStatus.WRONG and seen.routing:
+        found = seen.routing.chain[:1] or seen.routing.addresses
+    else:
+        found = seen.found.get(key, ())
+    found_at = seen.found_at.get(key)
+    if status is RecordStatus.MISSING and found_at is not None:
+        status = RecordStatus.MISPLACED
+    return replace(wanted, status=status, found=found, found_at=found_at)
 
 
 def found_records(record: CustomHostname) -> frozenset[RecordKey]:
     """The wanted records that DNS has."""
     return frozenset(r.key for r in wanted_records(record) if r.status is RecordStatus.FOUND)
+
+
+def records_in_place(record: CustomHostname) -> frozenset[RecordKey]:
+    """The wanted records that DNS has, or may have behind a proxy that hides the routing record."""
+    routing = record.dns.routing
+    if routing is None or not routing.is_hidden:
+        return found_records(record)
+    hidden = (r.key for r in wanted_records(record) if r.purpose is Purpose.ROUTING)
+    return found_records(record).union(hidden)
 
 
 def records_complete(record: CustomHostname) -> bool:
@@ -148,6 +172,13 @@ def needs_dcv_uuid(record: CustomHostname) -> bool:
     known = record.cloudflare
     unknown = known.delegation is None and record.zone.dcv_uuid is None
     return unknown and known.seen is not None and methods(record).is_delegated
+
+
+def _claim(record: CustomHostname) -> Iterator[DnsRecord]:
+    """Yield the record that proves control of the name, until it has done so."""
+    if record.proof is not None and record.awaits_proof:
+        name = challenge_name(record.hostname)
+        yield _before("TXT", name, record.proof.token, Purpose.CLAIM, PROVED)
 
 
 def _ownership(record: CustomHostname) -> Iterator[DnsRecord]:

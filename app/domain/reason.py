@@ -36,6 +36,22 @@ class Reason(StrEnum):
         """Return the reason with this code."""
         return cls.__members__[code.upper()]
 
+    PROOF_AWAITED = (
+        "proof_awaited",
+        WaitingOn.TENANT,
+        (
+            "Another tenant had this name here before. Add the TXT record that proves control of "
+            "it; nothing is created before."
+        ),
+    )
+    NAME_HELD = (
+        "name_held",
+        WaitingOn.OPERATOR,
+        (
+            "Another hostname has this name now, or the name that shares its object. Remove this "
+            "hostname, or the other one; then the proof counts."
+        ),
+    )
     CREATING = (
         "creating",
         WaitingOn.CLOUDFLARE,
@@ -197,6 +213,25 @@ class Reason(StrEnum):
         (
             "Another Cloudflare zone proxies the hostname. Point its record at the CNAME target, "
             "or turn proxying off there."
+        ),
+    )
+    PROXIED_UNPROVEN = (
+        "proxied_unproven",
+        WaitingOn.TENANT,
+        (
+            "The hostname is proxied in its own zone at Cloudflare, which hides its record. The "
+            "record may be right; Cloudflare has yet to confirm it. If it has another value than "
+            "in `records`, change it. If the hostname does not get further, turn the proxy off for "
+            "this record (grey cloud)."
+        ),
+    )
+    PROXIED_UNCONFIRMED = (
+        "proxied_unconfirmed",
+        WaitingOn.CLOUDFLARE,
+        (
+            "Both statuses are active. The hostname is proxied in its own zone at Cloudflare, "
+            "which hides its record. If the record has the value in `records`, there is nothing to "
+            "do: the hostname counts as live once Cloudflare has kept it active for an hour."
         ),
     )
     DNSSEC_BROKEN = (
@@ -417,6 +452,14 @@ class Reason(StrEnum):
         "removed",
         WaitingOn.NOBODY,
         "The custom hostname was removed.",
+    )
+    DANGLING = (
+        "dangling",
+        WaitingOn.TENANT,
+        (
+            "The hostname was removed, but its DNS still points here. Remove that DNS record: who "
+            "controls it controls where visitors of the name arrive."
+        ),
     )
     REMOVED_BUT_STILL_IN_ZONE = (
         "removed_but_still_in_zone",

@@ -40,7 +40,7 @@ def join(record: CustomHostname) -> CustomHostname:
     if sibling is None or sibling.cloudflare_id is None or record.cloudflare.id is not None:
         return record
     waits = record.state in {State.PENDING, State.VALIDATING} or record.refresh_is_requested
-    if record.desired is Desired.ABSENT or not waits:
+    if record.desired is Desired.ABSENT or record.awaits_proof or not waits:
         return record
     linked = CloudflareObject(
         id=sibling.cloudflare_id,

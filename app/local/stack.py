@@ -162,7 +162,10 @@ def sandbox_settings(
         "secret_keys": kept.secret_key,
         "bootstrap_api_key": kept.api_key,
         "dns_resolvers": sandbox.dns,
-        "dns_authoritative": False,
+        # The sandbox's server holds all zones, so that a walk ends at its root.
+        "dns_root_servers": HOST,
+        "dns_port": sandbox.dns.rpartition(":")[2],
+        "dns_allowed_networks": "127.0.0.0/8",
         "webhooks_allow_loopback": True,
     }
     return Settings.model_validate(values | others)

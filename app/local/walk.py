@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from app.local.client import StackClient
+from app.local.mistakes import MISTAKES, Mistake
 from app.local.stack import Stack
 
 TENANT = "blue-bicycle"
@@ -38,6 +39,7 @@ class Leg:
     add: str = "Add the custom hostname"
     before: str = "The tenant adds the records that validate the name before traffic moves"
     switch: str = "The tenant switches: the routing record moves traffic"
+    mistake: Mistake | None = None
 
 
 WALKS: dict[str, tuple[Leg, ...]] = {
@@ -79,14 +81,15 @@ WALKS: dict[str, tuple[Leg, ...]] = {
 }
 
 
-async def walk(stack: Stack, *, plan: str, say: Say) -> str:
-    """Walk, and give the closing line.
+async def walk(stack: Stack, *, plan: str, mistake: str | None = None, say: Say) -> str:
+    """Walk, and give the closing line. A mistake has a hostname and a plan of its own.
 
     Raises:
-        WalkFailed: a transition or the webhook did not come.
+        WalkFailed: a transition, the webhook or the diagnosis of the mistake did not come.
     """
     began = time.monotonic()
-    legs = WALKS[plan]
+    made = MISTAKES[mistake] if mistake else None
+    legs = (Leg(made.hostname, made.plan, mistake=made),) if made else WALKS[plan]
     steps = Steps(say)
     async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
         client = StackClient(stack, http)
@@ -142,7 +145,11 @@ async def _go(client: StackClient, leg: Leg, steps: Steps) -> Journey:
     journey = Journey(client, hostname["id"], steps)
     try:
         async with asyncio.timeout(LIMIT_SECONDS):
+            if leg.mistake is not None and not leg.mistake.at_switch:
+                await journey.err(leg.mistake)
             await journey.add_records("before", leg.before)
+            if leg.mistake is not None and leg.mistake.at_switch:
+                await journey.err(leg.mistake)
             await journey.add_records("with", leg.switch)
             steps.begin("Nameplate sees that traffic flows, and sends the webhook")
             await journey.until_state("cname_verified")
@@ -180,6 +187,38 @@ class Journey:
         await self._client.put_records(wanted)
         # As a person would: added it, and presses "check now".
         await self._client.api("POST", f"{self._path}/refresh")
+
+    async def err(self, mistake: Mistake) -> None:
+        """Make the mistake, have it diagnosed, and take it back.
+
+        Raises:
+            WalkFailed: the diagnosis does not say what is wrong.
+        """
+        hostname = await self._until(lambda shown: bool(shown["records_complete"]))
+        routing = next(r for r in hostname["records"] if r["purpose"] == "routing")
+        changes = mistake.changes(routing)
+        self._steps.begin(mistake.title)
+        for change in changes:
+            self._say(f"tenant adds {change.type} {change.name} -> {change.value}")
+            await change.make(self._client)
+        await self._client.api("POST", f"{self._path}/refresh")
+        self._steps.begin("Nameplate says what is wrong, and what to change")
+        diagnosis = await self._client.api("GET", f"{self._path}/diagnosis")
+        for finding in diagnosis["data"]:
+            self._say(f"{finding['severity']} {finding['code']}: {finding['message']}")
+            if finding["record"] is not None:
+                record = finding["record"]
+                self._say(
+                    f"  {record['change']} {record['type']}, host {finding['host']}, "
+                    f"value {finding['value']}"
+                )
+        codes = [finding["code"] for finding in diagnosis["data"]]
+        if mistake.code not in codes:
+            raise WalkFailed(f"the diagnosis has {codes or 'no finding'}, not {mistake.code}")
+        self._steps.begin("The tenant takes the mistake back")
+        for change in changes:
+            self._say(f"tenant removes {change.type} {change.name}")
+            await change.undo(self._client)
 
     async def until_state(self, state: str) -> None:
         """Follow the hostname until it is in `state`."""

@@ -14,6 +14,7 @@ from app.domain.custom_hostname import (
     Desired,
     DnsSeen,
     Plan,
+    ProofOfControl,
     RecordStatus,
     Removal,
     Schedule,
@@ -68,6 +69,9 @@ def wide_row(record: CustomHostname) -> dict[str, Any]:
         "labels": dict(record.labels),
         "dns": _dns_column(record.dns),
         "tombstone": record.tombstone,
+        "dangling_since": record.dangling_since,
+        "proof_token": record.proof.token if record.proof else None,
+        "proof_found_at": record.proof.found_at if record.proof else None,
         "name_released_at": record.name_released_at,
         "revision": record.revision,
         "sequence": record.sequence,
@@ -142,6 +146,9 @@ def read_record(row: Mapping[str, Any]) -> CustomHostname:
         schedule=_read_schedule(row),
         sibling=_read_sibling(row),
         tombstone=row["tombstone"],
+        dangling_since=row["dangling_since"],
+        proof=_read_proof(row),
+        is_name_held=row["is_name_held"],
         name_released_at=row["name_released_at"],
         revision=row["revision"],
         sequence=row["sequence"],
@@ -162,6 +169,9 @@ def _dns_column(dns: DnsSeen) -> dict[str, Any]:
     return {
         "routing": _ROUTING.dump_python(dns.routing, mode="json") if dns.routing else None,
         "statuses": sorted([*key, str(status)] for key, status in dns.statuses.items()),
+        "found": sorted([*key, list(values)] for key, values in dns.found.items()),
+        "found_at": sorted([*key, name] for key, name in dns.found_at.items()),
+        "error": dns.error,
     }
 
 
@@ -170,7 +180,16 @@ def _read_dns(column: Mapping[str, Any]) -> DnsSeen:
     return DnsSeen(
         routing=_ROUTING.validate_python(routing) if routing else None,
         statuses={(t, n, v): RecordStatus(s) for t, n, v, s in column["statuses"]},
+        # Rows that an earlier release wrote have none of these.
+        found={(t, n, v): tuple(values) for t, n, v, values in column.get("found", [])},
+        found_at={(t, n, v): name for t, n, v, name in column.get("found_at", [])},
+        error=column.get("error"),
     )
+
+
+def _read_proof(row: Mapping[str, Any]) -> ProofOfControl | None:
+    token = row["proof_token"]
+    return ProofOfControl(token=token, found_at=row["proof_found_at"]) if token else None
 
 
 def _read_object(row: Mapping[str, Any]) -> CloudflareObject:

@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Select,
     and_,
+    case,
+    false,
     func,
     insert,
     or_,
@@ -42,6 +45,14 @@ SERVING = "serving"
 OWN_NOT_DELETED = text("custom_hostnames.state <> 'deleted'")
 OWN_HELD = text("custom_hostnames.state <> 'deleted' AND custom_hostnames.name_released_at IS NULL")
 
+OWN_RELEASED = text(
+    "custom_hostnames.state <> 'deleted' AND custom_hostnames.name_released_at IS NOT NULL"
+)
+AWAITS_PROOF = and_(
+    custom_hostnames.c.proof_token.is_not(None), custom_hostnames.c.proof_found_at.is_(None)
+)
+
+holder = custom_hostnames.alias("holder")
 sibling = custom_hostnames.alias("sibling")
 sibling_object = cloudflare_objects.alias("sibling_object")
 SIBLING_COLUMNS = ("id", "hostname", "desired", "state")
@@ -135,6 +146,8 @@ async def is_being_removed(tx: Connection, base: str) -> bool:
         .where(
             c.base == base,
             RELEASED,
+            # What awaits its proof has nothing at Cloudflare.
+            ~AWAITS_PROOF,
             or_(c.desired == str(Desired.ABSENT), objects.cloudflare_id.is_not(None)),
         )
         .limit(1)
@@ -142,27 +155,47 @@ async def is_being_removed(tx: Connection, base: str) -> bool:
     return found.first() is not None
 
 
-async def tombstones(tx: Connection, *names: Hostname, besides_tenant: str) -> list[str]:
-    """Return the ids of other tenants' deleted records whose DNS may still lead these names here.
+async def find_awaiting(tx: Connection, base: str, tenant: str) -> list[CustomHostname]:
+    """Return the tenant's records whose proof is awaited: of the base, and of its wildcard."""
+    c = custom_hostnames.c
+    rows = await tx.execute(
+        _records().where(
+            c.base == base,
+            OWN_RELEASED,
+            c.tenant == tenant,
+            c.desired == str(Desired.PRESENT),
+            AWAITS_PROOF,
+        )
+    )
+    return [read_record(row) for row in rows.mappings()]
 
-    That of a wildcard leads the names that it covers.
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """A deleted or released record whose DNS may still point here."""
+
+    id: str
+    hostname: str
+    tenant: str
+    was_live: bool
+
+
+async def find_tombstones(tx: Connection, hostname: Hostname) -> list[Tombstone]:
+    """Return the tombstones whose DNS may lead this name here, in the order of their ids.
+
+    They are those of the name, of the other name of its object, and of the wildcard that covers it.
     """
     c = custom_hostnames.c
-    bases = {name.base for name in names}
-    wildcards = filter(None, (name.covering_wildcard for name in names))
-    covering = {wildcard.name: wildcard.base for wildcard in wildcards}
+    wildcard = hostname.covering_wildcard
+    leading = c.base == hostname.base
+    if wildcard is not None:
+        leading = or_(leading, and_(c.base == wildcard.base, c.hostname == wildcard.name))
     rows = await tx.execute(
-        select(c.id)
-        .where(
-            c.base.in_(bases | set(covering.values())),
-            or_(c.base.in_(bases), c.hostname.in_(covering)),
-            c.tombstone,
-            c.tenant != besides_tenant,
-        )
-        # They are woken in this order.
+        select(c.id, c.hostname, c.tenant, c.verified_at.is_not(None))
+        .where(leading, c.tombstone)
         .order_by(c.id)
     )
-    return list(rows.scalars())
+    return [Tombstone(*row) for row in rows]
 
 
 async def ids_of_tenant(tx: Connection, tenant: str, *, limit: int) -> list[str]:
@@ -184,8 +217,8 @@ async def save_hostname(
 
     This transaction must have locked the lease row: the lease always comes before the wide row.
     """
-    known = replace(before, schedule=Schedule(), sibling=None)
-    wanted = replace(record, schedule=Schedule(), sibling=None)
+    loaded: dict[str, Any] = {"schedule": Schedule(), "sibling": None, "is_name_held": False}
+    known, wanted = replace(before, **loaded), replace(record, **loaded)
     wanted = replace(wanted, view=before.view, updated_at=before.updated_at)
     if wanted == known:
         return replace(record, view=before.view, updated_at=before.updated_at)
@@ -249,6 +282,27 @@ async def save_object(tx: Connection, record: CustomHostname) -> None:
     )
 
 
+def _is_name_held() -> ColumnElement[bool]:
+    """Return whether another record holds the name, which is looked up only where it matters.
+
+    It counts for a tombstone, whose DNS then points here for good reason, and for a record whose
+    proof is awaited, which then cannot have the name.
+    """
+    c, h = custom_hostnames.c, holder.c
+    covering = func.regexp_replace(c.hostname, "^[^.]*", "*")
+    held = text("holder.state <> 'deleted' AND holder.name_released_at IS NULL")
+    own = or_(h.hostname == c.hostname, h.hostname == covering)
+    other = or_(
+        and_(h.base == c.base, or_(h.tenant != c.tenant, h.hostname == c.hostname)),
+        and_(h.hostname == covering, h.tenant != c.tenant),
+    )
+    return case(
+        (c.tombstone, select(h.id).where(held, own, h.id != c.id).exists()),
+        (AWAITS_PROOF, select(h.id).where(held, other).exists()),
+        else_=false(),
+    )
+
+
 def _records() -> Select[Any]:
     objects = cloudflare_objects
     joined = (
@@ -274,6 +328,7 @@ def _records() -> Select[Any]:
     joined = joined.outerjoin(sibling, beside).outerjoin(sibling_object, theirs)
     return select(
         *(c for c in custom_hostnames.c if c.name != "document"),
+        _is_name_held().label("is_name_held"),
         *(sibling.c[name].label(f"sibling_{name}") for name in SIBLING_COLUMNS),
         *(sibling_object.c[name].label(f"sibling_{name}") for name in SIBLING_OBJECT_COLUMNS),
         *(c for c in objects.c if c.name not in {"custom_hostname_id", "zone_id", "role"}),

@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP
 
-SCHEMA_VERSION = 26
+SCHEMA_VERSION = 28
 """The `schema_version` that this code needs. Every migration writes its own number."""
 
 metadata = MetaData(
@@ -54,6 +54,8 @@ RELEASED = text("state <> 'deleted' AND name_released_at IS NOT NULL")
 OWED = text("status = 'pending'")
 PRUNABLE = text("state = 'deleted' AND NOT tombstone")
 """A deleted hostname whose name no longer points here."""
+DANGLING = text("dangling_since IS NOT NULL")
+"""A deleted hostname whose DNS was seen pointing here after its removal."""
 DNS_DUE = text("dns_due_at IS NOT NULL")
 CLOUDFLARE_DUE = text("cloudflare_due_at IS NOT NULL")
 UNCREATED_DUE = text("cloudflare_due_at IS NOT NULL AND hostname_status IS NULL")
@@ -165,6 +167,9 @@ custom_hostnames = Table(
     Column("labels", JSONB, nullable=False, server_default=text("'{}'")),
     Column("dns", JSONB, nullable=False),
     Column("tombstone", Boolean, nullable=False),
+    _instant("dangling_since"),
+    Column("proof_token", Text),
+    _instant("proof_found_at"),
     _instant("name_released_at"),
     Column("revision", Integer, nullable=False),
     Column("sequence", Integer, nullable=False),
@@ -187,6 +192,14 @@ custom_hostnames = Table(
     Index("ix_custom_hostnames_held", "base", postgresql_where=HELD),
     Index("ix_custom_hostnames_released", "base", postgresql_where=RELEASED),
     Index("ix_custom_hostnames_tombstones", "base", postgresql_where=text("tombstone")),
+    Index("ix_custom_hostnames_dangling", "dangling_since", "id", postgresql_where=DANGLING),
+    Index(
+        "ix_custom_hostnames_tenant_dangling",
+        "tenant",
+        "dangling_since",
+        "id",
+        postgresql_where=DANGLING,
+    ),
     # Lists leave out deleted rows; with this index a page costs the same however many there are.
     *_list_indexes("present", [], postgresql_where=NOT_DELETED),
     *_list_indexes("tenant_present", ["tenant"], postgresql_where=NOT_DELETED),

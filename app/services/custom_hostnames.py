@@ -104,6 +104,7 @@ class CustomHostnames:
             NotFound, PreconditionFailed: as their names say.
             Conflict: the hostname is being removed.
             HostnameTaken: it had released its name, and another hostname has it now.
+            ProofRequired: the same, and another tenant's removed hostname may still lead it here.
         """
 
         async def change(tx: Connection, slot: Slot) -> tuple[CustomHostname, Claim | None]:

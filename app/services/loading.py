@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from app.domain.custom_hostname import CustomHostname, Desired, State, ZoneTargets
@@ -12,10 +12,12 @@ from app.domain.errors import (
     HostnameTaken,
     NotFound,
     PreconditionFailed,
+    ProofRequired,
     StillDeleting,
 )
 from app.domain.hostname import Hostname
-from app.domain.reconcile.actions import frees_its_name, release_name
+from app.domain.reason import Reason
+from app.domain.reconcile.actions import buried, frees_its_name, release_name
 from app.domain.reconcile.schedule import Policy
 from app.domain.redirect import refuse_target
 from app.domain.siblings import wanted_sibling
@@ -25,6 +27,11 @@ from app.persistence import leases
 from app.persistence.clock import read_now
 from app.persistence.database import Connection
 from app.persistence.zones import get_zone
+
+HAD_SINCE = (
+    "Another tenant had this name since, and its DNS may still point here. Remove this hostname, "
+    "and add it again: then you are asked to prove control of the name."
+)
 
 
 async def load(tx: Connection, record_id: str) -> CustomHostname:
@@ -54,10 +61,16 @@ async def load_for_update(tx: Connection, record_id: str, revision: int | None) 
 async def load_with_sibling(
     tx: Connection, record_id: str, *, lock: bool = False
 ) -> tuple[CustomHostname, list[CustomHostname]]:
-    """Read the record and its sibling, if that is desired; with `lock`, both locked in order."""
+    """Read the record and the tenant's other name of its object, if that is desired.
+
+    With `lock`, both are locked in order.
+    """
     record = await load(tx, record_id)
     sibling = wanted_sibling(record)
-    ids = [record_id, *([sibling.id] if sibling else [])]
+    # A name that awaits its proof shares no object yet, but will: both keep the same options.
+    awaiting = await store.find_awaiting(tx, record.hostname.base, record.tenant)
+    beside = {each.id for each in awaiting} | ({sibling.id} if sibling else set())
+    ids = [record_id, *sorted(beside - {record_id})]
     if lock:
         for each in sorted(ids):
             await leases.lock_schedule(tx, each)
@@ -148,6 +161,7 @@ async def require_target(tx: Connection, target: Hostname, tenant: str) -> None:
         RedirectInvalid: the tenant does not have the target, or it redirects itself.
     """
     there = await store.find_by_base(tx, target.base)
+    there += await store.find_awaiting(tx, target.base, tenant)
     own = (record for record in there if record.tenant == tenant and record.hostname == target)
     held = next((record for record in own if record.desired is Desired.PRESENT), None)
     refuse_target(target, held)
@@ -160,14 +174,53 @@ async def reclaim_name(tx: Connection, record: CustomHostname) -> CustomHostname
 
     Raises:
         HostnameTaken: another record has the name by now, or the wildcard that covers it.
+        ProofRequired: another tenant had the name since, and its DNS may still point here.
     """
     if record.name_released_at is None:
         return record
+    if await needs_proof(tx, record.hostname, record.tenant):
+        if record.awaits_proof:
+            return record
+        raise ProofRequired(HAD_SINCE)
     for other in await store.find_by_base(tx, record.hostname.base):
         if other.tenant != record.tenant or other.hostname == record.hostname:
             raise HostnameTaken(record.hostname.name, in_the_way=other.hostname.name)
     await _refuse_covered(tx, record.hostname, record.tenant, lambda _: True)
-    return replace(record, name_released_at=None, tombstone=False)
+    reason = Reason.CREATING if record.awaits_proof else record.reason
+    return replace(record, name_released_at=None, tombstone=False, proof=None, reason=reason)
+
+
+async def needs_proof(tx: Connection, hostname: Hostname, tenant: str) -> bool:
+    """Whether the tenant has to prove control of the name before it may be worked on.
+
+    Another tenant had it, and its DNS may still point here. Whose own this very name was when it
+    was last live needs no proof, nor who proved the other name of its object.
+    """
+    tombstones = await store.find_tombstones(tx, hostname)
+    if all(each.tenant == tenant for each in tombstones):
+        return False
+    own = (each for each in tombstones if each.tenant == tenant and each.was_live)
+    if any(each.hostname == hostname.name for each in own):
+        return False
+    there = await store.find_by_base(tx, hostname.base)
+    return not any(each.tenant == tenant and each.proof is not None for each in there)
+
+
+async def former_records(tx: Connection, record: CustomHostname) -> list[str]:
+    """Return the ids of the tombstones of this very name, besides the record itself."""
+    found = await store.find_tombstones(tx, record.hostname)
+    return [
+        each.id for each in found if each.hostname == record.hostname.name and each.id != record.id
+    ]
+
+
+async def bury(tx: Connection, former: Sequence[str]) -> None:
+    """End these tombstones: another record speaks for their name from now on.
+
+    Their lease rows must be locked by this transaction.
+    """
+    for record in await store.read_hostnames(tx, former):
+        await store.save_hostname(tx, buried(record), before=record)
 
 
 async def zone_of(tx: Connection, record: CustomHostname) -> Zone:

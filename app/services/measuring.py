@@ -14,6 +14,7 @@ from app.domain.observation import Side
 from app.domain.rate_limit import Lane
 from app.domain.zone import PauseReason
 from app.persistence import measurements as store
+from app.persistence.dangling import count_dangling
 from app.persistence.database import Database
 from app.persistence.zones import list_zones
 from app.services.rate_limiter import RateLimiter
@@ -62,12 +63,14 @@ class Measuring:
     async def _measure(self) -> None:
         async with store.measuring(self._database) as tx:
             states = await store.count_states(tx)
+            dangling = await count_dangling(tx)
             pauses = await store.count_pauses(tx)
             dns, cloudflare = await store.overdue_checks(tx)
             delivery = await store.overdue_delivery(tx)
             budgets = {zone.budget for zone in await list_zones(tx)}
         for state in State:
             metrics.HOSTNAMES.labels(str(state)).set(states.get(state, 0))
+        metrics.DANGLING.set(dangling)
         for reason in PauseReason:
             metrics.ZONES_PAUSED.labels(str(reason)).set(pauses.get(reason, 0))
         metrics.CHECK_LAG.labels(str(Side.DNS)).set(dns)

@@ -17,6 +17,7 @@ from app.domain.custom_hostname import (
 from app.domain.errors import Conflict, ErrorCode, NotFound
 from app.domain.object_spec import ObjectSpec
 from app.domain.reason import Reason
+from app.domain.reconcile.actions import buried
 from app.persistence import call_queue, leases
 from app.persistence import custom_hostnames as store
 from app.persistence.clock import read_now
@@ -62,7 +63,7 @@ class OperatorActions:
             now = await read_now(tx)
             # Where its DNS points no longer matters, so it is not a tombstone.
             released = before.name_released_at or now
-            freed = replace(before, name_released_at=released, tombstone=False)
+            freed = replace(buried(before), name_released_at=released)
             if before.desired is Desired.PRESENT:
                 freed = replace(freed, desired=Desired.ABSENT, wanted_at=now)
                 await call_queue.leave(tx, [record_id])

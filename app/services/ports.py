@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
-from app.domain.custom_hostname import CustomHostname
+from app.domain.custom_hostname import CustomHostname, DnsRecord
 from app.domain.deliveries import Attempt
+from app.domain.diagnosis.domain_connect import DomainConnectOffer, Service
+from app.domain.diagnosis.survey import DnsSurvey
+from app.domain.hostname import Hostname
 from app.domain.object_spec import ObjectSpec
 from app.domain.observation import CloudflareHostname, DnsView, HostnamePage, Values
 from app.domain.zone import CloudflareZone, FallbackOrigin, Quota, ZoneAccess, ZoneRecord
@@ -76,21 +79,64 @@ class ZoneGateway(Protocol):
     ) -> ZoneRecord:
         """Add a proxied record."""
 
+    async def address_ranges(self, access: ZoneAccess) -> tuple[str, ...]:
+        """Return the networks in which every proxied name's addresses lie."""
+
     async def proxy_record(self, access: ZoneAccess, record_id: str) -> ZoneRecord:
         """Turn on proxying for a record."""
+
+
+ProxyPrefixes = Callable[[], Awaitable[tuple[str, ...]]]
+"""Gives the address ranges of Cloudflare's proxies; empty while they are not known."""
 
 
 class Dns(Protocol):
     """The tenants' DNS."""
 
-    async def check(self, record: CustomHostname, *, thorough: bool) -> DnsView:
-        """Check a record's DNS. Never raises."""
+    async def check(
+        self, record: CustomHostname, *, thorough: bool, proxy_prefixes: ProxyPrefixes
+    ) -> DnsView:
+        """Check a record's DNS. Never raises.
+
+        `proxy_prefixes` is only called for a name that shows bare addresses.
+        """
 
     async def addresses(self, name: str) -> Values:
         """Return a name's addresses, as all servers that answer say. Never raises."""
 
     async def name_servers(self, domain: str) -> Values:
         """Return the domain's name servers. Never raises."""
+
+
+class DnsSurveyor(Protocol):
+    """Asks all that a diagnosis reads."""
+
+    async def survey(
+        self,
+        hostname: Hostname,
+        records: Sequence[DnsRecord],
+        *,
+        targets: Sequence[str],
+        registrable: str | None,
+    ) -> DnsSurvey:
+        """Ask everything about one hostname. Never raises."""
+
+
+class DomainConnectLinks(Protocol):
+    """Finds DNS providers that apply our templates, and makes the links (Domain Connect)."""
+
+    async def discover(self, domain: str) -> DomainConnectOffer | None:
+        """Ask about the apex of a zone. Never raises."""
+
+    def link(
+        self,
+        offer: DomainConnectOffer,
+        service: Service,
+        *,
+        host: str,
+        variables: Mapping[str, str],
+    ) -> str:
+        """Return the link for the tenant. `ValueError` if the template does not fit."""
 
 
 class WebhookTransport(Protocol):

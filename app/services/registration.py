@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 
-from app.domain.custom_hostname import CustomHostname, Schedule, State
+from app.domain.custom_hostname import CustomHostname, ProofOfControl, Schedule, State
 from app.domain.errors import (
     AlreadyExists,
     ErrorCode,
     HostnameTaken,
     InvalidInput,
+    NameplateError,
     ProofRequired,
+    StillDeleting,
 )
 from app.domain.hostname import (
     Hostname,
@@ -25,6 +29,7 @@ from app.domain.hostname import (
     registrable_domain,
 )
 from app.domain.option_rules import ChosenOptions, Ground
+from app.domain.proof import refuse_unprovable
 from app.domain.reason import Reason
 from app.domain.reconcile.schedule import Policy
 from app.domain.wanted_names import WantedName, parse_names
@@ -44,12 +49,17 @@ from app.services.inline_slots import Slot
 from app.services.loading import (
     find_conflicts,
     load,
+    load_for_update,
+    needs_proof,
+    reclaim_name,
     release_stale_names,
     require_target,
     targets_of,
 )
 from app.services.option_validation import OptionValidator
 from app.services.reconciler.tick import Checkpoint
+
+PROOF_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +81,21 @@ class Registration:
     options: Mapping[str, Any] = field(default_factory=dict)
     """The fields that were sent, by name. Fields of `Options` that are left out are at their
     defaults."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a request for one hostname would store."""
+
+    record: CustomHostname
+    """The record that is there, or the one that would be inserted."""
+    zone: Zone
+    is_stored: bool
+    """Whether the tenant has the hostname already."""
+    refusal: NameplateError | None
+    """Why the request would be refused now."""
+    needs_proof: bool = False
+    """Whether the tenant would have to prove control of the name first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +140,11 @@ class Registrations:
             HostnameTaken: another tenant holds a name, or its wildcard.
             AlreadyExists: this tenant has it, with other settings.
             SiblingDiffers: the name shares its object, and asks for another one.
-            ProofRequired: another tenant had it and its DNS may still point here.
+            ProofRequired: another tenant had it, and it is too long to be proved.
             StillDeleting: its former record is still being removed.
         """
         names = parse_names(wanted.hostname, wanted.also, wanted.redirect_to, self._public_suffix)
-        async with self._database.transaction() as tx:
-            zone = await get_zone(tx, wanted.zone)
-        if zone is None:
-            raise InvalidInput(
-                "Zone not found; leave `zone` out to use the default zone.",
-                code=ErrorCode.ZONE_UNKNOWN,
-                field="/zone",
-            )
+        zone = await self._zone(wanted)
         for name in names:
             with name.at_fault():
                 self._refuse_own(name.hostname, zone)
@@ -141,11 +159,7 @@ class Registrations:
             slots = [stack.enter_context(self._inline.slot()) for _ in names]
             new = [_New(*each) for each in zip(names, grounds, slots, strict=True)]
             insert = partial(self._insert, new=new, zone=zone, wanted=wanted, accept=accept)
-            try:
-                accepted = await self._database.run(insert)
-            except ProofRequired:
-                await self._check_tombstones(names, wanted.tenant)
-                raise
+            accepted = await self._database.run(insert)
             created = [record for record, is_new in accepted if is_new]
             if created:
                 TRANSITIONS.labels("none", str(State.PENDING)).inc(len(created))
@@ -155,6 +169,44 @@ class Registrations:
                 for (record, is_new), slot in zip(accepted, slots, strict=True)
             )
             return list(await asyncio.gather(*reconciles)), bool(created)
+
+    async def preview(self, wanted: Registration) -> Preview:
+        """Give what a request for one hostname would store, without storing anything.
+
+        Raises:
+            InvalidInput: the hostname, the plan or the zone cannot be accepted, whatever is stored.
+        """
+        (name,) = parse_names(wanted.hostname, (), None, self._public_suffix)
+        zone = await self._zone(wanted)
+        self._refuse_own(name.hostname, zone)
+        ground = await self._validator.ground(name.hostname, wanted.plan, zone)
+        async with self._database.transaction() as tx:
+            refusal: NameplateError | None = None
+            held = sibling = None
+            must_prove = await needs_proof(tx, name.hostname, wanted.tenant)
+            try:
+                held, sibling = await self._find(tx, name.hostname, wanted.tenant)
+                if must_prove:
+                    refuse_unprovable(name.hostname)
+            except (HostnameTaken, ProofRequired, StillDeleting) as error:
+                refusal = error
+            now = await read_now(tx)
+        if held is not None:
+            return Preview(held, zone, is_stored=True, refusal=None)
+        chosen = self._choose(name, ground, sibling, zone=zone, wanted=wanted)
+        record = _new_record(name, ground, chosen, zone=zone, wanted=wanted, now=now)
+        return Preview(record, zone, is_stored=False, refusal=refusal, needs_proof=must_prove)
+
+    async def _zone(self, wanted: Registration) -> Zone:
+        async with self._database.transaction() as tx:
+            zone = await get_zone(tx, wanted.zone)
+        if zone is None:
+            raise InvalidInput(
+                "Zone not found; leave `zone` out to use the default zone.",
+                code=ErrorCode.ZONE_UNKNOWN,
+                field="/zone",
+            )
+        return zone
 
     async def find(self, record_id: str, also: Sequence[str]) -> list[CustomHostname]:
         """Give what a request registered, as it is now: the first by its id, the others by name.
@@ -235,6 +287,7 @@ class Registrations:
         for each in new:
             with each.name.at_fault():
                 accepted.append(await self._insert_one(tx, each, zone=zone, wanted=wanted))
+        await _check_tombstones(tx, [each.name.hostname for each in new])
         created = [record for record, is_new in accepted if is_new]
         if target is not None and any(record.redirect_to for record in created):
             await require_target(tx, target, wanted.tenant)
@@ -247,36 +300,18 @@ class Registrations:
     ) -> tuple[CustomHostname, bool]:
         """Insert one name, leased to this request where it has a slot."""
         hostname, slot = new.name.hostname, new.slot
-        held, sibling = await find_conflicts(tx, hostname, wanted.tenant, policy=self._policy)
+        held, sibling = await self._find(tx, hostname, wanted.tenant)
         if held is not None:
             self._refuse_differing(held, new.name, wanted, zone)
-            return held, False
-        chosen = self._choose(new, sibling, zone=zone, wanted=wanted)
-        if await store.tombstones(tx, hostname, besides_tenant=wanted.tenant):
-            raise ProofRequired(
-                "This name was used here before, and its DNS may still point at the CNAME target. "
-                "Remove that record, and try again in a minute; Nameplate is checking the name now."
-            )
+            return await _reclaimed(tx, held), False
+        chosen = self._choose(new.name, new.ground, sibling, zone=zone, wanted=wanted)
+        proof = None
+        if await needs_proof(tx, hostname, wanted.tenant):
+            refuse_unprovable(hostname)
+            proof = ProofOfControl(token=secrets.token_urlsafe(PROOF_BYTES))
         now = await read_now(tx)
-        record = CustomHostname(
-            id=new_id(Prefix.CUSTOM_HOSTNAME),
-            hostname=hostname,
-            tenant=wanted.tenant,
-            zone=targets_of(zone),
-            plan=chosen.plan,
-            options=chosen.options,
-            is_apex=new.ground.is_apex,
-            reason=Reason.ZONE_PAUSED if zone.pause else Reason.CREATING,
-            metadata=wanted.metadata,
-            labels=wanted.labels,
-            redirect_to=new.name.redirect_to.name if new.name.redirect_to else None,
-            sequence=1,
-            schedule=Schedule(cloudflare_due_at=now),
-            created_at=now,
-            updated_at=now,
-            wanted_at=now,
-            acted_at=now,
-            arrived_at={State.PENDING: now},
+        record = _new_record(
+            new.name, new.ground, chosen, zone=zone, wanted=wanted, now=now, proof=proof
         )
         lease_seconds = LEASE_SECONDS if slot.is_taken else 0
         if not await store.insert_hostname(tx, record, lease_seconds=lease_seconds):
@@ -287,10 +322,16 @@ class Registrations:
         return record, True
 
     def _choose(
-        self, new: _New, sibling: CustomHostname | None, *, zone: Zone, wanted: Registration
+        self,
+        name: WantedName,
+        ground: Ground,
+        sibling: CustomHostname | None,
+        *,
+        zone: Zone,
+        wanted: Registration,
     ) -> ChosenOptions:
-        hostname, ground = new.name.hostname, new.ground
-        plan = wanted.plan if self._takes_plan(new.name, wanted, ground, zone) else None
+        hostname = name.hostname
+        plan = wanted.plan if self._takes_plan(name, wanted, ground, zone) else None
         default = self._validator.default_plan(hostname, ground, zone)
         chosen = self._validator.first(
             hostname, plan, wanted.options, zone=zone, sibling=sibling, default=default
@@ -298,21 +339,84 @@ class Registrations:
         self._validator.refuse_apex(chosen.plan, ground, zone)
         return chosen
 
-    async def _check_tombstones(self, names: Sequence[WantedName], tenant: str) -> None:
-        """Have the former records of other tenants checked again.
+    async def _find(
+        self, tx: Connection, hostname: Hostname, tenant: str
+    ) -> tuple[CustomHostname | None, CustomHostname | None]:
+        """Give the tenant's record of this name, and of the other name of its object.
 
-        The transaction that found them was rolled back, and with it the release of their names.
+        Those whose proof is awaited count too, although they hold no name.
+
+        Raises:
+            HostnameTaken, StillDeleting: as of `find_conflicts`.
         """
-        hostnames = [name.hostname for name in names]
-        bases = {hostname.base for hostname in hostnames}
+        held, sibling = await find_conflicts(tx, hostname, tenant, policy=self._policy)
+        for record in await store.find_awaiting(tx, hostname.base, tenant):
+            if record.hostname == hostname:
+                held = held or record
+            else:
+                sibling = sibling or record
+        return held, sibling
 
-        async def check(tx: Connection) -> None:
-            await store.lock_bases(tx, *bases)
-            await release_stale_names(tx, *bases, besides_tenant=tenant, policy=self._policy)
-            for record_id in await store.tombstones(tx, *hostnames, besides_tenant=tenant):
-                await leases.wake(tx, record_id)
 
-        await self._database.run(check)
+async def _reclaimed(tx: Connection, held: CustomHostname) -> CustomHostname:
+    """Give the record, which goes on where its proof is no longer needed.
+
+    That is so once DNS no longer leads the name here by what another tenant had.
+    """
+    if not held.awaits_proof:
+        return held
+    before = await load_for_update(tx, held.id, None)
+    after = await reclaim_name(tx, before)
+    if after == before:
+        return before
+    now = await read_now(tx)
+    after = replace(after, acted_at=now, updated_at=now, revision=before.revision + 1)
+    saved = await store.save_hostname(tx, after, before=before)
+    await leases.wake(tx, saved.id)
+    return saved
+
+
+async def _check_tombstones(tx: Connection, names: Sequence[Hostname]) -> None:
+    """Have the DNS of these names' former records checked now: it may have changed by today."""
+    found = {each.id for name in names for each in await store.find_tombstones(tx, name)}
+    for record_id in sorted(found):
+        await leases.wake(tx, record_id)
+
+
+def _new_record(
+    name: WantedName,
+    ground: Ground,
+    chosen: ChosenOptions,
+    *,
+    zone: Zone,
+    wanted: Registration,
+    now: datetime,
+    proof: ProofOfControl | None = None,
+) -> CustomHostname:
+    reason = Reason.ZONE_PAUSED if zone.pause else Reason.CREATING
+    return CustomHostname(
+        id=new_id(Prefix.CUSTOM_HOSTNAME),
+        hostname=name.hostname,
+        tenant=wanted.tenant,
+        zone=targets_of(zone),
+        plan=chosen.plan,
+        options=chosen.options,
+        is_apex=ground.is_apex,
+        reason=Reason.PROOF_AWAITED if proof else reason,
+        metadata=wanted.metadata,
+        labels=wanted.labels,
+        redirect_to=name.redirect_to.name if name.redirect_to else None,
+        sequence=1,
+        # Whoever proves the name first gets it: until then, others may add it too.
+        proof=proof,
+        name_released_at=now if proof else None,
+        schedule=Schedule(dns_due_at=now) if proof else Schedule(cloudflare_due_at=now),
+        created_at=now,
+        updated_at=now,
+        wanted_at=now,
+        acted_at=now,
+        arrived_at={State.PENDING: now},
+    )
 
 
 def _claim_of(record: CustomHostname, is_new: bool, slot: Slot) -> Claim | None:  # noqa: FBT001

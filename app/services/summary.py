@@ -11,6 +11,7 @@ from datetime import date
 
 from app.domain.histogram import Histogram
 from app.persistence import summary as store
+from app.persistence.dangling import count_dangling
 from app.persistence.database import Database
 from app.persistence.summary import Count
 from app.persistence.zones import list_zones
@@ -29,6 +30,8 @@ class Summary:
     """The largest ones, with how many hostnames each has."""
     days: Mapping[date, Histogram]
     """The times from creation to `active`, by the day of the activation."""
+    dangling: int
+    """How many removed hostnames still point here."""
     budgets: Sequence[BudgetUsage] | None
 
 
@@ -45,13 +48,15 @@ class Summaries:
             counts = await store.count_hostnames(tx, store.ALL)
             tenants = await store.largest_tenants(tx, most=LARGEST)
             days = await store.activation_days(tx, store.ALL, days=DAYS)
+            dangling = await count_dangling(tx)
             budgets = sorted({zone.budget for zone in await list_zones(tx)})
         usages = [await self._rate_limiter.usage(name) for name in budgets]
-        return Summary(counts=counts, tenants=tenants, days=days, budgets=usages)
+        return Summary(counts=counts, tenants=tenants, days=days, dangling=dangling, budgets=usages)
 
     async def of_tenant(self, tenant: str) -> Summary:
         """Summarize one tenant's hostnames."""
         async with self._database.transaction() as tx:
             counts = await store.count_hostnames(tx, tenant)
             days = await store.activation_days(tx, tenant, days=DAYS)
-        return Summary(counts=counts, tenants=None, days=days, budgets=None)
+            dangling = await count_dangling(tx, tenant=tenant)
+        return Summary(counts=counts, tenants=None, days=days, dangling=dangling, budgets=None)

@@ -111,8 +111,17 @@ class SandboxDns:
         self._sandbox = sandbox
         self.looks = 0
 
-    async def check(self, record: CustomHostname, *, thorough: bool) -> DnsView:
-        """Check a record's DNS. All servers of the sandbox agree, so one check is thorough."""
+    async def check(
+        self,
+        record: CustomHostname,
+        *,
+        thorough: bool,
+        proxy_prefixes: object,  # noqa: ARG002
+    ) -> DnsView:
+        """Check a record's DNS. All servers of the sandbox agree, so one check is thorough.
+
+        No tenant of this fleet proxies its name.
+        """
         self.looks += not thorough
         keys: set[RRsetKey] = {
             (wanted.type, wanted.name)

@@ -18,13 +18,14 @@ def a_record(
     accepted: tuple[str, ...] = (),
     ownership: str | None = None,
     tokens: tuple[str, ...] = (),
+    zone: ZoneTargets | None = None,
 ) -> CustomHostname:
     """Give a record that waits for its CNAME, and for a TXT at each of the other names."""
     return CustomHostname(
         id="host_1",
         hostname=Hostname(name),
         tenant="acme",
-        zone=ZoneTargets(id="zone_1", cname_target=TARGET, accepted_targets=accepted),
+        zone=zone or ZoneTargets(id="zone_1", cname_target=TARGET, accepted_targets=accepted),
         plan=Plan.ZERO_DOWNTIME,
         cloudflare=CloudflareObject(
             ownership=(ownership, "wanted") if ownership else None,

@@ -19,13 +19,14 @@ import dns.rdatatype
 import dns.rrset
 from typing_extensions import override
 
-from app.adapters.dns.query import Server
+from app.adapters.dns.answer import Server
 
 RCODES = {
     "servfail": dns.rcode.SERVFAIL,
     "refused": dns.rcode.REFUSED,
     "formerr": dns.rcode.FORMERR,
     "notimp": dns.rcode.NOTIMP,
+    "badvers": dns.rcode.BADVERS,
 }
 
 
@@ -46,19 +47,28 @@ class ScriptedDns:
     records: dict[tuple[str, str], list[str]]
     zones: tuple[str, ...] = ()
     faults: Mapping[str, str] = field(default_factory=dict)
+    """By `edns` for packets with it, else by the name asked, by the type, or by `*`."""
     follows: bool = True
     """Whether it adds what its CNAMEs lead to."""
+    ttl: int = 60
+    edns_fault: str = ""
+    """What it says to packets with EDNS."""
+    bogus: bool = False
+    """Whether it is a resolver that finds no signature valid."""
     damage: Callable[[bytes], bytes] = bytes
     """What the way here does to an answer."""
     asked: list[Asked] = field(default_factory=list)
+    edns: list[int] = field(default_factory=list)
+    """EDNS versions of the packets; -1 is none."""
+    address: str = "127.0.0.1"
     port: int = 0
 
     @property
     def server(self) -> Server:
-        return Server("127.0.0.1", self.port)
+        return Server(self.address, self.port)
 
     def authoritative_for(self, zone: str) -> Server:
-        return Server("127.0.0.1", self.port, dns.name.from_text(zone))
+        return Server(self.address, self.port, dns.name.from_text(zone))
 
     def names_asked(self, type_: str) -> list[str]:
         return [asked.name for asked in self.asked if asked.type == type_]
@@ -69,7 +79,13 @@ class ScriptedDns:
         name = question.name.to_text(omit_final_dot=True).lower()
         type_ = dns.rdatatype.to_text(question.rdtype)
         self.asked.append(Asked(name, type_, bool(query.flags & dns.flags.RD), tcp))
-        fault = self.faults.get(name, self.faults.get("*", ""))
+        self.edns.append(query.edns)
+        keys = (key for key in (name, type_, "*") if key in self.faults)
+        fault = self.faults.get(next(keys, ""), "")
+        if query.edns >= 0:
+            fault = self.edns_fault or self.faults.get("edns", fault)
+        if self.bogus and not query.flags & dns.flags.CD:
+            fault = "servfail"
         replies = _spoilt(query, self._answer(query, name, type_), fault, tcp=tcp)
         return [self.damage(reply) for reply in replies]
 
@@ -77,6 +93,8 @@ class ScriptedDns:
         response = dns.message.make_response(query, recursion_available=not self.zones)
         if self.zones and not self._holds(name):
             response.set_rcode(dns.rcode.REFUSED)
+            return response
+        if self.zones and self._refer(response, name):
             return response
         if self.zones:
             response.flags |= dns.flags.AA
@@ -94,7 +112,20 @@ class ScriptedDns:
         return response
 
     def _holds(self, name: str) -> bool:
-        return any(name == zone or name.endswith("." + zone) for zone in self.zones)
+        return any(name == zone or name.endswith("." + zone) or not zone for zone in self.zones)
+
+    def _refer(self, response: dns.message.Message, name: str) -> bool:
+        """Refer to the servers of a zone below our own, with what glue there is."""
+        for (owner, type_), hosts in self.records.items():
+            below = name == owner or name.endswith("." + owner)
+            if type_ != "NS" or owner in self.zones or not below:
+                continue
+            self._add(response, owner, "NS", dns.message.AUTHORITY)
+            for host in hosts:
+                for glue in ("A", "AAAA"):
+                    self._add(response, host.rstrip("."), glue, dns.message.ADDITIONAL)
+            return True
+        return False
 
     def _exists(self, name: str) -> bool:
         return any(
@@ -105,11 +136,17 @@ class ScriptedDns:
     def _at(self, name: str, type_: str) -> list[str]:
         return self.records.get((name, type_)) or self.records.get((_wildcard(name), type_)) or []
 
-    def _add(self, response: dns.message.Message, owner: str, type_: str) -> bool:
+    def _add(
+        self,
+        response: dns.message.Message,
+        owner: str,
+        type_: str,
+        section: int = dns.message.ANSWER,
+    ) -> bool:
         values = self._at(owner, type_)
         if values:
-            rrset = dns.rrset.from_text(owner + ".", 60, dns.rdataclass.IN, type_, *values)
-            response.answer.append(rrset)
+            rrset = dns.rrset.from_text(owner + ".", self.ttl, dns.rdataclass.IN, type_, *values)
+            response.sections[section].append(rrset)
         return bool(values)
 
 
@@ -135,6 +172,7 @@ def _spoilt(
     if fault == "lame":
         response.flags &= ~(dns.flags.AA | dns.flags.RA)
         response.answer.clear()
+        response.authority.clear()
         return [response.to_wire()]
     if fault in {"truncated", "cut_tcp"} and not tcp:
         response.answer.clear()
@@ -147,6 +185,7 @@ def _spoilt(
         "cut_short": [true[: len(true) // 2]],
         "wrong_id": [other_id],
         "wrong_id_first": [other_id, b"\x00", true],
+        "flood": [*[other_id] * 60, true],
     }.get(fault, [true])
 
 
@@ -173,9 +212,11 @@ async def scripted_dns(
     zones: tuple[str, ...] = (),
     faults: Mapping[str, str] | None = None,
     follows: bool = True,
+    address: str = "127.0.0.1",
+    port: int = 0,
 ) -> AsyncIterator[ScriptedDns]:
-    """Serve lines of `name TYPE value`."""
-    script = ScriptedDns(read(zone_file), zones, faults or {}, follows)
+    """Serve lines of `name TYPE value`, at a free port unless one is given."""
+    script = ScriptedDns(read(zone_file), zones, faults or {}, follows, address=address)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         (length,) = struct.unpack("!H", await reader.readexactly(2))
@@ -183,7 +224,7 @@ async def scripted_dns(
             writer.write(struct.pack("!H", len(reply)) + reply)
         writer.close()
 
-    udp, tcp = _sockets()
+    udp, tcp = _sockets(address, port)
     script.port = tcp.getsockname()[1]
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(lambda: _Udp(script), sock=udp)
@@ -205,17 +246,20 @@ def read(zone_file: str) -> dict[tuple[str, str], list[str]]:
     return records
 
 
-def _sockets() -> tuple[socket.socket, socket.socket]:
-    """Give a UDP and a TCP socket on the same free port."""
+def _sockets(address: str, port: int) -> tuple[socket.socket, socket.socket]:
+    """Give a UDP and a TCP socket on the same port; 0 is any free one."""
     while True:
         tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        tcp.bind(("127.0.0.1", 0))
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        tcp.bind((address, port))
         try:
             udp.bind(tcp.getsockname())
         except OSError:
             tcp.close()
             udp.close()
+            if port:
+                raise
         else:
             tcp.settimeout(0)
             udp.settimeout(0)

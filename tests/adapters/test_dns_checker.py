@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import pytest
 
+from app.adapters.dns.answer import Server
 from app.adapters.dns.checker import DnsChecker
-from app.adapters.dns.query import Server
 from app.domain.custom_hostname import CustomHostname, Plan
 from app.domain.observation import (
     Absent,
@@ -157,7 +157,11 @@ async def test_a_closed_port_is_unknown() -> None:
 async def test_no_resolver_at_all_is_unknown() -> None:
     for thorough in (False, True):
         view = await look(record=a_record(ownership=OWNERSHIP), thorough=thorough)
-        assert view == DnsView(Unknown("no_server"), {("TXT", OWNERSHIP): Unknown("no_server")})
+        assert view == DnsView(
+            Unknown("no_server"),
+            {("TXT", OWNERSHIP): Unknown("no_server")},
+            is_thorough=thorough,
+        )
 
 
 async def test_an_unusable_answer_about_the_target_is_unknown_not_elsewhere() -> None:

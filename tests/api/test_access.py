@@ -37,6 +37,9 @@ ROUTES = [
     ("POST", f"{PATH}/{{id}}/release", "admin", BOUND),
     ("GET", f"{PATH}/{{id}}/records", "read", NOT_FOUND),
     ("GET", f"{PATH}/{{id}}/events", "read", NOT_FOUND),
+    ("GET", f"{PATH}/{{id}}/diagnosis", "read", NOT_FOUND),
+    ("GET", "/v1/preflight", "read", BOUND),
+    ("GET", "/v1/dangling", "read", BOUND),
     ("GET", RESOLVE, "read", NOT_FOUND),
     ("GET", "/v1/events", "read", BOUND),
     ("GET", STREAM, "read", BOUND),
@@ -65,6 +68,7 @@ NAMING = {
     ("GET", "/v1/events"): {"params": {"tenant": "theirs"}},
     ("GET", STREAM): {"params": {"tenant": "theirs"}},
     ("GET", "/v1/summary"): {"params": {"tenant": "theirs"}},
+    ("GET", "/v1/preflight"): {"params": {"tenant": "theirs", "hostname": "shop.preview.com"}},
     ("POST", ENDPOINTS): {"json": {"url": "http://127.0.0.1:9/x", "tenant": "theirs"}},
 }
 """How a request without an id names the tenant that it is about."""

@@ -37,7 +37,10 @@ ANYWHERE = {
 async def test_operation_ids_make_method_names_of_a_client() -> None:
     ids = [operation["operationId"] for *_, operation in OPERATIONS]
     assert len(set(ids)) == len(ids)
-    verbs = "create|list|get|update|delete|revoke|refresh|adopt|release|resolve|set_up|pause|resume"
+    verbs = (
+        "create|list|get|update|delete|revoke|refresh|diagnose|preflight|adopt|release|resolve"
+        "|set_up|pause|resume"
+    )
     for name in ids:
         assert re.fullmatch(rf"({verbs}|stream|check)(_[a-z]+)+", name), name
 

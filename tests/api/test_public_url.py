@@ -20,6 +20,7 @@ GIVEN = {
     "secret_keys": "bmFtZXBsYXRlIHRlc3RzLCBub3RoaW5nIHNlY3JldCE=",
     "bootstrap_api_key": "np_a-key-for-this-test-only",
     "dns_resolvers": "127.0.0.1:9",
+    "dns_authoritative": False,
     "inline_deadline": 0.01,
     "webhooks_allow_loopback": True,
 }

@@ -95,6 +95,15 @@ def test_a_missing_setting_is_one_line_that_names_it(name: str, tmp_path: Path) 
         ),
         ({"NAMEPLATE_DNS_RESOLVERS": "a..b:53"}, "NAMEPLATE_DNS_RESOLVERS must hold host:port"),
         (
+            {"NAMEPLATE_DNS_ROOT_SERVERS": "198.41.0.4, a.root-servers.net"},
+            "NAMEPLATE_DNS_ROOT_SERVERS must hold addresses, unlike 'a.root-servers.net'",
+        ),
+        ({"NAMEPLATE_DNS_PORT": "65536"}, "NAMEPLATE_DNS_PORT must be 65535 or less"),
+        (
+            {"NAMEPLATE_DNS_ALLOWED_NETWORKS": "127.0.0.1/8"},
+            "NAMEPLATE_DNS_ALLOWED_NETWORKS must hold addresses or prefixes, unlike '127.0.0.1/8'",
+        ),
+        (
             {"NAMEPLATE_CLOUDFLARE_CALLS": "60", "NAMEPLATE_CLOUDFLARE_SPEND": "0.3"},
             "NAMEPLATE_CLOUDFLARE_SPEND must leave at least 20 calls per window",
         ),

@@ -60,6 +60,7 @@ ACME_RRSET: RRsetKey = ("TXT", ACME)
 HERE = Routing(RoutingKind.CNAME, (TARGET,), ("192.0.2.1",))
 ELSEWHERE = Routing(RoutingKind.ELSEWHERE, (), ("203.0.113.9",))
 NOWHERE = Routing(RoutingKind.ABSENT)
+PROXIED = Routing(RoutingKind.PROXIED, (), ("198.51.100.83",))
 
 LIVE_ARRIVALS = (State.PENDING, State.VALIDATING, State.ACTIVE, State.CNAME_VERIFIED)
 
@@ -349,5 +350,7 @@ def _cname_status(routing: Routing | None) -> dict[RecordKey, RecordStatus]:
         return {}
     if routing.points_at_target:
         return {CNAME_KEY: RecordStatus.FOUND}
+    if routing.is_hidden:
+        return {CNAME_KEY: RecordStatus.UNKNOWN}
     absent = routing.kind is RoutingKind.ABSENT
     return {CNAME_KEY: RecordStatus.MISSING if absent else RecordStatus.WRONG}

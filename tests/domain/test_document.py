@@ -42,7 +42,7 @@ def test_the_document_has_every_promised_field_as_plain_json(record: CustomHostn
     document = add_moment(represent(record), next_check_at=NOW)
     assert set(document) >= FIELDS | {"next_check_at"}
     assert set(document["cloudflare"]) >= {"id", "hostname_status", "ssl_status"}
-    assert set(document["dns"]) == {"points_at_target", "evidence"}
+    assert set(document["dns"]) == {"points_at_target", "evidence", "error"}
     assert json.loads(json.dumps(document)) == document
 
 
@@ -83,6 +83,8 @@ def test_a_live_record_as_it_is_shown() -> None:
                 "when": "with",
                 "status": "found",
                 "note": None,
+                "found": [],
+                "found_at": None,
             }
         ],
         "records_complete": True,
@@ -98,6 +100,7 @@ def test_a_live_record_as_it_is_shown() -> None:
         "dns": {
             "points_at_target": True,
             "evidence": {"kind": "cname", "chain": [TARGET], "addresses": ["192.0.2.1"]},
+            "error": None,
         },
         "redirect_to": None,
         "metadata": {"shop": 7},

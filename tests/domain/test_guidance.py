@@ -62,7 +62,9 @@ BY_DNS = frozenset(
         *(Reason.CERTIFICATE_EMAIL_AWAITED, Reason.RENEWAL_TOKENS_MISSING),
         *(Reason.DELEGATION_MISSING, Reason.DELEGATION_WRONG),
         *(Reason.AWAITING_CNAME, Reason.CNAME_ELSEWHERE, Reason.CNAME_MISMATCH),
-        *(Reason.PROXIED_ELSEWHERE, Reason.VALIDATION_LAPSED, Reason.MOVED_AWAY),
+        *(Reason.PROXIED_ELSEWHERE, Reason.PROXIED_UNPROVEN),
+        *(Reason.VALIDATION_LAPSED, Reason.MOVED_AWAY),
+        Reason.PROOF_AWAITED,
     }
 )
 
@@ -341,7 +343,7 @@ def test_every_reason_that_asks_for_a_record_is_known_here() -> None:
     tenants = {reason for reason in Reason if reason.waiting_on is WaitingOn.TENANT}
     others = {
         *(Reason.CAA_FORBIDS_ISSUANCE, Reason.DNSSEC_BROKEN, Reason.AUTHORITY_DNS_FAILED),
-        *(Reason.ZONE_HELD, Reason.NEVER_SET_UP),
+        *(Reason.ZONE_HELD, Reason.NEVER_SET_UP, Reason.DANGLING),
     }
     assert tenants - others == BY_DNS
 

@@ -331,6 +331,6 @@ def test_a_live_wildcards_delegation_that_went_is_asked_for_before_the_certifica
     delegation = next(r for r in wanted_records(record) if r.purpose is Purpose.DELEGATION)
     statuses = {**record.dns.statuses, delegation.key: status}
     seen = decided(replace(record, dns=replace(record.dns, statuses=statuses)), cloudflare=view)
-    lacking = status in {RecordStatus.MISSING, RecordStatus.WRONG}
+    lacking = status in {RecordStatus.MISSING, RecordStatus.MISPLACED, RecordStatus.WRONG}
     assert (seen.record.reason is Reason.RENEWAL_TOKENS_MISSING) is lacking
     assert (ACTION in seen.notifications) is lacking

@@ -233,3 +233,39 @@ async def test_a_database_of_the_old_names_goes_on_under_the_new_ones(
         "",
         '{"spent": {"resync": {"1": 2}}, "ranks_served": {"creation": 7}}',
     )
+
+
+WAITING_ROWS = """
+INSERT INTO zones (id, cloudflare_zone_id, api_token, cname_target, fallback_origin, created_at,
+  updated_at) VALUES ('zone_1', 'z', '', 'customers.provider.net', 'f.provider.net', now(), now());
+INSERT INTO custom_hostnames (id, hostname, base, tenant, zone_id, plan, desired, state, reason,
+  waiting_on, metadata, dns, tombstone, dangling_since, proof_token, proof_found_at,
+  name_released_at, revision, sequence, view, document, created_at, updated_at, wanted_at, acted_at)
+SELECT id, id || '.com', id || '.com', 't', 'zone_1', 'simple', desired, state, reason, 'tenant',
+  '{}', '{}', dangling, CASE WHEN dangling THEN now() END, token, found_at, released_at, 1, 1, 1,
+  '{}', now(), now(), now(), now()
+FROM (VALUES
+  ('awaits', 'present', 'pending', 'proof_awaited', false, 'token', NULL, now()),
+  ('proved', 'present', 'cname_verified', 'live', false, 'token', now(), NULL),
+  ('dangles', 'absent', 'deleted', 'dangling', true, NULL, NULL, NULL)
+) AS rows (id, desired, state, reason, dangling, token, found_at, released_at);
+"""
+
+
+async def test_what_awaits_its_proof_is_gone_for_the_code_that_knows_no_proof(
+    empty_database_url: str,
+) -> None:
+    config = alembic_config(empty_database_url)
+    await asyncio.to_thread(command.upgrade, config, "e17a4d6c3b80")
+    connection = await asyncpg.connect(empty_database_url)
+    await connection.execute(WAITING_ROWS)
+    await asyncio.to_thread(command.downgrade, config, "a2f5c81e07d9")
+    rows = await connection.fetch(
+        "SELECT id, state, desired, reason, tombstone FROM custom_hostnames ORDER BY id"
+    )
+    await connection.close()
+    assert [tuple(row) for row in rows] == [
+        ("awaits", "deleted", "absent", "removed", False),
+        ("dangles", "deleted", "absent", "removed", True),
+        ("proved", "cname_verified", "present", "live", False),
+    ]

@@ -40,12 +40,15 @@ async def test_the_gauges_say_what_is_in_the_database(database: Database) -> Non
     late = Schedule(dns_due_at=now - timedelta(seconds=90), cloudflare_due_at=now)
     await put_hostname(database, zone, "ch_1", "a.shop.com", late)
     await put_hostname(database, zone, "ch_2", "b.shop.com", Schedule(), state=State.ACTIVE)
+    gone: dict[str, Any] = {"state": State.DELETED, "tombstone": True, "dangling_since": now}
+    await put_hostname(database, zone, "ch_3", "c.shop.com", Schedule(), **gone)
     rate_limiter = RateLimiter(database, Limits())
     await rate_limiter.acquire("default", Lane.RESYNC, 3)
     await Measuring(database, rate_limiter).measure()
     assert sample("nameplate_hostnames", state="pending") == 1
     assert sample("nameplate_hostnames", state="active") == 1
-    assert sample("nameplate_hostnames", state="deleted") == 0
+    assert sample("nameplate_hostnames", state="deleted") == 1
+    assert sample("nameplate_dangling_hostnames") == 1
     assert 90 <= (sample("nameplate_check_lag_seconds", side="dns") or 0) < 120
     assert (sample("nameplate_check_lag_seconds", side="cloudflare") or 0) < 30
     assert sample("nameplate_delivery_lag_seconds") == 0

@@ -34,7 +34,9 @@ class NameServers:
             await asyncio.sleep(3600)
         return self.seen
 
-    async def check(self, record: CustomHostname, *, thorough: bool) -> DnsView:
+    async def check(
+        self, record: CustomHostname, *, thorough: bool, proxy_prefixes: object
+    ) -> DnsView:
         raise NotImplementedError("options ask for name servers alone")
 
     async def addresses(self, name: str) -> Values:

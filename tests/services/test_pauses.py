@@ -121,6 +121,8 @@ async def moved_fleet(service: Service) -> list[dict[str, Any]]:
     await service.until_lists_alone_look()
     for hostname in fleet:
         await service.set_statuses(hostname, status="moved")
+    # In one step: a minute later the first of them would be looked at again, and told.
+    await service.scan_lists()
     await service.until_paused("cloudflare_mismatch")
     return fleet
 

@@ -41,7 +41,9 @@ class Processes:
             "NAMEPLATE_SECRET_KEYS": Fernet.generate_key().decode(),
             "NAMEPLATE_BOOTSTRAP_API_KEY": self.api_key,
             "NAMEPLATE_DNS_RESOLVERS": sandbox.dns,
-            "NAMEPLATE_DNS_AUTHORITATIVE": "off",
+            "NAMEPLATE_DNS_ROOT_SERVERS": "127.0.0.1",
+            "NAMEPLATE_DNS_PORT": sandbox.dns.rpartition(":")[2],
+            "NAMEPLATE_DNS_ALLOWED_NETWORKS": "127.0.0.0/8",
             "NAMEPLATE_WEBHOOKS_ALLOW_LOOPBACK": "on",
             "NAMEPLATE_LOG_FORMAT": "console",
             # More than Cloudflare lets anybody call; its limits have tests of their own.

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ValidationError
 from app.adapters.cloudflare import request_bodies
 from app.adapters.cloudflare.objects import (
     Envelope,
+    WireAddressRanges,
     WireFallbackOrigin,
     WireHostname,
     WireQuota,
@@ -230,6 +231,12 @@ class CloudflareClient:
         """Return the zone's label under dcv.cloudflare.com."""
         result = await self._call(access, "GET", "/dcv_delegation/uuid")
         return _read(WireUuid, result).uuid
+
+    async def address_ranges(self, access: ZoneAccess) -> tuple[str, ...]:
+        """Return Cloudflare's published address ranges."""
+        envelope = await self._send(access, "GET", self._base_url + "/ips")
+        found = _read(WireAddressRanges, envelope.result)
+        return (*found.ipv4_cidrs, *found.ipv6_cidrs)
 
     async def quota(self, access: ZoneAccess) -> Quota:
         """Return how many custom hostnames the zone may have."""

@@ -203,6 +203,13 @@ class WireZone(BaseModel):
         return CloudflareZone(self.name, self.account.id)
 
 
+class WireAddressRanges(BaseModel):
+    """The answer of `/ips`: networks in CIDR notation."""
+
+    ipv4_cidrs: list[str]
+    ipv6_cidrs: list[str]
+
+
 class WireQuota(BaseModel):
     """The answer of `/custom_hostnames/quota`."""
 

@@ -6,14 +6,18 @@ import asyncio
 import ipaddress
 import secrets
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from dns.rdatatype import RdataType
 
-from app.adapters.dns.name_servers import MAX_SERVERS, AuthoritativeServers
-from app.adapters.dns.query import MAX_HOPS, Answer, CouldNotAsk, Questions, Server
-from app.domain.custom_hostname import CustomHostname, Purpose, ZoneTargets
+from app.adapters.dns.answer import MAX_HOPS, Answer, CouldNotAsk, Server
+from app.adapters.dns.authoritative import MAX_SERVERS, AuthoritativeServers
+from app.adapters.dns.limits import ServerLimits
+from app.adapters.dns.query import Questions
+from app.domain.custom_hostname import CustomHostname, Purpose, State, ZoneTargets
+from app.domain.hostname import Hostname
 from app.domain.observation import (
     Absent,
     DnsView,
@@ -24,13 +28,18 @@ from app.domain.observation import (
     Unknown,
     Values,
 )
+from app.domain.option_rules import is_at_cloudflare
 from app.domain.plan import wanted_records
 
 MAX_NAME = 253
+ProxyPrefixes = Callable[[], Awaitable[tuple[str, ...]]]
+"""Gives the address ranges of Cloudflare's proxies; empty while they are not known."""
+_DISAGREE = Unknown("servers_disagree")
+_OUR_FAILURES = frozenset({"no_server", "unreachable", "busy", "too_many_questions"})
 
 
 class DnsChecker:
-    """Checks by asking resolvers or, if `authoritative`, the servers of the tenant's own zone.
+    """Checks by asking the servers of the tenant's own zone, or resolvers without `authoritative`.
 
     A routine check takes the first usable answer. Authoritative servers come first, because they
     have no stale "no". A thorough check asks all, and believes only what all that answer agree on.
@@ -41,43 +50,97 @@ class DnsChecker:
         servers: Sequence[Server],
         *,
         wait: float = 2.0,
-        authoritative: bool = False,
-        authoritative_port: int = 53,
-        allow_loopback: bool = False,
+        authoritative: AuthoritativeServers | None = None,
+        limits: ServerLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._resolvers = tuple(servers)[:MAX_SERVERS]
         self._wait = wait
+        self._authoritative = authoritative
+        self._limits = limits or ServerLimits(clock=clock)
         self._clock = clock
-        self._authoritative = (
-            AuthoritativeServers(
-                self._resolvers, port=authoritative_port, allow_loopback=allow_loopback, clock=clock
-            )
-            if authoritative
-            else None
-        )
 
-    async def check(self, record: CustomHostname, *, thorough: bool) -> DnsView:
-        """Check a record's DNS. Never raises: what could not be asked is `Unknown`."""
-        questions = Questions(wait=self._wait, clock=self._clock)
-        keys = sorted(
-            {
-                (wanted.type, wanted.name)
-                for wanted in wanted_records(record)
-                # Not every record is a DNS record: a token may be wanted over HTTP.
-                if wanted.purpose is not Purpose.ROUTING and wanted.type in RdataType.__members__
-            }
-        )
+    async def check(
+        self,
+        record: CustomHostname,
+        *,
+        thorough: bool,
+        proxy_prefixes: ProxyPrefixes | None = None,
+    ) -> DnsView:
+        """Check a record's DNS. Never raises: what could not be asked is `Unknown`.
+
+        Without `proxy_prefixes` no name is found proxied.
+        """
+        questions = self._questions()
+        purposes = {
+            (wanted.type, wanted.name): wanted.purpose
+            for wanted in wanted_records(record)
+            # Not every record is a DNS record: a token may be wanted over HTTP.
+            if wanted.purpose is not Purpose.ROUTING and wanted.type in RdataType.__members__
+        }
+        keys = sorted(purposes)
+        name = routed_name(record.hostname)
+        # Of a live name, what is remembered is no evidence that it has left.
+        anew = thorough and record.state is State.CNAME_VERIFIED
+        # Before the rest, which then begins where this walk ended.
+        upstreams = await self._upstreams(questions, name, RdataType.A, anew=anew)
+        look = self._thorough if thorough else _first_check
+        at_cloudflare = partial(self._is_at_cloudflare, questions, name)
+        sought = _Sought(name, record.zone, proxy_prefixes, at_cloudflare)
         routing, values = await asyncio.gather(
-            self._routing(questions, record, thorough=thorough),
-            asyncio.gather(*(self._values(questions, key) for key in keys)),
+            look(questions, upstreams, sought),
+            asyncio.gather(
+                *(
+                    self._proof(questions, key)
+                    if thorough and purposes[key] is Purpose.CLAIM
+                    else self._values(questions, key)
+                    for key in keys
+                )
+            ),
         )
-        return DnsView(routing, dict(zip(keys, values, strict=True)))
+        seen = dict(zip(keys, values, strict=True))
+        absent = _absent(record, routing, seen)
+        misplaced = await self._misplaced(questions, absent)
+        return DnsView(routing, seen, misplaced=misplaced, is_thorough=thorough)
+
+    async def _misplaced(
+        self, questions: Questions, absent: Mapping[RRsetKey, set[str]]
+    ) -> dict[RRsetKey, str]:
+        """Find absent records at their name with the zone's name appended once more.
+
+        Most providers append it to what is entered, so a full name is doubled. Only a wanted value
+        counts there, and none that a wildcard of the zone gives at any name. Without an
+        authoritative server the zone's name is not known.
+        """
+        if self._authoritative is None or not absent:
+            return {}
+        # All of a hostname's records stand in one zone, but for rare cuts below it.
+        first = next(iter(absent))[1]
+        zone = await self._authoritative.apex(questions, first)
+        servers = await self._authoritative.of(questions, first)
+        if not zone:
+            return {}
+        places = {key: f"{key[1]}.{zone}" for key in absent if len(key[1]) + len(zone) < MAX_NAME}
+
+        async def is_there(key: RRsetKey, place: str) -> bool:
+            try:
+                asked = RdataType.from_text(key[0])
+                found = await questions.ask(servers[0], place, asked, follow=False)
+                if absent[key].isdisjoint(found.values):
+                    return False
+                beside = name_beside(place)
+                of_wildcard = await questions.ask(servers[0], beside, asked, follow=False)
+            except CouldNotAsk:
+                return False
+            return of_wildcard.values != found.values
+
+        there = await asyncio.gather(*(is_there(key, at) for key, at in places.items()))
+        return {key: at for (key, at), found in zip(places.items(), there, strict=True) if found}
 
     async def addresses(self, name: str) -> Values:
         """Return a name's addresses. Absent only if every server that answers knows of none."""
-        questions = Questions(wait=self._wait, clock=self._clock)
-        upstreams = await self._upstreams(questions, name)
+        questions = self._questions()
+        upstreams = await self._upstreams(questions, name, RdataType.A)
         looks = await asyncio.gather(
             *(_addresses_by(questions, upstream, name) for upstream in upstreams)
         )
@@ -89,7 +152,7 @@ class DnsChecker:
 
     async def name_servers(self, domain: str) -> Values:
         """Return the domain's own name servers. Behind a CNAME it has none. Never raises."""
-        questions = Questions(wait=self._wait, clock=self._clock)
+        questions = self._questions()
         try:
             answer = await questions.ask_first(self._resolvers, domain, RdataType.NS)
         except CouldNotAsk as error:
@@ -97,53 +160,109 @@ class DnsChecker:
         # What is found at the end of a CNAME belongs to another domain.
         return Found(answer.values) if answer.values and not answer.chain else Absent()
 
-    async def _routing(
-        self, questions: Questions, record: CustomHostname, *, thorough: bool
+    def _questions(self) -> Questions:
+        return Questions(wait=self._wait, clock=self._clock, limits=self._limits)
+
+    async def _thorough(
+        self, questions: Questions, upstreams: Sequence[Upstream], sought: _Sought
     ) -> Found[Routing] | Unknown:
-        name, zone = _routed_name(record), record.zone
-        upstreams = await self._upstreams(questions, record.hostname.base)
-        if not thorough:
-            return await _first_check(questions, upstreams, name, zone)
+        seen = await self._agreed(questions, upstreams, sought)
+        if seen != _DISAGREE:
+            return seen
+        # The tenant may have changed name servers since the delegation was read.
+        upstreams = await self._upstreams(questions, sought.name, RdataType.A, anew=True)
+        return await self._agreed(questions, upstreams, sought)
+
+    async def _agreed(
+        self, questions: Questions, upstreams: Sequence[Upstream], sought: _Sought
+    ) -> Found[Routing] | Unknown:
+        """Ask all, and return what all that answer agree on."""
         resolvers = [upstream for upstream in upstreams if upstream.server.zone is None]
         groups = [[upstream] for upstream in upstreams if upstream.server.zone is not None]
         # Let resolvers check on one another only if there is no better server to ask.
-        groups += (
-            [[upstream] for upstream in resolvers] if self._authoritative is None else [resolvers]
-        )
-        looks = [_first_check(questions, group, name, zone) for group in groups]
-        return _agreed(await asyncio.gather(*looks))
+        groups += [resolvers] if groups else [[upstream] for upstream in resolvers]
+        looks = [_first_check(questions, group, sought) for group in groups]
+        return _agreement(await asyncio.gather(*looks))
+
+    async def _is_at_cloudflare(self, questions: Questions, name: str) -> bool:
+        """Whether Cloudflare serves the zone that holds the name.
+
+        Raises:
+            CouldNotAsk: nobody names the zone's servers.
+        """
+        zone = await self._authoritative.zone(questions, name) if self._authoritative else None
+        if zone is not None and zone.hosts:
+            return is_at_cloudflare(zone.hosts)
+        at = name
+        while "." in at:
+            answer = await questions.ask_first(self._resolvers, at, RdataType.NS)
+            if answer.values and not answer.chain:
+                return is_at_cloudflare(answer.values)
+            at = at.partition(".")[2]
+        raise CouldNotAsk("no_server")
 
     async def _values(self, questions: Questions, key: RRsetKey) -> Values:
         rdtype, name = RdataType.from_text(key[0]), key[1]
-        seen: Values = Unknown("no_server")
-        for upstream in await self._upstreams(questions, name):
+        failures: list[str] = []
+        for upstream in await self._upstreams(questions, name, rdtype):
             try:
                 answer = await follow(questions, upstream, name, rdtype)
             except CouldNotAsk as error:
-                seen = Unknown(error.why)
+                failures.append(error.why)
             else:
                 return Found(answer.values) if answer.values else Absent()
-        return seen
+        return _telling(failures)
 
-    async def _upstreams(self, questions: Questions, name: str) -> list[Upstream]:
-        """Return the servers to ask for a name, best first."""
+    async def _proof(self, questions: Questions, key: RRsetKey) -> Values:
+        """Return the values that all servers have that answer: what proves control of a name.
+
+        Resolvers, which may have an old answer, are asked only if there is no better server. A
+        CNAME is not followed: one that matches every name may lead to a domain that anybody can
+        register.
+        """
+        rdtype, name = RdataType.from_text(key[0]), key[1]
+        upstreams = await self._upstreams(questions, name, rdtype)
+        own = [upstream for upstream in upstreams if upstream.server.zone is not None]
+        looks = [_own_values(questions, upstream, name, rdtype) for upstream in own or upstreams]
+        return _shared(await asyncio.gather(*looks))
+
+    async def _upstreams(
+        self, questions: Questions, name: str, rdtype: RdataType, *, anew: bool = False
+    ) -> list[Upstream]:
+        """Return the servers to ask a question, best first."""
         upstreams = [Upstream(resolver, (resolver,)) for resolver in self._resolvers]
         if self._authoritative is None:
             return upstreams
-        servers = await self._authoritative.of(questions, name)
+        servers = await self._authoritative.of(questions, name, rdtype, anew=anew)
         return [*(Upstream(server, self._resolvers) for server in servers), *upstreams]
 
 
+def _absent(
+    record: CustomHostname, routing: Found[Routing] | Unknown, seen: Mapping[RRsetKey, Values]
+) -> dict[RRsetKey, set[str]]:
+    """Return the absent RRsets, each with the values that would be right."""
+    nothing = isinstance(routing, Found) and routing.value.kind is RoutingKind.ABSENT
+    absent: dict[RRsetKey, set[str]] = {}
+    for wanted in wanted_records(record):
+        key, is_routing = (wanted.type, wanted.name), wanted.purpose is Purpose.ROUTING
+        if nothing if is_routing else isinstance(seen.get(key), Absent):
+            right = {wanted.value}
+            if is_routing and wanted.type == "CNAME":
+                right |= set(record.zone.targets)
+            absent.setdefault(key, set()).update(right)
+    return absent
+
+
 async def _first_check(
-    questions: Questions, upstreams: Sequence[Upstream], name: str, zone: ZoneTargets
+    questions: Questions, upstreams: Sequence[Upstream], sought: _Sought
 ) -> Found[Routing] | Unknown:
-    seen = Unknown("no_server")
+    failures: list[str] = []
     for upstream in upstreams:
         try:
-            return Found(await _check_by(questions, upstream, name, zone))
+            return Found(await _check_by(questions, upstream, sought))
         except CouldNotAsk as error:
-            seen = Unknown(error.why)
-    return seen
+            failures.append(error.why)
+    return _telling(failures)
 
 
 async def _addresses_by(questions: Questions, upstream: Upstream, name: str) -> Values:
@@ -157,9 +276,8 @@ async def _addresses_by(questions: Questions, upstream: Upstream, name: str) -> 
     return Found(second.values) if second.values else Absent()
 
 
-async def _check_by(
-    questions: Questions, upstream: Upstream, name: str, zone: ZoneTargets
-) -> Routing:
+async def _check_by(questions: Questions, upstream: Upstream, sought: _Sought) -> Routing:
+    name, zone = sought.name, sought.zone
     targets = zone.targets
     first = await follow(questions, upstream, name, RdataType.A, stop_at=targets)
     if set(first.chain) & set(targets):
@@ -171,6 +289,10 @@ async def _check_by(
         ours = _lie_in(addresses, zone.apex_prefixes)
         kind = RoutingKind.APEX if ours else RoutingKind.ELSEWHERE
         return Routing(kind, first.chain, addresses)
+    # A proxied name may share its addresses with the target, so this comes before `flattened`.
+    proxied = await _behind_proxy(questions, upstream, sought, first)
+    if proxied is not None:
+        return proxied
     flattened = await _targets_with(questions, upstream, first.values, targets, RdataType.A)
     if first.values and not flattened:
         return Routing(RoutingKind.ELSEWHERE, first.chain, first.values)
@@ -185,8 +307,37 @@ async def _check_by(
     return Routing(kind, first.chain, addresses)
 
 
+async def _behind_proxy(
+    questions: Questions, upstream: Upstream, sought: _Sought, first: Answer
+) -> Routing | None:
+    """Return the evidence that the name's own zone at Cloudflare proxies it.
+
+    A proxied name shows addresses and never a CNAME. For any other name no question is asked.
+
+    Raises:
+        CouldNotAsk: the zone is at Cloudflare, and whether the addresses are its proxies' is not
+            known. A name that serves behind its proxy would seem to have left.
+    """
+    if sought.proxy_prefixes is None or first.chain or not first.values:
+        return None
+    prefixes = await sought.proxy_prefixes()
+    addresses = first.values
+    if prefixes:
+        if not _lie_in(addresses, prefixes):
+            return None
+        second = await follow(questions, upstream, sought.name, RdataType.AAAA)
+        addresses += second.values
+        if not _lie_in(addresses, prefixes):
+            return None
+    if not await sought.is_at_cloudflare():
+        return None
+    if not prefixes:
+        raise CouldNotAsk("address_ranges_unknown")
+    return Routing(RoutingKind.PROXIED, (), addresses)
+
+
 def _lie_in(addresses: tuple[str, ...], prefixes: tuple[str, ...]) -> bool:
-    """Whether there are addresses, and all of them belong to our apex proxying."""
+    """Whether there are addresses, and all of them belong to the prefixes."""
     networks = [ipaddress.ip_network(prefix) for prefix in prefixes]
     found = [ipaddress.ip_address(address) for address in addresses]
     return bool(found) and all(any(each in network for network in networks) for each in found)
@@ -212,23 +363,68 @@ async def _targets_with(
     )
 
 
-def _routed_name(record: CustomHostname) -> str:
-    if not record.hostname.is_wildcard:
-        return record.hostname.name
-    # A tenant cannot have made a record for this label, so only the wildcard itself can answer.
-    base = record.hostname.base
-    label = f"nameplate-{secrets.token_hex(8)}"[-(MAX_NAME - 1 - len(base)) :]
-    return f"{label}.{base}"
+def routed_name(hostname: Hostname) -> str:
+    """Return the name to ask: the hostname, or a random name that the wildcard covers."""
+    if not hostname.is_wildcard:
+        return hostname.name
+    return _random_name(hostname.base)
 
 
-def _agreed(looks: Sequence[Found[Routing] | Unknown]) -> Found[Routing] | Unknown:
+def name_beside(name: str) -> str:
+    """Return a name for which only a wildcard can answer as it does for this one.
+
+    A record at this name makes the names above it exist, and so keeps a wildcard farther above from
+    answering for the name beside it (RFC 4592, section 2.2.2).
+    """
+    return _random_name(name.removeprefix("*.").partition(".")[2])
+
+
+def _random_name(above: str) -> str:
+    """Return a name for which a tenant cannot have made a record: only a wildcard answers."""
+    label = f"nameplate-{secrets.token_hex(8)}"[-(MAX_NAME - 1 - len(above)) :]
+    return f"{label}.{above}"
+
+
+def _agreement(looks: Sequence[Found[Routing] | Unknown]) -> Found[Routing] | Unknown:
     """Return what all that answered agree on. A change is only believed then."""
     found = [look for look in looks if isinstance(look, Found)]
     if not found:
-        return looks[0] if looks else Unknown("no_server")
+        return _telling([look.why for look in looks if isinstance(look, Unknown)])
     if len({look.value.points_at_target for look in found}) > 1:
-        return Unknown("servers_disagree")
+        return _DISAGREE
     return found[0]
+
+
+def _telling(failures: Sequence[str]) -> Unknown:
+    """Return the failure that tells most of the domain: the best server's, but for our own.
+
+    A resolver only says SERVFAIL of what the zone's own server shows to be a loop.
+    """
+    theirs = (why for why in failures if why not in _OUR_FAILURES)
+    return Unknown(next(theirs, failures[0] if failures else "no_server"))
+
+
+async def _own_values(
+    questions: Questions, upstream: Upstream, name: str, rdtype: RdataType
+) -> Values:
+    """Return the values at this very name."""
+    try:
+        answer = await questions.ask(upstream.server, name, rdtype)
+    except CouldNotAsk as error:
+        return Unknown(error.why)
+    return Found(answer.values) if answer.values and not answer.chain else Absent()
+
+
+def _shared(looks: Sequence[Values]) -> Values:
+    """Return the values that all have that answered."""
+    answers = [look for look in looks if not isinstance(look, Unknown)]
+    if not answers:
+        return looks[0] if looks else Unknown("no_server")
+    sets = [look.value if isinstance(look, Found) else () for look in answers]
+    shared = tuple(value for value in sets[0] if all(value in each for each in sets))
+    if shared:
+        return Found(shared)
+    return _DISAGREE if any(sets) else Absent()
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +433,16 @@ class Upstream:
 
     server: Server
     resolvers: tuple[Server, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sought:
+    """The name whose routing is looked for, and what tells where it points."""
+
+    name: str
+    zone: ZoneTargets
+    proxy_prefixes: ProxyPrefixes | None
+    is_at_cloudflare: Callable[[], Awaitable[bool]]
 
 
 async def follow(
@@ -253,19 +459,20 @@ async def follow(
         CouldNotAsk: a question had no usable answer, or the chain is too long or loops.
     """
     chain: tuple[str, ...] = ()
-    current = name
+    current, ttl = name, None
     while True:
         answer = await _hop(questions, upstream, current, rdtype, first=not chain)
+        ttl = answer.ttl if not chain else ttl
         chain += answer.chain
         reached = next((at for at, hop in enumerate(chain, 1) if hop in stop_at), None)
         if reached is not None and reached <= MAX_HOPS:
-            return Answer(chain[:reached], ())
+            return Answer(chain[:reached], (), ttl=ttl)
         if len({name, *chain}) <= len(chain):
             raise CouldNotAsk("cname_loop")
         if len(chain) > MAX_HOPS:
             raise CouldNotAsk("cname_chain_too_long")
         if answer.values or not answer.chain:
-            return Answer(chain, answer.values)
+            return Answer(chain, answer.values, answer.exists, ttl)
         current = chain[-1]
 
 

@@ -1,4 +1,4 @@
-"""One DNS question to one server, with "no" and "no answer" kept apart."""
+"""The questions of one check: each asked once, within a budget, with "no" and "no answer" apart."""
 
 from __future__ import annotations
 
@@ -6,90 +6,89 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-import dns.asyncquery
-import dns.exception
-import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
-import dns.rdata
-import dns.rdatatype
-import dns.rdtypes.nsbase
-import dns.rdtypes.txtbase
 from dns.rdatatype import RdataType
 
-MAX_HOPS = 16
-"""RFC 1034 names no number; resolvers give up at about this many."""
-MAX_PACKETS = 40
-"""The most packets that one check sends, however a tenant's zone is built."""
-MAX_SECONDS = 8.0
-"""How long one check keeps asking. The last question may exceed it by its own wait. Two checks and
-an action fit into a tick, and slow servers hold a worker's slot no longer."""
+from app.adapters.dns.answer import (
+    Answer,
+    CouldNotAsk,
+    Server,
+    parse_name,
+    read_answer,
+)
+from app.adapters.dns.limits import ServerLimits
+from app.adapters.dns.transport import Query, over_tcp, over_udp
 
-_PAYLOAD = 1232
-_LAME = "lame"
+STAGGER = 0.5
+"""Seconds after which the next server is asked as well, where the first usable answer will do."""
 
-
-class CouldNotAsk(Exception):
-    """No usable answer. `why` is a stable word."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
-
-    @property
-    def is_lame(self) -> bool:
-        """Whether the server answered, but does not hold the name."""
-        return self.why == _LAME
+_WITHOUT_EDNS = frozenset({dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.BADVERS})
+_Read = TypeVar("_Read")
+_Key = tuple[str, int, bool, str, RdataType, bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
-    """A name server: authoritative for `zone`, or a recursive resolver if `zone` is None."""
+class Budget:
+    """The most that one check sends and lasts, however a tenant's zone is built."""
 
-    address: str
-    port: int = 53
-    zone: dns.name.Name | None = None
-
-    def holds(self, name: str) -> bool:
-        """Whether the server's answer about the name counts.
-
-        Raises:
-            CouldNotAsk: the text is not a name.
-        """
-        return self.zone is None or parse_name(name).is_subdomain(self.zone)
+    packets: int
+    seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The CNAMEs that were followed, and the values. Empty values: the name surely has none."""
-
-    chain: tuple[str, ...]
-    values: tuple[str, ...]
+CHECK = Budget(packets=40, seconds=10.0)
+"""Two checks and an action fit into a tick, and slow servers hold a worker's slot no longer."""
+DIAGNOSIS = Budget(packets=120, seconds=20.0)
+"""Of all that may be wrong, for a person who waits."""
 
 
 class Questions:
     """The questions of one check. Each is asked once, and their total is bounded."""
 
-    def __init__(self, *, wait: float = 2.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        wait: float = 2.0,
+        clock: Callable[[], float] = time.monotonic,
+        budget: Budget = CHECK,
+        limits: ServerLimits | None = None,
+    ) -> None:
         self._wait = wait
         self._clock = clock
-        self._until = clock() + MAX_SECONDS
-        self._packets_left = MAX_PACKETS
-        self._asked: dict[tuple[Server, str, RdataType], asyncio.Task[Answer]] = {}
+        self._until = clock() + budget.seconds
+        self._packets_left = budget.packets
+        self._limits = limits or ServerLimits(clock=clock)
+        self._asked: dict[_Key, asyncio.Task[dns.message.Message]] = {}
 
-    async def ask(self, server: Server, name: str, rdtype: RdataType) -> Answer:
+    @property
+    def exhausted(self) -> bool:
+        """Whether the budget is used up, so that a failure tells nothing about a server."""
+        return self._packets_left <= 0 or self._clock() > self._until
+
+    async def ask(
+        self,
+        server: Server,
+        name: str,
+        rdtype: RdataType,
+        *,
+        follow: bool = True,
+        check_disabled: bool = False,
+    ) -> Answer:
         """Ask one server, and follow the CNAMEs that the server itself followed.
+
+        Without `follow`, what stands at the name itself is the answer. With `check_disabled`, a
+        resolver is told not to validate signatures: what is SERVFAIL without it and an answer with
+        it fails DNSSEC.
 
         Raises:
             CouldNotAsk: time-out, SERVFAIL, REFUSED, a server that does not hold the name, or
                 an unusable answer.
         """
-        key = (server, name, rdtype)
-        if key not in self._asked:
-            self._asked[key] = asyncio.ensure_future(self._ask(*key))
-        return await self._asked[key]
+        response = await self._task(server, name, rdtype, check_disabled=check_disabled)
+        return read_answer(response, server, parse_name(name), rdtype, follow=follow)
 
     async def ask_first(self, servers: Sequence[Server], name: str, rdtype: RdataType) -> Answer:
         """Ask one server after the other until one gives a usable answer.
@@ -105,115 +104,96 @@ class Questions:
                 failure = error
         raise failure
 
-    async def _ask(self, server: Server, name: str, rdtype: RdataType) -> Answer:
-        query = _query(server, name, rdtype)
+    async def race(
+        self,
+        servers: Sequence[Server],
+        name: str,
+        rdtype: RdataType,
+        read: Callable[[dns.message.Message, Server], _Read],
+    ) -> _Read:
+        """Return the first thing that can be read. A server that hesitates gets company.
+
+        `read` raises `CouldNotAsk` for a response that is of no use.
+
+        Raises:
+            CouldNotAsk: nobody's response was.
+        """
+        failure = CouldNotAsk("no_server")
+        waiting: dict[asyncio.Task[dns.message.Message], Server] = {}
+        rest = list(servers)
+        while rest or waiting:
+            if rest:
+                server = rest.pop(0)
+                waiting[self._task(server, name, rdtype)] = server
+            done, _ = await asyncio.wait(
+                waiting,
+                timeout=STAGGER if rest else None,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            for task in done:
+                server = waiting.pop(task)
+                try:
+                    return read(task.result(), server)
+                except CouldNotAsk as error:
+                    failure = error
+        raise failure
+
+    def _task(
+        self, server: Server, name: str, rdtype: RdataType, *, check_disabled: bool = False
+    ) -> asyncio.Task[dns.message.Message]:
+        recursive = server.zone is None
+        key = (server.address, server.port, recursive, name, rdtype, check_disabled)
+        task = self._asked.get(key)
+        if task is None:
+            task = asyncio.ensure_future(
+                self._response(server, name, rdtype, check_disabled=check_disabled)
+            )
+            # One that nobody waits for any more may fail as well.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._asked[key] = task
+        return task
+
+    async def _response(
+        self, server: Server, name: str, rdtype: RdataType, *, check_disabled: bool
+    ) -> dns.message.Message:
+        parsed = parse_name(name)
+        for edns in (True, False):
+            query = Query(
+                parsed,
+                rdtype,
+                recursive=server.zone is None,
+                edns=edns,
+                check_disabled=check_disabled,
+            )
+            response = await self._persist(server, name, query)
+            if response.rcode() not in _WITHOUT_EDNS:
+                break
+        return response
+
+    async def _persist(self, server: Server, name: str, query: Query) -> dns.message.Message:
         # An authoritative server is one of several: asking the next one is the second try.
         for _ in range(2 if server.zone is None else 1):
+            self._limits.refuse_dead(server)
             response = await self._exchange(server, query)
             if response is not None:
-                return _read(response, server, query.question[0].name, rdtype)
+                self._limits.answered(server)
+                return response
+            self._limits.timed_out(server, name)
         raise CouldNotAsk("timeout")
 
-    async def _exchange(
-        self, server: Server, query: dns.message.Message
-    ) -> dns.message.Message | None:
-        where, wait, port = server.address, self._wait, server.port
-        try:
-            self._draw()
+    async def _exchange(self, server: Server, query: Query) -> dns.message.Message | None:
+        async with self._limits.turn(server):
             try:
-                # Ignore an answer to another question than ours. Otherwise, whoever guesses our
-                # port could keep out the true answer.
-                return await dns.asyncquery.udp(
-                    query,
-                    where,
-                    timeout=wait,
-                    port=port,
-                    ignore_unexpected=True,
-                    ignore_errors=True,
-                    raise_on_truncation=True,
-                )
+                return await over_udp(query, server, wait=self._draw())
             except dns.message.Truncated:
-                self._draw()
-                return await dns.asyncquery.tcp(query, where, timeout=wait, port=port)
-        except dns.exception.Timeout:
-            return None
-        except (OSError, dns.exception.DNSException, EOFError):
-            raise CouldNotAsk("unusable_answer") from None
+                return await over_tcp(query, server, wait=self._draw())
 
-    def _draw(self) -> None:
+    def _draw(self) -> float:
+        """Take a packet from the budget, and return how long to wait for its answer."""
+        left = self._until - self._clock()
         if self._packets_left <= 0:
             raise CouldNotAsk("too_many_questions")
-        if self._clock() > self._until:
+        if left < 0:
             raise CouldNotAsk("timeout")
         self._packets_left -= 1
-
-
-def parse_name(text: str) -> dns.name.Name:
-    """Parse a name.
-
-    Raises:
-        CouldNotAsk: the text is not a name.
-    """
-    try:
-        return dns.name.from_text(text)
-    except (dns.exception.DNSException, UnicodeError):
-        raise CouldNotAsk("unusable_name") from None
-
-
-def _query(server: Server, name: str, rdtype: RdataType) -> dns.message.Message:
-    query = dns.message.make_query(parse_name(name), rdtype, use_edns=0, payload=_PAYLOAD)
-    if server.zone is not None:
-        query.flags &= ~dns.flags.RD
-    return query
-
-
-def _read(
-    response: dns.message.Message, server: Server, name: dns.name.Name, rdtype: RdataType
-) -> Answer:
-    code = response.rcode()
-    if code not in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
-        raise CouldNotAsk(dns.rcode.to_text(code).lower())
-    _refuse_lame(response, server)
-    chain: list[str] = []
-    while rdtype != RdataType.CNAME and len(chain) <= MAX_HOPS:
-        alias = _alias(response, name)
-        if alias is None:
-            break
-        name = alias
-        chain.append(_text(name))
-        if server.zone is not None and not name.is_subdomain(server.zone):
-            return Answer(tuple(chain), ())
-    values = sorted(_value(rdata) for rdata in _rrset(response, name, rdtype))
-    return Answer(tuple(chain), tuple(values))
-
-
-def _refuse_lame(response: dns.message.Message, server: Server) -> None:
-    """Only a server that holds the name, or resolves it for us, can say that there is nothing."""
-    enough = dns.flags.AA if server.zone is not None else dns.flags.AA | dns.flags.RA
-    if not response.flags & enough:
-        raise CouldNotAsk(_LAME)
-
-
-def _alias(response: dns.message.Message, name: dns.name.Name) -> dns.name.Name | None:
-    found = _rrset(response, name, RdataType.CNAME)
-    return next((r.target for r in found if isinstance(r, dns.rdtypes.nsbase.NSBase)), None)
-
-
-def _rrset(
-    response: dns.message.Message, name: dns.name.Name, rdtype: RdataType
-) -> Sequence[dns.rdata.Rdata]:
-    rdclass = response.question[0].rdclass
-    rrset = response.get_rrset(dns.message.ANSWER, name, rdclass, rdtype)
-    return tuple(rrset or ())
-
-
-def _value(rdata: dns.rdata.Rdata) -> str:
-    if isinstance(rdata, dns.rdtypes.txtbase.TXTBase):
-        return b"".join(rdata.strings).decode("utf-8", "replace")
-    if isinstance(rdata, dns.rdtypes.nsbase.NSBase):
-        return _text(rdata.target)
-    return rdata.to_text()
-
-
-def _text(name: dns.name.Name) -> str:
-    return name.to_text(omit_final_dot=True).lower()
+        return min(self._wait, left)

@@ -27,7 +27,8 @@ from app.domain.observation import (
     Refused,
     Unknown,
 )
-from app.domain.plan import found_records, has_drifted, wanted_spec
+from app.domain.plan import found_records, has_drifted, records_in_place, wanted_spec
+from app.domain.reason import Reason
 from app.domain.reconcile.schedule import DAY, Policy, cloudflare_next_try
 from app.domain.siblings import (
     is_needed_by_sibling,
@@ -42,7 +43,7 @@ def wanted_action(record: CustomHostname, *, now: datetime, policy: Policy) -> A
     """The action to take at Cloudflare, if there is nothing to wait for."""
     if record.desired is Desired.ABSENT:
         return _removal(record)
-    if record.schedule.suspected_at is not None:
+    if record.schedule.suspected_at is not None or record.awaits_proof:
         return None
     if record.schedule.removal is not None and record.cloudflare.id is not None:
         return Action.DELETE
@@ -165,7 +166,7 @@ def _wants_creation(record: CustomHostname) -> bool:
     if record.schedule.removal is Removal.REMAKE:
         return True
     routing = record.dns.routing
-    came_back = routing is not None and routing.points_at_target
+    came_back = routing is not None and routing.points_at_target is True
     return record.state is State.VALIDATING and came_back
 
 
@@ -190,7 +191,7 @@ def _wants_refresh(record: CustomHostname, now: datetime, policy: Policy) -> boo
     if not _waits_for_records(view) or record.cloudflare.refused_refresh is not None:
         return False
     schedule = record.schedule
-    found = found_records(record)
+    found = records_in_place(record)
     if not found or _is_spent(schedule, now, policy) or next_try_soon(record, now, policy):
         return False
     if found - schedule.refreshed_records:
@@ -231,7 +232,7 @@ def follow_next_try(
     if record.state is not State.VALIDATING or record.cloudflare.id is None or view is None:
         return record
     soon = next_try_soon(record, now, policy)
-    if soon is None or not found_records(record) - found_records(before):
+    if soon is None or not records_in_place(record) - records_in_place(before):
         return record
     return replace(record, schedule=replace(record.schedule, followed_from=soon))
 
@@ -318,8 +319,14 @@ def frees_its_name(record: CustomHostname, *, now: datetime, policy: Policy) -> 
 def release_name(record: CustomHostname, now: datetime) -> CustomHostname:
     """Release the name. If its DNS may point here, another tenant has to prove the name first."""
     routing = record.dns.routing
-    points = routing is None or routing.points_at_target
-    return replace(record, name_released_at=now, tombstone=points)
+    may_point = routing is None or routing.points_at_target is not False
+    return replace(record, name_released_at=now, tombstone=may_point)
+
+
+def buried(record: CustomHostname) -> CustomHostname:
+    """Return the record without its tombstone: nobody has to prove its name any more."""
+    reason = Reason.REMOVED if record.reason is Reason.DANGLING else record.reason
+    return replace(record, tombstone=False, dangling_since=None, reason=reason)
 
 
 def _settle_remake(

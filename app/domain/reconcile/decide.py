@@ -18,6 +18,7 @@ from app.domain.custom_hostname import (
 )
 from app.domain.events import EventType, event_type, find_notifications, note_emitted
 from app.domain.observation import Absent, Action, Found, NotAsked, Observation, Side
+from app.domain.proof import is_proved
 from app.domain.reason import Reason
 from app.domain.reconcile.actions import (
     action_waits,
@@ -30,7 +31,12 @@ from app.domain.reconcile.actions import (
     settle_removal,
     wanted_action,
 )
-from app.domain.reconcile.evidence import apply_observation, is_to_be_sent_again
+from app.domain.reconcile.evidence import (
+    apply_observation,
+    is_to_be_sent_again,
+    keep_evidence,
+    shows_proof,
+)
 from app.domain.reconcile.schedule import Policy, cloudflare_due_at, dns_due_at, last_check_at
 from app.domain.reconcile.state_rules import DerivedState, derive_state
 from app.domain.reconcile.suspicion import (
@@ -88,13 +94,16 @@ def decide(
     seen = apply_observation(known, observation, now=now, policy=policy)
     derived = derive_state(seen, observation, now=now, policy=policy)
     steps = tuple(_steps(record.state, derived, created=seen.cloudflare.id is not None))
-    moved = _arrive(seen, derived, steps, now)
+    moved = _note_dangling(_arrive(seen, derived, steps, now), record, observation, now)
     moved = settle_removal(moved, observation, now=now, policy=policy)
     # Time alone releases no name. Cloudflare has to say that the object is absent.
     gone = isinstance(observation.cloudflare, Absent) and moved.name_released_at is None
     if gone and frees_its_name(moved, now=now, policy=policy):
         moved = release_name(moved, now)
-    wanted = wanted_action(moved, now=now, policy=policy) if observation.performed is None else None
+    # A proof is recorded by itself. Only then is it certain that nobody else has the name.
+    proved = is_proved(moved, record)
+    acts = observation.performed is None and not proved
+    wanted = wanted_action(moved, now=now, policy=policy) if acts else None
     postponed = wanted is not None and must_wait(moved, observation, now)
     action = None if postponed else wanted
     begun = begin(action, moved, now)
@@ -102,7 +111,7 @@ def decide(
         begun = follow_next_try(begun, record, now=now, policy=policy)
     notifications = find_notifications(record, begun, stepped=bool(steps))
     told = note_emitted(begun, notifications, stepped=bool(steps))
-    kept = _schedule(told, observation, now=now, policy=policy, postponed=postponed)
+    kept = _schedule(told, observation, now=now, policy=policy, postponed=postponed, proved=proved)
     return Transition(kept, steps, action, checked, mismatched, notifications)
 
 
@@ -110,13 +119,17 @@ def needs_thorough_check(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> bool:
     """Whether a routine check found DNS changed. If so, all servers must agree on it."""
+    if shows_proof(record, observation.dns):
+        return True
     routing = observation.dns.routing
     if not isinstance(routing, Found):
         return False
     known = record.dns.routing
-    if known is None or known.points_at_target is not routing.value.points_at_target:
+    seen = keep_evidence(known, routing.value)
+    if known is None or known.points_at_target is not seen.points_at_target:
         return True
-    return bool(decide(record, observation, now=now, policy=policy).steps)
+    transition = decide(record, observation, now=now, policy=policy)
+    return bool(transition.steps) or EventType.DANGLING in transition.notifications
 
 
 _ON_THE_WAY = {
@@ -172,6 +185,8 @@ def _arrive(
         arrived_at=arrived,
         schedule=schedule,
         tombstone=_is_tombstone(record, gone=gone, newly=bool(steps)),
+        # A token is of one record alone, and ends with it.
+        proof=None if gone else record.proof,
     )
 
 
@@ -185,6 +200,27 @@ def _is_tombstone(record: CustomHostname, *, gone: bool, newly: bool) -> bool:
     return gone and _may_still_point_here(record, newly=newly)
 
 
+def _note_dangling(
+    record: CustomHostname, before: CustomHostname, observation: Observation, now: datetime
+) -> CustomHostname:
+    """Note that a removed name still leads here, once a check after its removal has found that.
+
+    A name that somebody holds again is meant to lead here.
+    """
+    since = record.dangling_since
+    if before.state is State.DELETED and since is None:
+        seen = observation.dns.routing
+        since = now if isinstance(seen, Found) and seen.value.points_at_target else None
+    if record.state is not State.DELETED or not record.tombstone or record.is_name_held:
+        since = None
+    reason = record.reason
+    if since is not None and reason is Reason.REMOVED:
+        reason = Reason.DANGLING
+    elif since is None and reason is Reason.DANGLING:
+        reason = Reason.REMOVED
+    return replace(record, dangling_since=since, reason=reason)
+
+
 def _may_still_point_here(record: CustomHostname, *, newly: bool) -> bool:
     """Whether DNS may still point here. Only a `Found` elsewhere or an absence frees the name.
 
@@ -195,7 +231,7 @@ def _may_still_point_here(record: CustomHostname, *, newly: bool) -> bool:
         return False
     if not newly and not record.tombstone:
         return False
-    return routing is None or routing.points_at_target
+    return routing is None or routing.points_at_target is not False
 
 
 def _schedule(
@@ -205,6 +241,7 @@ def _schedule(
     now: datetime,
     policy: Policy,
     postponed: bool,
+    proved: bool,
 ) -> CustomHostname:
     """Schedule the next checks. A side that was not asked keeps an earlier due time."""
     schedule = record.schedule
@@ -216,7 +253,7 @@ def _schedule(
         known = _later_than(now, schedule.cloudflare_due_at)
         kept = known or cloudflare
         cloudflare = kept if schedule.cloudflare_failures else _earlier(known, cloudflare)
-    if is_to_be_sent_again(record, observation):
+    if is_to_be_sent_again(record, observation) or proved:
         cloudflare = now
     if postponed and cloudflare is None:
         cloudflare = now + policy.failure_wait

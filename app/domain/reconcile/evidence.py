@@ -39,7 +39,9 @@ from app.domain.observation import (
     ValidationRecord,
     Values,
 )
-from app.domain.plan import found_records, wanted_records, wanted_spec
+from app.domain.plan import records_in_place, wanted_records, wanted_spec
+from app.domain.proof import challenge_name
+from app.domain.reconcile.proxied import confirm_proxied
 from app.domain.reconcile.schedule import (
     DAY,
     Policy,
@@ -48,6 +50,14 @@ from app.domain.reconcile.schedule import (
     next_follow_up,
 )
 
+_OUR_TROUBLES = frozenset(
+    {"address_ranges_unknown", "cname_target_not_found", "no_server", "too_many_questions"}
+)
+"""Why a check may fail without the domain's name servers being at fault."""
+_FAILURES_TO_TELL = 2
+_MOST_SHOWN = 5
+_LONGEST_SHOWN = 255
+"""Of the values in the place of a record, in number and in characters."""
 _TOKEN_KINDS = ("txt_value", "http_body", "emails")
 
 
@@ -61,6 +71,8 @@ def apply_observation(
     """Return the record with `observation` applied. Its state is unchanged."""
     seen = _apply_cloudflare(record, observation, now=now, policy=policy)
     seen = _apply_dns(seen, observation.dns, now)
+    seen = _apply_proof(seen, observation.dns, now)
+    seen = confirm_proxied(seen, record, observation, now=now, policy=policy)
     seen = _apply_action(seen, observation, now)
     seen = _count_failing_actions(seen, observation, now=now, policy=policy)
     return replace(seen, schedule=replace(seen.schedule, waiting_since=_waiting_since(seen)))
@@ -254,28 +266,106 @@ def _forget(known: CloudflareObject, now: datetime, policy: Policy) -> Cloudflar
 
 def _apply_dns(record: CustomHostname, view: DnsView, now: datetime) -> CustomHostname:
     routing, schedule = record.dns.routing, record.schedule
+    error = record.dns.error
     if isinstance(view.routing, Unknown):
         schedule = replace(schedule, dns_failures=schedule.dns_failures + 1)
+        error = _lasting_error(view.routing, schedule, error)
     if isinstance(view.routing, Found):
+        error = None
         schedule = replace(schedule, dns_failures=0)
-        seen = view.routing.value
-        routing = _evidence(routing, seen)
-        schedule = _count_mismatch(schedule, record.state, seen, now)
+        routing = keep_evidence(routing, view.routing.value)
+        schedule = _count_mismatch(schedule, record.state, routing, now)
     wanted = wanted_records(record)
     statuses = _statuses(wanted, view, record.dns.statuses)
-    found = {key for key, status in statuses.items() if status is RecordStatus.FOUND}
+    seen_dns = DnsSeen(
+        routing=routing,
+        statuses=statuses,
+        found=_values_found(wanted, view, statuses, record.dns.found),
+        found_at=_places(wanted, view, statuses, record.dns.found_at),
+        error=error,
+    )
+    applied = replace(record, dns=seen_dns)
     # A record that disappeared counts as newly found when it comes back.
-    schedule = replace(schedule, refreshed_records=schedule.refreshed_records & found)
-    return replace(record, dns=DnsSeen(routing=routing, statuses=statuses), schedule=schedule)
+    kept = schedule.refreshed_records & records_in_place(applied)
+    return replace(applied, schedule=replace(schedule, refreshed_records=kept))
 
 
-def _evidence(before: Routing | None, seen: Routing) -> Routing:
-    """Keep the first evidence of the same finding. Rotating addresses are not a change."""
+def shows_proof(record: CustomHostname, view: DnsView) -> bool:
+    """Whether DNS has the value that the record awaits. What could not be asked proves nothing."""
+    if record.proof is None or not record.awaits_proof or record.is_name_held:
+        return False
+    values = view.records.get(("TXT", challenge_name(record.hostname)))
+    return isinstance(values, Found) and record.proof.token in values.value
+
+
+def _apply_proof(record: CustomHostname, view: DnsView, now: datetime) -> CustomHostname:
+    """Give the name to a record whose tenant proved control of it."""
+    if record.proof is None or not (view.is_thorough and shows_proof(record, view)):
+        return record
+    return replace(record, proof=replace(record.proof, found_at=now), name_released_at=None)
+
+
+def _lasting_error(routing: Unknown, schedule: Schedule, before: str | None) -> str | None:
+    """Return what is wrong with the domain's name servers, once two checks in a row failed.
+
+    While the CNAME target is not found either, the trouble may be ours.
+    """
+    if routing.why in _OUR_TROUBLES:
+        return before
+    return routing.why if schedule.dns_failures >= _FAILURES_TO_TELL else before
+
+
+def _values_found(
+    wanted: tuple[DnsRecord, ...],
+    view: DnsView,
+    statuses: Mapping[RecordKey, RecordStatus],
+    before: Mapping[RecordKey, tuple[str, ...]],
+) -> dict[RecordKey, tuple[str, ...]]:
+    """Return what stands in the place of validation records that are wrong."""
+    found = {}
+    for record in wanted:
+        if record.purpose is Purpose.ROUTING or statuses.get(record.key) is not RecordStatus.WRONG:
+            continue
+        seen = view.records.get((record.type, record.name))
+        if isinstance(seen, Found):
+            shown = seen.value[:_MOST_SHOWN]
+            found[record.key] = tuple(each[:_LONGEST_SHOWN] for each in shown)
+        elif record.key in before:
+            found[record.key] = before[record.key]
+    return found
+
+
+def _places(
+    wanted: tuple[DnsRecord, ...],
+    view: DnsView,
+    statuses: Mapping[RecordKey, RecordStatus],
+    before: Mapping[RecordKey, str],
+) -> dict[RecordKey, str]:
+    """Return where records stand that are missing in their own place."""
+    seen = {}
+    for record in wanted:
+        rrset = (record.type, record.name)
+        is_routing = record.purpose is Purpose.ROUTING
+        asked = view.routing if is_routing else view.records.get(rrset, NotAsked())
+        is_answered = isinstance(asked, Found | Absent)
+        place = view.misplaced.get(rrset) if is_answered else before.get(record.key)
+        if statuses.get(record.key) is RecordStatus.MISSING and place is not None:
+            seen[record.key] = place
+    return seen
+
+
+def keep_evidence(before: Routing | None, seen: Routing) -> Routing:
+    """Keep the first evidence of the same finding, with what Cloudflare has confirmed of it.
+
+    Rotating addresses are not a change.
+    """
     same = before is not None and (before.kind, before.chain) == (seen.kind, seen.chain)
     return before if same and before is not None else seen
 
 
 def _count_mismatch(schedule: Schedule, state: State, seen: Routing, now: datetime) -> Schedule:
+    if seen.is_hidden and state is State.CNAME_VERIFIED:
+        return schedule
     if seen.points_at_target or state is not State.CNAME_VERIFIED:
         return replace(schedule, mismatches=0, mismatched_at=None)
     return replace(
@@ -306,6 +396,8 @@ def _routing_status(record: DnsRecord, view: DnsView) -> RecordStatus | None:
         case Found(routing) if routing.kind is RoutingKind.APEX and record.type != "CNAME":
             there = record.value in routing.addresses
             return RecordStatus.FOUND if there else RecordStatus.MISSING
+        case Found(routing) if routing.kind is RoutingKind.PROXIED:
+            return RecordStatus.UNKNOWN
         case Found(routing) if routing.points_at_target:
             return RecordStatus.FOUND
         case Found(routing):
@@ -351,7 +443,7 @@ def _apply_action(
     vanished = vanished or is_to_be_sent_again(record, observation)
     if vanished or isinstance(observation.cloudflare, Unknown | NotAsked):
         return record
-    found = found_records(record)
+    found = records_in_place(record)
     again = observation.performed is Action.REFRESH and found <= record.schedule.refreshed_records
     own = observation.performed is Action.REFRESH and not record.refresh_is_requested
     schedule = _count_refresh(record.schedule, now) if own else record.schedule

@@ -11,7 +11,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from app.domain.custom_hostname import CustomHostname, Desired, State
+from app.domain.events import EventType
 from app.domain.observation import Action
+from app.domain.proof import is_proved
+from app.domain.reconcile.actions import buried
 from app.domain.reconcile.decide import Transition
 from app.domain.siblings import with_current_spec
 
@@ -34,13 +37,19 @@ def merge_concurrent_changes(
         record = replace(
             record, name_released_at=current.name_released_at, tombstone=current.tombstone
         )
+    record = _with_current_proof(record, read=read, current=current)
+    notifications = transition.notifications
+    if read.tombstone and not current.tombstone:
+        # Another record speaks for the name by now.
+        record = buried(record)
+        notifications = tuple(each for each in notifications if each is not EventType.DANGLING)
     if performed is not None and _failed_concurrently(record, read=read, current=current):
         record = replace(record, refresh_requested_at=now)
     record = with_current_spec(record, read=read, current=current)
     action = None if _is_moot(transition.action, record) else transition.action
     if action is None and transition.action is Action.CREATE:
         record = _without_beginning(record, current)
-    return replace(transition, record=record, action=action)
+    return replace(transition, record=record, action=action, notifications=notifications)
 
 
 def _with_current_desires(record: CustomHostname, current: CustomHostname) -> CustomHostname:
@@ -65,6 +74,21 @@ def _with_current_desires(record: CustomHostname, current: CustomHostname) -> Cu
         acted_at=current.acted_at,
         refresh_requested_at=current.refresh_requested_at,
     )
+
+
+def _with_current_proof(
+    record: CustomHostname, *, read: CustomHostname, current: CustomHostname
+) -> CustomHostname:
+    """Let a proof count only if the row still awaits it and nobody has the name.
+
+    The name's base is locked while there is a proof to write.
+    """
+    proved = is_proved(record, read)
+    if proved and current.awaits_proof and not current.is_name_held:
+        return replace(record, name_released_at=None)
+    if proved or current.proof != read.proof:
+        return replace(record, proof=current.proof, name_released_at=current.name_released_at)
+    return record
 
 
 def _failed_concurrently(

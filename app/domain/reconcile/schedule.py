@@ -40,6 +40,9 @@ ONCE = (10,)
 class Policy:
     """The waits that are choices of ours, not facts."""
 
+    proxied_for: timedelta = timedelta(hours=1)
+    """How long a hostname has to stay active, after it was first seen proxied, to count as pointing
+    here. A token that made it active proves ownership, not traffic."""
     adoption_skew: timedelta = timedelta(seconds=60)
     """How far Cloudflare's clock may lag behind ours."""
     post_settles: timedelta = timedelta(seconds=30)
@@ -89,6 +92,8 @@ def dns_due_at(record: CustomHostname, *, now: datetime, policy: Policy) -> date
                 return _own_hour(record.id, now)
             # Check once more when the time to add the records is over.
             return last_check_at(record, now, policy) if record.cloudflare.id is not None else None
+        case State.PENDING if record.awaits_proof:
+            return now + _stretched(_tenants_interval(record, now), record.schedule.dns_failures)
         case State.PENDING | State.DELETING:
             return None
 
@@ -97,7 +102,7 @@ def cloudflare_due_at(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> datetime | None:
     """When to check this one name at Cloudflare. None while the list scans are enough."""
-    if record.state is State.DELETED:
+    if record.state is State.DELETED or record.awaits_proof:
         return None
     if isinstance(observation.cloudflare, Unknown):
         return now + failure_wait(record, observation.cloudflare, policy)
@@ -113,7 +118,16 @@ def cloudflare_due_at(
     if suspected is not None:
         confirmed = suspected + confirm_after(record, now, policy)
         return max(confirmed, now + policy.failure_wait)
-    return next_follow_up(record, now)
+    looks = (next_follow_up(record, now), _proxied_due_at(record, now, policy))
+    return min((at for at in looks if at is not None), default=None)
+
+
+def _proxied_due_at(record: CustomHostname, now: datetime, policy: Policy) -> datetime | None:
+    """When to ask whether a proxied name is still active, which confirms its traffic."""
+    routing = record.dns.routing
+    if routing is None or not routing.is_hidden or routing.active_since is None:
+        return None
+    return max(routing.active_since + policy.proxied_for, now + policy.failure_wait)
 
 
 def confirm_after(record: CustomHostname, now: datetime, policy: Policy) -> timedelta:

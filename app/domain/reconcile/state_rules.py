@@ -63,6 +63,9 @@ from app.domain.siblings import may_let_go, serves
 
 _LAPSED = frozenset({Reason.MOVED_AWAY, Reason.VALIDATION_LAPSED})
 
+_ENDED_WITH_THE_CHECK = frozenset({Reason.ZONE_PAUSED, Reason.PROOF_AWAITED, Reason.NAME_HELD})
+"""Reasons why a creation waits that hold no longer once the hostname is worked on."""
+
 _WHY_NOT_CREATED: Mapping[str, Reason] = {
     CloudflareUnauthorized.code: Reason.CLOUDFLARE_UNAUTHORIZED,
     CloudflareForbidden.code: Reason.CLOUDFLARE_UNAUTHORIZED,
@@ -96,7 +99,7 @@ _LACKING = {
     (Purpose.DELEGATION, "CNAME"): (Reason.DELEGATION_MISSING, Reason.DELEGATION_WRONG),
 }
 
-_LACKING_STATUSES = frozenset({RecordStatus.MISSING, RecordStatus.WRONG})
+_LACKING_STATUSES = frozenset({RecordStatus.MISSING, RecordStatus.MISPLACED, RecordStatus.WRONG})
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +164,9 @@ def _leaving(record: CustomHostname, observation: Observation) -> DerivedState:
 
 
 def _not_at_cloudflare(record: CustomHostname, observation: Observation) -> DerivedState:
+    if record.awaits_proof:
+        why = Reason.NAME_HELD if record.is_name_held else Reason.PROOF_AWAITED
+        return DerivedState(State.PENDING, why)
     answered = _answered(record, observation)
     if answered is not None:
         return answered
@@ -272,7 +278,7 @@ def _creation_reason(record: CustomHostname, observation: Observation) -> Reason
     match observation.cloudflare:
         case Unknown(why):
             return _WHY_NOT_CREATED.get(why, Reason.CLOUDFLARE_UNREACHABLE)
-        case NotAsked() if record.reason is not Reason.ZONE_PAUSED:
+        case NotAsked() if record.reason not in _ENDED_WITH_THE_CHECK:
             return record.reason
         case _:
             return Reason.CREATING
@@ -290,18 +296,25 @@ def _is_suspected(
 def _live(
     record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
 ) -> DerivedState:
-    routing = record.dns.routing
-    points = routing is not None and routing.points_at_target
-    if points:
+    if _serves_here(record):
         missing = _lacks_renewal_tokens(record)
         reason = Reason.RENEWAL_TOKENS_MISSING if missing else Reason.LIVE
         return DerivedState(State.CNAME_VERIFIED, reason)
     # Time alone proves nothing. A check has to find the name pointing elsewhere.
-    seen = isinstance(observation.dns.routing, Found)
-    lost = seen and _mismatched(record, now, policy)
+    seen = observation.dns.routing
+    away = isinstance(seen, Found) and seen.value.points_at_target is False
+    lost = away and _mismatched(record, now, policy)
     if record.state is State.CNAME_VERIFIED and not lost:
         return DerivedState(State.CNAME_VERIFIED, Reason.CNAME_MISMATCH)
     return DerivedState(State.ACTIVE, _cname_reason(record))
+
+
+def _serves_here(record: CustomHostname) -> bool:
+    """Whether DNS points here, or says nothing against a live name that is proxied by now."""
+    routing = record.dns.routing
+    if routing is None or not routing.is_hidden:
+        return routing is not None and routing.points_at_target is True
+    return record.state is State.CNAME_VERIFIED and record.schedule.mismatched_at is None
 
 
 def _lacks_renewal_tokens(record: CustomHostname) -> bool:
@@ -352,7 +365,7 @@ _CERTIFICATE_REASONS = {
     CertificateMeaning.DEPLOYING: Reason.CERTIFICATE_DEPLOYING,
 }
 
-_CNAME_REASONS = frozenset({Reason.AWAITING_CNAME, Reason.CNAME_ELSEWHERE})
+_CNAME_REASONS = frozenset({Reason.AWAITING_CNAME, Reason.CNAME_ELSEWHERE, Reason.PROXIED_UNPROVEN})
 
 
 def _certificate_reason(record: CustomHostname, view: CloudflareHostname) -> Reason:
@@ -391,6 +404,10 @@ def _record_reason(record: CustomHostname, purpose: Purpose) -> Reason | None:
 
 
 def _cname_reason(record: CustomHostname) -> Reason:
+    routing = record.dns.routing
+    if routing is not None and routing.is_hidden:
+        confirms = serves(record) and routing.active_since is not None
+        return Reason.PROXIED_UNCONFIRMED if confirms else Reason.PROXIED_UNPROVEN
     wrong = any(
         r.purpose is Purpose.ROUTING and r.status is RecordStatus.WRONG
         for r in wanted_records(record)

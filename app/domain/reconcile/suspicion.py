@@ -117,7 +117,7 @@ def _is_mismatch(side: Side, record: CustomHostname, observation: Observation) -
     match side:
         case Side.DNS:
             routing = observation.dns.routing
-            away = isinstance(routing, Found) and not routing.value.points_at_target
+            away = isinstance(routing, Found) and routing.value.points_at_target is False
             return away and record.schedule.mismatched_at is None
         case Side.CLOUDFLARE:
             return speaks_against(record, observation) and record.schedule.suspected_at is None

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 import structlog
 
@@ -29,6 +30,7 @@ from app.metrics import CHECKS
 from app.persistence.database import Database
 from app.persistence.leases import Claim
 from app.persistence.zones import note_dcv_uuid
+from app.services.address_ranges import AddressRanges
 from app.services.ports import CustomHostnameGateway, Dns
 from app.services.rate_limiter import RateLimiter
 from app.services.reconciler.act import ActionExecutor, paying_lane, view_of
@@ -49,6 +51,7 @@ class Observer:
         dns: Dns,
         rate_limiter: RateLimiter,
         executor: ActionExecutor,
+        ranges: AddressRanges,
         *,
         policy: Policy,
     ) -> None:
@@ -57,6 +60,7 @@ class Observer:
         self._dns = dns
         self._rate_limiter = rate_limiter
         self._executor = executor
+        self._ranges = ranges
         self._policy = policy
 
     async def observe(
@@ -75,7 +79,7 @@ class Observer:
         )
         observation = Observation(cloudflare, dns, sent_at=sent_at)
         if needs_thorough_check(record, observation, now=claim.now, policy=self._policy):
-            thorough = await self._ask_dns(record, thorough=True)
+            thorough = await self._ask_dns(record, zone, thorough=True)
             return replace(observation, dns=thorough)
         return observation
 
@@ -135,9 +139,11 @@ class Observer:
         CHECKS.labels(str(Side.CLOUDFLARE), _outcome(seen)).inc()
         return seen
 
-    async def _ask_dns(self, record: CustomHostname, *, thorough: bool) -> DnsView:
+    async def _ask_dns(self, record: CustomHostname, zone: Zone, *, thorough: bool) -> DnsView:
         with span("check DNS", thorough=thorough):
-            seen = await self._dns.check(record, thorough=thorough)
+            seen = await self._dns.check(
+                record, thorough=thorough, proxy_prefixes=partial(self._ranges.of, zone)
+            )
         CHECKS.labels(str(Side.DNS), _outcome(seen.routing)).inc()
         return seen
 
@@ -151,9 +157,9 @@ class Observer:
         leaving = record.desired is Desired.ABSENT and record.state is not State.DELETED
         # Moved and then gone: it comes back once DNS points here again.
         lapsed = record.state is State.VALIDATING
-        due = claim.dns_due and (at_cloudflare or record.tombstone or lapsed)
+        due = claim.dns_due and (at_cloudflare or record.tombstone or lapsed or record.awaits_proof)
         if due or (leaving and at_cloudflare):
-            return await self._ask_dns(record, thorough=False)
+            return await self._ask_dns(record, zone, thorough=False)
         return DnsView()
 
 

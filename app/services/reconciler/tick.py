@@ -29,6 +29,7 @@ from app.domain.observation import (
     Observation,
     Unknown,
 )
+from app.domain.proof import is_proved
 from app.domain.rate_limit import Lane
 from app.domain.reconcile.decide import Transition, decide
 from app.domain.reconcile.merge import merge_concurrent_changes
@@ -36,11 +37,17 @@ from app.domain.reconcile.schedule import Policy
 from app.domain.siblings import has_confirmed, join
 from app.domain.zone import Zone, ZoneAccess
 from app.metrics import LEASES_LOST, TIME_TO_ACTIVE, TRANSITIONS
-from app.persistence.custom_hostnames import get_hostname, hand_on_spec, save_hostname
+from app.persistence.custom_hostnames import (
+    get_hostname,
+    hand_on_spec,
+    lock_bases,
+    save_hostname,
+)
 from app.persistence.database import Connection, Database, TransactionUndone
 from app.persistence.leases import (
     Claim,
     Snapshot,
+    lock_all,
     lock_lease,
     lock_schedule,
     release_lease,
@@ -52,6 +59,7 @@ from app.persistence.zones import get_zone, note_metadata_refused, pause_and_tar
 from app.services.breaker import breaker_trips
 from app.services.call_queue import CallQueue
 from app.services.events import emit_event
+from app.services.loading import bury, former_records
 from app.services.ports import Cipher
 from app.services.rate_limiter import RateLimiter
 from app.services.reconciler.act import ActionExecutor, paying_lane
@@ -313,6 +321,7 @@ class Reconciler:
         """
         now = clock.now()
         async with self._database.transaction() as tx:
+            former = await _lock_former(tx, transition, read)
             if not await lock_lease(tx, claim):
                 log.info("lease_lost", custom_hostname=claim.custom_hostname_id)
                 LEASES_LOST.labels("reconcile").inc()
@@ -333,6 +342,8 @@ class Reconciler:
             record = await _emit_events(tx, transition, now)
             updated_at = max(now, before.updated_at)
             record = await save_hostname(tx, replace(record, updated_at=updated_at), before=before)
+            if _speaks_for_its_name(record, before):
+                await bury(tx, former)
             schedule = _overdue_kept(record.schedule, before.schedule, claim, observation)
             if record.zone.takes_custom_metadata is False is not before.zone.takes_custom_metadata:
                 await note_metadata_refused(tx, record.zone.id)
@@ -354,6 +365,26 @@ class Reconciler:
         _count(transition, before, now)
         _log_what_is_new(before, record)
         return replace(transition, record=record)
+
+
+def _speaks_for_its_name(record: CustomHostname, read: CustomHostname) -> bool:
+    """Whether the name was proved, or came to Cloudflare: no earlier record counts from now on."""
+    seen = record.cloudflare.seen is not None and read.cloudflare.seen is None
+    return seen or is_proved(record, read)
+
+
+async def _lock_former(tx: Connection, transition: Transition, read: CustomHostname) -> list[str]:
+    """Lock what is written besides the record itself, in the order of all locks."""
+    record = transition.record
+    if not _speaks_for_its_name(record, read):
+        return []
+    if is_proved(record, read):
+        # Nobody may add the name while it is given away.
+        await lock_bases(tx, record.hostname.base)
+    former = await former_records(tx, record)
+    if former:
+        await lock_all(tx, [record.id, *former])
+    return former
 
 
 def _count(transition: Transition, before: CustomHostname, now: datetime) -> None:

@@ -1,0 +1,33 @@
+"""Proof of control: the TXT record that proves a name which another tenant had before. Pure."""
+
+from __future__ import annotations
+
+from app.domain.custom_hostname import CustomHostname
+from app.domain.errors import ProofRequired
+from app.domain.hostname import MAX_LENGTH, Hostname
+
+CHALLENGE = "_nameplate-challenge"
+
+
+def challenge_name(hostname: Hostname) -> str:
+    """Return where the TXT record stands. A wildcard is proved at its base."""
+    return f"{CHALLENGE}.{hostname.base}"
+
+
+def is_proved(record: CustomHostname, before: CustomHostname) -> bool:
+    """Whether `record` has the proof that it still awaited `before`."""
+    return before.awaits_proof and record.proof is not None and not record.awaits_proof
+
+
+def refuse_unprovable(hostname: Hostname) -> None:
+    """Refuse a name below which DNS has no room for the TXT record (RFC 1035, section 2.3.4).
+
+    Raises:
+        ProofRequired: with the way out.
+    """
+    if len(challenge_name(hostname)) > MAX_LENGTH:
+        raise ProofRequired(
+            "Another tenant had this name, and its DNS may still point here. The name is too long "
+            "for the TXT record that would prove control of it. Remove the record that points "
+            "here, and try again in a day; Nameplate checks such names daily."
+        )
