@@ -93,6 +93,8 @@ async def test_a_token_that_is_refused_pauses_the_zone_and_lifts_itself(
     service: Service, broken: dict[str, str], reason: str
 ) -> None:
     (hostname,) = await service.live_fleet(1)
+    # A list's page could pause the zone before the creation hears why.
+    await service.hold_list_scans()
     await service.world.control("PUT", "/cloudflare/account", **broken)
     pending = await service.create("shop.early-bird.com")
     assert (pending["state"], pending["waiting_on"]) == ("pending", "operator")

@@ -148,16 +148,25 @@ class Service:
     async def until_lists_alone_look(self) -> None:
         """Let the close checks pass that follow a creation, and any scan that is due."""
 
-        async def is_reached() -> bool:
+        async def is_over() -> bool:
             await self.advance(minutes=2)
             await asyncio.sleep(0.3)
             checks = await self.sql.fetchval(
-                "SELECT count(*) FROM schedules"
-                " WHERE cloudflare_due_at IS NOT NULL OR leased_until IS NOT NULL"
+                "SELECT count(*) FROM schedules WHERE cloudflare_due_at IS NOT NULL"
             )
-            return int(checks) == 0 and await self._is_between_scans()
+            return int(checks) == 0
 
-        await self.eventually(is_reached)
+        async def is_still() -> bool:
+            # Due work counts as well: nobody may have begun it yet.
+            due = await self.sql.fetchval(
+                "SELECT (SELECT count(*) FROM schedules"
+                "  WHERE leased_until IS NOT NULL OR due_at <= nameplate_now())"
+                " + (SELECT count(*) FROM list_scans WHERE due_at <= nameplate_now())"
+            )
+            return int(due) == 0 and await self._is_between_scans()
+
+        await self.eventually(is_over)
+        await self.eventually(is_still)
 
     async def hold_list_scans(self) -> None:
         """Let no list be scanned for a day."""
