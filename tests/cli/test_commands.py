@@ -304,11 +304,19 @@ def _create(where: dict[str, str], hostname: str) -> dict[str, dict[str, str]]:
     return dict(response.json())
 
 
-@pytest.mark.parametrize("plan", ["simple", "zero_downtime", "delegated", "wildcard"])
-async def test_a_walk_ends_with_its_closing_line(plan: str, database_url: str) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        *(["--plan", plan] for plan in ("simple", "zero_downtime", "delegated", "wildcard")),
+        # Fails unless the diagnosis names the mistake.
+        *(["--mistake", each] for each in ("typo", "caa", "proxied", "doubled", "apex")),
+    ],
+    ids=" ".join,
+)
+async def test_a_walk_ends_with_its_closing_line(options: list[str], database_url: str) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "app", "walk", "--plan", plan),
+        *("-m", "app", "walk", *options),
         env=os.environ | {"NAMEPLATE_DATABASE_URL": database_url},
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
