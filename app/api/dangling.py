@@ -54,8 +54,8 @@ class DanglingOut(Strict):
         description="When a check after the removal first found DNS pointing here."
     )
     covers_names_below: bool = Field(
-        description="It is a wildcard: every name one label below it leads here too, also names "
-        "that nobody ever added. They are not listed one by one."
+        description="It is a wildcard: every name below it leads here too, at any depth, also "
+        "names that nobody ever added. They are not listed one by one."
     )
     message: str = Field(description="Which record to remove.")
     dns: DnsOut

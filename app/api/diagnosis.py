@@ -13,7 +13,7 @@ from app.api.dependencies import Read, ServicesDep
 from app.api.diagnosis_schemas import DiagnosisOut, PreflightOut
 from app.api.long_poll import TooManyWaiting
 from app.api.places import Places
-from app.api.problem_responses import NEW_NAME, problems
+from app.api.problem_responses import LEAVING, NEW_NAME, problems
 from app.api.schemas import PlainText, Tenant
 from app.api.tenancy import KeyDep, OwnHostname, tenant_to_list
 from app.domain.diagnosis.document import represent_finding, represent_provider, represent_survey
@@ -25,7 +25,7 @@ from app.services.registration import Registration
 
 MOST = 64
 """How many diagnoses of one process may be waited for."""
-MOST_OF_A_KEY = 16
+MOST_OF_A_KEY = 8
 
 router = APIRouter(prefix="/v1", tags=["diagnosis"])
 
@@ -50,7 +50,7 @@ Place = Depends(_place)
     operation_id="diagnose_custom_hostname",
     summary="Diagnose a hostname's DNS",
     response_model=DiagnosisOut,
-    responses=problems(ErrorCode.NOT_FOUND, ErrorCode.TOO_MANY_WAITING),
+    responses=problems(*LEAVING, ErrorCode.NOT_FOUND, ErrorCode.TOO_MANY_WAITING),
 )
 async def diagnose(id: OwnHostname, services: ServicesDep) -> JSONResponse:  # noqa: A002
     """Look at DNS now, and say what is wrong and what to change; an empty list means nothing is.
@@ -58,9 +58,7 @@ async def diagnose(id: OwnHostname, services: ServicesDep) -> JSONResponse:  # n
     The look takes a few seconds, and up to 20 where name servers are slow. A hostname is looked at
     once a minute at most: until then the last diagnosis is returned, with its `looked_at`.
     """
-    found = await services.diagnoses.of_hostname(id)
-    nothing: dict[str, Any] = {"data": [], "provider": None, "apply_link": None}
-    return JSONResponse(nothing if found is None else _shown(found))
+    return JSONResponse(_shown(await services.diagnoses.of_hostname(id)))
 
 
 @router.get(
@@ -124,6 +122,7 @@ async def preflight(
 def _shown(found: Diagnosis) -> dict[str, Any]:
     survey, provider = found.survey, found.subject.provider
     return {
+        "looked_at": survey.looked_at.isoformat(),
         "data": [
             represent_finding(each, zone=survey.zone, provider=provider, looked_at=survey.looked_at)
             for each in found.findings

@@ -95,11 +95,17 @@ class DiagnosisOut(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"data": [EXAMPLE_FINDING], "provider": EXAMPLE_PROVIDER, "apply_link": None}
+                {
+                    "looked_at": EXAMPLE_FINDING["looked_at"],
+                    "data": [EXAMPLE_FINDING],
+                    "provider": EXAMPLE_PROVIDER,
+                    "apply_link": None,
+                }
             ]
         }
     )
 
+    looked_at: datetime = Field(description="When DNS was asked.")
     data: list[FindingOut]
     provider: ProviderOut | None = Field(description="Null where it is not recognised.")
     apply_link: ApplyLinkOut | None = Field(
@@ -160,6 +166,7 @@ EXAMPLE_PREFLIGHT: dict[str, Any] = {
         "caa": [],
         "dnssec": "accepted",
     },
+    "looked_at": EXAMPLE_FINDING["looked_at"],
     "data": [EXAMPLE_FINDING],
     "provider": EXAMPLE_PROVIDER,
     "apply_link": None,

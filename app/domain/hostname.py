@@ -71,9 +71,15 @@ class Hostname:
         return self.name.removeprefix("*.")
 
     @property
-    def covering_wildcard(self) -> Hostname | None:
-        """The wildcard that covers the name; None for a wildcard itself."""
-        return None if self.is_wildcard else Hostname(wildcard_for(self.name))
+    def covering_wildcards(self) -> tuple[Hostname, ...]:
+        """The wildcards above the name, the nearest first.
+
+        In DNS each of them may answer for the name: a wildcard stands for any number of labels
+        (RFC 4592, section 2.2). A certificate's stands for one.
+        """
+        labels = self.base.split(".")
+        parents = (".".join(labels[at:]) for at in range(1, len(labels) - 1))
+        return tuple(Hostname(f"*.{parent}") for parent in parents)
 
 
 def parse_hostname(text: str, public_suffix: PublicSuffix) -> Hostname:
@@ -135,7 +141,7 @@ def parse_request_host(text: str) -> Hostname:
 
 
 def wildcard_for(name: str) -> str:
-    """Return the one wildcard that covers the name: it stands for exactly one label."""
+    """Return the one wildcard whose certificate covers the name: it stands for one label."""
     return f"*.{name.partition('.')[2]}"
 
 

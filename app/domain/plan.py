@@ -26,6 +26,9 @@ from app.domain.siblings import covers_wildcard
 LONGEST_COMMON_NAME = 64
 DCV_SUFFIX = "dcv.cloudflare.com"
 
+MOST_SHOWN = 5
+"""How many of the values are shown that stand in a record's place."""
+
 KEEP_FOR_EVER = "Keep it: every renewal of the certificate needs it."
 REMOVABLE = "It may be removed once the hostname is active."
 PROVED = "It may be removed once the hostname is no longer waiting for proof."
@@ -120,7 +123,7 @@ def _as_seen(record: CustomHostname, wanted: DnsRecord) -> DnsRecord:
     seen, key = record.dns, wanted.key
     status = seen.statuses.get(key, wanted.status)
     if wanted.purpose is Purpose.ROUTING and status is RecordStatus.WRONG and seen.routing:
-        found = seen.routing.chain[:1] or seen.routing.addresses
+        found = seen.routing.chain[:1] or seen.routing.addresses[:MOST_SHOWN]
     else:
         found = seen.found.get(key, ())
     found_at = seen.found_at.get(key)

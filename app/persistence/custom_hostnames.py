@@ -183,13 +183,14 @@ class Tombstone:
 async def find_tombstones(tx: Connection, hostname: Hostname) -> list[Tombstone]:
     """Return the tombstones whose DNS may lead this name here, in the order of their ids.
 
-    They are those of the name, of the other name of its object, and of the wildcard that covers it.
+    They are those of the name, of the other name of its object, and of the wildcards above it.
     """
     c = custom_hostnames.c
-    wildcard = hostname.covering_wildcard
-    leading = c.base == hostname.base
-    if wildcard is not None:
-        leading = or_(leading, and_(c.base == wildcard.base, c.hostname == wildcard.name))
+    above = hostname.covering_wildcards
+    wildcards = and_(
+        c.base.in_([each.base for each in above]), c.hostname.in_([each.name for each in above])
+    )
+    leading = or_(c.base == hostname.base, wildcards)
     rows = await tx.execute(
         select(c.id, c.hostname, c.tenant, c.verified_at.is_not(None))
         .where(leading, c.tombstone)
@@ -289,12 +290,18 @@ def _is_name_held() -> ColumnElement[bool]:
     proof is awaited, which then cannot have the name.
     """
     c, h = custom_hostnames.c, holder.c
-    covering = func.regexp_replace(c.hostname, "^[^.]*", "*")
+    # As `Hostname.covering_wildcards`.
+    covering = text(
+        "holder.hostname = ANY (ARRAY("
+        "SELECT '*.' || array_to_string((string_to_array(custom_hostnames.base, '.'))[i:], '.')"
+        " FROM generate_series(2, cardinality(string_to_array(custom_hostnames.base, '.')) - 1)"
+        " AS i))"
+    )
     held = text("holder.state <> 'deleted' AND holder.name_released_at IS NULL")
-    own = or_(h.hostname == c.hostname, h.hostname == covering)
+    own = or_(h.hostname == c.hostname, covering)
     other = or_(
         and_(h.base == c.base, or_(h.tenant != c.tenant, h.hostname == c.hostname)),
-        and_(h.hostname == covering, h.tenant != c.tenant),
+        and_(covering, h.tenant != c.tenant),
     )
     return case(
         (c.tombstone, select(h.id).where(held, own, h.id != c.id).exists()),

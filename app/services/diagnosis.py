@@ -7,11 +7,13 @@ each process, so that a button cannot be used to flood a tenant's name servers.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from app.domain.custom_hostname import GONE, CustomHostname, Desired, RecordKey
+from app.domain.custom_hostname import CustomHostname, RecordKey
 from app.domain.diagnosis.diagnose import diagnose
 from app.domain.diagnosis.domain_connect import DomainConnectOffer, Service, host_within
 from app.domain.diagnosis.finding import Finding
@@ -23,13 +25,13 @@ from app.domain.plan import wanted_records
 from app.domain.zone import Zone
 from app.persistence.database import Database
 from app.services.address_ranges import AddressRanges
-from app.services.loading import load, zone_of
+from app.services.loading import load, refuse_leaving, zone_of
 from app.services.ports import DnsSurveyor, DomainConnectLinks
 from app.services.registration import Preview, Registration, Registrations
 
 KEPT_SECONDS = 60.0
 KEPT_LOOKS = 1_000
-AT_ONCE = 8
+AT_ONCE = 16
 """How many surveys of one process are under way at a time."""
 
 
@@ -60,6 +62,16 @@ class _Look:
 
     survey: DnsSurvey
     offer: DomainConnectOffer | None
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A look that is under way, or that is kept until it is too old."""
+
+    task: asyncio.Task[_Look]
+    until: float = math.inf
+    waiting: int = 0
+    """How many callers wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +108,20 @@ class Diagnoses:
         self._public_suffix = public_suffix
         self._domain_connect = domain_connect
         self._clock = clock
-        self._looks: dict[_Key, tuple[float, asyncio.Task[_Look]]] = {}
+        self._looks: dict[_Key, _Kept] = {}
         self._gate = asyncio.Semaphore(AT_ONCE)
 
-    async def of_hostname(self, record_id: str) -> Diagnosis | None:
-        """Diagnose a stored hostname. None for one that is removed, or is being removed.
+    async def of_hostname(self, record_id: str) -> Diagnosis:
+        """Diagnose a stored hostname.
 
         Raises:
             NotFound: there is none of this id.
+            Conflict: it is removed or being removed, so its DNS need not lead here.
         """
         async with self._database.transaction() as tx:
             record = await load(tx, record_id)
             zone = await zone_of(tx, record)
-        if record.desired is Desired.ABSENT or record.state in GONE:
-            return None
+        refuse_leaving(record)
         return await self._diagnose(record, zone)
 
     async def preflight(self, wanted: Registration) -> Preflight:
@@ -153,15 +165,26 @@ class Diagnoses:
         targets = record.zone.targets
         key = (record.hostname.name, targets, frozenset(each.key for each in records))
         kept = self._looks.get(key)
-        if kept is None or kept[0] <= self._clock() or _has_failed(kept[1]):
+        if kept is None or kept.until <= self._clock() or _has_failed(kept.task):
             self._forget()
-            task = asyncio.create_task(
-                self._ask(record, targets), name=f"look at {record.hostname.name}"
-            )
-            kept = (self._clock() + KEPT_SECONDS, task)
+            name = f"look at {record.hostname.name}"
+            kept = _Kept(asyncio.create_task(self._ask(record, targets), name=name))
+            kept.task.add_done_callback(partial(self._begin_to_keep, kept))
             self._looks[key] = kept
-        # Others may wait for the same answer.
-        return await asyncio.shield(kept[1])
+        kept.waiting += 1
+        try:
+            # Others may wait for the same answer.
+            return await asyncio.shield(kept.task)
+        except asyncio.CancelledError:
+            # Nobody's questions would stand in the way of others'.
+            if kept.waiting == 1 and not kept.task.done():
+                kept.task.cancel()
+            raise
+        finally:
+            kept.waiting -= 1
+
+    def _begin_to_keep(self, kept: _Kept, _: asyncio.Task[_Look]) -> None:
+        kept.until = self._clock() + KEPT_SECONDS
 
     async def _ask(self, record: CustomHostname, targets: tuple[str, ...]) -> _Look:
         async with self._gate:
@@ -171,16 +194,16 @@ class Diagnoses:
                 targets=targets,
                 registrable=registrable_domain(record.hostname.base, self._public_suffix),
             )
-            offer = None
-            if self._domain_connect is not None and survey.zone is not None:
-                offer = await self._domain_connect.discover(survey.zone)
-            return _Look(survey, offer)
+        offer = None
+        if self._domain_connect is not None and survey.zone is not None:
+            offer = await self._domain_connect.discover(survey.zone)
+        return _Look(survey, offer)
 
     def _forget(self) -> None:
         """Drop what is out of date, and the oldest where there is too much."""
         now = self._clock()
-        for key, (until, task) in list(self._looks.items()):
-            if task.done() and (until <= now or len(self._looks) >= KEPT_LOOKS):
+        for key, kept in list(self._looks.items()):
+            if kept.task.done() and (kept.until <= now or len(self._looks) >= KEPT_LOOKS):
                 del self._looks[key]
 
 

@@ -121,15 +121,13 @@ async def _refuse_covered(
     of those whose domain it is.
 
     Raises:
-        HostnameTaken: another tenant has the wildcard that covers the name.
+        HostnameTaken: another tenant has a wildcard above the name.
     """
-    wildcard = hostname.covering_wildcard
-    if wildcard is None:
-        return
-    for record in await store.find_by_base(tx, wildcard.base):
-        is_theirs = record.hostname == wildcard and record.tenant != tenant
+    wildcards = hostname.covering_wildcards
+    for record in await store.find_by_base(tx, *(wildcard.base for wildcard in wildcards)):
+        is_theirs = record.hostname in wildcards and record.tenant != tenant
         if is_theirs and is_in_the_way(record):
-            raise HostnameTaken(hostname.name, in_the_way=wildcard.name, covers=True)
+            raise HostnameTaken(hostname.name, in_the_way=record.hostname.name, covers=True)
 
 
 async def release_stale_names(

@@ -34,6 +34,14 @@ def downgrade() -> None:
     op.execute(
         f"UPDATE {TABLE} SET reason = 'removed', waiting_on = 'nobody' WHERE reason = 'dangling'"
     )
+    op.execute(
+        f"UPDATE {TABLE} SET reason = 'cname_check_pending', waiting_on = 'nobody' "
+        "WHERE reason IN ('proxied_unproven', 'proxied_unconfirmed')"
+    )
+    op.execute(
+        f"UPDATE {TABLE} SET dns = jsonb_set(dns, '{{routing}}', 'null') "
+        "WHERE dns #>> '{routing,kind}' = 'proxied'"
+    )
     op.execute("UPDATE zones SET rerender_cursor = '', updated_at = nameplate_now()")
     for column in ("proof_found_at", "proof_token", "dangling_since"):
         op.drop_column(TABLE, column)

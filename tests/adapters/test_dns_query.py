@@ -21,7 +21,7 @@ from app.adapters.dns.answer import (
 )
 from app.adapters.dns.checker import Upstream, follow
 from app.adapters.dns.query import Questions
-from app.adapters.dns.transport import Query
+from app.adapters.dns.transport import MOST_RECORDS, Query, parse_response
 from tests.adapters.scripted_dns import scripted_dns
 
 RESOLVER = Server("192.0.2.53")
@@ -50,6 +50,39 @@ def answered(
     if code:
         response.set_rcode(dns.rcode.from_text(code))
     return response
+
+
+def test_a_response_of_more_records_than_any_name_has_is_no_answer() -> None:
+    query = Query(WWW, RdataType.A, recursive=False)
+    few, many = (
+        answered(*(f"www.shop.com. 60 A 192.0.{n // 250}.{n % 250}" for n in range(count)))
+        for count in (MOST_RECORDS, MOST_RECORDS + 1)
+    )
+    few.id = many.id = query.id
+    assert parse_response(few.to_wire(), query) is not None
+    assert parse_response(many.to_wire(), query) is None
+
+
+@pytest.mark.parametrize("question", ["www.shop.org", "ww.shop.com", "shop.com"])
+def test_another_question_is_no_answer_whatever_follows_it(question: str) -> None:
+    query = Query(WWW, RdataType.A, recursive=False)
+    response = dns.message.make_response(dns.message.make_query(question, RdataType.A))
+    response.id = query.id
+    # What follows is no message at all: it is not looked at.
+    assert parse_response(response.to_wire() + b"\xff" * 100, query) is None
+
+
+def test_a_question_in_other_letters_is_the_same() -> None:
+    query = Query(WWW, RdataType.A, recursive=False)
+    response = dns.message.make_response(dns.message.make_query("WWW.Shop.com", RdataType.A))
+    response.id = query.id
+    assert parse_response(response.to_wire(), query) is not None
+
+
+async def test_a_txt_value_has_no_nul_which_postgres_cannot_store() -> None:
+    async with scripted_dns(r'www.shop.com TXT "a\000b"') as dns_:
+        answer = await Questions().ask(dns_.server, "www.shop.com", RdataType.TXT)
+    assert answer.values == ("a\ufffdb",)
 
 
 def referral(*authority: str, additional: tuple[str, ...] = ()) -> dns.message.Message:

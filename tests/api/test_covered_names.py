@@ -26,19 +26,37 @@ async def test_a_name_below_another_tenants_wildcard_is_taken(shared_service: Se
     assert await add(shared_service, "a.covered-shop.com", "owner") == (201, None)
 
 
-@pytest.mark.parametrize("name", ["a.b.beside-shop.com", "a.other-shop.com"])
-async def test_a_wildcard_covers_one_label_of_its_own_domain(
+@pytest.mark.parametrize(
+    "name", ["a.b.beside-shop.com", "a.b.c.beside-shop.com", "*.d.beside-shop.com"]
+)
+async def test_a_wildcard_of_dns_covers_names_at_any_depth(
     shared_service: Service, name: str
 ) -> None:
-    if name == "a.b.beside-shop.com":
-        await shared_service.put_still("*.beside-shop.com", "owner")
-    assert await add(shared_service, name, "other") == (201, None)
+    holder = f"*.{name[0].replace('*', 'w')}{name.count('.')}.beside-shop.com"
+    below = holder.removeprefix("*.")
+    await shared_service.put_still(holder, "owner")
+    asked = name.replace("beside-shop.com", below)
+    assert await add(shared_service, asked, "other") == (409, "hostname_taken")
+
+
+async def test_a_wildcard_covers_no_name_of_another_domain(shared_service: Service) -> None:
+    await shared_service.put_still("*.one-shop.com", "owner")
+    assert await add(shared_service, "a.other-shop.com", "other") == (201, None)
 
 
 async def test_a_wildcard_that_was_removed_but_still_points_here_asks_for_proof(
     shared_service: Service,
 ) -> None:
     gone = await shared_service.put_still("*.left-shop.com", "owner")
+    # Or the worker would end the tombstone.
+    await shared_service.world.control(
+        "PUT",
+        "/dns/records",
+        name="*.left-shop.com",
+        type="CNAME",
+        values=["customers.nameplate-demo.net."],
+        ttl=60,
+    )
     await shared_service.sql.execute(
         "UPDATE custom_hostnames SET state = 'deleted', desired = 'absent', tombstone = true "
         "WHERE id = $1",

@@ -100,6 +100,12 @@ class World:
     now: list[float]
     record_id: str
 
+    async def until_waiting(self, count: int) -> None:
+        """Wait until so many callers wait for the survey that is under way."""
+        async with asyncio.timeout(10):
+            while [kept.waiting for kept in self.diagnoses._looks.values()] != [count]:
+                await asyncio.sleep(0.01)
+
 
 @pytest.fixture
 async def world(database: Database) -> World:
@@ -132,13 +138,22 @@ async def test_those_who_ask_at_once_share_one_survey(world: World) -> None:
 async def test_a_caller_that_leaves_does_not_end_the_survey_of_the_others(world: World) -> None:
     leaving = asyncio.create_task(world.diagnoses.of_hostname(world.record_id))
     staying = asyncio.create_task(world.diagnoses.of_hostname(world.record_id))
-    while not world.surveyor.made:
-        await asyncio.sleep(0.01)
+    await world.until_waiting(2)
     leaving.cancel()
-    await asyncio.sleep(0.01)
+    await world.until_waiting(1)
     world.surveyor.may_end.set()
     assert await staying is not None
     assert world.surveyor.made == 1
+
+
+async def test_a_survey_ends_with_the_last_caller_that_waits_for_it(world: World) -> None:
+    leaving = asyncio.create_task(world.diagnoses.of_hostname(world.record_id))
+    await world.until_waiting(1)
+    leaving.cancel()
+    await world.until_waiting(0)
+    world.surveyor.may_end.set()
+    assert await world.diagnoses.of_hostname(world.record_id) is not None
+    assert world.surveyor.made == 2
 
 
 async def test_a_name_is_surveyed_again_after_a_minute(world: World) -> None:
@@ -215,7 +230,7 @@ async def test_address_ranges_that_cloudflare_does_not_tell_are_asked_for_later(
     assert await ranges.of(zone) == ()
     assert cloudflare.asked == 1
     cloudflare.fails = False
-    now[0] = 301
+    now[0] = 31
     assert await ranges.of(zone) == ("198.51.100.0/24",)
     now[0] = 80_000
     assert await ranges.of(zone) == ("198.51.100.0/24",)

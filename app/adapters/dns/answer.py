@@ -249,7 +249,8 @@ def _rrset(
 
 def _value(rdata: dns.rdata.Rdata) -> str:
     if isinstance(rdata, dns.rdtypes.txtbase.TXTBase):
-        return b"".join(rdata.strings).decode("utf-8", "replace")
+        # Postgres stores no NUL in a text.
+        return b"".join(rdata.strings).decode("utf-8", "replace").replace("\0", "\ufffd")
     if isinstance(rdata, dns.rdtypes.nsbase.NSBase):
         return name_text(rdata.target)
     return rdata.to_text()

@@ -137,10 +137,11 @@ class AuthoritativeServers:
     async def _apex(
         self, questions: Questions, servers: Sequence[Server], name: dns.name.Name
     ) -> dns.name.Name | None:
-        top = servers[0].zone
+        top = servers[0].zone or dns.name.root
         while name not in {top, dns.name.root}:
             apex = await questions.race(servers, name_text(name), RdataType.SOA, read_apex)
-            if apex is not None and name.is_subdomain(apex):
+            # A zone does not begin above the delegation that led to it.
+            if apex is not None and name.is_subdomain(apex) and apex.is_subdomain(top):
                 return apex
             name = name.parent()
         return top

@@ -221,10 +221,23 @@ class DnsChecker:
         register.
         """
         rdtype, name = RdataType.from_text(key[0]), key[1]
-        upstreams = await self._upstreams(questions, name, rdtype)
+        # Servers that the domain has left may still answer.
+        upstreams = await self._upstreams(questions, name, rdtype, anew=True)
         own = [upstream for upstream in upstreams if upstream.server.zone is not None]
-        looks = [_own_values(questions, upstream, name, rdtype) for upstream in own or upstreams]
-        return _shared(await asyncio.gather(*looks))
+        asked = own or upstreams
+        looks = await asyncio.gather(
+            *(_own_values(questions, upstream, name, rdtype) for upstream in asked)
+        )
+        hosts = {upstream.server.host for upstream in own}
+        answered = {
+            upstream.server.host
+            for upstream, seen in zip(asked, looks, strict=True)
+            if not isinstance(seen, Unknown)
+        }
+        # One of several may be in other hands: its host name may have expired.
+        if len(hosts) > 1 and len(answered) == 1:
+            return Unknown("one_server_alone")
+        return _shared(looks)
 
     async def _upstreams(
         self, questions: Questions, name: str, rdtype: RdataType, *, anew: bool = False

@@ -25,10 +25,14 @@ from dns.rdatatype import RdataType
 
 from app.adapters.dns.answer import CouldNotAsk, Server
 
-MOST_STRAY = 50
+MOST_STRAY = 10
 """Packets that are no answer, after which a server is not listened to any longer."""
+MOST_RECORDS = 200
+LONGEST_BY_TCP = 16_384
+"""What a tenant's server may make us parse: a message of 64 KiB can take seconds."""
 
-_BUFFER = 65_535
+_BUFFER = 4_096
+_HEADER = struct.Struct("!6H")
 _PAYLOAD = 1232
 """The largest UDP answer that is asked for: it fits into one packet on any path (DNS flag day)."""
 _OPT = struct.pack("!BHHIH", 0, RdataType.OPT, _PAYLOAD, 0, 0)
@@ -93,6 +97,8 @@ async def over_udp(query: Query, server: Server, *, wait: float) -> dns.message.
                     response = parse_response(await loop.sock_recv(sock, _BUFFER), query)
                     if response is not None:
                         return response
+                    # What has arrived already is read at once, and would pass the time-out by.
+                    await asyncio.sleep(0)
         except (TimeoutError, OSError):
             # A port that is closed gives no answer either.
             pass
@@ -123,6 +129,8 @@ async def _exchanged(wire: bytes, server: Server) -> bytes:
     try:
         writer.write(struct.pack("!H", len(wire)) + wire)
         (length,) = struct.unpack("!H", await reader.readexactly(2))
+        if length > LONGEST_BY_TCP:
+            raise EOFError
         return await reader.readexactly(length)
     finally:
         writer.transport.abort()
@@ -134,7 +142,7 @@ def parse_response(wire: bytes, query: Query) -> dns.message.Message | None:
     Raises:
         dns.message.Truncated: it is an answer, and did not fit.
     """
-    if wire[:2] != query.id.to_bytes(2, "big"):
+    if not _may_be_answer(wire, query):
         return None
     try:
         response = dns.message.from_wire(wire, raise_on_truncation=True)
@@ -145,6 +153,20 @@ def parse_response(wire: bytes, query: Query) -> dns.message.Message | None:
     except (dns.exception.DNSException, ValueError, struct.error):
         return None
     return response if query.is_answered_by(response) else None
+
+
+def _may_be_answer(wire: bytes, query: Query) -> bool:
+    """Look at the header and the question alone, which costs nothing whatever the rest holds."""
+    if len(wire) < _HEADER.size:
+        return False
+    id_, _, questions, *records = _HEADER.unpack_from(wire)
+    if id_ != query.id or questions > 1 or sum(records) > MOST_RECORDS:
+        return False
+    asked = query.name.to_digestable() + struct.pack("!HH", query.rdtype, dns.rdataclass.IN)
+    # Lengths of labels are below 64, so only letters change with the case.
+    there = wire[_HEADER.size : _HEADER.size + len(asked) - 4].lower() == asked[:-4]
+    type_and_class = wire[_HEADER.size + len(asked) - 4 : _HEADER.size + len(asked)]
+    return questions == 0 or (there and type_and_class == asked[-4:])
 
 
 def _sent(wire: bytes, server: Server) -> socket.socket:

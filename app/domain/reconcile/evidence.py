@@ -39,7 +39,7 @@ from app.domain.observation import (
     ValidationRecord,
     Values,
 )
-from app.domain.plan import records_in_place, wanted_records, wanted_spec
+from app.domain.plan import MOST_SHOWN, records_in_place, wanted_records, wanted_spec
 from app.domain.proof import challenge_name
 from app.domain.reconcile.proxied import confirm_proxied
 from app.domain.reconcile.schedule import (
@@ -51,13 +51,21 @@ from app.domain.reconcile.schedule import (
 )
 
 _OUR_TROUBLES = frozenset(
-    {"address_ranges_unknown", "cname_target_not_found", "no_server", "too_many_questions"}
+    {
+        "address_ranges_unknown",
+        "busy",
+        "cname_target_not_found",
+        "no_server",
+        "too_many_questions",
+        "unreachable",
+    }
 )
 """Why a check may fail without the domain's name servers being at fault."""
 _FAILURES_TO_TELL = 2
-_MOST_SHOWN = 5
+_MOST_ADDRESSES = 16
+"""How many addresses are kept as evidence. A tenant's server may answer thousands."""
 _LONGEST_SHOWN = 255
-"""Of the values in the place of a record, in number and in characters."""
+"""Of a value in the place of a record, in characters."""
 _TOKEN_KINDS = ("txt_value", "http_body", "emails")
 
 
@@ -328,7 +336,7 @@ def _values_found(
             continue
         seen = view.records.get((record.type, record.name))
         if isinstance(seen, Found):
-            shown = seen.value[:_MOST_SHOWN]
+            shown = seen.value[:MOST_SHOWN]
             found[record.key] = tuple(each[:_LONGEST_SHOWN] for each in shown)
         elif record.key in before:
             found[record.key] = before[record.key]
@@ -360,7 +368,9 @@ def keep_evidence(before: Routing | None, seen: Routing) -> Routing:
     Rotating addresses are not a change.
     """
     same = before is not None and (before.kind, before.chain) == (seen.kind, seen.chain)
-    return before if same and before is not None else seen
+    if same and before is not None:
+        return before
+    return replace(seen, addresses=seen.addresses[:_MOST_ADDRESSES])
 
 
 def _count_mismatch(schedule: Schedule, state: State, seen: Routing, now: datetime) -> Schedule:
