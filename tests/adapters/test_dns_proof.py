@@ -10,6 +10,7 @@ import pytest
 from app.adapters.dns.checker import DnsChecker
 from app.domain.custom_hostname import CustomHostname, ProofOfControl
 from app.domain.observation import Absent, DnsView, Found, Unknown, Values
+from tests.adapters.delegated_dns import Script, delegated
 from tests.adapters.hostnames import a_record
 from tests.adapters.scripted_dns import scripted_dns
 
@@ -65,6 +66,39 @@ async def test_a_server_that_could_not_be_asked_proves_nothing(fault: str) -> No
     assert isinstance(alone.records["TXT", NAME], Unknown)
     beside = await look(PROOF, PROOF, fault=fault)
     assert beside.records["TXT", NAME] == Found(("wanted",))
+
+
+@pytest.mark.parametrize(
+    ("servers", "expected"),
+    [
+        pytest.param([Script(PROOF)], Found(("wanted",)), id="the only server"),
+        pytest.param(
+            [Script(PROOF), Script(PROOF, fault="silence")],
+            Unknown("one_server_alone"),
+            id="one of two",
+        ),
+        pytest.param(
+            [Script(PROOF), Script(PROOF), Script(PROOF, fault="silence")],
+            Found(("wanted",)),
+            id="two of three",
+        ),
+    ],
+)
+async def test_one_of_several_name_servers_proves_nothing_alone(
+    servers: list[Script], expected: Values
+) -> None:
+    async with delegated(*servers) as net:
+        view = await net.checker(wait=0.5).check(claimed(), thorough=True)
+    assert view.records["TXT", NAME] == expected
+
+
+async def test_a_proof_asks_the_servers_of_today() -> None:
+    async with delegated(PROOF) as net:
+        checker = net.checker()
+        await checker.check(claimed(), thorough=False)
+        known = len(net.root.asked)
+        await checker.check(claimed(), thorough=True)
+        assert len(net.root.asked) > known
 
 
 async def test_a_routine_check_is_marked_as_one() -> None:
