@@ -266,6 +266,6 @@ async def test_a_name_added_while_the_other_leaves_never_loses_its_object(
         if answer.status_code == 409:
             assert answer.json()["code"] == "still_deleting"
             continue
-        kept = await service.refresh(answer.json()["id"])
-        assert kept["state"] == "validating", kept
+        await service.refresh(answer.json()["id"])
+        kept = await service.until_state(answer.json()["id"], "validating")
         assert kept["cloudflare"]["id"] in {each["id"] for each in await there(service)}
