@@ -30,6 +30,7 @@ from app.domain.custom_hostname import Plan
 from app.domain.errors import ErrorCode
 from app.domain.events import EventType
 from app.persistence.hostname_lists import Keyset, Sort
+from app.web.cursor import Cursors
 
 VARIABLE = "NAMEPLATE_TEST_CONTRACT"
 
@@ -48,6 +49,7 @@ REFUSED = {
         ErrorCode.PRECONDITION_FAILED,
         ErrorCode.REDIRECT_INVALID,
     },
+    "preflight_hostname": {ErrorCode.PLAN_NOT_AVAILABLE},
     "delete_custom_hostname": {ErrorCode.PRECONDITION_FAILED},
     "refresh_custom_hostname": {ErrorCode.PRECONDITION_FAILED},
 }
@@ -267,6 +269,10 @@ def _query(name: str, query: dict[str, Any], choice: _Choice) -> dict[str, Any]:
         query["tenant"] = this_run().tenant
     if "zone" in query:
         query["zone"] = choice.of(this_run().ids["zones"])
+        if this_run().tenant and name == "preflight_hostname":
+            del query["zone"]
+    if "plan" in query:
+        query["plan"] = str(choice.of(tuple(Plan)))
     if "label" in query:
         query["label"] = [f"key-{number}:value" for number in range(len(query["label"]))]
         if this_run().tenant:
@@ -285,6 +291,9 @@ def _hostnames_cursor(query: dict[str, Any]) -> str:
 CURSORS: dict[str, Callable[[dict[str, Any]], str]] = {
     "list_custom_hostnames": _hostnames_cursor,
     "list_custom_hostname_events": lambda _: "1",
+    "list_dangling_hostnames": lambda query: Cursors.of(
+        "dangling", {"tenant": query.get("tenant")}
+    ).encode("ch_01kb2r7m3v4x5y6z7a8b9c0d1e", "0"),
     "list_events": lambda _: "1",
     "list_webhook_endpoints": lambda _: webhook_endpoints.CURSORS.encode("we_z"),
     "list_api_keys": lambda _: api_keys.CURSORS.encode("key_z"),

@@ -97,6 +97,7 @@ async def _new_run(service: Service, *, tenant: str | None, key_id: str, log: st
         key_id=key_id,
         ids={
             "custom hostnames": [each["id"] for each in hostnames],
+            "diagnosis": [each["id"] for each in hostnames],
             "webhook endpoints": [each["id"] for each in endpoints],
             "API keys": [each["id"] for each in keys],
             "zones": ["default", zone["id"]],
