@@ -21,8 +21,20 @@ class DnsChange:
     value: str
     proxied: bool = False
 
-    async def make(self, client: StackClient) -> None:
-        """Put the record."""
+    async def make(self, client: StackClient) -> str:
+        """Put the record, and say so."""
+        await self._put(client, proxied=self.proxied)
+        return f"adds {self.type} {self.name} -> {self.value}{', proxied' if self.proxied else ''}"
+
+    async def undo(self, client: StackClient) -> str:
+        """Turn its proxy off, or take the record out, and say so."""
+        if self.proxied:
+            await self._put(client, proxied=False)
+            return f"turns the proxy of {self.type} {self.name} off"
+        await client.control("DELETE", "/dns/records", name=self.name, type=self.type)
+        return f"removes {self.type} {self.name}"
+
+    async def _put(self, client: StackClient, *, proxied: bool) -> None:
         await client.control(
             "PUT",
             "/dns/records",
@@ -30,12 +42,8 @@ class DnsChange:
             type=self.type,
             values=[self.value],
             ttl=60,
-            proxied=self.proxied,
+            proxied=proxied,
         )
-
-    async def undo(self, client: StackClient) -> None:
-        """Take the record out."""
-        await client.control("DELETE", "/dns/records", name=self.name, type=self.type)
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,8 +199,7 @@ class Journey:
         changes = mistake.changes(routing)
         self._steps.begin(mistake.title)
         for change in changes:
-            self._say(f"tenant adds {change.type} {change.name} -> {change.value}")
-            await change.make(self._client)
+            self._say(f"tenant {await change.make(self._client)}")
         await self._client.api("POST", f"{self._path}/refresh")
         self._steps.begin("Nameplate says what is wrong, and what to change")
         diagnosis = await self._client.api("GET", f"{self._path}/diagnosis")
@@ -217,8 +216,7 @@ class Journey:
             raise WalkFailed(f"the diagnosis has {codes or 'no finding'}, not {mistake.code}")
         self._steps.begin("The tenant takes the mistake back")
         for change in changes:
-            self._say(f"tenant removes {change.type} {change.name}")
-            await change.undo(self._client)
+            self._say(f"tenant {await change.undo(self._client)}")
 
     async def until_state(self, state: str) -> None:
         """Follow the hostname until it is in `state`."""
