@@ -68,6 +68,8 @@ class Run:
     """By the tag of their operations, the ids of resources that exist."""
     redirect_to: str
     """A hostname of the tenant that the ids are of."""
+    resolvable: str
+    """A hostname of another tenant, which no request of the run removes."""
     receiver: str
     log: str
     """The file to which one line is written about each answer, and each refusal of `REFUSED`."""
@@ -184,7 +186,8 @@ def _hostname(choice: _Choice) -> str:
 
 
 def _request_host(choice: _Choice) -> str:
-    return f"{choice.of(('', 'SHOP.', 'a.eu.'))}{_domain(choice)}{choice.of(('', '.', ':443'))}"
+    name = choice.of((this_run().resolvable, f"SHOP.{_domain(choice)}", f"a.eu.{_domain(choice)}"))
+    return f"{name}{choice.of(('', '.', ':443'))}"
 
 
 def _changed(body: dict[str, Any], choice: _Choice) -> dict[str, Any]:

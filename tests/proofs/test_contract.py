@@ -103,6 +103,7 @@ async def _new_run(service: Service, *, tenant: str | None, key_id: str, log: st
             "zones": ["default", zone["id"]],
         },
         redirect_to=hostnames[0]["hostname"],
+        resolvable=(await service.create(f"{prefix}.kept-shops.com", "kept"))["hostname"],
         receiver=service.stack.receiver,
         log=log,
     )
