@@ -27,7 +27,7 @@ demo: init ## Run everything on this machine, with sample tenants (ARGS="--json 
 walk: init ## Take one domain through its whole life and print it (PLAN=zero_downtime, delegated or wildcard; MISTAKE=typo, caa, proxied, doubled or apex)
 	@$(BIN)/nameplate walk --plan $(PLAN) $(if $(MISTAKE),--mistake $(MISTAKE)) $(ARGS)
 
-test: init ## Run the fast tests (about seven minutes on two cores)
+test: init ## Run the fast tests (about ten minutes on two cores)
 	$(BIN)/pytest $(ARGS)
 
 wheel: init ## Build the wheel, install it elsewhere, and run it from an empty folder

@@ -6,14 +6,15 @@ import asyncio
 import ipaddress
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from dns.rdatatype import RdataType
 
-from app.adapters.dns.answer import MAX_HOPS, Answer, CouldNotAsk, Server
+from app.adapters.dns.answer import Answer, CouldNotAsk, Server
 from app.adapters.dns.authoritative import MAX_SERVERS, AuthoritativeServers
+from app.adapters.dns.following import Upstream, follow
 from app.adapters.dns.limits import ServerLimits
 from app.adapters.dns.query import Questions
 from app.domain.custom_hostname import CustomHostname, Purpose, State, ZoneTargets
@@ -441,14 +442,6 @@ def _shared(looks: Sequence[Values]) -> Values:
 
 
 @dataclass(frozen=True, slots=True)
-class Upstream:
-    """The server asked first, and the resolvers for what lies outside its zone."""
-
-    server: Server
-    resolvers: tuple[Server, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class _Sought:
     """The name whose routing is looked for, and what tells where it points."""
 
@@ -456,47 +449,3 @@ class _Sought:
     zone: ZoneTargets
     proxy_prefixes: ProxyPrefixes | None
     is_at_cloudflare: Callable[[], Awaitable[bool]]
-
-
-async def follow(
-    questions: Questions,
-    upstream: Upstream,
-    name: str,
-    rdtype: RdataType,
-    *,
-    stop_at: Collection[str] = (),
-) -> Answer:
-    """Ask, and follow CNAMEs to the values, or no further than a name in `stop_at`.
-
-    Raises:
-        CouldNotAsk: a question had no usable answer, or the chain is too long or loops.
-    """
-    chain: tuple[str, ...] = ()
-    current, ttl = name, None
-    while True:
-        answer = await _hop(questions, upstream, current, rdtype, first=not chain)
-        ttl = answer.ttl if not chain else ttl
-        chain += answer.chain
-        reached = next((at for at, hop in enumerate(chain, 1) if hop in stop_at), None)
-        if reached is not None and reached <= MAX_HOPS:
-            return Answer(chain[:reached], (), ttl=ttl)
-        if len({name, *chain}) <= len(chain):
-            raise CouldNotAsk("cname_loop")
-        if len(chain) > MAX_HOPS:
-            raise CouldNotAsk("cname_chain_too_long")
-        if answer.values or not answer.chain:
-            return Answer(chain, answer.values, answer.exists, ttl)
-        current = chain[-1]
-
-
-async def _hop(
-    questions: Questions, upstream: Upstream, name: str, rdtype: RdataType, *, first: bool
-) -> Answer:
-    if upstream.server.holds(name):
-        try:
-            return await questions.ask(upstream.server, name, rdtype)
-        except CouldNotAsk as error:
-            # A CNAME may point below a zone cut, where another zone's servers hold the name.
-            if first or not error.is_lame:
-                raise
-    return await questions.ask_first(upstream.resolvers, name, rdtype)
