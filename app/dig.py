@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from app.domain.diagnosis.document import represent_finding, represent_provider, represent_survey
+from app.domain.diagnosis.document import represent_findings, represent_provider, represent_survey
 from app.domain.diagnosis.survey import Lookup, Outcome
 from app.services.diagnosis import Diagnosis
 
@@ -21,10 +21,7 @@ def as_json(found: Diagnosis) -> str:
     shown: dict[str, Any] = {
         "hostname": found.subject.hostname.name,
         "dns": represent_survey(survey),
-        "data": [
-            represent_finding(each, zone=survey.zone, provider=provider, looked_at=survey.looked_at)
-            for each in found.findings
-        ],
+        "data": represent_findings(found.findings, survey, provider),
         "provider": represent_provider(provider),
     }
     return json.dumps(shown, indent=2)
@@ -49,10 +46,7 @@ def as_lines(found: Diagnosis) -> Iterator[str]:
     yield f"  DNSSEC        {str(survey.dnssec).replace('_', ' ')}"
     if not found.findings:
         yield typer.style("Nothing is wrong.", fg="green")
-    for each in found.findings:
-        shown = represent_finding(
-            each, zone=survey.zone, provider=provider, looked_at=survey.looked_at
-        )
+    for shown in represent_findings(found.findings, survey, provider):
         label = typer.style(f"{shown['severity']} {shown['code']}", fg=COLOURS[shown["severity"]])
         yield f"{label}: {shown['message']}"
         if shown["record"] is not None:

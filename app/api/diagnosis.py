@@ -16,7 +16,7 @@ from app.api.places import Places
 from app.api.problem_responses import LEAVING, NEW_NAME, problems
 from app.api.schemas import PlainText, Tenant
 from app.api.tenancy import KeyDep, OwnHostname, tenant_to_list
-from app.domain.diagnosis.document import represent_finding, represent_provider, represent_survey
+from app.domain.diagnosis.document import represent_findings, represent_provider, represent_survey
 from app.domain.document import represent_record
 from app.domain.errors import ErrorCode, InvalidInput, TenantBoundKey
 from app.domain.plan import wanted_records
@@ -123,10 +123,7 @@ def _shown(found: Diagnosis) -> dict[str, Any]:
     survey, provider = found.survey, found.subject.provider
     return {
         "looked_at": survey.looked_at.isoformat(),
-        "data": [
-            represent_finding(each, zone=survey.zone, provider=provider, looked_at=survey.looked_at)
-            for each in found.findings
-        ],
+        "data": represent_findings(found.findings, survey, provider),
         "provider": represent_provider(provider),
         "apply_link": None
         if found.apply_link is None

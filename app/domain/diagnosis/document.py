@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +28,16 @@ def represent_finding(
         "value": change.value if change else None,
         "looked_at": looked_at.isoformat(),
     }
+
+
+def represent_findings(
+    findings: Sequence[Finding], survey: DnsSurvey, provider: Provider | None
+) -> list[dict[str, Any]]:
+    """All findings of one diagnosis, in their order."""
+    return [
+        represent_finding(each, zone=survey.zone, provider=provider, looked_at=survey.looked_at)
+        for each in findings
+    ]
 
 
 def represent_provider(provider: Provider | None) -> dict[str, Any] | None:
