@@ -42,6 +42,9 @@ ALL_OF_AT_LEAST = 3
 FEW_MISSING = 100
 """Up to so many are checked after one round. More could come from shifted pages, and wait for
 another round."""
+LAGS_BY = timedelta(minutes=1)
+"""How long a list may lag behind a creation or a look at one hostname. A hostname seen later than
+this before a round is no sign of a fault if that round does not list it."""
 
 
 def filters(name: str) -> dict[str, str]:

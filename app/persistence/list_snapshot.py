@@ -16,6 +16,17 @@ from app.persistence.tables import EXCEPTIONAL, FOLLOWED, cloudflare_objects, sc
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """Hostnames that a full round did not list, of those that Cloudflare had shown before."""
+
+    unlisted: int
+    lost: int
+    """Those of `unlisted` that were shown so long before the round that it had to list them."""
+    expected: int
+    """How many the round had to list; those that it listed are among them."""
+
+
+@dataclass(frozen=True, slots=True)
 class SnapshotRow:
     """What is stored of a hostname that a page lists."""
 
@@ -118,18 +129,21 @@ async def check_unlisted(
 
 
 async def count_missing(
-    tx: Connection, zone_id: str, round_number: int, *, since: datetime
-) -> tuple[int, int]:
-    """Count the names that a full round did not list, and all names that it should have."""
+    tx: Connection, zone_id: str, round_number: int, *, since: datetime, lag: timedelta
+) -> Missing:
+    """Count what a full round, begun at `since`, did not list. A list may be `lag` behind."""
     c = schedules.c
-    missing = and_(c.seen_in_scan < round_number, or_(c.viewed_at.is_(None), c.viewed_at < since))
-    row = await tx.execute(
-        select(func.count().filter(missing), func.count()).where(
-            c.zone_id == zone_id, c.hostname_status.is_not(None)
-        )
+    listed = c.seen_in_scan >= round_number
+    unlisted = and_(~listed, or_(c.viewed_at.is_(None), c.viewed_at < since))
+    lost = and_(~listed, or_(c.viewed_at.is_(None), c.viewed_at < since - lag))
+    rows = await tx.execute(
+        select(
+            func.count().filter(unlisted),
+            func.count().filter(lost),
+            func.count().filter(or_(listed, lost)),
+        ).where(c.zone_id == zone_id, c.hostname_status.is_not(None))
     )
-    found = row.one()
-    return int(found[0]), int(found[1])
+    return Missing(*rows.one())
 
 
 async def check_missing(

@@ -219,16 +219,20 @@ class Resync:
             named = rules.filters(scan.list)
             await list_snapshot.check_unlisted(tx, page_read.zone.id, named, since=page_read.begun)
             return True
-        missing, held = await list_snapshot.count_missing(
-            tx, page_read.zone.id, page_read.number, since=page_read.begun
+        missing = await list_snapshot.count_missing(
+            tx, page_read.zone.id, page_read.number, since=page_read.begun, lag=rules.LAGS_BY
         )
-        if rules.too_many_missing(missing, held) and not _breaker_is_off(page_read):
-            detail = f"{missing} of {held} hostnames are not on Cloudflare's list of {total}"
+        too_many = rules.too_many_missing(missing.lost, missing.expected)
+        if too_many and not _breaker_is_off(page_read):
+            detail = (
+                f"{missing.lost} of {missing.expected} hostnames are not on Cloudflare's list "
+                f"of {total}"
+            )
             await pause_zone(tx, page_read.zone.id, PauseReason.HOSTNAMES_MISSING, detail=detail)
             # What this round saw says nothing about the time after the pause.
             await store.end_round(tx, scan, rules.EVERY, number=page_read.number)
             return False
-        rounds = rules.rounds_missed(missing)
+        rounds = rules.rounds_missed(missing.unlisted)
         await list_snapshot.check_missing(
             tx, page_read.zone.id, page_read.number, since=page_read.begun, rounds=rounds
         )

@@ -15,6 +15,7 @@ from .seeded import Seeded, id_of, record_id, seeded_zone
 
 COUNT = 130
 """Two pages and a half."""
+SOON = timedelta(seconds=2)
 LARGE = 34 * 50 + 1
 """One page more than there are lists of exceptions."""
 
@@ -166,6 +167,47 @@ async def test_a_name_that_a_whole_round_does_not_list_is_asked_for_by_its_id(
         await worker.look()
         assert worker.asked.singles == [id_of(60)] * 2
     assert await zone.state(60) == "failed"
+
+
+async def pause_reason(zone: Seeded) -> str | None:
+    reason = await zone.sql.fetchval("SELECT pause_reason FROM zones")
+    assert reason is None or isinstance(reason, str)
+    return reason
+
+
+@pytest.mark.parametrize(("seconds_before", "reason"), [(59, None), (61, "hostnames_missing")])
+async def test_a_list_may_lag_a_minute_behind_what_was_seen_one_by_one(
+    zone: Seeded, seconds_before: int, reason: str | None
+) -> None:
+    await zone.seed(3)
+    await zone.control("/seed/remove", numbers=[0, 1, 2])
+    await zone.sql.execute(
+        "UPDATE schedules SET viewed_at = nameplate_now() - $1::interval",
+        timedelta(seconds=seconds_before),
+    )
+    async with zone.worker() as worker:
+        await worker.read_all(zone)
+        assert await pause_reason(zone) == reason
+        # Each is asked for by its id, unless the zone is paused.
+        assert await worker.look() == (3 if reason is None else 0)
+
+
+async def test_a_creation_still_under_way_while_a_list_is_read_pauses_nothing(
+    zone: Seeded,
+) -> None:
+    await zone.seed(3)
+    await zone.control("/seed/remove", numbers=[0, 1, 2])
+    async with zone.worker() as worker:
+
+        async def created() -> None:
+            """Their POSTs were sent just before the list was asked for."""
+            await zone.sql.execute(
+                "UPDATE schedules SET viewed_at = nameplate_now() - $1::interval", SOON
+            )
+
+        worker.asked.before_answer = created
+        await worker.read_all(zone)
+    assert await pause_reason(zone) is None
 
 
 async def test_a_name_that_its_filtered_list_does_not_show_is_asked_for_by_its_id(
