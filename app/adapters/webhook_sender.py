@@ -16,7 +16,7 @@ import httpx
 from standardwebhooks import Webhook
 
 from app.adapters.egress import check_url, resolve, resolver_of
-from app.domain.deliveries import Attempt
+from app.domain.deliveries import Attempt, Message
 from app.domain.errors import WebhookRefused
 
 ANSWER_SECONDS = 15.0
@@ -57,12 +57,12 @@ class WebhookSender:
         """
         check_url(url, allow_loopback=self._allow_loopback)
 
-    async def send(self, url: str, *, message_id: str, body: str, secret: str) -> Attempt:
+    async def send(self, message: Message) -> Attempt:
         """POST once. Never raises: every failure is the attempt's outcome."""
         began = time.monotonic()
         try:
             async with asyncio.timeout(ATTEMPT_SECONDS):
-                status = await self._post(url, message_id=message_id, body=body, secret=secret)
+                status = await self._post(message)
         except WebhookRefused as error:
             return Attempt(_elapsed(began), error=f"{error.code}: {error.detail}")
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
@@ -70,18 +70,19 @@ class WebhookSender:
             return Attempt(_elapsed(began), error=f"{type(error).__name__}: {why}".rstrip(": "))
         return Attempt(_elapsed(began), status_code=status)
 
-    async def _post(self, url: str, *, message_id: str, body: str, secret: str) -> int:
+    async def _post(self, message: Message) -> int:
+        url = message.url
         self.check(url)
         host = httpx.URL(url).raw_host.decode()
         addresses = await resolve(host, self._resolver, allow_loopback=self._allow_loopback)
-        headers = _signed(message_id, body, secret) | {"Host": httpx.URL(url).netloc.decode()}
+        headers = _signed(message) | {"Host": httpx.URL(url).netloc.decode()}
         until = time.monotonic() + CONNECT_SECONDS
         for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
             wait = max((until - time.monotonic()) / left, LEAST_CONNECT_SECONDS)
             request = self._http.build_request(
                 "POST",
                 httpx.URL(url).copy_with(host=address),
-                content=body.encode(),
+                content=message.body.encode(),
                 headers=headers,
                 timeout=httpx.Timeout(ANSWER_SECONDS, connect=wait),
                 # The certificate must be valid for the name, although the connection goes to a
@@ -101,14 +102,16 @@ class WebhookSender:
         raise httpx.ConnectError("There is no address to connect to.")
 
 
-def _signed(message_id: str, body: str, secret: str) -> dict[str, str]:
+def _signed(message: Message) -> dict[str, str]:
     at = datetime.now(UTC)
     return {
         "content-type": "application/json",
         "user-agent": "Nameplate-Webhooks/1",
-        "webhook-id": message_id,
+        "webhook-id": message.id,
         "webhook-timestamp": str(int(at.timestamp())),
-        "webhook-signature": Webhook(secret).sign(message_id, at, body),
+        "webhook-signature": " ".join(
+            Webhook(secret).sign(message.id, at, message.body) for secret in message.secrets
+        ),
     }
 
 

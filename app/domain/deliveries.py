@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 
 SOON_SECONDS = 1.0
 AFTER_SOON = 10
@@ -69,6 +70,20 @@ def _is_sure(endpoint: str, allowed: Mapping[str, int]) -> bool:
     return allowed.get(endpoint) == AFTER_SOON
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What is sent to an endpoint. All attempts of a delivery send the same `id` and `body`."""
+
+    endpoint_id: str
+    """Connections are kept for each endpoint apart."""
+    url: str
+    id: str
+    body: str
+    secrets: tuple[str, ...]
+    """Each signs the message, newest first: `whsec_` makes a `v1` signature, `whsk_` a `v1a` one
+    (Standard Webhooks)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """The result of one attempt: a status code, or one line that says why there is none."""
@@ -76,11 +91,20 @@ class Attempt:
     duration_ms: int
     status_code: int | None = None
     error: str | None = None
+    answer: str | None = None
+    """The beginning of the answer's body."""
+    retry_after: float | None = None
+    """How many seconds the receiver asked to wait, as its `Retry-After` says."""
 
     @property
     def succeeded(self) -> bool:
         """Only 2xx is success. Redirects are not followed and do not count (Standard Webhooks)."""
         return self.status_code is not None and self.status_code // 100 == 2  # noqa: PLR2004
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the receiver wants no more messages: 410 (Standard Webhooks)."""
+        return self.status_code == HTTPStatus.GONE
 
 
 def webhook_retry_after(attempts: int, *, chance: float) -> timedelta | None:

@@ -20,6 +20,7 @@ from app.domain.deliveries import (
     HANGING_TIMES,
     SOON_SECONDS,
     Attempt,
+    Message,
     allowance,
     pick,
     webhook_retry_after,
@@ -138,5 +139,11 @@ class Deliveries:
         if delivery.is_tenants_own:
             body = json.dumps(tenants_webhook_body(json.loads(body)))
         return await self._transport.send(
-            delivery.url, message_id=delivery.event_id, body=body, secret=secret
+            Message(
+                endpoint_id=delivery.endpoint_id,
+                url=delivery.url,
+                id=delivery.event_id,
+                body=body,
+                secrets=(secret,),
+            )
         )

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from app.domain.custom_hostname import CustomHostname, DnsRecord
-from app.domain.deliveries import Attempt
+from app.domain.deliveries import Attempt, Message
 from app.domain.diagnosis.domain_connect import DomainConnectOffer, Service
 from app.domain.diagnosis.survey import DnsSurvey
 from app.domain.hostname import Hostname
@@ -145,7 +145,7 @@ class WebhookTransport(Protocol):
     def check(self, url: str) -> None:
         """Raise `WebhookRefused` for a URL that may never be called."""
 
-    async def send(self, url: str, *, message_id: str, body: str, secret: str) -> Attempt:
+    async def send(self, message: Message) -> Attempt:
         """POST once. Never raises."""
 
 

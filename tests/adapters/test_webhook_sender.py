@@ -18,7 +18,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from app.adapters import webhook_sender
 from app.adapters.webhook_sender import WebhookSender, new_secret
-from app.domain.deliveries import Attempt
+from app.domain.deliveries import Attempt, Message
 from app.domain.errors import WebhookRefused
 from tests.support.certificates import Authority
 
@@ -26,6 +26,11 @@ from .scripted_dns import ScriptedDns, scripted_dns
 
 SECRET = new_secret()
 BODY = json.dumps({"type": "custom_hostname.active", "data": {"name": "b\u00fccher"}})
+
+
+def message(url: str) -> Message:
+    return Message(endpoint_id="we_1", url=url, id="msg_1", body=BODY, secrets=(SECRET,))
+
 
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
@@ -114,7 +119,7 @@ async def sent(url: str, *, allow_loopback: bool = True) -> Attempt:
     # No proxy of this machine's environment: a test's packets stay on it.
     async with httpx.AsyncClient(trust_env=False) as http:
         sender = WebhookSender(http, allow_loopback=allow_loopback)
-        return await sender.send(url, message_id="msg_1", body=BODY, secret=SECRET)
+        return await sender.send(message(url))
 
 
 async def test_a_delivery_is_signed_as_standard_webhooks_asks() -> None:
@@ -181,7 +186,7 @@ async def test_a_redirect_is_not_followed(code: int, *, follow: bool) -> None:
             httpx.AsyncClient(trust_env=False, follow_redirects=follow) as http,
         ):
             sender = WebhookSender(http, allow_loopback=True)
-            attempt = await sender.send(first.url, message_id="m", body=BODY, secret=SECRET)
+            attempt = await sender.send(message(first.url))
     assert attempt.status_code == code
     assert not attempt.succeeded
     assert (len(first.requests), second.connections) == (1, 0)
@@ -230,7 +235,7 @@ async def test_no_connection_is_used_for_a_second_delivery() -> None:
         sender = WebhookSender(http, allow_loopback=True)
         for host in ("localhost", "127.0.0.1"):
             url = f"http://{host}:{got.port}/"
-            await sender.send(url, message_id="m", body=BODY, secret=SECRET)
+            await sender.send(message(url))
     assert got.connections == 2
 
 
@@ -275,7 +280,7 @@ class DualStack:
                 http, resolvers=[("127.0.0.1", self.dns.port)], allow_loopback=True
             )
             url = f"https://{name}:{self.got.port}/hook"
-            return await sender.send(url, message_id="msg_1", body=BODY, secret=SECRET)
+            return await sender.send(message(url))
 
 
 @asynccontextmanager
