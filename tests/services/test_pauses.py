@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.domain.custom_hostname import Schedule, State
+from app.domain.reason import Reason
+from app.persistence.ids import Prefix, new_id
 from tests.support import Service
+from tests.support.rows import now_of, present_zone, put_hostname
+
+from .seeded import seeded_zone
 
 COUNT = 25
 LOSSES = ("cname_lost", "failed")
@@ -193,6 +200,29 @@ async def test_an_operator_pauses_a_zone_and_creations_wait_until_it_goes_on(
     await resume(service)
     # Somebody waits: it is not spread over a while with all that fell due.
     await service.until_state(hostname["id"], "validating")
+
+
+async def test_a_creation_that_a_pause_overtakes_waits_for_the_zone_and_says_so(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with seeded_zone(database_url, tmp_path) as zone, zone.worker() as worker:
+        services = worker.services
+        record = await put_hostname(
+            services.database,
+            await present_zone(services.database),
+            new_id(Prefix.CUSTOM_HOSTNAME),
+            "shop.overtaken.com",
+            Schedule(cloudflare_due_at=await now_of(services.database)),
+        )
+        (claim,) = await services.dispatcher.due(10)
+        await services.pauses.pause_by_operator("default", detail=None)
+        await services.reconciler.reconcile(claim)
+        shown = await services.custom_hostnames.get(record.id)
+        assert (shown.state, shown.reason) == (State.PENDING, Reason.ZONE_PAUSED)
+        await services.pauses.resume("default")
+        await worker.look()
+        shown = await services.custom_hostnames.get(record.id)
+        assert shown.state is State.VALIDATING
 
 
 async def test_a_name_wished_gone_in_a_paused_zone_leaves_at_once_and_is_removed_when_it_goes_on(

@@ -172,6 +172,8 @@ class Service:
         """Let no list be scanned for a day."""
 
         async def are_held() -> bool:
+            if not await self._has_lists():
+                return False
             await self.sql.execute(
                 "UPDATE list_scans SET due_at = due_at + interval '1 day'"
                 " WHERE page IS NULL AND leased_until IS NULL"
@@ -241,7 +243,13 @@ class Service:
         found = await self.sql.fetchval("SELECT number FROM list_scans WHERE list = 'all'")
         return int(found or 0)
 
+    async def _has_lists(self) -> bool:
+        """Whether the zone's first check was made, which adds its lists."""
+        return bool(await self.sql.fetchval("SELECT count(*) FROM list_scans"))
+
     async def _is_between_scans(self) -> bool:
+        if not await self._has_lists():
+            return False
         under_way = await self.sql.fetchval(
             "SELECT count(*) FROM list_scans WHERE page IS NOT NULL OR leased_until IS NOT NULL"
         )

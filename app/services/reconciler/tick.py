@@ -31,6 +31,7 @@ from app.domain.observation import (
 )
 from app.domain.proof import is_proved
 from app.domain.rate_limit import Lane
+from app.domain.reason import Reason
 from app.domain.reconcile.decide import Transition, decide
 from app.domain.reconcile.merge import merge_concurrent_changes
 from app.domain.reconcile.schedule import Policy
@@ -262,9 +263,11 @@ class Reconciler:
             nothing = Observation(held_back=clock.now())
             decided = self._decide(record, nothing, clock)
             await self._record(claim, decided, nothing, clock, read=record)
-        else:
-            async with self._database.transaction() as tx:
-                await release_lease(tx, claim)
+            return
+        async with self._database.transaction() as tx:
+            if await lock_lease(tx, claim):
+                await _note_pause(tx, record, clock.now())
+            await release_lease(tx, claim)
 
     async def _pause_if_refused(self, zone: Zone, access: ZoneAccess, view: CloudflareView) -> None:
         """A token that is refused says nothing of this hostname, and concerns all of them."""
@@ -333,6 +336,7 @@ class Reconciler:
                 # Counted like any other look; recorded whatever it means for the zone.
                 await breaker_trips(tx, before.zone.id, transition)
             elif await _is_void(tx, transition, observation):
+                await _note_pause(tx, before, clock.now())
                 again = clock.now() + VOID_SECONDS
                 await save_and_release(tx, claim, replace(before.schedule, cloudflare_due_at=again))
                 return None
@@ -406,6 +410,14 @@ async def _is_void(tx: Connection, transition: Transition, observation: Observat
         # Without its target every name looks lost, to Cloudflare too.
         return True
     return await breaker_trips(tx, zone_id, transition)
+
+
+async def _note_pause(tx: Connection, record: CustomHostname, now: datetime) -> None:
+    """Say of a name whose creation was under way that it waits for its paused zone."""
+    paused, _ = await pause_and_target_of(tx, record.zone.id)
+    if paused and record.reason is Reason.CREATING:
+        waiting = replace(record, reason=Reason.ZONE_PAUSED, updated_at=now)
+        await save_hostname(tx, waiting, before=record)
 
 
 def _takes_down(transition: Transition) -> bool:
