@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import propagate
@@ -32,6 +32,8 @@ from app import __version__
 if TYPE_CHECKING:
     import httpx
     from starlette.types import ASGIApp
+
+    from app.tracing.spans import EndSpan
 
 NAME = "OTEL_SERVICE_NAME"
 SHARE = "OTEL_TRACES_SAMPLER_ARG"
@@ -111,21 +113,23 @@ def trace_client(client: httpx.AsyncClient, provider: TracerProvider) -> None:
     HTTPXClientInstrumentor.instrument_client(client, tracer_provider=provider)
 
 
-def open_call(
-    provider: TracerProvider, name: str, attributes: Mapping[str, Any]
-) -> Callable[[BaseException | None], None]:
+def open_call(provider: TracerProvider, name: str, attributes: Mapping[str, Any]) -> EndSpan:
     """Begin a client's span, and return what ends it."""
-    renamed = {key.replace("__", "."): value for key, value in attributes.items()}
     span = provider.get_tracer("nameplate").start_span(
-        name, kind=SpanKind.CLIENT, attributes=renamed
+        name, kind=SpanKind.CLIENT, attributes=_renamed(attributes)
     )
 
-    def end(error: BaseException | None) -> None:
+    def end(error: BaseException | None, /, **further: Any) -> None:
+        span.set_attributes(_renamed(further))
         if error is not None:
             span.set_status(StatusCode.ERROR, type(error).__name__)
         span.end()
 
     return end
+
+
+def _renamed(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return {key.replace("__", "."): value for key, value in attributes.items()}
 
 
 def name_request(method: str, route: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import httpx
@@ -22,6 +22,14 @@ MISSING = (
     "OTEL_EXPORTER_OTLP_ENDPOINT is set, but tracing is not installed: run "
     "pip install 'nameplate[otel]', or unset it."
 )
+
+
+class EndSpan(Protocol):
+    """Ends a span."""
+
+    def __call__(self, error: BaseException | None, /, **attributes: Any) -> None:
+        """End it with the error, if there was one, and with further attributes."""
+
 
 _NOTHING: AbstractContextManager[Any] = nullcontext()
 
@@ -106,10 +114,10 @@ def trace_http(client: httpx.AsyncClient) -> None:
         trace_client(client, _Tracing.provider)
 
 
-def open_span(name: str, **attributes: Any) -> Callable[[BaseException | None], None] | None:
+def open_span(name: str, **attributes: Any) -> EndSpan | None:
     """Begin a span of a call to another service, and return what ends it. None without tracing.
 
-    For calls that cannot be put in a block.
+    For calls that cannot be put in a block. `__` in an attribute's name stands for a dot.
     """
     if _Tracing.provider is None:
         return None
