@@ -26,8 +26,10 @@ from app.adapters.dns.limits import ServerLimits
 from app.adapters.dns.providers import load_providers
 from app.adapters.dns.surveyor import Surveyor
 from app.adapters.domain_connect import DomainConnect, SigningKey
+from app.adapters.egress import EgressPolicy
 from app.adapters.public_suffixes import any_suffix, public_suffix
-from app.adapters.webhook_sender import WebhookSender, new_secret
+from app.adapters.webhook_sender import WebhookSender
+from app.adapters.webhook_signing import new_secret
 from app.domain.custom_hostname import CustomHostname, Plan, ZoneTargets
 from app.domain.diagnosis.diagnose import diagnose
 from app.domain.diagnosis.provider import provider_of
@@ -154,12 +156,7 @@ async def open_services(
         await _write_settings(database, settings, cipher, target, fallback)
         rate_limiter = RateLimiter(database, limits_of(settings))
         http = await stack.enter_async_context(_http_client(cloudflare_transport))
-        # As many connections as deliveries are under way, which are bounded there.
-        hooks = await stack.enter_async_context(_http_client(max_connections=None))
-        # Of its own: it may keep the cookies of hosts that tenants choose.
-        connect = _domain_connect(
-            settings, await stack.enter_async_context(_http_client()), servers
-        )
+        sender = await stack.enter_async_context(_webhook_sender(settings, servers))
         checker = dns_checker or dns_.checker
         yield _assemble(
             settings,
@@ -167,12 +164,8 @@ async def open_services(
             cipher,
             rate_limiter,
             CloudflareClient(http, settings.cloudflare_base_url, rate_limiter.record_answer),
-            replace(dns_, checker=checker, domain_connect=connect),
-            WebhookSender(
-                hooks,
-                resolvers=[(each.address, each.port) for each in servers],
-                allow_loopback=settings.webhooks_allow_loopback,
-            ),
+            replace(dns_, checker=checker, domain_connect=_domain_connect(settings, servers)),
+            sender,
             checkpoint,
         )
 
@@ -274,17 +267,27 @@ class _Dns:
         )
 
 
-def _domain_connect(
-    settings: Settings, http: httpx.AsyncClient, resolvers: list[Server]
-) -> DomainConnect | None:
+def _webhook_sender(settings: Settings, resolvers: list[Server]) -> WebhookSender:
+    policy = EgressPolicy(
+        ports=frozenset(settings.webhooks_ports),
+        allow_http=settings.webhooks_allow_http,
+        allow_loopback=settings.webhooks_allow_loopback,
+        allowed_networks=tuple(map(ipaddress.ip_network, settings.webhooks_allowed_networks)),
+    )
+    return WebhookSender(
+        policy, resolvers=[(each.address, each.port) for each in resolvers], tls=_trust()
+    )
+
+
+def _domain_connect(settings: Settings, resolvers: list[Server]) -> DomainConnect | None:
     if not settings.domain_connect_providers:
         return None
     return DomainConnect(
-        http,
         provider_id=settings.domain_connect_provider_id or "",
         listed_at=settings.domain_connect_providers,
         key=_signing_key(settings),
         resolvers=[(each.address, each.port) for each in resolvers],
+        tls=_trust(),
     )
 
 
@@ -394,9 +397,7 @@ def _has_port(text: str) -> bool:
     return (text.startswith("[") and "]:" in text) or text.count(":") == 1
 
 
-def _http_client(
-    transport: httpx.AsyncBaseTransport | None = None, *, max_connections: int | None = 100
-) -> httpx.AsyncClient:
+def _http_client(transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
     client = httpx.AsyncClient(
         transport=transport,
         verify=_trust(),
@@ -404,7 +405,7 @@ def _http_client(
         # Proxies and .netrc of the environment have no say in where tokens go.
         trust_env=False,
         headers={"user-agent": f"nameplate/{__version__}"},
-        limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=20),
+        limits=httpx.Limits(max_connections=100, max_keepalive_connections=20),
     )
     trace_http(client)
     return client

@@ -37,7 +37,12 @@ _PUBLIC_URL = re.compile(
     r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:\d+)?(/[a-z0-9_.~!$&'()*+,;=:@%-]+)*", re.IGNORECASE
 )
 _ZONE_ID = re.compile(r"[0-9a-f]{32}")
-_PREFIXES = ("apex_prefixes", "trusted_proxies", "dns_allowed_networks")
+_PREFIXES = (
+    "apex_prefixes",
+    "trusted_proxies",
+    "dns_allowed_networks",
+    "webhooks_allowed_networks",
+)
 _LISTS = (
     *_PREFIXES,
     "secret_keys",
@@ -203,6 +208,17 @@ class Settings(BaseSettings):
     """How long events and their deliveries are kept; a delivery is tried for more than a day."""
     keep_deleted_days: int = Field(default=90, ge=1, le=36500)
     """How long deleted hostnames and the secrets of removed webhook endpoints are kept."""
+    webhooks_ports: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=65535)], ...],
+        NoDecode,
+        BeforeValidator(_parts),
+        Field(min_length=1),
+    ] = (443, 8443)
+    """The ports that webhooks may go to, beside 80 where http is allowed."""
+    webhooks_allow_http: bool = False
+    """Allow webhooks over http. Bodies and signatures can then be read on the way."""
+    webhooks_allowed_networks: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses and prefixes (CIDR) that webhooks may go to beside the public ones."""
     webhooks_allow_loopback: bool = False
     """For the demo and the tests only: allow webhooks to 127.0.0.1 over http."""
     log_format: Literal["json", "console"] = "json"
@@ -421,6 +437,7 @@ _MUST = {
     "less_than_equal": "must be {le} or less",
     "literal_error": "must be {expected}",
     "string_pattern_mismatch": "must match {pattern}",
+    "too_short": "must hold at least {min_length}",
 }
 """By pydantic's error type; filled in with what its context says."""
 

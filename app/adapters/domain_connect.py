@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import dns.exception
 import dns.rdtypes.txtbase
+import httpcore
 import httpx
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -20,7 +22,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from app.adapters.egress import RESOLVE_SECONDS, check_url, resolve, resolver_of
+from app.adapters.egress import RESOLVE_SECONDS, EgressPolicy, resolver_of
+from app.adapters.guarded_connections import FAILURES, GuardedBackend, GuardedPool, as_httpcore
 from app.domain.diagnosis.domain_connect import (
     DomainConnectOffer,
     ProviderSettings,
@@ -37,7 +40,8 @@ from app.domain.errors import NotReady, WebhookRefused
 DISCOVERY_SECONDS = 10.0
 """For all questions about one domain together."""
 ANSWER_SECONDS = 4.0
-CONNECT_SECONDS = 2.0
+CONNECT_SECONDS = 4.0
+"""For all addresses of one host together."""
 MOST_ADDRESSES = 2
 """How many addresses of one host are tried."""
 MOST_BYTES = 64 * 1024
@@ -85,30 +89,35 @@ class DomainConnect:
 
     def __init__(
         self,
-        http: httpx.AsyncClient,
         *,
         provider_id: str,
         listed_at: Sequence[str],
         key: SigningKey | None = None,
         resolvers: Sequence[tuple[str, int]] = (),
+        tls: ssl.SSLContext | None = None,
         allow_loopback: bool = False,
     ) -> None:
         """Take what the settings say.
 
         Args:
-            http: a client of its own, without a proxy: it may keep cookies of these hosts.
             provider_id: our id in the templates.
             listed_at: the ids of the DNS providers that list our templates. Empty: never offered.
             key: for providers that take signed links only.
             resolvers: addresses and ports; without any, the machine's own.
+            tls: which authorities to trust; by default the usual ones.
             allow_loopback: for the tests only.
         """
-        self._http = http
         self._provider_id = provider_id
         self._listed_at = frozenset(listed_at)
         self._key = key
         self._resolver = resolver_of(resolvers)
-        self._allow_loopback = allow_loopback
+        self._policy = EgressPolicy(allow_loopback=allow_loopback)
+        self._http = GuardedPool(
+            GuardedBackend(self._policy, self._resolver, most_addresses=MOST_ADDRESSES),
+            tls or httpx.create_ssl_context(trust_env=False),
+            # Each host is asked two or three times, and then not for a long while.
+            idle_seconds=0,
+        )
 
     async def discover(self, domain: str) -> DomainConnectOffer | None:
         """Ask about the apex of a zone. Never raises: without a usable answer there is no offer."""
@@ -191,46 +200,30 @@ class DomainConnect:
             _NoAnswer: refused, not reached, another status than 2xx, or too long.
         """
         try:
-            check_url(url, allow_loopback=self._allow_loopback)
-            target = httpx.URL(url)
-            host = target.raw_host.decode()
-            addresses = await resolve(host, self._resolver, allow_loopback=self._allow_loopback)
-            for address in addresses[:MOST_ADDRESSES]:
-                try:
-                    return await self._get_from(address, target)
-                except (httpx.ConnectError, httpx.ConnectTimeout):
-                    continue
-        except (WebhookRefused, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
+            target = self._policy.check_url(url)
+            async with self._http.stream(
+                "GET",
+                as_httpcore(target),
+                headers=[
+                    (b"host", target.netloc),
+                    (b"accept", b"application/json"),
+                    (b"accept-encoding", b"identity"),
+                    (b"user-agent", b"Nameplate/1"),
+                    (b"connection", b"close"),
+                ],
+                extensions={"timeout": {"connect": CONNECT_SECONDS, "read": ANSWER_SECONDS}},
+            ) as response:
+                return await _body(response)
+        except (WebhookRefused, *FAILURES):
             raise _NoAnswer from None
-        raise _NoAnswer
 
-    async def _get_from(self, address: str, target: httpx.URL) -> bytes:
-        timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
-        # Made without the client, which would add the cookies of other hosts at this address.
-        request = httpx.Request(
-            "GET",
-            target.copy_with(host=address),
-            headers={
-                "Host": target.netloc.decode(),
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",
-                "User-Agent": "Nameplate/1",
-                # Kept open by address, it would carry the certificate of another name there.
-                "Connection": "close",
-            },
-            # The certificate must be valid for the name, although the connection goes to a
-            # checked address.
-            extensions={"sni_hostname": target.raw_host.decode(), "timeout": timeout.as_dict()},
-        )
-        response = await self._http.send(request, follow_redirects=False, stream=True)
-        try:
-            if not response.is_success:
-                raise _NoAnswer
-            body = b""
-            async for part in response.aiter_raw():
-                body += part
-                if len(body) > MOST_BYTES:
-                    raise _NoAnswer
-            return body
-        finally:
-            await response.aclose()
+
+async def _body(response: httpcore.Response) -> bytes:
+    if response.status // 100 != 2:  # noqa: PLR2004
+        raise _NoAnswer
+    body = b""
+    async for part in response.aiter_stream():
+        body += part
+        if len(body) > MOST_BYTES:
+            raise _NoAnswer
+    return body

@@ -1,7 +1,6 @@
-"""Which addresses a webhook may go to: public ones only, against request forgery.
+"""Which URLs and addresses may be called that others choose, against server-side request forgery.
 
-The name is resolved here, and the connection goes to the very address that was checked. A name that
-answers differently the second time (rebinding) gains nothing.
+A policy knows what is allowed. `guarded_connections` applies it to each connection before it opens.
 """
 
 from __future__ import annotations
@@ -10,19 +9,20 @@ import ipaddress
 import itertools
 import socket
 import unicodedata
-from collections.abc import Sequence
-from urllib.parse import urlsplit
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import dns.asyncresolver
 import dns.exception
 import dns.nameserver
+import httpx
 
 from app.domain.errors import ErrorCode, WebhookRefused
 
 RESOLVE_SECONDS = 5.0
-MOST_ADDRESSES = 6
-"""How many addresses of one name are tried."""
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+MOST_PORT = 65535
 
 
 # Written out, because what `ipaddress` calls global differs between versions of Python. Translation
@@ -42,11 +42,29 @@ _NEVER = tuple(
         "192.88.99.0/24",
     )
 )
+# Where clouds give a machine its own credentials: AWS, Google, Azure and others; ECS; Alibaba;
+# Oracle; Azure's platform, which is a public address; AWS and Google over IPv6.
+_METADATA = frozenset(
+    ipaddress.ip_address(address)
+    for address in (
+        "169.254.169.254",
+        "169.254.170.2",
+        "100.100.100.200",
+        "192.0.0.192",
+        "168.63.129.16",
+        "fd00:ec2::254",
+        "fd20:ce::254",
+    )
+)
+_LOOPBACK: tuple[Network, ...] = (
+    ipaddress.IPv4Network("127.0.0.0/8"),
+    ipaddress.IPv6Network("::1/128"),
+)
 
 
 # RFC 6761, RFC 6762, RFC 8375 and ICANN's `internal`: never names of the public internet.
 _LOCAL_NAMES = frozenset({"localhost", "local", "internal", "arpa"})
-_NOT_ENCRYPTED = "Webhooks are sent over https only."
+_DEFAULT_PORTS = {"https": 443, "http": 80}
 _EXAMPLE = "Give a URL such as `https://hooks.provider.com/nameplate`."
 
 
@@ -54,41 +72,98 @@ def is_public(address: Address) -> bool:
     """Whether the address is on the public internet."""
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         return is_public(address.ipv4_mapped)
-    if any(address.version == network.version and address in network for network in _NEVER):
+    if address in _METADATA or any(address in network for network in _NEVER):
         return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
-def check_url(url: str, *, allow_loopback: bool) -> None:
-    """Refuse what can be refused before the name is resolved.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EgressPolicy:
+    """What may be called. By default https to the public internet, at any port."""
 
-    Raises:
-        WebhookRefused: not a URL, not https, with credentials or port 0, or an inner address
-            or name.
-    """
+    ports: frozenset[int] | None = None
+    """The ports that may be called, beside 80 for http; None: any."""
+    allow_http: bool = False
+    allow_loopback: bool = False
+    """Allow this machine itself, at any port and over http. For the demo and the tests only."""
+    allowed_networks: tuple[Network, ...] = ()
+    """Inner networks that may be called. Metadata services stay refused."""
+
+    def check_url(self, url: str) -> httpx.URL:
+        """Refuse what can be refused before the name is resolved; return the URL as it was read.
+
+        Raises:
+            WebhookRefused: not a URL, not https, with credentials, a port that may not be called,
+                or an inner address or name.
+        """
+        target = _read(url)
+        host = _host(target)
+        here = self.allow_loopback and _is_loopback(host)
+        if target.scheme != "https" and not (target.scheme == "http" and (here or self.allow_http)):
+            raise WebhookRefused(
+                f"Webhooks are sent over https only. {_EXAMPLE}", code=ErrorCode.URL_NOT_HTTPS
+            )
+        if not here:
+            self._check_port(target)
+        literal = _literal(host)
+        if literal is not None:
+            self.check_addresses([literal])
+        elif not here and not self.allowed_networks and _is_local_name(host):
+            raise WebhookRefused(
+                f"{host} is a name of internal networks, which are never called; give a public "
+                "name."
+            )
+        return target
+
+    def check_addresses(self, addresses: Iterable[Address]) -> None:
+        """See that all addresses of a name may be called.
+
+        Raises:
+            WebhookRefused: one may not.
+        """
+        for address in addresses:
+            if not self._allows(address):
+                raise WebhookRefused(
+                    "The address is in a private or internal network, which is never called; give "
+                    "a public address."
+                )
+
+    def _allows(self, address: Address) -> bool:
+        if is_public(address):
+            return True
+        allowed = (*self.allowed_networks, *(_LOOPBACK if self.allow_loopback else ()))
+        return address not in _METADATA and any(address in network for network in allowed)
+
+    def _check_port(self, target: httpx.URL) -> None:
+        default = _DEFAULT_PORTS[target.scheme]
+        port = target.port or default
+        if self.ports is None or port in self.ports or port == default == _DEFAULT_PORTS["http"]:
+            return
+        listed = ", ".join(map(str, sorted(self.ports)))
+        raise WebhookRefused(
+            f"Port {port} is never called; use one of {listed}.", code=ErrorCode.PORT_NOT_ALLOWED
+        )
+
+
+def _read(url: str) -> httpx.URL:
+    # The very parser whose reading is connected to: two parsers may differ about the host.
     try:
-        parts = urlsplit(url)
-        host, port = (parts.hostname or "").removesuffix("."), parts.port
-    except ValueError:
-        host, port = "", None
-    if not host:
-        raise _invalid("The URL must have a scheme and a host.")
-    if parts.username or parts.password:
+        target = httpx.URL(url)
+    except httpx.InvalidURL:
+        target = httpx.URL("")
+    if not _host(target) or (target.port or 0) > MOST_PORT:
+        raise _invalid("The URL must be well-formed, and have a scheme and a host.")
+    if target.userinfo:
         raise _invalid(
             "The URL must not have a user name or password, because it is stored unencrypted."
         )
-    if port == 0:
+    if target.port == 0:
         raise _invalid("Port 0 cannot be reached; give another port, or none for 443.")
-    here = allow_loopback and _is_loopback(host)
-    if parts.scheme != "https" and not (here and parts.scheme == "http"):
-        raise WebhookRefused(f"{_NOT_ENCRYPTED} {_EXAMPLE}", code=ErrorCode.URL_NOT_HTTPS)
-    literal = _literal(host)
-    if literal is not None:
-        _refuse_inner([literal], allow_loopback=allow_loopback)
-    elif host.rsplit(".", 1)[-1].lower() in _LOCAL_NAMES and not here:
-        raise WebhookRefused(
-            f"{host} is a name of internal networks, which are never called; give a public name."
-        )
+    return target
+
+
+def _host(target: httpx.URL) -> str:
+    return target.raw_host.decode().removesuffix(".")
 
 
 def _invalid(detail: str) -> WebhookRefused:
@@ -107,20 +182,20 @@ def resolver_of(servers: Sequence[tuple[str, int]]) -> dns.asyncresolver.Resolve
 
 
 async def resolve(
-    host: str, resolver: dns.asyncresolver.Resolver, *, allow_loopback: bool
+    host: str, resolver: dns.asyncresolver.Resolver, policy: EgressPolicy
 ) -> list[str]:
     """Return the addresses of `host` to connect to, in order, alternating between both families.
 
     Raises:
-        WebhookRefused: one of its addresses is an inner one, or it has none.
+        WebhookRefused: one of its addresses may not be called, or it has none.
     """
     addresses = await _addresses(host, resolver)
-    _refuse_inner(addresses, allow_loopback=allow_loopback)
+    policy.check_addresses(addresses)
     first = addresses[0].version
     own = [address for address in addresses if address.version == first]
     other = [address for address in addresses if address.version != first]
     in_turn = itertools.chain.from_iterable(itertools.zip_longest(own, other))
-    return [str(address) for address in in_turn if address is not None][:MOST_ADDRESSES]
+    return [str(address) for address in in_turn if address is not None]
 
 
 async def _addresses(host: str, resolver: dns.asyncresolver.Resolver) -> list[Address]:
@@ -139,13 +214,8 @@ async def _addresses(host: str, resolver: dns.asyncresolver.Resolver) -> list[Ad
     return [ipaddress.ip_address(address) for address in found.addresses()]
 
 
-def _refuse_inner(addresses: list[Address], *, allow_loopback: bool) -> None:
-    for address in addresses:
-        if not is_public(address) and not (allow_loopback and address.is_loopback):
-            raise WebhookRefused(
-                "The address is in a private or internal network, which is never called; give a "
-                "public address."
-            )
+def _is_local_name(host: str) -> bool:
+    return host.rsplit(".", 1)[-1].lower() in _LOCAL_NAMES
 
 
 def _is_loopback(host: str) -> bool:

@@ -6,48 +6,91 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import secrets
+import ssl
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
+from types import TracebackType
+from typing import Self
 
+import httpcore
 import httpx
-from standardwebhooks import Webhook
 
-from app.adapters.egress import check_url, resolve, resolver_of
+from app.adapters.egress import EgressPolicy, resolver_of
+from app.adapters.guarded_connections import (
+    CONNECT_SECONDS,
+    FAILURES,
+    GuardedBackend,
+    GuardedPool,
+    as_httpcore,
+)
+from app.adapters.webhook_answer import read_answer, retry_after
+from app.adapters.webhook_connections import IDLE_SECONDS, EndpointConnections
+from app.adapters.webhook_signing import signatures
 from app.domain.deliveries import Attempt, Message
 from app.domain.errors import WebhookRefused
 
 ANSWER_SECONDS = 15.0
-CONNECT_SECONDS = 5.0
-"""For all addresses of a name together; each gets a part of the time that is left."""
-LEAST_CONNECT_SECONDS = 1.5
-"""For each address at least, because a distant one needs this long."""
+"""For the answer's headers, and for sending."""
+BODY_SECONDS = 2.0
+"""For the answer's body."""
 ATTEMPT_SECONDS = 20.0
 """For the whole attempt, because a receiver may answer one byte at a time."""
-SECRET_BYTES = 24
+MOST_TARGETS = 4096
+"""How many URLs are kept as they were read."""
 
 
-def new_secret() -> str:
-    """Make a signing secret in the form of the Standard Webhooks specification."""
-    return "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """A URL that may be called."""
+
+    url: httpcore.URL
+    origin: httpcore.Origin
+    host: bytes
+    """The header."""
 
 
 class WebhookSender:
-    """Sends one attempt. When to retry is decided elsewhere."""
+    """Sends one attempt. When to retry is decided elsewhere. Close it to close its connections."""
 
     def __init__(
         self,
-        http: httpx.AsyncClient,
+        policy: EgressPolicy,
         *,
         resolvers: Sequence[tuple[str, int]] = (),
-        allow_loopback: bool,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Take the addresses and ports of DNS resolvers. Without any, use the machine's own."""
-        self._http = http
-        self._resolver = resolver_of(resolvers)
-        self._allow_loopback = allow_loopback
+        """Take what may be called.
+
+        Args:
+            policy: which URLs and addresses.
+            resolvers: addresses and ports of DNS resolvers; without any, the machine's own.
+            tls: which authorities to trust; by default the usual ones.
+        """
+        trust = tls or httpx.create_ssl_context(trust_env=False)
+        resolver = resolver_of(resolvers)
+        self._policy = policy
+        self._connections = EndpointConnections(
+            lambda: GuardedPool(GuardedBackend(policy, resolver), trust, idle_seconds=IDLE_SECONDS)
+        )
+        self._target = lru_cache(maxsize=MOST_TARGETS)(self._read_target)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._connections.aclose()
 
     def check(self, url: str) -> None:
         """Refuse a URL that may never be called.
@@ -55,64 +98,68 @@ class WebhookSender:
         Raises:
             WebhookRefused: with the reason.
         """
-        check_url(url, allow_loopback=self._allow_loopback)
+        self._policy.check_url(url)
 
     async def send(self, message: Message) -> Attempt:
         """POST once. Never raises: every failure is the attempt's outcome."""
         began = time.monotonic()
         try:
-            async with asyncio.timeout(ATTEMPT_SECONDS):
-                status = await self._post(message)
+            return await self._post(message, began)
         except WebhookRefused as error:
             return Attempt(_elapsed(began), error=f"{error.code}: {error.detail}")
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        except FAILURES as error:
             why = " ".join(str(error).split())[:200]
             return Attempt(_elapsed(began), error=f"{type(error).__name__}: {why}".rstrip(": "))
-        return Attempt(_elapsed(began), status_code=status)
 
-    async def _post(self, message: Message) -> int:
-        url = message.url
-        self.check(url)
-        host = httpx.URL(url).raw_host.decode()
-        addresses = await resolve(host, self._resolver, allow_loopback=self._allow_loopback)
-        headers = _signed(message) | {"Host": httpx.URL(url).netloc.decode()}
-        until = time.monotonic() + CONNECT_SECONDS
-        for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
-            wait = max((until - time.monotonic()) / left, LEAST_CONNECT_SECONDS)
-            request = self._http.build_request(
-                "POST",
-                httpx.URL(url).copy_with(host=address),
-                content=message.body.encode(),
-                headers=headers,
-                timeout=httpx.Timeout(ANSWER_SECONDS, connect=wait),
-                # The certificate must be valid for the name, although the connection goes to a
-                # checked address.
-                extensions={"sni_hostname": host},
-            )
-            try:
-                response = await self._http.send(request, follow_redirects=False, stream=True)
-            except (httpx.ConnectError, httpx.ConnectTimeout):
-                # Nothing was sent yet: the worker may lack IPv6, or the address may be down.
-                if left == 1:
-                    raise
-            else:
-                # Leave the answer's body unread: it is not needed, and may be endless.
-                await response.aclose()
-                return response.status_code
-        raise httpx.ConnectError("There is no address to connect to.")
+    async def _post(self, message: Message, began: float) -> Attempt:
+        target = self._target(message.url)
+        request = _request(message, target)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + ATTEMPT_SECONDS
+        async with self._connections.of(message.endpoint_id, target.origin) as pool:
+            async with asyncio.timeout_at(end):
+                response = await pool.request(request)
+            duration = _elapsed(began)
+            answer = await read_answer(response, until=min(loop.time() + BODY_SECONDS, end))
+        attempt = Attempt(duration, status_code=response.status, answer=answer)
+        if attempt.succeeded:
+            return attempt
+        return replace(attempt, retry_after=retry_after(response.headers, datetime.now(UTC)))
+
+    def _read_target(self, url: str) -> _Target:
+        read = self._policy.check_url(url)
+        target = as_httpcore(read)
+        return _Target(target, target.origin, read.netloc)
 
 
-def _signed(message: Message) -> dict[str, str]:
+def _request(message: Message, target: _Target) -> httpcore.Request:
     at = datetime.now(UTC)
-    return {
-        "content-type": "application/json",
-        "user-agent": "Nameplate-Webhooks/1",
-        "webhook-id": message.id,
-        "webhook-timestamp": str(int(at.timestamp())),
-        "webhook-signature": " ".join(
-            Webhook(secret).sign(message.id, at, message.body) for secret in message.secrets
-        ),
-    }
+    body = message.body.encode()
+    signed = signatures(message.secrets, message.id, at, message.body)
+    return httpcore.Request(
+        "POST",
+        target.url,
+        headers=[
+            (b"host", target.host),
+            (b"accept", b"*/*"),
+            # What is kept of the answer is text.
+            (b"accept-encoding", b"identity"),
+            (b"content-type", b"application/json"),
+            (b"user-agent", b"Nameplate-Webhooks/1"),
+            (b"webhook-id", message.id.encode("ascii")),
+            (b"webhook-timestamp", b"%d" % int(at.timestamp())),
+            (b"webhook-signature", signed.encode("ascii")),
+            (b"content-length", b"%d" % len(body)),
+        ],
+        content=body,
+        extensions={
+            "timeout": {
+                "connect": CONNECT_SECONDS,
+                "write": ANSWER_SECONDS,
+                "read": ANSWER_SECONDS,
+            }
+        },
+    )
 
 
 def _elapsed(began: float) -> int:

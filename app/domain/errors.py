@@ -107,6 +107,7 @@ class ErrorCode(StrEnum):
     URL_INVALID = auto()
     URL_NOT_HTTPS = auto()
     ADDRESS_NOT_ALLOWED = auto()
+    PORT_NOT_ALLOWED = auto()
     HOST_UNRESOLVED = auto()
     EVENT_TYPE_UNKNOWN = auto()
     SCOPE_UNKNOWN = auto()

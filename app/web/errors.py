@@ -86,6 +86,7 @@ _STATUSES = {
         ErrorCode.URL_INVALID,
         ErrorCode.URL_NOT_HTTPS,
         ErrorCode.ADDRESS_NOT_ALLOWED,
+        ErrorCode.PORT_NOT_ALLOWED,
         ErrorCode.HOST_UNRESOLVED,
         ErrorCode.EVENT_TYPE_UNKNOWN,
         ErrorCode.SCOPE_UNKNOWN,

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -144,14 +143,13 @@ async def discovered(
     listed_at: tuple[str, ...] = ("virtucondomains.net",),
     allow_loopback: bool = True,
 ) -> DomainConnectOffer | None:
-    async with httpx.AsyncClient(trust_env=False, verify=made.trust) as http:
-        return await DomainConnect(
-            http,
-            provider_id="provider.com",
-            listed_at=listed_at,
-            resolvers=[("127.0.0.1", dns.port)],
-            allow_loopback=allow_loopback,
-        ).discover("shop.com")
+    return await DomainConnect(
+        provider_id="provider.com",
+        listed_at=listed_at,
+        resolvers=[("127.0.0.1", dns.port)],
+        tls=made.trust,
+        allow_loopback=allow_loopback,
+    ).discover("shop.com")
 
 
 def zone_file(made: Provider, *more: str, address: str = "127.0.0.1") -> str:
@@ -324,10 +322,8 @@ async def test_a_text_that_is_no_domain_has_no_offer(domain: str, tmp_path: Path
     async with (
         provider(tmp_path) as made,
         scripted_dns(zone_file(made)) as dns,
-        httpx.AsyncClient(trust_env=False) as http,
     ):
         asked = DomainConnect(
-            http,
             provider_id="provider.com",
             listed_at=["virtucondomains.net"],
             resolvers=[("127.0.0.1", dns.port)],
@@ -393,8 +389,7 @@ KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def asking(key: SigningKey | None) -> DomainConnect:
-    http = httpx.AsyncClient(trust_env=False)
-    return DomainConnect(http, provider_id="provider.com", listed_at=(), key=key)
+    return DomainConnect(provider_id="provider.com", listed_at=(), key=key)
 
 
 def routing_link(key: SigningKey | None) -> str:

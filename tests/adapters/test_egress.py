@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 
-from app.adapters.egress import check_url, is_public, resolve, resolver_of
+from app.adapters.egress import EgressPolicy, is_public, resolve, resolver_of
 from app.domain.errors import WebhookRefused
 
 from .scripted_dns import scripted_dns
@@ -18,6 +18,7 @@ INNER = {
     "shared, carrier-grade NAT": ["100.64.0.1", "100.127.255.254"],
     "loopback": ["127.0.0.1", "127.1.2.3", "127.255.255.254"],
     "link-local": ["169.254.0.1", "169.254.169.254"],
+    "Azure's platform": ["168.63.129.16"],
     "protocol assignments": ["192.0.0.1", "192.0.0.7", "192.0.0.170", "192.0.0.171"],
     "documentation": ["192.0.2.1", "198.51.100.1", "203.0.113.1"],
     "benchmarking": ["198.18.0.1", "198.19.255.255"],
@@ -74,7 +75,6 @@ LOOPBACK_LITERALS = [
     "0x7f.1",
     "0x7F.0x0.0x0.0x1",
     "017700000001",
-    "0177.0.0.1",
     "0177.1",
     "[::1]",
     "[0:0:0:0:0:0:0:1]",
@@ -83,11 +83,9 @@ INNER_LITERALS = [
     "0",
     "0x0",
     "10.1",
-    "012.0.0.1",
     "0xa000001",
     "2852039166",
     "0xa9fea9fe",
-    "0251.0376.0251.0376",
     "169.254.43518",
     "192.168.257",
     "4294967295",
@@ -97,6 +95,11 @@ INNER_LITERALS = [
     "[fe80::1%25eth0]",
     "[fd00:ec2::254]",
 ]
+
+
+PUBLIC_ONLY = EgressPolicy()
+LOOPBACK = EgressPolicy(allow_loopback=True)
+USUAL = EgressPolicy(ports=frozenset({443, 8443}))
 
 
 def host(address: str) -> str:
@@ -116,7 +119,7 @@ def test_a_public_address_is_public(address: str) -> None:
 @pytest.mark.parametrize("literal", [*map(host, ALL_INNER), *LOOPBACK_LITERALS, *INNER_LITERALS])
 def test_an_inner_literal_is_refused_before_anything_is_resolved(literal: str) -> None:
     with pytest.raises(WebhookRefused) as caught:
-        check_url(f"https://{literal}/hook", allow_loopback=False)
+        PUBLIC_ONLY.check_url(f"https://{literal}/hook")
     assert caught.value.code == "address_not_allowed"
 
 
@@ -127,13 +130,13 @@ def test_only_loopback_passes_where_loopback_is_allowed(literal: str) -> None:
     if literal == "[::1]":
         return
     with pytest.raises(WebhookRefused):
-        check_url(f"https://{literal}/hook", allow_loopback=True)
+        LOOPBACK.check_url(f"https://{literal}/hook")
 
 
 @pytest.mark.parametrize("literal", LOOPBACK_LITERALS)
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_loopback_passes_in_every_notation_where_it_is_allowed(literal: str, scheme: str) -> None:
-    check_url(f"{scheme}://{literal}:8002/hook", allow_loopback=True)
+    LOOPBACK.check_url(f"{scheme}://{literal}:8002/hook")
 
 
 @pytest.mark.parametrize(
@@ -146,9 +149,9 @@ def test_loopback_passes_in_every_notation_where_it_is_allowed(literal: str, sch
         "https://[2606:4700:4700::1111]/hook",
     ],
 )
-@pytest.mark.parametrize("allow_loopback", [False, True])
-def test_a_public_url_passes(url: str, *, allow_loopback: bool) -> None:
-    check_url(url, allow_loopback=allow_loopback)
+@pytest.mark.parametrize("policy", [PUBLIC_ONLY, LOOPBACK, USUAL])
+def test_a_public_url_passes(url: str, policy: EgressPolicy) -> None:
+    policy.check_url(url)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +159,7 @@ def test_a_public_url_passes(url: str, *, allow_loopback: bool) -> None:
 )
 def test_a_name_of_inner_networks_is_refused_unresolved(host: str) -> None:
     with pytest.raises(WebhookRefused) as caught:
-        check_url(f"https://{host}/hook", allow_loopback=False)
+        PUBLIC_ONLY.check_url(f"https://{host}/hook")
     assert caught.value.code == "address_not_allowed"
 
 
@@ -180,25 +183,31 @@ def test_a_name_of_inner_networks_is_refused_unresolved(host: str) -> None:
         ("https://hooks.shop.com:port/", "url_invalid"),
         ("https://[::1/", "url_invalid"),
         ("https://[nonsense]/", "url_invalid"),
+        ("https://0177.0.0.1/", "url_invalid"),
+        ("https://012.0.0.1/", "url_invalid"),
+        ("https://0251.0376.0251.0376/", "url_invalid"),
+        ("https://hooks.shop.com\\@127.0.0.1/", "url_invalid"),
+        ("https://hooks.shop.com\t.provider.com/", "url_invalid"),
+        ("https://\uff11\uff12\uff17.0.0.1/", "url_invalid"),
     ],
 )
 def test_a_url_that_cannot_be_called_is_refused(url: str, code: str) -> None:
     with pytest.raises(WebhookRefused) as caught:
-        check_url(url, allow_loopback=False)
+        PUBLIC_ONLY.check_url(url)
     assert caught.value.code == code
     assert "password@" not in str(caught.value)
 
 
 def test_plain_http_needs_loopback_to_be_allowed() -> None:
-    check_url("http://localhost:8002/", allow_loopback=True)
+    LOOPBACK.check_url("http://localhost:8002/")
     with pytest.raises(WebhookRefused):
-        check_url("http://127.0.0.1:8002/", allow_loopback=False)
+        PUBLIC_ONLY.check_url("http://127.0.0.1:8002/")
 
 
 @pytest.mark.parametrize("name", ["x.internal", "x.internal.", "LOCAL", "x.localhost", "1.arpa"])
 def test_a_name_of_inner_networks_is_refused_where_loopback_is_allowed(name: str) -> None:
     with pytest.raises(WebhookRefused) as caught:
-        check_url(f"https://{name}/hook", allow_loopback=True)
+        LOOPBACK.check_url(f"https://{name}/hook")
     assert caught.value.code == "address_not_allowed"
 
 
@@ -208,26 +217,26 @@ def test_a_name_of_inner_networks_is_refused_where_loopback_is_allowed(name: str
 )
 async def test_a_name_that_leads_to_loopback_is_refused_when_it_is_resolved(name: str) -> None:
     with pytest.raises(WebhookRefused) as caught:
-        await resolve(name, resolver_of(()), allow_loopback=False)
+        await resolve(name, resolver_of(()), PUBLIC_ONLY)
     assert caught.value.code == "address_not_allowed"
 
 
 async def test_a_name_that_leads_to_loopback_resolves_where_it_is_allowed() -> None:
     for name in ("localhost", "127.1"):
-        assert await resolve(name, resolver_of(()), allow_loopback=True) == ["127.0.0.1"]
+        assert await resolve(name, resolver_of(()), LOOPBACK) == ["127.0.0.1"]
 
 
 @pytest.mark.parametrize("address", ["169.254.169.254", "10.0.0.1", "0.0.0.0"])  # noqa: S104 - refused
 async def test_another_inner_address_is_refused_when_it_is_resolved(address: str) -> None:
-    for allow_loopback in (False, True):
+    for policy in (PUBLIC_ONLY, LOOPBACK):
         with pytest.raises(WebhookRefused):
-            await resolve(address, resolver_of(()), allow_loopback=allow_loopback)
+            await resolve(address, resolver_of(()), policy)
 
 
 @pytest.mark.parametrize("name", ["a..b", "x" * 64 + ".com"])
 async def test_a_text_that_is_no_name_does_not_resolve(name: str) -> None:
     with pytest.raises(WebhookRefused):
-        await resolve(name, resolver_of(()), allow_loopback=False)
+        await resolve(name, resolver_of(()), PUBLIC_ONLY)
 
 
 async def test_the_addresses_of_both_families_take_turns() -> None:
@@ -240,7 +249,106 @@ async def test_the_addresses_of_both_families_take_turns() -> None:
     """
     async with scripted_dns(zone_file) as dns:
         resolver = resolver_of([("127.0.0.1", dns.port)])
-        found = await resolve("hooks.shop.com", resolver, allow_loopback=False)
+        found = await resolve("hooks.shop.com", resolver, PUBLIC_ONLY)
     # A server gives the addresses of one family in any order.
     assert [":" in address for address in found] == [True, False, True, False, False]
     assert set(found) == {"2606:4700::1", "9.1.1.1", "2606:4700::2", "9.1.1.2", "9.1.1.3"}
+
+
+@pytest.mark.parametrize("port", ["", ":443", ":8443"])
+def test_a_port_of_the_list_passes(port: str) -> None:
+    USUAL.check_url(f"https://hooks.shop.com{port}/hook")
+
+
+@pytest.mark.parametrize("port", [22, 25, 80, 444, 2375, 6379, 8080, 65535])
+@pytest.mark.parametrize("name", ["hooks.shop.com", "1.1.1.1", "[2606:4700:4700::1111]"])
+def test_another_port_is_refused_with_those_of_the_list(port: int, name: str) -> None:
+    with pytest.raises(WebhookRefused, match="use one of 443, 8443") as caught:
+        USUAL.check_url(f"https://{name}:{port}/hook")
+    assert caught.value.code == "port_not_allowed"
+
+
+def test_loopback_may_have_any_port_where_it_is_allowed() -> None:
+    policy = EgressPolicy(ports=frozenset({443}), allow_loopback=True)
+    policy.check_url("http://127.0.0.1:8002/")
+    with pytest.raises(WebhookRefused):
+        policy.check_url("https://hooks.shop.com:8002/")
+
+
+def test_http_needs_to_be_allowed_and_brings_its_own_port() -> None:
+    policy = EgressPolicy(ports=frozenset({443, 8080}), allow_http=True)
+    for url in ("http://hooks.shop.com/", "http://hooks.shop.com:80/", "http://1.1.1.1:8080/"):
+        policy.check_url(url)
+        with pytest.raises(WebhookRefused) as caught:
+            USUAL.check_url(url)
+        assert caught.value.code == "url_not_https"
+    for url in ("http://hooks.shop.com:8000/", "https://hooks.shop.com:80/"):
+        with pytest.raises(WebhookRefused) as caught:
+            policy.check_url(url)
+        assert caught.value.code == "port_not_allowed"
+    with pytest.raises(WebhookRefused):
+        policy.check_url("ftp://hooks.shop.com/")
+
+
+INNER_RECEIVERS = EgressPolicy(
+    ports=frozenset({443}),
+    allowed_networks=tuple(map(ipaddress.ip_network, ("10.1.0.0/16", "fd00:1::/32", "127.0.0.1"))),
+)
+
+
+@pytest.mark.parametrize("literal", ["10.1.2.3", "[fd00:1::2]", "127.0.0.1", "1.1.1.1"])
+def test_an_address_of_an_allowed_network_passes(literal: str) -> None:
+    INNER_RECEIVERS.check_url(f"https://{literal}/hook")
+
+
+@pytest.mark.parametrize(
+    "literal", ["10.2.0.1", "[fd00:2::1]", "127.0.0.2", "[::1]", "[::ffff:10.2.0.1]", "0"]
+)
+def test_addresses_beside_the_allowed_networks_stay_refused(literal: str) -> None:
+    with pytest.raises(WebhookRefused) as caught:
+        INNER_RECEIVERS.check_url(f"https://{literal}/hook")
+    assert caught.value.code == "address_not_allowed"
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [("http://10.1.2.3/", "url_not_https"), ("https://10.1.2.3:6379/", "port_not_allowed")],
+)
+def test_allowed_networks_are_called_over_https_at_ports_of_the_list(url: str, code: str) -> None:
+    with pytest.raises(WebhookRefused) as caught:
+        INNER_RECEIVERS.check_url(url)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    "literal",
+    [
+        "169.254.169.254",
+        "169.254.170.2",
+        "100.100.100.200",
+        "168.63.129.16",
+        "[fd00:ec2::254]",
+        "[fd20:ce::254]",
+        "2852039166",
+        "[::ffff:169.254.169.254]",
+    ],
+)
+def test_metadata_services_are_refused_whatever_is_allowed(literal: str) -> None:
+    networks = ("0.0.0.0/0", "fd00::/8")
+    policy = EgressPolicy(
+        allow_loopback=True, allowed_networks=tuple(map(ipaddress.ip_network, networks))
+    )
+    with pytest.raises(WebhookRefused) as caught:
+        policy.check_url(f"https://{literal}/latest/meta-data")
+    assert caught.value.code == "address_not_allowed"
+
+
+async def test_a_name_of_inner_networks_is_resolved_where_some_are_allowed() -> None:
+    zone_file = "hooks.shop.internal A 10.1.2.3\ndb.shop.internal A 10.2.3.4"
+    INNER_RECEIVERS.check_url("https://db.shop.internal/hook")
+    async with scripted_dns(zone_file) as dns:
+        resolver = resolver_of([("127.0.0.1", dns.port)])
+        assert await resolve("hooks.shop.internal", resolver, INNER_RECEIVERS) == ["10.1.2.3"]
+        with pytest.raises(WebhookRefused) as caught:
+            await resolve("db.shop.internal", resolver, INNER_RECEIVERS)
+    assert caught.value.code == "address_not_allowed"

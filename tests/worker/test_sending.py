@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
-import httpx
-
-from app.adapters.webhook_sender import WebhookSender, new_secret
+from app.adapters.egress import EgressPolicy
+from app.adapters.webhook_sender import WebhookSender
+from app.adapters.webhook_signing import new_secret
 from app.domain.deliveries import AFTER_SOON, AT_FIRST
 from app.persistence.database import Database
 from app.services.deliveries import Deliveries
@@ -108,8 +108,7 @@ async def owe(database: Database, *endpoints: tuple[str, Receiver, int]) -> None
 @asynccontextmanager
 async def in_flight(database: Database) -> AsyncIterator[None]:
     """Run the sender as a worker does."""
-    async with httpx.AsyncClient(trust_env=False) as http:
-        sender = WebhookSender(http, allow_loopback=True)
+    async with WebhookSender(EgressPolicy(allow_loopback=True)) as sender:
 
         class Services:
             deliveries = Deliveries(database, sender, Plain(), places=PLACES)
