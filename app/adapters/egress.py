@@ -56,6 +56,7 @@ _METADATA = frozenset(
         "fd20:ce::254",
     )
 )
+_NAT64, _COMPATIBLE = ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96")
 _LOOPBACK: tuple[Network, ...] = (
     ipaddress.IPv4Network("127.0.0.0/8"),
     ipaddress.IPv6Network("::1/128"),
@@ -87,7 +88,8 @@ class EgressPolicy:
     allow_loopback: bool = False
     """Allow this machine itself, at any port and over http. For the demo and the tests only."""
     allowed_networks: tuple[Network, ...] = ()
-    """Inner networks that may be called. Metadata services stay refused."""
+    """Inner networks that may be called. Metadata services stay refused. An address that leads to
+    an IPv4 address, as NAT64's do, may be called if that one may."""
 
     def check_url(self, url: str) -> httpx.URL:
         """Refuse what can be refused before the name is resolved; return the URL as it was read.
@@ -132,7 +134,10 @@ class EgressPolicy:
         if is_public(address):
             return True
         allowed = (*self.allowed_networks, *(_LOOPBACK if self.allow_loopback else ()))
-        return address not in _METADATA and any(address in network for network in allowed)
+        if address in _METADATA or not any(address in network for network in allowed):
+            return False
+        behind = _behind(address)
+        return behind is None or self._allows(behind)
 
     def _check_port(self, target: httpx.URL) -> None:
         default = _DEFAULT_PORTS[target.scheme]
@@ -143,6 +148,16 @@ class EgressPolicy:
         raise WebhookRefused(
             f"Port {port} is never called; use one of {listed}.", code=ErrorCode.PORT_NOT_ALLOWED
         )
+
+
+def _behind(address: Address) -> ipaddress.IPv4Address | None:
+    """Return the IPv4 address that an IPv6 address leads to, if it is one of these."""
+    if isinstance(address, ipaddress.IPv4Address) or address.is_loopback:
+        return None
+    if address in _NAT64 or address in _COMPATIBLE:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    teredo = address.teredo[1] if address.teredo else None
+    return address.ipv4_mapped or address.sixtofour or teredo
 
 
 def _read(url: str) -> httpx.URL:

@@ -343,6 +343,36 @@ def test_metadata_services_are_refused_whatever_is_allowed(literal: str) -> None
     assert caught.value.code == "address_not_allowed"
 
 
+TRANSLATED = {
+    "NAT64": ("64:ff9b::/96", "64:ff9b::808:808", "64:ff9b::a02:1", "64:ff9b::a9fe:a9fe"),
+    "mapped": ("::ffff:0:0/96", "::ffff:8.8.8.8", "::ffff:10.2.0.1", "::ffff:169.254.169.254"),
+    "compatible": ("::/96", "::8.8.8.8", "::10.2.0.1", "::169.254.169.254"),
+    "6to4": ("2002::/16", "2002:808:808::1", "2002:a02:1::1", "2002:a9fe:a9fe::1"),
+    "Teredo": (
+        "2001::/32",
+        "2001:0:4136:e378:8000:63bf:f7f7:f7f7",
+        "2001:0:4136:e378:8000:63bf:f5fd:fffe",
+        "2001:0:4136:e378:8000:63bf:5601:5601",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("network", "public", "inner", "metadata"), TRANSLATED.values(), ids=TRANSLATED
+)
+def test_an_allowed_translation_opens_what_may_be_called_behind_it(
+    network: str, public: str, inner: str, metadata: str
+) -> None:
+    translation = ipaddress.ip_network(network)
+    policy = EgressPolicy(allowed_networks=(translation,))
+    policy.check_url(f"https://[{public}]/")
+    for address in (inner, metadata):
+        with pytest.raises(WebhookRefused):
+            policy.check_url(f"https://[{address}]/")
+    wider = EgressPolicy(allowed_networks=(translation, ipaddress.ip_network("10.2.0.0/16")))
+    wider.check_url(f"https://[{inner}]/")
+
+
 async def test_a_name_of_inner_networks_is_resolved_where_some_are_allowed() -> None:
     zone_file = "hooks.shop.internal A 10.1.2.3\ndb.shop.internal A 10.2.3.4"
     INNER_RECEIVERS.check_url("https://db.shop.internal/hook")

@@ -6,6 +6,7 @@ import asyncio
 import resource
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpcore
 import pytest
@@ -28,6 +29,7 @@ from .webhook_receivers import (
     body_that_stops,
     endless_body,
     message,
+    named_receiver,
     new_sender,
     nothing,
     receiver,
@@ -83,6 +85,15 @@ async def test_a_connection_is_kept_for_the_next_message_to_its_endpoint() -> No
         for _ in range(5):
             assert (await sender.send(message(got.url))).succeeded
     assert (got.connections, len(got.requests)) == (1, 5)
+
+
+async def test_a_connection_over_tls_is_kept_and_its_name_resolved_once(tmp_path: Path) -> None:
+    zone_file = "hooks.shop.com A 127.0.0.1"
+    async with named_receiver(tmp_path, zone_file) as named, named.sender() as sender:
+        for _ in range(3):
+            assert (await sender.send(message(named.url("hooks.shop.com")))).succeeded
+    assert (named.got.connections, len(named.got.requests)) == (1, 3)
+    assert named.dns.names_asked("A") == ["hooks.shop.com"]
 
 
 async def test_endpoints_share_no_connection_even_at_one_address() -> None:

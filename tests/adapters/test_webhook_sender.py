@@ -141,6 +141,29 @@ async def test_an_answer_byte_by_byte_ends_with_the_attempt(
     assert (attempt.status_code, attempt.error) == (None, "TimeoutError")
 
 
+async def test_interim_answers_without_end_end_with_the_attempt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def interim(writer: asyncio.StreamWriter) -> None:
+        while not writer.is_closing():
+            writer.write(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(webhook_sender, "ATTEMPT_SECONDS", 0.5)
+    async with receiver(interim) as got:
+        attempt = await sent(got.url)
+    assert (attempt.status_code, attempt.error) == (None, "TimeoutError")
+
+
+async def test_a_switch_of_protocols_that_nobody_asked_for_is_an_error_line() -> None:
+    async with receiver(status(101, "Upgrade: websocket", "Connection: Upgrade")) as got:
+        attempt = await sent(got.url)
+    assert attempt.status_code is None
+    assert attempt.error is not None
+    assert attempt.error.startswith("RemoteProtocolError: ")
+
+
 async def test_a_closed_port_is_an_error_line() -> None:
     async with receiver(nothing) as got:
         pass
