@@ -9,7 +9,7 @@ import asyncio
 import resource
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import httpcore
@@ -100,8 +100,7 @@ class EndpointConnections:
         closing, self._closing = self._closing, None
         if closing is not None:
             closing.cancel()
-            with suppress(asyncio.CancelledError):
-                await closing
+            await asyncio.wait([closing])
         for pool in list(self._pools.values()):
             await self._drop(pool)
 
@@ -132,14 +131,16 @@ class EndpointConnections:
         await pool.http.aclose()
 
     async def _close_idle(self) -> None:
-        while self._pools:
-            pool = next(iter(self._pools.values()))
-            left = pool.used + IDLE_SECONDS - self._clock()
-            if left > 0 or pool.in_use:
-                await asyncio.sleep(max(left, 1.0))
-            else:
-                await self._drop(pool)
-        self._closing = None
+        try:
+            while self._pools:
+                pool = next(iter(self._pools.values()))
+                left = pool.used + IDLE_SECONDS - self._clock()
+                if left > 0 or pool.in_use:
+                    await asyncio.sleep(max(left, 1.0))
+                else:
+                    await self._drop(pool)
+        finally:
+            self._closing = None
 
 
 def most_connections(open_files: int) -> int:
