@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import resource
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -249,3 +250,22 @@ async def test_an_idle_connection_is_closed_though_nothing_else_is_sent(
 )
 def test_half_of_the_files_that_may_be_open_are_left_to_others(open_files: int, most: int) -> None:
     assert most_connections(open_files) == most
+
+
+async def test_nothing_is_lost_or_left_open_while_endpoints_move_and_make_room() -> None:
+    kept = connections(most=5)
+    chance = random.Random(42)  # noqa: S311 - chooses what a test does
+    async with receiver(status(200)) as one, receiver(status(201)) as other:
+        calls = [(f"we_{chance.randrange(12)}", chance.choice((one, other))) for _ in range(300)]
+
+        async def work() -> None:
+            while calls:
+                endpoint, got = calls.pop()
+                assert await call(kept, endpoint, got) == (200 if got is one else 201)
+
+        await asyncio.gather(*[work() for _ in range(20)])
+        assert len(one.requests) + len(other.requests) == 300
+        await until(lambda: one.open + other.open <= 5)
+        await kept.aclose()
+        await until(lambda: one.open + other.open == 0)
+    assert (len(kept), kept._kept) == (0, 0)
