@@ -1,6 +1,7 @@
 """What a change of the OpenAPI document takes from callers: `breaking_changes`. Pure.
 
-What a caller may send must not shrink; what a caller may rely on in an answer must not shrink.
+What a caller may send must not shrink; what a caller may rely on in an answer must not shrink. Of a
+webhook the caller is the receiver, who relies on the request and chooses the answer.
 """
 
 from __future__ import annotations
@@ -60,6 +61,31 @@ class _Comparison:
                     continue
                 for what in self._operation(operations[method], operation):
                     yield Change(name, what)
+        for name, item in self._old.get("webhooks", {}).items():
+            webhook = self._new.get("webhooks", {}).get(name)
+            if webhook is None:
+                yield Change(f"webhook {name}", "was dropped")
+                continue
+            for what in self._webhook(item["post"], webhook["post"]):
+                yield Change(f"webhook {name}", what)
+
+    def _webhook(self, old: Document, new: Document) -> Iterator[str]:
+        after = {each["name"]: each for each in new["parameters"]}
+        for header in old["parameters"]:
+            where = f"header {header['name']}"
+            if header["name"] not in after:
+                yield f"{where} was dropped"
+                continue
+            sent = after[header["name"]]
+            if header.get("required") and not sent.get("required"):
+                yield f"{where} may be missing now"
+            yield from self._schema(header["schema"], sent["schema"], where, Side.RESPONSE)
+        yield from self._content(old["requestBody"], new["requestBody"], "body", Side.RESPONSE)
+        yield from (
+            f"the answer {status} means nothing now"
+            for status in old["responses"]
+            if status not in new["responses"]
+        )
 
     def _operation(self, old: Document, new: Document) -> Iterator[str]:
         if old.get("operationId") != new.get("operationId"):

@@ -35,8 +35,33 @@ OLD: dict[str, Any] = {
             }
         }
     },
+    "webhooks": {
+        "shop.opened": {
+            "post": {
+                "parameters": [
+                    {
+                        "in": "header",
+                        "name": "webhook-id",
+                        "required": True,
+                        "schema": {"type": "string"},
+                    }
+                ],
+                "requestBody": {
+                    "content": {
+                        "application/json": {"schema": {"$ref": "#/components/schemas/Opened"}}
+                    }
+                },
+                "responses": {"2XX": {}, "410": {}},
+            }
+        }
+    },
     "components": {
         "schemas": {
+            "Opened": {
+                "type": "object",
+                "properties": {"type": {"type": "string"}, "at": {"type": "string"}},
+                "required": ["type"],
+            },
             "ShopIn": {
                 "type": "object",
                 "properties": {
@@ -124,6 +149,60 @@ def test_what_takes_something_from_callers_is_found(change: Any, what: str) -> N
 
 def test_a_dropped_operation_is_found() -> None:
     assert breaking_changes(OLD, {**OLD, "paths": {}}) == [Change("POST /shops", "was dropped")]
+
+
+class Sent(NamedTuple):
+    """The parts of a document that a change of a webhook concerns."""
+
+    webhook: dict[str, Any]
+    body: dict[str, Any]
+
+
+def changed_webhook(change: Callable[[Sent], object]) -> dict[str, Any]:
+    new = copy.deepcopy(OLD)
+    change(Sent(new["webhooks"]["shop.opened"]["post"], new["components"]["schemas"]["Opened"]))
+    return new
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda sent: sent.webhook["parameters"].clear(), "header webhook-id was dropped"),
+        (
+            lambda sent: sent.webhook["parameters"][0].pop("required"),
+            "header webhook-id may be missing now",
+        ),
+        (lambda sent: sent.body["properties"].pop("at"), "body/at was dropped"),
+        (lambda sent: sent.body["required"].remove("type"), "body/type may be missing now"),
+        (
+            lambda sent: sent.body["properties"].update(at={"type": "integer"}),
+            "body/at was string and is integer",
+        ),
+        (lambda sent: sent.webhook["responses"].pop("410"), "the answer 410 means nothing now"),
+    ],
+)
+def test_what_takes_something_from_receivers_of_a_webhook_is_found(change: Any, what: str) -> None:
+    assert breaking_changes(OLD, changed_webhook(change)) == [Change("webhook shop.opened", what)]
+
+
+def test_a_dropped_webhook_is_found() -> None:
+    dropped = breaking_changes(OLD, {**OLD, "webhooks": {}})
+    assert dropped == [Change("webhook shop.opened", "was dropped")]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda sent: sent.body["properties"].update(size={"type": "integer"}),
+        lambda sent: sent.body["required"].append("at"),
+        lambda sent: sent.webhook["responses"].update({"default": {}}),
+        lambda sent: sent.webhook["parameters"].append(
+            {"in": "header", "name": "traceparent", "required": True, "schema": {}}
+        ),
+    ],
+)
+def test_what_gives_receivers_more_is_let_through(change: Any) -> None:
+    assert breaking_changes(OLD, changed_webhook(change)) == []
 
 
 @pytest.mark.parametrize(

@@ -260,10 +260,8 @@ class QueueOut(Strict):
     estimated_at: datetime = Field(description="When the creation may be expected to begin.")
 
 
-class CustomHostnameOut(Strict):
-    """A custom hostname."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE_HOSTNAME]})
+class HostnameDocument(Strict):
+    """A custom hostname, as webhooks carry it: without what changes by the moment."""
 
     id: str
     hostname: str
@@ -305,6 +303,13 @@ class CustomHostnameOut(Strict):
     verified_at: datetime | None = Field(
         description="When the hostname first became `cname_verified`."
     )
+
+
+class CustomHostnameOut(HostnameDocument):
+    """A custom hostname."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE_HOSTNAME]})
+
     queue: QueueOut | None = Field(
         description="Its position while its creation is queued; always null in lists."
     )

@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's own, the security scheme, and the routes described by hand."""
+"""The OpenAPI document: FastAPI's own, the security scheme, webhooks, and routes made by hand."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app import __version__
+from app.api.event_webhooks import SCHEMAS, webhooks
 from app.api.hostname_schemas import ResolvedOut
 from app.api.hot import HOT_PATHS
 
@@ -94,10 +95,13 @@ def _build(app: FastAPI) -> dict[str, Any]:
         if path.startswith("/v1/"):
             for operation in operations.values():
                 operation["security"] = [{"apiKey": []}]
-    # No route of FastAPI's has it. What it refers to is there for other routes.
-    resolved = ResolvedOut.model_json_schema(ref_template="#/components/schemas/{model}")
-    del resolved["$defs"]
-    document["components"]["schemas"][ResolvedOut.__name__] = resolved
+    # No route of FastAPI's has them. What they refer to is there, or is added with them.
+    for model in (ResolvedOut, *SCHEMAS):
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        known = document["components"]["schemas"]
+        for name, definition in {**schema.pop("$defs", {}), model.__name__: schema}.items():
+            known.setdefault(name, definition)
+    document["webhooks"] = webhooks()
     for path, operations in HOT_PATHS.items():
         document["paths"].setdefault(path, {}).update(operations)
     return document
