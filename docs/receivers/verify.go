@@ -1,0 +1,76 @@
+// Package nameplate verifies Nameplate's webhooks. It needs nothing but the standard library.
+package nameplate
+
+import (
+	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const tolerance = 5 * time.Minute
+
+// Event is what every webhook has. Data holds the subject, such as "custom_hostname".
+type Event struct {
+	Type      string                     `json:"type"`
+	Timestamp time.Time                  `json:"timestamp"`
+	Data      map[string]json.RawMessage `json:"data"`
+}
+
+// Headers is what an http.Header is, such as request.Header.
+type Headers interface{ Get(name string) string }
+
+// Verify returns the event, or an error: then somebody else sent it. The body is the bytes that
+// arrived, and the key is the endpoint's secret (whsec_...) or public key (whpk_...).
+func Verify(body []byte, headers Headers, key string) (*Event, error) {
+	id, timestamp := headers.Get("webhook-id"), headers.Get("webhook-timestamp")
+	signatures := headers.Get("webhook-signature")
+	if id == "" || timestamp == "" || signatures == "" {
+		return nil, errors.New("a header is missing")
+	}
+	seconds, err := strconv.ParseInt(timestamp, 10, 64)
+	if err != nil {
+		return nil, errors.New("the timestamp is no number")
+	}
+	age := time.Since(time.Unix(seconds, 0))
+	if age > tolerance || age < -tolerance {
+		return nil, errors.New("too old")
+	}
+	signed := append([]byte(id+"."+timestamp+"."), body...)
+	for _, signature := range strings.Split(signatures, " ") {
+		version, value, _ := strings.Cut(signature, ",")
+		given, err := base64.StdEncoding.DecodeString(value)
+		if err == nil && fits(version, given, signed, key) {
+			return parse(body)
+		}
+	}
+	return nil, errors.New("no signature fits")
+}
+
+func parse(body []byte) (*Event, error) {
+	var event Event
+	if err := json.Unmarshal(body, &event); err != nil {
+		return nil, err
+	}
+	return &event, nil
+}
+
+func fits(version string, signature, signed []byte, key string) bool {
+	kind, text, _ := strings.Cut(key, "_")
+	bytes, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return false
+	}
+	if kind == "whpk" {
+		return version == "v1a" && len(bytes) == ed25519.PublicKeySize &&
+			ed25519.Verify(ed25519.PublicKey(bytes), signed, signature)
+	}
+	mac := hmac.New(sha256.New, bytes)
+	mac.Write(signed)
+	return version == "v1" && hmac.Equal(mac.Sum(nil), signature)
+}
