@@ -30,6 +30,7 @@ from app.settings import (
     refuse_unknown_settings,
 )
 from app.tracing.spans import TracingMissing, set_up_tracing, stop_tracing
+from app.webhook_commands.commands import webhooks
 
 USAGE = 2
 NO_SANDBOX = (
@@ -47,6 +48,7 @@ app = typer.Typer(
 app.add_typer(keys, name="keys")
 app.add_typer(hostnames, name="hostnames")
 app.add_typer(zones, name="zones")
+app.add_typer(webhooks, name="webhooks")
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 means any free one.")]

@@ -25,8 +25,12 @@ class ThinHostname(Strict):
     id: str
     hostname: str
     tenant: str
+    zone: str
     state: State
-    link: str = Field(description="Where to read the rest: the hostname as it is now.")
+    reason: str
+    message: str
+    serving: bool
+    link: str = Field(description="The path of the API where to read the hostname as it is now.")
 
 
 class HostnameEventData(Strict):
@@ -86,7 +90,7 @@ class ZoneWebhook(Strict):
 
 
 SCHEMAS = (HostnameWebhook, ZoneWebhook)
-_BODIES = {
+_BODIES: dict[str, type[Strict]] = {
     **dict.fromkeys(EventType, HostnameWebhook),
     **dict.fromkeys(ZoneEventType, ZoneWebhook),
 }

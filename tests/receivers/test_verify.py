@@ -54,7 +54,7 @@ class Message:
     body: str = BODY
     seconds: int = 0
     headers: dict[str, str | None] = field(default_factory=dict)
-    """Set, or taken away, after signing. `{0}` stands for the first signature."""
+    """Set, or taken away, after signing. `{0}` is the first signature, `{value}` its value."""
 
     def as_json(self) -> dict[str, object]:
         """Give it to a driver; the time is that of the call."""
@@ -69,7 +69,7 @@ class Message:
         for name, text in self.headers.items():
             headers.pop(name)
             if text is not None:
-                headers[name] = text.replace("{0}", signatures[0])
+                headers[name] = text.format(*signatures, value=signatures[0].partition(",")[2])
         body = base64.b64encode(self.body.encode()).decode()
         return {"body": body, "headers": headers, "key": self.key}
 
@@ -97,7 +97,8 @@ EITHER: dict[str, tuple[bool, Message]] = {
     "no signature": (False, Message(headers={SIGNATURE: None})),
     "an empty signature": (False, Message(headers={SIGNATURE: ""})),
     "an unknown version beside the good one": (True, Message(headers={SIGNATURE: "v2,AAAA {0}"})),
-    "one without a version": (False, Message(headers={SIGNATURE: "AAAA"})),
+    "one without a version": (False, Message(headers={SIGNATURE: "{value}"})),
+    "one under an unknown version": (False, Message(headers={SIGNATURE: "v9,{value}"})),
     "one that is cut short": (False, Message(headers={SIGNATURE: "v1,AAAA v1a,AAAA"})),
 }
 HMAC: dict[str, tuple[bool, Message]] = EITHER | {

@@ -1,0 +1,1 @@
+"""`nameplate webhooks`: what somebody who receives webhooks needs on the command line."""
