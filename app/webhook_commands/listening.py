@@ -9,7 +9,7 @@ import asyncio
 import ipaddress
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -96,7 +96,7 @@ class _Follower:
         self,
         source: Source,
         http: httpx.AsyncClient,
-        forward: Callable[[str], Any],
+        forward: Callable[[str], Awaitable[None]],
         say: Say,
         say_error: Say,
     ) -> None:

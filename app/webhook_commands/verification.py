@@ -121,8 +121,8 @@ def parse_request(raw: bytes) -> Received:
         headers = http.client.parse_headers(stream)
     except http.client.HTTPException as error:
         raise NotToBeJudged(f"the request cannot be read: {error}") from None
-    if not headers.keys():
-        raise NotToBeJudged("the request has no headers: give it as it was received")
+    if not any(name in headers for name in HEADERS):
+        raise NotToBeJudged(f"the request has no {HEADERS[0]}: give it as it was received")
     body = stream.read()
     if "chunked" in headers.get("transfer-encoding", "").lower():
         raise NotToBeJudged("the request's body is chunked: give FILE with the body put together")
