@@ -25,12 +25,8 @@ class ThinHostname(Strict):
     id: str
     hostname: str
     tenant: str
-    zone: str
     state: State
-    reason: str
-    message: str
-    serving: bool
-    link: str = Field(description="The path of the API where to read the hostname as it is now.")
+    link: str = Field(description="Where to read the rest: the hostname as it is now.")
 
 
 class HostnameEventData(Strict):

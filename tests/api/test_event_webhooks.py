@@ -56,9 +56,8 @@ async def test_what_a_bound_key_receives_fits_the_schema(event_type: str) -> Non
 async def test_a_thin_body_fits_the_schema() -> None:
     body = sample_body(EventType.ACTIVE)
     hostname = body["data"]["custom_hostname"]
-    kept = ("id", "hostname", "tenant", "zone", "state", "reason", "message", "serving")
-    thin = {name: hostname[name] for name in kept}
-    link = f"/v1/custom-hostnames/{hostname['id']}"
+    thin = {name: hostname[name] for name in ("id", "hostname", "tenant", "state")}
+    link = f"https://nameplate.provider.com/v1/custom-hostnames/{hostname['id']}"
     body["data"] |= {"custom_hostname": {**thin, "link": link}, "thin": True}
     assert faults(body) == []
 
