@@ -39,7 +39,8 @@ function ed25519(signed, publicKey) {
   const key = createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
   return (signature) => {
     const [version, value] = signature.split(",");
-    return version === "v1a" && verifyEd25519(null, signed, key, Buffer.from(value ?? "", "base64"));
+    const given = Buffer.from(value ?? "", "base64");
+    return version === "v1a" && verifyEd25519(null, signed, key, given);
   };
 }
 
