@@ -16,11 +16,13 @@ from tests.support.chromium import visit
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_a_browser_shows_every_operation(shared_service: Service, tmp_path: Path) -> None:
+async def test_a_browser_shows_every_operation_and_webhook(
+    shared_service: Service, tmp_path: Path
+) -> None:
     page = await visit(f"{shared_service.stack.api}/docs", tmp_path)
     assert page.console == []
-    for path, operations in new_app().openapi()["paths"].items():
-        shown = page.dom.replace("\u200b", "")
+    document, shown = new_app().openapi(), page.dom.replace("\u200b", "")
+    for path, operations in (document["paths"] | document["webhooks"]).items():
         assert path in shown
         for operation in operations.values():
             assert html.escape(operation["summary"], quote=False) in shown
