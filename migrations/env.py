@@ -20,7 +20,7 @@ from app.persistence.connecting import connect
 from app.persistence.database import DRIVER
 from app.persistence.database_url import read_database_url
 from app.persistence.migrations import LOCK_TIMEOUT, STATEMENT_TIMEOUT
-from app.persistence.tables import metadata
+from app.persistence.webhook_tables import deliveries
 
 ADVISORY_LOCK = 0x6E616D65
 WAIT_SECONDS = 0.2
@@ -34,7 +34,8 @@ def run(connection: Connection) -> None:
     connection.commit()
     context.configure(
         connection=connection,
-        target_metadata=metadata,
+        # Its module is the last to add tables to the metadata of all.
+        target_metadata=deliveries.metadata,
         compare_server_default=False,
         transaction_per_migration=True,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
 
@@ -79,7 +79,7 @@ class Message:
     url: str
     id: str
     body: str
-    secrets: tuple[str, ...]
+    secrets: tuple[str, ...] = field(repr=False)
     """Each signs the message, newest first: `whsec_` makes a `v1` signature, `whsk_` a `v1a` one
     (Standard Webhooks)."""
 
@@ -105,6 +105,25 @@ class Attempt:
     def is_gone(self) -> bool:
         """Whether the receiver wants no more messages: 410 (Standard Webhooks)."""
         return self.status_code == HTTPStatus.GONE
+
+
+MOST_RETRY_AFTER = 86_400.0
+"""The longest `Retry-After` that is honoured, in seconds."""
+
+
+def next_attempt_in(attempt: Attempt, attempts: int, *, chance: float) -> timedelta | None:
+    """How long after a failed attempt to make the next one. None: none.
+
+    Args:
+        attempt: The failed attempt.
+        attempts: How many were made by this schedule, this one included.
+        chance: Varies the wait by 10 %; in [0, 1).
+    """
+    wait = webhook_retry_after(attempts, chance=chance)
+    if wait is None or attempt.is_gone:
+        return None
+    asked = min(attempt.retry_after or 0.0, MOST_RETRY_AFTER)
+    return max(wait, timedelta(seconds=asked))
 
 
 def webhook_retry_after(attempts: int, *, chance: float) -> timedelta | None:

@@ -110,6 +110,7 @@ class ErrorCode(StrEnum):
     PORT_NOT_ALLOWED = auto()
     HOST_UNRESOLVED = auto()
     EVENT_TYPE_UNKNOWN = auto()
+    ENDPOINT_DISABLED = auto()
     SCOPE_UNKNOWN = auto()
     ADMIN_KEY_BOUND = auto()
     EXPIRY_PAST = auto()
@@ -281,12 +282,6 @@ class FilterTooBroad(NameplateError):
     """A list would have to read too many rows that its filter leaves out."""
 
     code = ErrorCode.FILTER_TOO_BROAD
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Too few of the hostnames fit this filter to find them in time. Add `tenant`, "
-            "`hostname` or `reason`, or leave a condition or `count` out."
-        )
 
 
 class FeedExpired(NameplateError):

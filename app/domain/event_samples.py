@@ -25,10 +25,13 @@ from app.domain.custom_hostname import (
 )
 from app.domain.document import represent
 from app.domain.events import (
+    EndpointEvent,
+    EndpointEventType,
     Event,
     EventType,
     ZoneEvent,
     ZoneEventType,
+    endpoint_webhook_body,
     webhook_body,
     zone_webhook_body,
 )
@@ -36,6 +39,7 @@ from app.domain.hostname import Hostname
 from app.domain.observation import CloudflareHostname, Routing, RoutingKind, ValidationRecord
 from app.domain.plan import wanted_spec
 from app.domain.reason import Reason
+from app.domain.webhook_endpoint import DisabledReason
 from app.domain.zone import PauseReason
 
 _ADDED_AT = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -177,6 +181,25 @@ def _of_zone(event_type: ZoneEventType, *, sequence: int, detail: str | None) ->
         created_at=_ADDED_AT + timedelta(hours=sequence),
     )
     return zone_webhook_body(event, name="provider.com")
+
+
+def _of_endpoint() -> dict[str, Any]:
+    event = EndpointEvent(
+        id="evt_01kb2r7m3v4x5y6z7a8b9c2d01",
+        endpoint_id="we_01kb2r7m3v4x5y6z7a8b9c0d1e",
+        tenant=None,
+        sequence=1,
+        type=EndpointEventType.DISABLED,
+        reason=str(DisabledReason.FAILING),
+        created_at=_ADDED_AT + timedelta(days=6),
+    )
+    return endpoint_webhook_body(
+        event,
+        url="https://hooks.provider.com/nameplate",
+        description="Tells the billing system",
+        tenant=None,
+        message=DisabledReason.FAILING.detail,
+    )
 
 
 SAMPLES: Mapping[str, Sample] = {
@@ -344,6 +367,11 @@ SAMPLES: Mapping[str, Sample] = {
     ZoneEventType.RESUMED: Sample(
         "Work on the zone continues.",
         partial(_of_zone, ZoneEventType.RESUMED, sequence=2, detail=None),
+    ),
+    EndpointEventType.DISABLED: Sample(
+        "A webhook endpoint was disabled, because it accepted nothing for five days or answered "
+        "410; it goes to the other endpoints.",
+        _of_endpoint,
     ),
 }
 """By event type, in the order in which documents list them."""

@@ -42,6 +42,20 @@ class ZoneEventType(StrEnum):
     RESUMED = "zone.resumed"
 
 
+class EndpointEventType(StrEnum):
+    """What happens to a webhook endpoint. Emitted to other endpoints."""
+
+    DISABLED = "webhook_endpoint.disabled"
+
+
+AnyEventType = EventType | ZoneEventType | EndpointEventType
+EVENT_TYPES: tuple[AnyEventType, ...] = (*EventType, *ZoneEventType, *EndpointEventType)
+
+LONGEST_BODY = 32_768
+"""In characters. A longer body is sent thin, because receivers limit what they accept."""
+THIN = ("id", "hostname", "tenant", "zone", "state", "reason", "message", "serving")
+"""The fields of a hostname that a thin body has."""
+
 _ARRIVALS = {
     State.PENDING: EventType.CREATED,
     State.VALIDATING: EventType.VALIDATING,
@@ -88,6 +102,49 @@ class ZoneEvent:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointEvent:
+    """A webhook endpoint was disabled. `sequence` has no gaps within the endpoint."""
+
+    id: str
+    endpoint_id: str
+    tenant: str | None
+    """Whose endpoints get it besides those of no tenant."""
+    sequence: int
+    type: EndpointEventType
+    reason: str
+    created_at: datetime
+
+
+def endpoint_webhook_body(
+    event: EndpointEvent, *, url: str, description: str, tenant: str | None, message: str
+) -> dict[str, Any]:
+    """Build what other endpoints receive when one is disabled."""
+    return {
+        "type": str(event.type),
+        "timestamp": event.created_at.isoformat(),
+        "data": {
+            "event": {
+                "id": event.id,
+                "type": str(event.type),
+                "subject": event.endpoint_id,
+                "sequence": event.sequence,
+                "created_at": event.created_at.isoformat(),
+                "from": "enabled",
+                "to": "disabled",
+                "reason": event.reason,
+            },
+            "webhook_endpoint": {
+                "id": event.endpoint_id,
+                "url": url,
+                "description": description,
+                "tenant": tenant,
+                "message": message,
+            },
+        },
+    }
+
+
 def zone_webhook_body(event: ZoneEvent, *, name: str | None) -> dict[str, Any]:
     """Build what an endpoint receives for a zone's event."""
     is_pause = event.type is ZoneEventType.PAUSED
@@ -127,9 +184,20 @@ def webhook_body(event: Event, custom_hostname: Mapping[str, Any]) -> dict[str, 
     }
 
 
+def thin_webhook_body(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a hostname's body with what identifies it, and where to read the rest."""
+    data = body["data"]
+    hostname = data["custom_hostname"]
+    shown = {name: hostname[name] for name in THIN}
+    shown["link"] = f"/v1/custom-hostnames/{hostname['id']}"
+    return {**body, "data": {**data, "custom_hostname": shown, "thin": True}}
+
+
 def tenants_webhook_body(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return what an endpoint receives that a tenant added itself."""
     data = body["data"]
+    if data.get("thin") or "custom_hostname" not in data:
+        return dict(body)
     shown = tenants_view(data["custom_hostname"])
     return {**body, "data": {**data, "custom_hostname": shown}}
 

@@ -6,6 +6,7 @@ above `GROWTH ** (n - 1)`, up to and including `GROWTH ** n`.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
@@ -14,6 +15,11 @@ GROWTH = 1.1
 
 Histogram = Mapping[int, int]
 """How many values are in each bucket."""
+
+
+def bucket_of(value: float) -> int:
+    """Return the bucket of a value; those of 1 and below share bucket 0."""
+    return math.ceil(math.log(max(value, 1.0), GROWTH))
 
 
 def quantile(histogram: Histogram, part: float) -> float | None:

@@ -1,24 +1,53 @@
-"""Deliveries and their attempts: the outbox that the sender works through.
+"""Deliveries that are due: claimed in the endpoints' turn, and the results of their attempts.
 
-`domain/deliveries` has the rules; `services/deliveries` sends them.
+`domain/deliveries` has the rules; `services/deliveries` sends them;
+`persistence/delivery_history` lists them and has them sent again.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, or_, select, true, update
+from sqlalchemy import (
+    BigInteger,
+    Interval,
+    SmallInteger,
+    Text,
+    and_,
+    case,
+    column,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+    values,
+)
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.domain.deliveries import Attempt
+from app.domain.histogram import bucket_of
+from app.domain.webhook_endpoint import BURST, Paced
 from app.persistence.database import NOW, Connection, in_seconds
 from app.persistence.leases import LEASE_SECONDS
-from app.persistence.tables import OWED, attempts, deliveries, events, webhook_endpoints
+from app.persistence.tables import events
+from app.persistence.webhook_tables import (
+    OWED,
+    attempt_histograms,
+    attempts,
+    deliveries,
+    webhook_endpoints,
+)
 
 READ_TIMES = 8
 """Longer than one attempt may take."""
+ENDED_AT_ONCE = 1000
+"""How many deliveries of a closed endpoint one statement ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,39 +56,78 @@ class Delivery:
 
     id: str
     token: int
-    event_id: str
+    event_id: str | None
+    """None: a test event."""
     endpoint_id: str
     body: str
     url: str
-    secret: bytes
+    secret: bytes = field(repr=False)
     """Encrypted."""
+    previous_secret: bytes | None = field(repr=False)
+    """Encrypted. None unless it signs as well, at this time."""
     is_tenants_own: bool
     """Whether a key that is bound to the tenant added the endpoint."""
+    is_failing: bool
+    """Whether the endpoint accepted nothing since its last failure."""
     attempts: int
     """How many attempts were made before this one."""
+    attempts_before: int
+    """How many of them were made before it was redelivered."""
     now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An attempt that was made, and when to try again; None: not."""
+
+    delivery: Delivery
+    attempt: Attempt
+    retry_after: timedelta | None
+
+    @property
+    def status(self) -> str:
+        """What becomes of the delivery."""
+        if self.attempt.succeeded:
+            return "succeeded"
+        return "exhausted" if self.retry_after is None else "pending"
 
 
 Choose = Callable[[Sequence[tuple[str, str]]], list[str]]
 """Takes pairs of delivery and endpoint that are due, in order, and returns the ids to lease."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Due:
+    id: str
+    endpoint_id: str
+    is_limited: bool
+
+
 async def claim_deliveries(
     tx: Connection, choose: Choose, *, limit: int, per_endpoint: int, besides: Sequence[str]
 ) -> list[Delivery]:
     """Lease what `choose` selects from the due and unleased deliveries, without some endpoints."""
-    chosen = choose(await _due(tx, limit, per_endpoint, besides, taken=()))
-    ids = await _lease(tx, chosen)
+    due = await _due(tx, limit, per_endpoint, besides, taken=())
+    chosen, ids = await _choose_and_lease(tx, due, choose)
     if chosen and not ids:
         # Another sender is claiming these very ones at this moment.
         due = await _due(tx, limit, per_endpoint, besides, taken=chosen)
-        ids = await _lease(tx, choose(due))
+        _, ids = await _choose_and_lease(tx, due, choose)
     return await _read(tx, ids) if ids else []
+
+
+async def _choose_and_lease(
+    tx: Connection, due: Sequence[_Due], choose: Choose
+) -> tuple[list[str], list[str]]:
+    """Return what was chosen, and what of it was leased."""
+    chosen = choose([(each.id, each.endpoint_id) for each in due])
+    within = await _within_rates(tx, [each for each in due if each.id in set(chosen)])
+    return chosen, await _lease(tx, within)
 
 
 async def _due(
     tx: Connection, limit: int, per_endpoint: int, besides: Sequence[str], *, taken: Sequence[str]
-) -> list[tuple[str, str]]:
+) -> list[_Due]:
     """Return what may be leased, without locks: some rows of each endpoint with due deliveries.
 
     Many of them can belong to endpoints that have their share already, so it reads more rows than
@@ -74,13 +142,55 @@ async def _due(
         .lateral("due")
     )
     chosen = (
-        select(due.c.id, endpoint.id)
+        select(due.c.id, endpoint.id, endpoint.rate_limit.is_not(None))
         .select_from(webhook_endpoints.join(due, true()))
-        .where(endpoint.deleted_at.is_(None), endpoint.id.not_in(besides))
+        .where(
+            endpoint.deleted_at.is_(None),
+            endpoint.enabled,
+            or_(
+                endpoint.rate_limit.is_(None),
+                endpoint.paced_until.is_(None),
+                endpoint.paced_until < NOW + in_seconds(BURST.total_seconds()),
+            ),
+            endpoint.id.not_in(besides),
+        )
         .order_by(due.c.next_attempt_at)
         .limit(limit * READ_TIMES)
     )
-    return [(row[0], row[1]) for row in await tx.execute(chosen)]
+    return [_Due(*row) for row in await tx.execute(chosen)]
+
+
+async def _within_rates(tx: Connection, chosen: Sequence[_Due]) -> list[str]:
+    """Return those of the chosen that their endpoints' rate limits let begin, and count them."""
+    wanted = Counter(each.endpoint_id for each in chosen if each.is_limited)
+    if not wanted:
+        return [each.id for each in chosen]
+    c = webhook_endpoints.c
+    rows = await tx.execute(
+        select(c.id, c.rate_limit, c.paced_until, NOW)
+        .where(c.id.in_(wanted))
+        .order_by(c.id)
+        # What another sender holds is counted there, and is its turn.
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    free: Counter[str] = Counter()
+    for endpoint_id, rate, paced_until, now in rows.all():
+        if rate is None:
+            free[endpoint_id] = wanted[endpoint_id]
+            continue
+        paced = Paced.at(now, paced_until, rate=rate, wanted=wanted[endpoint_id])
+        free[endpoint_id] = paced.count
+        await tx.execute(
+            update(webhook_endpoints)
+            .where(c.id == endpoint_id)
+            .values(paced_until=paced.paced_until)
+        )
+    within: list[str] = []
+    for each in chosen:
+        if not each.is_limited or free[each.endpoint_id] > 0:
+            within.append(each.id)
+            free[each.endpoint_id] -= 1
+    return within
 
 
 async def _lease(tx: Connection, ids: Sequence[str]) -> list[str]:
@@ -109,60 +219,164 @@ def _due_and_free() -> list[Any]:
     ]
 
 
-async def record_attempt(
-    tx: Connection, delivery: Delivery, attempt: Attempt, *, retry_after: timedelta | None
-) -> bool:
-    """Write the attempt and what follows from it. False if the lease had been lost."""
+async def record_attempts(tx: Connection, outcomes: Sequence[Outcome]) -> set[str]:
+    """Write attempts and what follows from them. Return the deliveries whose lease still held."""
+    held = await _settle(tx, outcomes)
+    made = [each for each in outcomes if each.delivery.id in held]
+    if made:
+        await tx.execute(insert(attempts), [_attempt_row(each) for each in made])
+        await _count(tx, made)
+    return held
+
+
+async def _settle(tx: Connection, outcomes: Sequence[Outcome]) -> set[str]:
     c = deliveries.c
-    status = "succeeded" if attempt.succeeded else "pending" if retry_after else "exhausted"
-    settled = await tx.execute(
+    result = values(
+        column("id", Text),
+        column("token", BigInteger),
+        column("status", Text),
+        column("attempts", SmallInteger),
+        column("wait", Interval),
+        name="result",
+    ).data(
+        [
+            (
+                each.delivery.id,
+                each.delivery.token,
+                each.status,
+                each.delivery.attempts + 1,
+                # A column of NULLs alone would be of no type.
+                each.retry_after or timedelta(),
+            )
+            for each in outcomes
+        ]
+    )
+    held = and_(c.lease_token == result.c.token, c.leased_until.is_not(None))
+    locked = (
+        select(c.id)
+        .join(result, c.id == result.c.id)
+        .where(held)
+        # Others end many deliveries at a time, in this order as well.
+        .order_by(c.id)
+        .with_for_update(of=deliveries)
+    )
+    ids = list((await tx.execute(locked)).scalars())
+    # A delivery that was ended meanwhile stays so, unless it arrived.
+    is_open = or_(c.status == "pending", result.c.status == "succeeded")
+    is_waiting = and_(is_open, result.c.status == "pending")
+    await tx.execute(
         update(deliveries)
-        .where(c.id == delivery.id, c.lease_token == delivery.token, OWED)
+        .where(c.id.in_(ids), c.id == result.c.id)
         .values(
-            status=status,
-            attempts=delivery.attempts + 1,
-            next_attempt_at=NOW + retry_after if status == "pending" else None,
+            status=case((is_open, result.c.status), else_=c.status),
+            reason=case((is_open, None), else_=c.reason),
+            attempts=result.c.attempts,
+            next_attempt_at=case((is_waiting, NOW + result.c.wait), else_=None),
             leased_until=None,
         )
-        .returning(c.id)
     )
-    if settled.first() is None:
-        return False
+    return set(ids)
+
+
+def _attempt_row(outcome: Outcome) -> dict[str, Any]:
+    delivery, attempt = outcome.delivery, outcome.attempt
+    return {
+        "delivery_id": delivery.id,
+        "number": delivery.attempts + 1,
+        "started_at": delivery.now,
+        "duration_ms": attempt.duration_ms,
+        "status_code": attempt.status_code,
+        "error": attempt.error,
+        "answer": attempt.answer,
+    }
+
+
+async def _count(tx: Connection, made: Sequence[Outcome]) -> None:
+    c = attempt_histograms.c
+    counts = Counter(
+        (
+            each.delivery.endpoint_id,
+            each.delivery.now.replace(minute=0, second=0, microsecond=0),
+            each.attempt.succeeded,
+            bucket_of(each.attempt.duration_ms),
+        )
+        for each in made
+    )
+    # In one order everywhere, because several senders count for the same endpoints.
+    rows = [(*key, counts[key]) for key in sorted(counts)]
+    names = ("endpoint_id", "hour", "succeeded", "bucket", "count")
+    new = upsert(attempt_histograms).values([dict(zip(names, row, strict=True)) for row in rows])
     await tx.execute(
-        insert(attempts).values(
-            delivery_id=delivery.id,
-            number=delivery.attempts + 1,
-            started_at=delivery.now,
-            duration_ms=attempt.duration_ms,
-            status_code=attempt.status_code,
-            error=attempt.error,
+        new.on_conflict_do_update(
+            index_elements=[c.endpoint_id, c.hour, c.succeeded, c.bucket],
+            set_={"count": c.count + new.excluded.count},
         )
     )
-    return True
+
+
+async def end_pending(tx: Connection, endpoint_id: str, *, status: str, reason: str) -> None:
+    """End the deliveries that wait for a closed endpoint, up to a batch; `end_closed` ends more."""
+    await _end(tx, deliveries.c.endpoint_id == endpoint_id, status=status, reason=reason)
+
+
+async def end_closed(tx: Connection) -> int:
+    """End deliveries of disabled and removed endpoints that wait still. Return how many.
+
+    An event that was emitted while its endpoint was being closed leaves one as well.
+    """
+    endpoint = webhook_endpoints.c
+    ended = 0
+    for closed, status, reason in (
+        (endpoint.deleted_at.is_not(None), "cancelled", "endpoint_removed"),
+        (and_(endpoint.deleted_at.is_(None), ~endpoint.enabled), "exhausted", "endpoint_disabled"),
+    ):
+        ids = select(endpoint.id).where(closed)
+        ended += await _end(tx, deliveries.c.endpoint_id.in_(ids), status=status, reason=reason)
+    return ended
+
+
+async def _end(tx: Connection, which: Any, *, status: str, reason: str) -> int:
+    c = deliveries.c
+    waiting = (
+        select(c.id)
+        .where(which, OWED)
+        .order_by(c.id)
+        .limit(ENDED_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    ids = list((await tx.execute(waiting)).scalars())
+    if ids:
+        # Its lease stays: an attempt that is under way may still succeed.
+        await tx.execute(
+            update(deliveries)
+            .where(c.id.in_(ids))
+            .values(status=status, reason=reason, next_attempt_at=None)
+        )
+    return len(ids)
 
 
 async def _read(tx: Connection, ids: list[str]) -> list[Delivery]:
-    c = deliveries.c
+    c, endpoint = deliveries.c, webhook_endpoints.c
+    previous = case((endpoint.previous_until > NOW, endpoint.previous_secret))
     rows = await tx.execute(
         select(
             c.id,
             c.lease_token.label("token"),
             c.event_id,
             c.endpoint_id,
-            events.c.body,
-            webhook_endpoints.c.url,
-            webhook_endpoints.c.secret,
-            webhook_endpoints.c.is_tenants_own,
+            func.coalesce(events.c.body, c.body).label("body"),
+            endpoint.url,
+            endpoint.secret,
+            previous.label("previous_secret"),
+            endpoint.is_tenants_own,
+            endpoint.failing_since.is_not(None).label("is_failing"),
             c.attempts,
+            c.attempts_before,
             NOW.label("now"),
         )
-        .join(events, events.c.id == c.event_id)
-        .join(webhook_endpoints, webhook_endpoints.c.id == c.endpoint_id)
+        .join(webhook_endpoints, endpoint.id == c.endpoint_id)
+        .outerjoin(events, events.c.id == c.event_id)
         .where(c.id.in_(ids))
         .order_by(events.c.custom_hostname_id, events.c.sequence)
     )
-    return [_delivery(dict(row)) for row in rows.mappings()]
-
-
-def _delivery(row: dict[str, Any]) -> Delivery:
-    return Delivery(**row)
+    return [Delivery(**row) for row in rows.mappings()]

@@ -8,15 +8,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, literal, or_, select
+from sqlalchemy import func, insert, or_, select
 
 from app.domain.custom_hostname import State
-from app.domain.events import Event, EventType, ZoneEvent, ZoneEventType
+from app.domain.events import EndpointEvent, Event, EventType, ZoneEvent, ZoneEventType
 from app.domain.reason import Reason
+from app.domain.webhook_endpoint import selectors
 from app.persistence.database import Connection
 from app.persistence.ids import Prefix, new_id
-from app.persistence.tables import deliveries, events, webhook_endpoints
+from app.persistence.tables import events
 from app.persistence.wakeups import Channel, notify
+from app.persistence.webhook_tables import deliveries, webhook_endpoints
 
 
 async def insert_event(tx: Connection, event: Event, *, body: str) -> None:
@@ -57,6 +59,25 @@ async def insert_zone_event(tx: Connection, event: ZoneEvent, *, body: str) -> N
     await _owe(tx, event.id, event.type, None, event.created_at)
 
 
+async def insert_endpoint_event(tx: Connection, event: EndpointEvent, *, body: str) -> None:
+    """Write the event of an endpoint that was disabled. It goes to the others."""
+    await tx.execute(
+        insert(events).values(
+            id=event.id,
+            endpoint_id=event.endpoint_id,
+            tenant=event.tenant,
+            sequence=event.sequence,
+            type=str(event.type),
+            before="enabled",
+            after="disabled",
+            reason=event.reason,
+            body=body,
+            created_at=event.created_at,
+        )
+    )
+    await _owe(tx, event.id, event.type, event.tenant, event.created_at)
+
+
 async def _owe(
     tx: Connection, event_id: str, kind: str, tenant: str | None, created_at: datetime
 ) -> None:
@@ -85,7 +106,7 @@ async def list_events(
 ) -> list[Event]:
     """Return a hostname's events in order, from the one after sequence number `after`."""
     rows = await tx.execute(
-        select(*(c for c in events.c if c.name not in {"body", "zone_id"}))
+        select(*(c for c in events.c if c.name not in {"body", "zone_id", "endpoint_id"}))
         .where(events.c.custom_hostname_id == custom_hostname_id, events.c.sequence > after)
         .order_by(events.c.sequence)
         .limit(limit)
@@ -98,10 +119,11 @@ async def _subscribed(tx: Connection, kind: str, tenant: str | None) -> list[str
     rows = await tx.execute(
         select(c.id).where(
             c.deleted_at.is_(None),
+            c.enabled,
             or_(c.tenant.is_(None), c.tenant == tenant),
             or_(
                 func.cardinality(c.event_types) == 0,
-                literal(str(kind)) == c.event_types.any_(),
+                c.event_types.overlap(list(selectors(str(kind)))),
             ),
         )
     )

@@ -138,7 +138,7 @@ async def read_feed(
     query = (
         select(
             c.number,
-            func.coalesce(events.c.custom_hostname_id, events.c.zone_id),
+            func.coalesce(events.c.custom_hostname_id, events.c.zone_id, events.c.endpoint_id),
             c.tenant,
             c.type,
             events.c.body,

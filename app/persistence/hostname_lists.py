@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
-from functools import partial
 from itertools import product
 from typing import Any
 
@@ -25,19 +24,21 @@ from sqlalchemy import (
     tuple_,
     union_all,
 )
-from sqlalchemy.exc import DBAPIError
 
 from app.domain.custom_hostname import State
-from app.domain.errors import FilterTooBroad
 from app.domain.hostname_search import LEAST_TRIGRAM
 from app.domain.reason import Reason, WaitingOn
+from app.persistence.bounded_queries import execute_bounded
 from app.persistence.custom_hostnames import OWN_NOT_DELETED
-from app.persistence.database import Connection, is_cancelled
+from app.persistence.database import Connection
 from app.persistence.ids import least_id
 from app.persistence.tables import custom_hostnames, schedules
 
-MOST_LIST_MILLISECONDS = 500
 MOST_COUNTED = 10_000
+ADVICE = (
+    "Too few of the hostnames fit this filter to find them in time. Add `tenant`, `hostname` or "
+    "`reason`, or leave a condition or `count` out."
+)
 CLOCKS_DIFFER = timedelta(hours=1)
 """The clock that ids are made by may be as much ahead of the database's."""
 _LITERAL = str.maketrans({"\\": r"\\", "%": r"\%", "_": r"\_"})
@@ -104,8 +105,10 @@ async def list_documents(
         FilterTooBroad: Postgres would have to read too many rows that the filter leaves out.
     """
     page = documents_page(wanted, sort=sort, after=after, limit=limit)
-    execute = tx.execute if is_served_by_index(wanted) else partial(_execute_bounded, tx)
-    rows: CursorResult[Any] = await execute(page)
+    if is_served_by_index(wanted):
+        rows: CursorResult[Any] = await tx.execute(page)
+    else:
+        rows = await execute_bounded(tx, page, advice=ADVICE)
     return rows.all()
 
 
@@ -115,27 +118,9 @@ async def count_hostnames(tx: Connection, wanted: HostnameFilter) -> Total:
     Raises:
         FilterTooBroad: counting so many takes too long.
     """
-    found = (await _execute_bounded(tx, hostname_count(wanted))).scalar_one()
+    rows = await execute_bounded(tx, hostname_count(wanted), advice=ADVICE)
+    found = rows.scalar_one()
     return Total(min(found, MOST_COUNTED), is_exact=found <= MOST_COUNTED)
-
-
-async def _execute_bounded(tx: Connection, query: Select[Any]) -> CursorResult[Any]:
-    """Execute a query with a time-out, planned for the very values it has.
-
-    A plan for any values would take the same index for a rare word and for a common one.
-    """
-    settings = {
-        "statement_timeout": f"{MOST_LIST_MILLISECONDS}ms",
-        "plan_cache_mode": "force_custom_plan",
-    }
-    await tx.execute(select(*(func.set_config(*each, True) for each in settings.items())))  # noqa: FBT003 - Postgres's own signature
-    try:
-        found: CursorResult[Any] = await tx.execute(query)
-    except DBAPIError as error:
-        if is_cancelled(error):
-            raise FilterTooBroad from error
-        raise
-    return found
 
 
 def is_served_by_index(wanted: HostnameFilter) -> bool:

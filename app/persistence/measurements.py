@@ -11,16 +11,8 @@ from contextlib import asynccontextmanager
 from sqlalchemy import ColumnElement, Select, extract, func, select, text, true
 
 from app.persistence.database import NOW, Connection, Database
-from app.persistence.tables import (
-    CLOUDFLARE_DUE,
-    DNS_DUE,
-    OWED,
-    custom_hostnames,
-    deliveries,
-    schedules,
-    webhook_endpoints,
-    zones,
-)
+from app.persistence.tables import CLOUDFLARE_DUE, DNS_DUE, custom_hostnames, schedules, zones
+from app.persistence.webhook_tables import OWED, deliveries, webhook_endpoints
 
 MOST_SECONDS = 5
 """A query that takes longer is given up: metrics must not cause load of their own."""

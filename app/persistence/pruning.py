@@ -13,16 +13,8 @@ from sqlalchemy import ColumnElement, Select, delete, select, update
 from app.persistence.database import NOW, Connection, in_seconds
 from app.persistence.feed import greatest_number, note_pruned
 from app.persistence.leases import is_free
-from app.persistence.tables import (
-    OWED,
-    PRUNABLE,
-    attempts,
-    custom_hostnames,
-    deliveries,
-    events,
-    schedules,
-    webhook_endpoints,
-)
+from app.persistence.tables import PRUNABLE, custom_hostnames, events, schedules
+from app.persistence.webhook_tables import OWED, attempts, deliveries, webhook_endpoints
 
 Counts = dict[str, int]
 """How many rows were removed, by table."""

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, select, true, update
+from sqlalchemy import ColumnElement, Table, and_, select, true, update
 
 from app.persistence.database import Connection
-from app.persistence.tables import webhook_endpoints, zones
+from app.persistence.tables import zones
+from app.persistence.webhook_tables import webhook_endpoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,15 @@ KINDS = (
         webhook_endpoints,
         "secret",
         webhook_endpoints.c.deleted_at.is_(None),
+    ),
+    Kind(
+        "the previous secret of webhook endpoint",
+        webhook_endpoints,
+        "previous_secret",
+        and_(
+            webhook_endpoints.c.deleted_at.is_(None),
+            webhook_endpoints.c.previous_secret.is_not(None),
+        ),
     ),
 )
 

@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP
 
-SCHEMA_VERSION = 28
+SCHEMA_VERSION = 31
 """The `schema_version` that this code needs. Every migration writes its own number."""
 
 metadata = MetaData(
@@ -51,7 +51,6 @@ NOT_DELETED = text("state <> 'deleted'")
 HELD = text("state <> 'deleted' AND name_released_at IS NULL")
 """A hostname that keeps its name from others."""
 RELEASED = text("state <> 'deleted' AND name_released_at IS NOT NULL")
-OWED = text("status = 'pending'")
 PRUNABLE = text("state = 'deleted' AND NOT tombstone")
 """A deleted hostname whose name no longer points here."""
 DANGLING = text("dangling_since IS NOT NULL")
@@ -69,12 +68,14 @@ EXCEPTIONAL = text(
     "(hostname_status <> 'active' OR ssl_status IS DISTINCT FROM 'active')"
 )
 UNNUMBERED = text("number IS NULL")
+OF_ENDPOINT = text("endpoint_id IS NOT NULL")
 EMPTY = text("count = 0")
 COUNTED = ("tenant", "zone_id", "state", "reason", "waiting_on")
 """The columns of a hostname that the summary counts by."""
 
 
-def _instant(name: str, *, required: bool = False) -> Column[object]:
+def instant(name: str, *, required: bool = False) -> Column[object]:
+    """Return a column of instants."""
     return Column(name, TIMESTAMP(timezone=True), nullable=not required)
 
 
@@ -120,11 +121,11 @@ zones = Table(
     Column("accepted_targets", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("fallback_origin", Text, nullable=False),
     Column("budget", Text, nullable=False, server_default=text("'default'")),
-    _instant("paused_at"),
+    instant("paused_at"),
     Column("pause_reason", Text),
     Column("pause_detail", Text),
-    _instant("pause_retry_at"),
-    _instant("breaker_off_until"),
+    instant("pause_retry_at"),
+    instant("breaker_off_until"),
     # How far resuming the zone has come. NULL when it is not being resumed.
     Column("resume_cursor", Text),
     Column("resume_accepts", Boolean, nullable=False, server_default=text("false")),
@@ -136,14 +137,14 @@ zones = Table(
     Column("target_dns_status", Text),
     # Since when every check of the CNAME target has said so. A check without an answer does not end
     # it.
-    _instant("target_absent_since"),
-    _instant("target_found_since"),
-    _instant("check_due_at"),
+    instant("target_absent_since"),
+    instant("target_found_since"),
+    instant("check_due_at"),
     Column("apex_prefixes", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("dcv_uuid", Text),
     Column("takes_custom_metadata", Boolean),
-    _instant("created_at", required=True),
-    _instant("updated_at", required=True),
+    instant("created_at", required=True),
+    instant("updated_at", required=True),
     Index("uq_zones_default", "is_default", unique=True, postgresql_where=text("is_default")),
 )
 
@@ -167,26 +168,26 @@ custom_hostnames = Table(
     Column("labels", JSONB, nullable=False, server_default=text("'{}'")),
     Column("dns", JSONB, nullable=False),
     Column("tombstone", Boolean, nullable=False),
-    _instant("dangling_since"),
+    instant("dangling_since"),
     Column("proof_token", Text),
-    _instant("proof_found_at"),
-    _instant("name_released_at"),
+    instant("proof_found_at"),
+    instant("name_released_at"),
     Column("revision", Integer, nullable=False),
     Column("sequence", Integer, nullable=False),
     Column("view", Integer, nullable=False),
     # Text that is passed through; JSONB would reorder its keys.
     Column("document", JSON, nullable=False),
-    _instant("created_at", required=True),
-    _instant("updated_at", required=True),
-    _instant("wanted_at", required=True),
-    _instant("acted_at", required=True),
-    _instant("refresh_requested_at"),
-    _instant("validating_at"),
-    _instant("activated_at"),
-    _instant("verified_at"),
-    _instant("failed_at"),
-    _instant("deleting_at"),
-    _instant("deleted_at"),
+    instant("created_at", required=True),
+    instant("updated_at", required=True),
+    instant("wanted_at", required=True),
+    instant("acted_at", required=True),
+    instant("refresh_requested_at"),
+    instant("validating_at"),
+    instant("activated_at"),
+    instant("verified_at"),
+    instant("failed_at"),
+    instant("deleting_at"),
+    instant("deleted_at"),
     Index("uq_custom_hostnames_held", "hostname", unique=True, postgresql_where=HELD),
     # `x.com` and `*.x.com` are one object at Cloudflare; each finds the other by their base.
     Index("ix_custom_hostnames_held", "base", postgresql_where=HELD),
@@ -237,8 +238,8 @@ cloudflare_objects = Table(
     Column("role", Text, primary_key=True),
     Column("zone_id", Text, ForeignKey("zones.id"), nullable=False),
     Column("cloudflare_id", Text),
-    _instant("create_started_at"),
-    _instant("create_tried_at"),
+    instant("create_started_at"),
+    instant("create_tried_at"),
     Column("seen", JSONB(none_as_null=True)),
     Column("validation_records", JSONB, nullable=False, server_default=text("'[]'")),
     Column("ownership", JSONB(none_as_null=True)),
@@ -263,35 +264,35 @@ schedules = Table(
         primary_key=True,
     ),
     Column("zone_id", Text, ForeignKey("zones.id"), nullable=False),
-    _instant("dns_due_at"),
-    _instant("cloudflare_due_at"),
+    instant("dns_due_at"),
+    instant("cloudflare_due_at"),
     Column(
         "due_at",
         TIMESTAMP(timezone=True),
         Computed("LEAST(dns_due_at, cloudflare_due_at)", persisted=True),
     ),
     Column("lease_token", BigInteger, nullable=False, server_default=text("0")),
-    _instant("leased_until"),
+    instant("leased_until"),
     Column("wakes", BigInteger, nullable=False, server_default=text("0")),
     Column("claimed_wakes", BigInteger, nullable=False, server_default=text("0")),
     Column("cloudflare_failures", Integer, nullable=False, server_default=text("0")),
-    _instant("cloudflare_waits_until"),
+    instant("cloudflare_waits_until"),
     Column("action_failures", Integer, nullable=False, server_default=text("0")),
-    _instant("action_waits_until"),
+    instant("action_waits_until"),
     Column("dns_failures", Integer, nullable=False, server_default=text("0")),
     Column("mismatches", SmallInteger, nullable=False, server_default=text("0")),
-    _instant("mismatched_at"),
-    _instant("refreshed_at"),
+    instant("mismatched_at"),
+    instant("refreshed_at"),
     Column("refreshed_records", JSONB, nullable=False, server_default=text("'[]'")),
     Column("refreshes", SmallInteger, nullable=False, server_default=text("0")),
-    _instant("viewed_at"),
-    _instant("suspected_at"),
-    _instant("followed_from"),
-    _instant("refreshes_on"),
+    instant("viewed_at"),
+    instant("suspected_at"),
+    instant("followed_from"),
+    instant("refreshes_on"),
     Column("refreshes_today", SmallInteger, nullable=False, server_default=text("0")),
-    _instant("waiting_since"),
+    instant("waiting_since"),
     Column("removal", Text),
-    _instant("remade_at"),
+    instant("remade_at"),
     Column("emitted_reasons", JSONB, nullable=False, server_default=text("'[]'")),
     # Compared with Cloudflare's lists, without opening the wide rows.
     Column("hostname_status", Text),
@@ -340,7 +341,7 @@ queued_calls = Table(
     Column("zone_id", Text, ForeignKey("zones.id"), nullable=False),
     Column("tenant", Text, nullable=False),
     Column("rank", BigInteger, nullable=False),
-    _instant("since", required=True),
+    instant("since", required=True),
     Index(
         "ix_queued_calls_rank", "budget", "lane", "zone_id", "rank", "since", "custom_hostname_id"
     ),
@@ -356,11 +357,11 @@ list_scans = Table(
     Column("page", Integer),
     Column("pages", Integer),
     Column("total", Integer),
-    _instant("started_at"),
-    _instant("finished_at"),
-    _instant("due_at", required=True),
+    instant("started_at"),
+    instant("finished_at"),
+    instant("due_at", required=True),
     Column("lease_token", BigInteger, nullable=False, server_default=text("0")),
-    _instant("leased_until"),
+    instant("leased_until"),
 )
 
 breaker_counts = Table(
@@ -384,6 +385,7 @@ events = Table(
         ForeignKey("custom_hostnames.id", ondelete="CASCADE"),
     ),
     Column("zone_id", Text, ForeignKey("zones.id", ondelete="CASCADE")),
+    Column("endpoint_id", Text),
     Column("tenant", Text),
     Column("sequence", Integer, nullable=False),
     Column("type", Text, nullable=False),
@@ -391,11 +393,16 @@ events = Table(
     Column("after", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("body", Text, nullable=False),
-    _instant("created_at", required=True),
+    instant("created_at", required=True),
     UniqueConstraint("custom_hostname_id", "sequence"),
     UniqueConstraint("zone_id", "sequence"),
     Index("ix_events_created_at", "created_at"),
-    CheckConstraint("(custom_hostname_id IS NULL) <> (zone_id IS NULL)", name="one_subject"),
+    Index(
+        "ix_events_endpoint", "endpoint_id", "sequence", unique=True, postgresql_where=OF_ENDPOINT
+    ),
+    CheckConstraint(
+        "num_nonnulls(custom_hostname_id, zone_id, endpoint_id) = 1", name="has_one_subject"
+    ),
 )
 
 # A trigger on `events` inserts a row for each. A worker numbers the rows once they are committed.
@@ -454,7 +461,7 @@ activations = Table(
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("tenant", Text, nullable=False),
-    _instant("activated_at", required=True),
+    instant("activated_at", required=True),
     # From the creation to the first time in `active`.
     Column("seconds", Double, nullable=False),
     Index("ix_activations_tenant", "tenant"),
@@ -471,47 +478,6 @@ activation_histograms = Table(
     Index("ix_activation_histograms_day", "day"),
 )
 
-webhook_endpoints = Table(
-    "webhook_endpoints",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("url", Text, nullable=False),
-    Column("tenant", Text),
-    Column("event_types", ARRAY(Text), nullable=False),
-    Column("secret", LargeBinary, nullable=False),
-    # Added by a key that is bound to the tenant: it gets what such a key may see.
-    Column("is_tenants_own", Boolean, nullable=False, server_default=text("false")),
-    _instant("created_at", required=True),
-    _instant("deleted_at"),
-)
-
-deliveries = Table(
-    "deliveries",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("event_id", Text, ForeignKey("events.id", ondelete="CASCADE"), nullable=False),
-    Column("endpoint_id", Text, ForeignKey("webhook_endpoints.id"), nullable=False),
-    Column("status", Text, nullable=False),
-    Column("attempts", SmallInteger, nullable=False, server_default=text("0")),
-    _instant("next_attempt_at"),
-    Column("lease_token", BigInteger, nullable=False, server_default=text("0")),
-    _instant("leased_until"),
-    _instant("created_at", required=True),
-    UniqueConstraint("event_id", "endpoint_id"),
-    Index("ix_deliveries_owed", "endpoint_id", "next_attempt_at", postgresql_where=OWED),
-)
-
-attempts = Table(
-    "attempts",
-    metadata,
-    Column("delivery_id", Text, ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True),
-    Column("number", SmallInteger, primary_key=True),
-    _instant("started_at", required=True),
-    Column("duration_ms", Integer, nullable=False),
-    Column("status_code", SmallInteger),
-    Column("error", Text),
-)
-
 idempotent_requests = Table(
     "idempotent_requests",
     metadata,
@@ -523,8 +489,8 @@ idempotent_requests = Table(
     Column("status", SmallInteger),
     Column("resource_id", Text),
     Column("answer", LargeBinary),
-    _instant("created_at", required=True),
-    _instant("leased_until", required=True),
+    instant("created_at", required=True),
+    instant("leased_until", required=True),
     Index("ix_idempotent_requests_age", "created_at"),
 )
 
@@ -538,9 +504,9 @@ api_keys = Table(
     # The beginning of the key, to recognise it by. NULL for keys from the settings.
     Column("prefix", Text),
     Column("tenant", Text),
-    _instant("created_at", required=True),
-    _instant("expires_at"),
-    _instant("last_used_at"),
-    _instant("revoked_at"),
+    instant("created_at", required=True),
+    instant("expires_at"),
+    instant("last_used_at"),
+    instant("revoked_at"),
     CheckConstraint("scope <> 'admin' OR tenant IS NULL", name="admin_has_no_tenant"),
 )

@@ -5,14 +5,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, or_, select, update
 
-from app.persistence.database import NOW, Connection
-from app.persistence.tables import OWED, deliveries, webhook_endpoints
+from app.domain.webhook_endpoint import DisabledReason, Signing
+from app.persistence.database import NOW, Connection, in_seconds
+from app.persistence.webhook_tables import webhook_endpoints
+
+FAILED_AT_SECONDS = 60
+"""How exactly the last failure is kept. A row is not written at each of many failures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,34 +26,55 @@ class WebhookEndpoint:
 
     id: str
     url: str
-    event_types: tuple[str, ...]
+    description: str = ""
+    event_types: tuple[str, ...] = ()
     tenant: str | None
-    secret: bytes
-    """Encrypted."""
+    signing: Signing = Signing.HMAC_SHA256
+    secret: bytes = field(repr=False)
+    """Encrypted. Of `ed25519`, the private key."""
+    public_key: str | None = None
+    previous_secret: bytes | None = field(default=None, repr=False)
+    """Encrypted. It signs beside the newer one until `previous_until`."""
+    previous_until: datetime | None = None
     is_tenants_own: bool = False
     """Added by a key that is bound to the tenant, so that it gets what such a key may see."""
+    enabled: bool = True
+    disabled_reason: DisabledReason | None = None
+    disabled_at: datetime | None = None
+    failing_since: datetime | None = None
+    failed_at: datetime | None = None
+    rate_limit: int | None = None
+    """Messages a second."""
+    sequence: int = 0
+    """How many events it was the subject of."""
     created_at: datetime
+    updated_at: datetime | None = None
+
+
+_FIELDS = tuple(WebhookEndpoint.__dataclass_fields__)
 
 
 async def insert_endpoint(tx: Connection, endpoint: WebhookEndpoint) -> None:
     """Insert a new endpoint."""
+    await tx.execute(insert(webhook_endpoints).values(_row(endpoint)))
+
+
+async def save_endpoint(tx: Connection, endpoint: WebhookEndpoint) -> None:
+    """Write all of a changed endpoint, which is locked."""
+    values = {**_row(endpoint), "updated_at": NOW}
     await tx.execute(
-        insert(webhook_endpoints).values(
-            id=endpoint.id,
-            url=endpoint.url,
-            event_types=list(endpoint.event_types),
-            tenant=endpoint.tenant,
-            secret=endpoint.secret,
-            is_tenants_own=endpoint.is_tenants_own,
-            created_at=endpoint.created_at,
-        )
+        update(webhook_endpoints).where(webhook_endpoints.c.id == endpoint.id).values(values)
     )
 
 
-async def get_endpoint(tx: Connection, endpoint_id: str) -> WebhookEndpoint | None:
+async def get_endpoint(
+    tx: Connection, endpoint_id: str, *, lock: bool = False
+) -> WebhookEndpoint | None:
     """Return one by id."""
-    rows = await tx.execute(_not_deleted().where(webhook_endpoints.c.id == endpoint_id))
-    row = rows.mappings().first()
+    query = _not_deleted().where(webhook_endpoints.c.id == endpoint_id)
+    if lock:
+        query = query.with_for_update(key_share=True)
+    row = (await tx.execute(query)).mappings().first()
     return _read(dict(row)) if row else None
 
 
@@ -66,7 +92,7 @@ async def list_endpoints(
 
 
 async def delete_endpoint(tx: Connection, endpoint_id: str) -> bool:
-    """Close an endpoint and cancel its pending deliveries. False if there is no such endpoint."""
+    """Close an endpoint. False if there is no such endpoint."""
     c = webhook_endpoints.c
     closed = await tx.execute(
         update(webhook_endpoints)
@@ -74,21 +100,62 @@ async def delete_endpoint(tx: Connection, endpoint_id: str) -> bool:
         .values(deleted_at=NOW)
         .returning(c.id)
     )
-    if closed.first() is None:
-        return False
-    await tx.execute(
-        update(deliveries)
-        .where(deliveries.c.endpoint_id == endpoint_id, OWED)
-        .values(status="cancelled", next_attempt_at=None)
+    return closed.first() is not None
+
+
+async def note_successes(tx: Connection, ids: Sequence[str]) -> None:
+    """Note that these endpoints accepted a message, if they were failing."""
+    c = webhook_endpoints.c
+    failing = (
+        select(c.id)
+        .where(c.id.in_(ids), c.failing_since.is_not(None))
+        .order_by(c.id)
+        .with_for_update(key_share=True)
+        .subquery()
     )
-    return True
+    await tx.execute(
+        update(webhook_endpoints).where(c.id == failing.c.id).values(failing_since=None)
+    )
+
+
+async def lock_failed(
+    tx: Connection, ids: Sequence[str], *, also: Sequence[str]
+) -> list[WebhookEndpoint]:
+    """Lock those of these endpoints whose last failure was not noted just now, and `also` these."""
+    c = webhook_endpoints.c
+    rows = await tx.execute(
+        _not_deleted()
+        .where(
+            c.id.in_(ids),
+            or_(
+                c.failing_since.is_(None),
+                c.failed_at.is_(None),
+                c.failed_at < NOW - in_seconds(FAILED_AT_SECONDS),
+                c.id.in_(also),
+            ),
+        )
+        .order_by(c.id)
+        .with_for_update(key_share=True)
+    )
+    return [_read(dict(row)) for row in rows.mappings()]
 
 
 def _not_deleted() -> Any:
     c = webhook_endpoints.c
-    columns = (c.id, c.url, c.event_types, c.tenant, c.secret, c.is_tenants_own, c.created_at)
-    return select(*columns).where(c.deleted_at.is_(None))
+    return select(*(c[name] for name in _FIELDS)).where(c.deleted_at.is_(None))
+
+
+def _row(endpoint: WebhookEndpoint) -> dict[str, Any]:
+    return {**asdict(endpoint), "event_types": list(endpoint.event_types)}
 
 
 def _read(row: dict[str, Any]) -> WebhookEndpoint:
-    return WebhookEndpoint(**{**row, "event_types": tuple(row["event_types"])})
+    reason = row["disabled_reason"]
+    return WebhookEndpoint(
+        **{
+            **row,
+            "event_types": tuple(row["event_types"]),
+            "signing": Signing(row["signing"]),
+            "disabled_reason": DisabledReason(reason) if reason else None,
+        }
+    )

@@ -29,6 +29,7 @@ BIG = (
     "tenant_sizes",
     "activations",
     "activation_histograms",
+    "attempt_histograms",
 )
 """Tables that grow with the hostnames, and with time."""
 
