@@ -33,6 +33,10 @@ class ReceiverConfig(BaseModel):
     status: int = Field(default=200, ge=200, le=599)
     delay_seconds: float = Field(default=0.0, ge=0, le=120)
     drop: bool = False
+    retry_after: str | None = None
+    """The value of the header `Retry-After`."""
+    text: str = ""
+    """The body of the answer."""
     secrets: list[str] = []
 
     @field_validator("secrets")
@@ -81,7 +85,14 @@ class Receiver:
         if config.drop:
             await cut_connection(scope, receive)
         else:
-            await _respond(scope, receive, send, config.status)
+            await _respond(
+                scope,
+                receive,
+                send,
+                config.status,
+                text=config.text,
+                headers={"Retry-After": config.retry_after} if config.retry_after else {},
+            )
 
     def _keep(self, request: Request, body: bytes, status: int | None) -> None:
         delivery = {
@@ -134,5 +145,13 @@ def _parsed(body: bytes) -> Any:
         return None
 
 
-async def _respond(scope: Scope, receive: Receive, send: Send, status: int) -> None:
-    await Response(status_code=status)(scope, receive, send)
+async def _respond(
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    status: int,
+    *,
+    text: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> None:
+    await Response(text, status, headers)(scope, receive, send)

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from app.api.hostname_schemas import EXAMPLE_HOSTNAME
 from app.api.schemas import Strict
 from app.domain.custom_hostname import State
-from app.domain.events import EventType, ZoneEventType
+from app.domain.events import AnyEventType, EventType
 
 EXAMPLE_EVENT: dict[str, Any] = {
     "id": "evt_01kb2r7m3v4x5y6z7a8b9c0d1e",
@@ -62,7 +62,7 @@ EXAMPLE_FEED_EVENT: dict[str, Any] = {
 
 
 class FeedEventOut(Strict):
-    """An event of a hostname or of a zone, with its number in the feed."""
+    """An event of a hostname, a zone or a webhook endpoint, with its number in the feed."""
 
     model_config = ConfigDict(
         extra="forbid", populate_by_name=True, json_schema_extra={"examples": [EXAMPLE_FEED_EVENT]}
@@ -70,8 +70,10 @@ class FeedEventOut(Strict):
 
     number: int = Field(description="Its place among all events. Numbers rise and have no gaps.")
     id: str
-    type: EventType | ZoneEventType
-    subject: str = Field(description="The id of the hostname or zone that it is about.")
+    type: AnyEventType
+    subject: str = Field(
+        description="The id of the hostname, zone or webhook endpoint that it is about."
+    )
     sequence: int = Field(description="Its place among its subject's events; it has no gaps.")
     tenant: str | None = Field(description="The hostname's tenant; null for a zone's event.")
     created_at: datetime
@@ -79,7 +81,8 @@ class FeedEventOut(Strict):
     after: str = Field(alias="to")
     reason: str
     data: dict[str, Any] = Field(
-        description="`custom_hostname` or `zone`, as it was then and as webhooks carry it."
+        description="`custom_hostname`, `zone` or `webhook_endpoint`, as it was then and as "
+        "webhooks carry it."
     )
 
 

@@ -16,7 +16,7 @@ from app.api.hostname_schemas import HostnameDocument
 from app.api.schemas import Strict
 from app.domain.custom_hostname import State
 from app.domain.event_samples import SAMPLES
-from app.domain.events import EventType, ZoneEventType
+from app.domain.events import EndpointEventType, EventType, ZoneEventType
 
 
 class ThinHostname(Strict):
@@ -25,7 +25,11 @@ class ThinHostname(Strict):
     id: str
     hostname: str
     tenant: str
+    zone: str
     state: State
+    reason: str
+    message: str
+    serving: bool
     link: str = Field(description="Where to read the rest: the hostname as it is now.")
 
 
@@ -85,10 +89,49 @@ class ZoneWebhook(Strict):
     data: ZoneEventData
 
 
-SCHEMAS = (HostnameWebhook, ZoneWebhook)
+class EndpointEventOut(Strict):
+    """An event of one webhook endpoint; `sequence` has no gaps within its `subject`."""
+
+    id: str
+    type: EndpointEventType
+    subject: str
+    sequence: int
+    created_at: datetime
+    before: Literal["enabled"] = Field(alias="from")
+    after: Literal["disabled"] = Field(alias="to")
+    reason: Literal["failing", "gone"]
+
+
+class EventEndpoint(Strict):
+    """The webhook endpoint of an event."""
+
+    id: str
+    url: str
+    description: str
+    tenant: str | None
+    message: str = Field(description="The reason in one sentence, with the way out.")
+
+
+class EndpointEventData(Strict):
+    """An event, and its webhook endpoint."""
+
+    event: EndpointEventOut
+    webhook_endpoint: EventEndpoint
+
+
+class EndpointWebhook(Strict):
+    """The body for an event of a webhook endpoint."""
+
+    type: EndpointEventType
+    timestamp: datetime = Field(description="When it happened, however late it is sent.")
+    data: EndpointEventData
+
+
+SCHEMAS = (HostnameWebhook, ZoneWebhook, EndpointWebhook)
 _BODIES: dict[str, type[Strict]] = {
     **dict.fromkeys(EventType, HostnameWebhook),
     **dict.fromkeys(ZoneEventType, ZoneWebhook),
+    **dict.fromkeys(EndpointEventType, EndpointWebhook),
 }
 _HEADERS = (
     (

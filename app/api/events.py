@@ -18,7 +18,7 @@ from app.api.problem_responses import problems
 from app.api.schemas import Tenant
 from app.api.tenancy import KeyDep, tenant_to_list
 from app.domain.errors import ErrorCode
-from app.domain.events import EventType, ZoneEventType, tenants_webhook_body
+from app.domain.events import EVENT_TYPES, AnyEventType, tenants_webhook_body
 from app.persistence.api_keys import ApiKey
 from app.persistence.feed import FeedEntry, FeedFilter
 from app.web.caller import address_of, authenticate
@@ -29,10 +29,10 @@ router = APIRouter(prefix="/v1/events", tags=["events"])
 
 TenantFilter = Annotated[Tenant | None, Query(description="Only events of this tenant.")]
 Types = Annotated[
-    list[EventType | ZoneEventType],
+    list[AnyEventType],
     Query(
         alias="type",
-        max_length=len(EventType) + len(ZoneEventType),
+        max_length=len(EVENT_TYPES),
         description="Only events of this type; repeat it for several types.",
     ),
 ]
@@ -134,7 +134,7 @@ async def stream(
     )
 
 
-def _filter(tenant: str | None, types: list[EventType | ZoneEventType]) -> FeedFilter:
+def _filter(tenant: str | None, types: list[AnyEventType]) -> FeedFilter:
     return FeedFilter(tenant=tenant, types=tuple(str(each) for each in types))
 
 

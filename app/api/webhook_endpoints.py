@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi import APIRouter
@@ -21,17 +23,28 @@ from app.api.idempotency import CallDep, respond
 from app.api.problem_responses import BODY, KEPT, problems
 from app.api.tenancy import KeyDep, OwnEndpoint, tenant_to_notify
 from app.api.webhook_schemas import (
+    OVERLAP_HOURS,
+    SecretRotation,
     WebhookEndpointCreate,
     WebhookEndpointCreated,
     WebhookEndpointOut,
     WebhookEndpointPage,
+    WebhookEndpointUpdate,
 )
 from app.domain.errors import ErrorCode
+from app.domain.webhook_endpoint import Signing
 from app.persistence.database import Connection
 from app.persistence.webhook_endpoints import WebhookEndpoint
 from app.services.idempotency import Accept, Answer
 from app.web.cursor import Cursors
 
+URL = (
+    ErrorCode.URL_INVALID,
+    ErrorCode.URL_NOT_HTTPS,
+    ErrorCode.PORT_NOT_ALLOWED,
+    ErrorCode.ADDRESS_NOT_ALLOWED,
+    ErrorCode.HOST_UNRESOLVED,
+)
 router = APIRouter(prefix="/v1/webhook-endpoints", tags=["webhook endpoints"])
 CURSORS = Cursors.of("webhook_endpoints")
 
@@ -43,15 +56,7 @@ CURSORS = Cursors.of("webhook_endpoints")
     operation_id="create_webhook_endpoint",
     summary="Add a webhook endpoint",
     response_model=WebhookEndpointCreated,
-    responses=problems(
-        *BODY,
-        *KEPT,
-        ErrorCode.URL_INVALID,
-        ErrorCode.URL_NOT_HTTPS,
-        ErrorCode.ADDRESS_NOT_ALLOWED,
-        ErrorCode.HOST_UNRESOLVED,
-        ErrorCode.EVENT_TYPE_UNKNOWN,
-    ),
+    responses=problems(*BODY, *KEPT, *URL, ErrorCode.EVENT_TYPE_UNKNOWN),
 )
 async def create(
     wanted: WebhookEndpointCreate,
@@ -71,13 +76,10 @@ async def create(
         async def store(tx: Connection, endpoint: WebhookEndpoint, secret: str) -> None:
             await accept(tx, endpoint.id, _created(endpoint, secret))
 
+        fields = wanted.model_dump(exclude={"tenant"})
         return _created(
             *await services.webhook_endpoints.create(
-                wanted.url,
-                event_types=wanted.event_types,
-                tenant=tenant,
-                is_tenants_own=key.tenant is not None,
-                accept=store,
+                **fields, tenant=tenant, is_tenants_own=key.tenant is not None, accept=store
             )
         )
 
@@ -121,6 +123,63 @@ async def get(id: OwnEndpoint, services: ServicesDep) -> JSONResponse:  # noqa: 
     return JSONResponse(_shown(await services.webhook_endpoints.get(id)))
 
 
+@router.patch(
+    "/{id}",
+    dependencies=[WriteEndpoints],
+    operation_id="update_webhook_endpoint",
+    summary="Change a webhook endpoint",
+    response_model=WebhookEndpointOut,
+    responses=problems(*BODY, *KEPT, *URL, ErrorCode.EVENT_TYPE_UNKNOWN, ErrorCode.NOT_FOUND),
+)
+async def update(
+    id: OwnEndpoint,  # noqa: A002
+    wanted: WebhookEndpointUpdate,
+    services: ServicesDep,
+    call: CallDep,
+) -> JSONResponse:
+    """Change the fields that are given.
+
+    To disable an endpoint ends the deliveries that wait. Once it is enabled again, it gets the
+    events from then on; replay those that it missed.
+    """
+
+    async def change() -> Answer:
+        changes = wanted.model_dump(exclude_unset=True)
+        return Answer(200, _shown(await services.webhook_endpoints.update(id, changes)))
+
+    return respond(await services.idempotency.claiming(call, change))
+
+
+@router.post(
+    "/{id}/rotate-secret",
+    dependencies=[WriteEndpoints],
+    operation_id="rotate_webhook_secret",
+    summary="Rotate a webhook endpoint's secret",
+    response_model=WebhookEndpointCreated,
+    responses=problems(*BODY, *KEPT, ErrorCode.NOT_FOUND),
+)
+async def rotate(
+    id: OwnEndpoint,  # noqa: A002
+    services: ServicesDep,
+    call: CallDep,
+    wanted: SecretRotation | None = None,
+) -> JSONResponse:
+    """Make a new secret. Meanwhile both sign each message, and receivers may verify with either.
+
+    Only this response has the new secret.
+    """
+    overlap = timedelta(hours=wanted.overlap_hours if wanted else OVERLAP_HOURS)
+
+    async def make(accept: Accept) -> Answer:
+        async def store(tx: Connection, endpoint: WebhookEndpoint, secret: str) -> None:
+            await accept(tx, endpoint.id, _with_secret(200, endpoint, secret))
+
+        endpoints = services.webhook_endpoints
+        return _with_secret(200, *await endpoints.rotate(id, overlap=overlap, accept=store))
+
+    return respond(await services.idempotency.accepting(call, 200, make))
+
+
 @router.delete(
     "/{id}",
     status_code=204,
@@ -137,15 +196,34 @@ async def delete(id: OwnEndpoint, services: ServicesDep) -> Response:  # noqa: A
 
 
 def _created(endpoint: WebhookEndpoint, secret: str) -> Answer:
-    headers = {"Location": f"{router.prefix}/{endpoint.id}"}
-    return Answer(201, {**_shown(endpoint), "secret": secret}, headers)
+    answer = _with_secret(201, endpoint, secret)
+    return replace(answer, headers={"Location": f"{router.prefix}/{endpoint.id}"})
+
+
+def _with_secret(status: int, endpoint: WebhookEndpoint, secret: str) -> Answer:
+    is_shared = endpoint.signing is Signing.HMAC_SHA256
+    return Answer(status, {**_shown(endpoint), "secret": secret if is_shared else None})
 
 
 def _shown(endpoint: WebhookEndpoint) -> dict[str, Any]:
     return {
         "id": endpoint.id,
         "url": endpoint.url,
+        "description": endpoint.description,
         "event_types": list(endpoint.event_types),
         "tenant": endpoint.tenant,
+        "enabled": endpoint.enabled,
+        "disabled_reason": endpoint.disabled_reason,
+        "disabled_at": _instant(endpoint.disabled_at),
+        "rate_limit": endpoint.rate_limit,
+        "signing": endpoint.signing,
+        "public_key": endpoint.public_key,
+        "previous_secret_until": _instant(endpoint.previous_until),
+        "failing_since": _instant(endpoint.failing_since),
         "created_at": endpoint.created_at.isoformat(),
+        "updated_at": (endpoint.updated_at or endpoint.created_at).isoformat(),
     }
+
+
+def _instant(value: datetime | None) -> str | None:
+    return None if value is None else value.isoformat()

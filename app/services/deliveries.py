@@ -22,19 +22,23 @@ from app.domain.deliveries import (
     Attempt,
     Message,
     allowance,
+    next_attempt_in,
     pick,
-    webhook_retry_after,
 )
 from app.domain.errors import NotReady
 from app.domain.events import tenants_webhook_body
 from app.metrics import DELIVERIES, DELIVERY_DURATION, LEASES_LOST
 from app.persistence import deliveries as store
 from app.persistence.database import Database
-from app.persistence.deliveries import Delivery
+from app.persistence.deliveries import Delivery, Outcome
 from app.services.ports import Cipher, WebhookTransport
+from app.services.recording import Recorder
 
 MOST_REMEMBERED = 10_000
 """How many endpoints' last attempts to remember."""
+
+END_CLOSED_SECONDS = 10.0
+"""How often to look for deliveries that wait for closed endpoints."""
 
 log = structlog.get_logger(__name__)
 
@@ -55,11 +59,13 @@ class Deliveries:
         self._database = database
         self._transport = transport
         self._cipher = cipher
+        self._recorder = Recorder(database)
         self._places = places
         self._clock = clock
         self._under_way: dict[str, tuple[str, float]] = {}
         """The endpoint of each delivery in progress, and since when it is."""
         self._allowed: dict[str, int] = {}
+        self._ends_closed_at = clock()
 
     @property
     def most_under_way(self) -> int:
@@ -77,6 +83,7 @@ class Deliveries:
         free = min(limit, self._places - fresh.total())
         if free <= 0:
             return []
+        await self._end_closed()
 
         def choose(due: Sequence[tuple[str, str]]) -> list[str]:
             return pick(
@@ -91,6 +98,15 @@ class Deliveries:
         self._under_way |= {each.id: (each.endpoint_id, now) for each in claimed}
         return claimed
 
+    async def _end_closed(self) -> None:
+        """End what still waits for endpoints that were closed, now and then, in batches."""
+        if self._clock() < self._ends_closed_at:
+            return
+        self._ends_closed_at = self._clock() + END_CLOSED_SECONDS
+        if await self._database.run(store.end_closed):
+            # There may be more.
+            self._ends_closed_at = self._clock()
+
     async def deliver(self, delivery: Delivery) -> None:
         """Make one attempt. A crash before it is recorded causes another one: at least once."""
         try:
@@ -103,12 +119,11 @@ class Deliveries:
         self._note_pace(delivery.endpoint_id, attempt)
         # Jitter keeps retries apart; it protects no secret.
         chance = random.random()  # noqa: S311
-        retry_after = webhook_retry_after(delivery.attempts + 1, chance=chance)
-        async with self._database.transaction() as tx:
-            ours = await store.record_attempt(tx, delivery, attempt, retry_after=retry_after)
-        if not ours:
+        made = delivery.attempts + 1 - delivery.attempts_before
+        outcome = Outcome(delivery, attempt, next_attempt_in(attempt, made, chance=chance))
+        if not await self._recorder.record(outcome):
             LEASES_LOST.labels("deliver").inc()
-        failed = "failed" if retry_after else "exhausted"
+        failed = "failed" if outcome.retry_after else "exhausted"
         DELIVERIES.labels("succeeded" if attempt.succeeded else failed).inc()
         DELIVERY_DURATION.observe(attempt.duration_ms / 1000)
         if not attempt.succeeded:
@@ -131,7 +146,11 @@ class Deliveries:
 
     async def _send(self, delivery: Delivery) -> Attempt:
         try:
-            secret = self._cipher.decrypt(delivery.secret)
+            secrets = tuple(
+                self._cipher.decrypt(each)
+                for each in (delivery.secret, delivery.previous_secret)
+                if each is not None
+            )
         except NotReady as error:
             # It counts as an attempt: it is recorded, retried, and ends.
             return Attempt(duration_ms=0, error=error.detail)
@@ -142,8 +161,8 @@ class Deliveries:
             Message(
                 endpoint_id=delivery.endpoint_id,
                 url=delivery.url,
-                id=delivery.event_id,
+                id=delivery.event_id or delivery.id,
                 body=body,
-                secrets=(secret,),
+                secrets=secrets,
             )
         )

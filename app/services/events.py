@@ -11,7 +11,14 @@ from datetime import datetime
 
 from app.domain.custom_hostname import CustomHostname, State
 from app.domain.document import represent
-from app.domain.events import Event, EventType, event_type, webhook_body
+from app.domain.events import (
+    LONGEST_BODY,
+    Event,
+    EventType,
+    event_type,
+    thin_webhook_body,
+    webhook_body,
+)
 from app.domain.reason import Reason
 from app.persistence.database import Connection
 from app.persistence.events import insert_event
@@ -45,5 +52,8 @@ async def emit_event(
         reason=record.reason,
         created_at=at,
     )
-    body = json.dumps(webhook_body(event, represent(record)))
-    await insert_event(tx, event, body=body)
+    body = webhook_body(event, represent(record))
+    text = json.dumps(body)
+    if len(text) > LONGEST_BODY:
+        text = json.dumps(thin_webhook_body(body))
+    await insert_event(tx, event, body=text)

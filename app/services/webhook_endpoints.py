@@ -1,12 +1,14 @@
-"""Webhook endpoints of tenants and operators. The signing secret is shown once.
+"""Webhook endpoints of tenants and operators. A signing secret is shown once.
 
-`persistence/webhook_endpoints` stores them.
+`persistence/webhook_endpoints` stores them; `services/delivery_history` shows what they got.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 from app.domain.errors import (
     ErrorCode,
@@ -15,13 +17,21 @@ from app.domain.errors import (
     TenantBoundKey,
     WebhookRefused,
 )
-from app.domain.events import EventType, ZoneEventType
+from app.domain.events import EVENT_TYPES
+from app.domain.webhook_endpoint import SELECTORS, DisabledReason, Signing
+from app.persistence import deliveries
 from app.persistence import webhook_endpoints as store
 from app.persistence.clock import read_now
 from app.persistence.database import Connection, Database
 from app.persistence.ids import Prefix, new_id
+from app.persistence.wakeups import Channel, notify
 from app.persistence.webhook_endpoints import WebhookEndpoint
 from app.services.ports import Cipher, WebhookTransport
+from app.services.recording import disable
+
+NewKey = Callable[[Signing], tuple[str, str | None]]
+"""Makes a signing secret or private key, with the public key if there is one."""
+Accept = Callable[[Connection, WebhookEndpoint, str], Awaitable[None]]
 
 
 async def _accept(_tx: Connection, _endpoint: WebhookEndpoint, _secret: str) -> None:
@@ -32,17 +42,12 @@ class WebhookEndpoints:
     """The use cases of webhook endpoints."""
 
     def __init__(
-        self,
-        database: Database,
-        transport: WebhookTransport,
-        cipher: Cipher,
-        *,
-        new_secret: Callable[[], str],
+        self, database: Database, transport: WebhookTransport, cipher: Cipher, *, new_key: NewKey
     ) -> None:
         self._database = database
         self._transport = transport
         self._cipher = cipher
-        self._new_secret = new_secret
+        self._new_key = new_key
 
     async def create(
         self,
@@ -50,8 +55,12 @@ class WebhookEndpoints:
         *,
         event_types: Sequence[str],
         tenant: str | None,
+        description: str = "",
+        enabled: bool = True,
+        rate_limit: int | None = None,
+        signing: Signing = Signing.HMAC_SHA256,
         is_tenants_own: bool = False,
-        accept: Callable[[Connection, WebhookEndpoint, str], Awaitable[None]] = _accept,
+        accept: Accept = _accept,
     ) -> tuple[WebhookEndpoint, str]:
         """Add an endpoint. Return it with its secret, which is never shown again.
 
@@ -60,17 +69,27 @@ class WebhookEndpoints:
         Raises:
             InvalidInput: the URL may not be called, or an event type does not exist.
         """
-        self._check(url, event_types)
-        secret = self._new_secret()
+        self._check_url(url)
+        _check_types(event_types)
+        secret, public_key = self._new_key(signing)
         async with self._database.transaction() as tx:
+            now = await read_now(tx)
             endpoint = WebhookEndpoint(
                 id=new_id(Prefix.ENDPOINT),
                 url=url,
+                description=description,
                 event_types=tuple(dict.fromkeys(event_types)),
                 tenant=tenant,
+                signing=signing,
                 secret=self._cipher.encrypt(secret),
+                public_key=public_key,
                 is_tenants_own=is_tenants_own,
-                created_at=await read_now(tx),
+                enabled=enabled,
+                disabled_reason=None if enabled else DisabledReason.BY_HAND,
+                disabled_at=None if enabled else now,
+                rate_limit=rate_limit,
+                created_at=now,
+                updated_at=now,
             )
             await store.insert_endpoint(tx, endpoint)
             await accept(tx, endpoint, secret)
@@ -85,7 +104,7 @@ class WebhookEndpoints:
         async with self._database.transaction() as tx:
             endpoint = await store.get_endpoint(tx, endpoint_id)
         if endpoint is None:
-            raise _unknown()
+            raise unknown_endpoint()
         return endpoint
 
     async def require_own(self, endpoint_id: str, tenant: str) -> None:
@@ -102,7 +121,7 @@ class WebhookEndpoints:
                 "This webhook endpoint gets the events of all tenants; use a key without a tenant."
             )
         if endpoint.tenant != tenant or not endpoint.is_tenants_own:
-            raise _unknown()
+            raise unknown_endpoint()
 
     async def list_page(
         self, *, own_of: str | None = None, after: str | None, limit: int
@@ -111,30 +130,114 @@ class WebhookEndpoints:
         async with self._database.transaction() as tx:
             return await store.list_endpoints(tx, own_of=own_of, after=after, limit=limit)
 
+    async def update(self, endpoint_id: str, changes: Mapping[str, Any]) -> WebhookEndpoint:
+        """Change fields: `url`, `description`, `event_types`, `rate_limit` or `enabled`.
+
+        Raises:
+            NotFound: no endpoint has this id.
+            InvalidInput: the URL may not be called, or an event type does not exist.
+        """
+        fields = dict(changes)
+        if "url" in fields:
+            self._check_url(fields["url"])
+        if "event_types" in fields:
+            _check_types(fields["event_types"])
+            fields["event_types"] = tuple(dict.fromkeys(fields["event_types"]))
+        enabled = fields.pop("enabled", None)
+
+        async def change(tx: Connection) -> WebhookEndpoint:
+            endpoint = await store.get_endpoint(tx, endpoint_id, lock=True)
+            if endpoint is None:
+                raise unknown_endpoint()
+            now = await read_now(tx)
+            endpoint = replace(endpoint, **fields, updated_at=now)
+            if enabled is False and endpoint.enabled:
+                return await disable(tx, endpoint, DisabledReason.BY_HAND, now=now)
+            if enabled and not endpoint.enabled:
+                endpoint = _enabled(endpoint)
+                await notify(tx, Channel.DELIVER)
+            await store.save_endpoint(tx, endpoint)
+            return endpoint
+
+        return await self._database.run(change)
+
+    async def rotate(
+        self, endpoint_id: str, *, overlap: timedelta, accept: Accept = _accept
+    ) -> tuple[WebhookEndpoint, str]:
+        """Give an endpoint another secret. The previous one signs as well, for `overlap`.
+
+        Raises:
+            NotFound: no endpoint has this id.
+        """
+
+        async def change(tx: Connection) -> tuple[WebhookEndpoint, str]:
+            endpoint = await store.get_endpoint(tx, endpoint_id, lock=True)
+            if endpoint is None:
+                raise unknown_endpoint()
+            secret, public_key = self._new_key(endpoint.signing)
+            now = await read_now(tx)
+            rotated = replace(
+                endpoint,
+                secret=self._cipher.encrypt(secret),
+                public_key=public_key,
+                previous_secret=endpoint.secret if overlap else None,
+                previous_until=now + overlap if overlap else None,
+                updated_at=now,
+            )
+            await store.save_endpoint(tx, rotated)
+            await accept(tx, rotated, secret)
+            return rotated, secret
+
+        return await self._database.run(change)
+
     async def delete(self, endpoint_id: str) -> None:
         """Close an endpoint and cancel its pending deliveries.
 
         Raises:
             NotFound: no endpoint has this id.
         """
-        if not await self._database.run(partial(store.delete_endpoint, endpoint_id=endpoint_id)):
-            raise _unknown()
 
-    def _check(self, url: str, event_types: Sequence[str]) -> None:
+        async def close(tx: Connection) -> bool:
+            found = await store.delete_endpoint(tx, endpoint_id)
+            if found:
+                await deliveries.end_pending(
+                    tx, endpoint_id, status="cancelled", reason="endpoint_removed"
+                )
+            return found
+
+        if not await self._database.run(close):
+            raise unknown_endpoint()
+
+    def _check_url(self, url: str) -> None:
         try:
             self._transport.check(url)
         except WebhookRefused as error:
             raise InvalidInput(error.detail, code=error.code, field="/url") from None
-        known = {str(event_type) for event_type in (*EventType, *ZoneEventType)}
-        for index, event_type in enumerate(event_types):
-            if event_type not in known:
-                raise InvalidInput(
-                    f"Unknown event type {event_type[:64]!r}; "
-                    f"choose from {', '.join(sorted(known))}.",
-                    code=ErrorCode.EVENT_TYPE_UNKNOWN,
-                    field=f"/event_types/{index}",
-                )
 
 
-def _unknown() -> NotFound:
+def unknown_endpoint() -> NotFound:
+    """Build the error for an id that no endpoint has."""
     return NotFound("Webhook endpoint not found.")
+
+
+def _enabled(endpoint: WebhookEndpoint) -> WebhookEndpoint:
+    return replace(
+        endpoint,
+        enabled=True,
+        disabled_reason=None,
+        disabled_at=None,
+        failing_since=None,
+        failed_at=None,
+    )
+
+
+def _check_types(event_types: Sequence[str]) -> None:
+    for index, event_type in enumerate(event_types):
+        if event_type not in SELECTORS:
+            wildcards = sorted(SELECTORS - {str(each) for each in EVENT_TYPES})
+            raise InvalidInput(
+                f"Unknown event type {event_type[:64]!r}; choose from "
+                f"{', '.join(sorted(EVENT_TYPES))}, or {', '.join(wildcards)}.",
+                code=ErrorCode.EVENT_TYPE_UNKNOWN,
+                field=f"/event_types/{index}",
+            )

@@ -46,6 +46,7 @@ _STATUSES = {
         ErrorCode.ZONE_PAUSED,
         ErrorCode.ZONE_NOT_PAUSED,
         ErrorCode.TOKEN_IS_A_SETTING,
+        ErrorCode.ENDPOINT_DISABLED,
     ),
     HTTPStatus.REQUEST_TIMEOUT: (ErrorCode.BODY_TOO_SLOW,),
     HTTPStatus.PRECONDITION_FAILED: (ErrorCode.PRECONDITION_FAILED,),
