@@ -47,7 +47,15 @@ ROUTES = [
     ("GET", ENDPOINTS, "read", NOTHING),
     ("POST", ENDPOINTS, "admin", BOUND),
     ("GET", f"{ENDPOINTS}/{{id}}", "read", NOT_FOUND),
+    ("PATCH", f"{ENDPOINTS}/{{id}}", "admin", NOT_FOUND),
     ("DELETE", f"{ENDPOINTS}/{{id}}", "admin", NOT_FOUND),
+    ("POST", f"{ENDPOINTS}/{{id}}/rotate-secret", "admin", NOT_FOUND),
+    ("POST", f"{ENDPOINTS}/{{id}}/test", "admin", NOT_FOUND),
+    ("POST", f"{ENDPOINTS}/{{id}}/replay", "admin", NOT_FOUND),
+    ("GET", f"{ENDPOINTS}/{{id}}/deliveries", "read", NOT_FOUND),
+    ("GET", f"{ENDPOINTS}/{{id}}/deliveries/{{delivery_id}}", "read", NOT_FOUND),
+    ("POST", f"{ENDPOINTS}/{{id}}/deliveries/{{delivery_id}}/redeliver", "admin", NOT_FOUND),
+    ("GET", f"{ENDPOINTS}/{{id}}/statistics", "read", NOT_FOUND),
     ("GET", "/v1/zones", "read", BOUND),
     ("GET", "/v1/zones/{id}", "read", BOUND),
     ("POST", "/v1/zones/{id}/setup", "admin", BOUND),
@@ -72,6 +80,8 @@ NAMING = {
     ("POST", ENDPOINTS): {"json": {"url": "http://127.0.0.1:9/x", "tenant": "theirs"}},
 }
 """How a request without an id names the tenant that it is about."""
+NEEDED = {f"{ENDPOINTS}/{{id}}/replay": {"since": "2026-11-26T00:00:00Z"}}
+"""The bodies that routes cannot do without."""
 SCOPES = ["read", "write", "admin"]
 
 
@@ -154,9 +164,8 @@ async def test_a_bound_key_reaches_what_is_its_tenants_as_far_as_its_scope(
     ours = _url(path, await _resource(shared_service, path, "ours"))
     for scope in ("read", "write"):
         bound = _bearer(await _key(shared_service, scope, tenant="ours"))
-        response = await shared_service.http.request(
-            method, ours, headers=bound, json={} if method == "PATCH" else None
-        )
+        body = NEEDED.get(path, {}) if method == "PATCH" or path in NEEDED else None
+        response = await shared_service.http.request(method, ours, headers=bound, json=body)
         if scope == "read" and method != "GET":
             assert (response.status_code, response.json()["code"]) == (403, "forbidden")
         else:
@@ -195,6 +204,8 @@ async def test_every_answer_carries_a_request_id_and_the_security_headers(
     assert made_up.headers["x-request-id"] not in {"", "a b;c"}
 
 
+_DELIVERIES: dict[str, str] = {}
+"""A delivery of each endpoint that was made for a path about one."""
 _KEYS: dict[tuple[str | None, ...], str] = {}
 
 
@@ -219,7 +230,11 @@ async def _resource(service: Service, path: str, tenant: str) -> str:
     if path.startswith(ENDPOINTS):
         body = {"url": f"{service.stack.receiver}/{tenant}", "tenant": tenant}
         key = _bearer(await _key(service, "write", tenant=tenant))
-        return str((await service.http.post(ENDPOINTS, json=body, headers=key)).json()["id"])
+        made = (await service.http.post(ENDPOINTS, json=body, headers=key)).json()
+        if "{delivery_id}" in path:
+            sent = await service.http.post(f"{ENDPOINTS}/{made['id']}/test", headers=key)
+            _DELIVERIES[made["id"]] = sent.json()["id"]
+        return str(made["id"])
     if path.startswith(PATH):
         name = f"n{next(_numbers)}.access-tea.com"
         return str((await service.put_still(name, tenant))["id"])
@@ -230,7 +245,10 @@ async def _resource(service: Service, path: str, tenant: str) -> str:
 
 
 def _url(path: str, resource: str) -> str:
-    return f"{path}?hostname={resource}" if path == RESOLVE else path.replace("{id}", resource)
+    if path == RESOLVE:
+        return f"{path}?hostname={resource}"
+    delivery = _DELIVERIES.get(resource, "dlv_unknown")
+    return path.replace("{id}", resource).replace("{delivery_id}", delivery)
 
 
 _numbers = itertools.count()

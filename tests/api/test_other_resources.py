@@ -16,6 +16,7 @@ async def test_a_webhook_endpoints_secret_is_shown_once(shared_service: Service)
     created = await shared_service.http.post("/v1/webhook-endpoints", json=body)
     assert created.status_code == 201
     endpoint = WebhookEndpointCreated.model_validate(created.json())
+    assert endpoint.secret is not None
     assert endpoint.secret.startswith("whsec_")
     shown = await shared_service.http.get(f"/v1/webhook-endpoints/{endpoint.id}")
     WebhookEndpointOut.model_validate(shown.json())
