@@ -122,7 +122,7 @@ class Watching:
             await self._take_notes()
             if self._clock.now - start - remembered >= MEMORY_EVERY:
                 remembered = self._clock.now - start
-                self._memory.append(_megabytes())
+                self._memory.append(megabytes())
         calls = (await self._sandbox.get("/control/cloudflare/calls")).json()
         return {
             "noticed": self._waits(self._noticed, self._broken_at),
@@ -214,7 +214,8 @@ def _record_id(cloudflare_id: str) -> str:
     return f"ch_{cloudflare_id.replace('-', '')}"
 
 
-def _megabytes() -> float:
+def megabytes() -> float:
+    """Return the memory that this process has in use."""
     with open("/proc/self/status") as status:  # noqa: PTH123 - read in one go
         return next(_rss(line) for line in status if line.startswith("VmRSS"))
 
