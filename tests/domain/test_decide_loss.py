@@ -162,6 +162,16 @@ def test_a_lost_name_that_is_still_there_after_all_is_our_own() -> None:
     assert answered.record.state is State.VALIDATING
 
 
+def test_a_lost_name_is_made_again_on_sight_although_cloudflares_last_answer_failed() -> None:
+    # It was never live, so there would be a last check after thirty days if it were still there.
+    lapsed = decided(validating_record(), cloudflare=MOVED, dns=NOWHERE, after=-180).record
+    lost = confirmed(lapsed, cloudflare=Absent()).record
+    unheard = decided(lost, cloudflare=Unknown("timeout"), dns=NOWHERE, after=90).record
+    waiting = decided(unheard, dns=NOWHERE, after=300).record
+    assert waiting.schedule.cloudflare_due_at is None
+    assert decided(waiting, dns=HERE, after=600).action is Action.CREATE
+
+
 def test_a_zero_downtime_name_that_lapsed_and_is_gone_asks_for_a_refresh() -> None:
     lapsed = decided(
         validating_record(plan=Plan.ZERO_DOWNTIME), cloudflare=cloudflare_view(status="moved")

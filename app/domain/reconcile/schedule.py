@@ -139,8 +139,9 @@ def confirm_after(record: CustomHostname, now: datetime, policy: Policy) -> time
 
 def last_check_at(record: CustomHostname, now: datetime, policy: Policy) -> datetime | None:
     """When to check whether to give up a name that was never set up; list scans do not do that."""
-    stuck = record.state is State.FAILED and record.cloudflare.id is not None
-    if not (stuck or record.state is State.VALIDATING) or LIVE & record.arrived_at.keys():
+    is_there = record.cloudflare.id is not None
+    waits = record.state in {State.FAILED, State.VALIDATING}
+    if not (is_there and waits) or LIVE & record.arrived_at.keys():
         return None
     since = record.schedule.waiting_since or record.wanted_at
     return max(since + policy.gives_up_after, now + DAY)
