@@ -246,6 +246,11 @@ class Schedule:
     """When the day began in which `refreshes_today` are counted."""
     refreshes_today: int = 0
     """Automatic refreshes only; refreshes that callers request do not count."""
+    fast_from: datetime | None = None
+    """From when DNS was last checked every few seconds: a caller's act."""
+    fast_periods_on: datetime | None = None
+    """When the day began in which `fast_periods_today` are counted."""
+    fast_periods_today: int = 0
     waiting_since: datetime | None = None
     """Since when the tenant has had time to add the records: the caller's last change or
     refresh."""
@@ -334,7 +339,7 @@ class CustomHostname:
     wanted_at: datetime
     """When `desired` last changed."""
     acted_at: datetime
-    """When a caller last acted. Checks are most frequent for a while after it."""
+    """When a caller last acted. Checks are most frequent for a while after it, within limits."""
     refresh_requested_at: datetime | None = None
     arrived_at: Mapping[State, datetime] = field(default_factory=dict)
     """When the hostname first reached each state."""

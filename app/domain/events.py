@@ -68,9 +68,14 @@ _ARRIVALS = {
 
 
 def event_type(before: State | None, after: State) -> EventType:
-    """Return the event type of a step. Leaving `cname_verified` downwards emits only the loss."""
+    """Return the event type of a step. Leaving `cname_verified` downwards emits only the loss.
+
+    A hostname that failed is created no second time: its proof is asked for again.
+    """
     if before is State.CNAME_VERIFIED and after in {State.ACTIVE, State.VALIDATING}:
         return EventType.CNAME_LOST
+    if before is State.FAILED and after is State.PENDING:
+        return EventType.ACTION_REQUIRED
     return _ARRIVALS[after]
 
 

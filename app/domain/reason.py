@@ -44,6 +44,14 @@ class Reason(StrEnum):
             "it; nothing is created before."
         ),
     )
+    NEVER_PROVED = (
+        "never_proved",
+        WaitingOn.TENANT,
+        (
+            "The TXT record that proves control of the name did not come within two weeks. "
+            "Refresh the hostname to try again."
+        ),
+    )
     NAME_HELD = (
         "name_held",
         WaitingOn.OPERATOR,

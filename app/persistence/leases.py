@@ -25,6 +25,8 @@ from app.persistence.wakeups import Channel, notify
 
 LEASE_SECONDS = 60
 """How long a lease lasts. It is never renewed: the work is bounded well below it."""
+TOMBSTONE_SECONDS = 60
+"""How far apart requests for its name have the DNS of a removed hostname checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,27 @@ async def wake(tx: Connection, record_id: str) -> None:
         .values(wakes=schedules.c.wakes + 1, dns_due_at=NOW, cloudflare_due_at=NOW)
     )
     await notify(tx, Channel.RECONCILE)
+
+
+async def wake_tombstone(tx: Connection, record_id: str) -> None:
+    """Wake a removed hostname, because somebody adds its name, unless that was done just now."""
+    woken_at = schedules.c.tombstone_woken_at
+    rows = await tx.execute(
+        update(schedules)
+        .where(
+            schedules.c.custom_hostname_id == record_id,
+            or_(woken_at.is_(None), woken_at <= NOW - in_seconds(TOMBSTONE_SECONDS)),
+        )
+        .values(
+            wakes=schedules.c.wakes + 1,
+            dns_due_at=NOW,
+            cloudflare_due_at=NOW,
+            tombstone_woken_at=NOW,
+        )
+        .returning(schedules.c.custom_hostname_id)
+    )
+    if rows.first() is not None:
+        await notify(tx, Channel.RECONCILE)
 
 
 async def _lease(tx: Connection, *which: Any, **more: Any) -> list[Claim]:

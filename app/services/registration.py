@@ -371,16 +371,21 @@ async def _reclaimed(tx: Connection, held: CustomHostname) -> CustomHostname:
         return before
     now = await read_now(tx)
     after = replace(after, acted_at=now, updated_at=now, revision=before.revision + 1)
+    if before.state is State.FAILED:
+        after = replace(after, refresh_requested_at=now)
     saved = await store.save_hostname(tx, after, before=before)
     await leases.wake(tx, saved.id)
     return saved
 
 
 async def _check_tombstones(tx: Connection, names: Sequence[Hostname]) -> None:
-    """Have the DNS of these names' former records checked now: it may have changed by today."""
+    """Have the DNS of these names' former records checked now: it may have changed by today.
+
+    A request that is repeated has them checked once a minute.
+    """
     found = {each.id for name in names for each in await store.find_tombstones(tx, name)}
     for record_id in sorted(found):
-        await leases.wake(tx, record_id)
+        await leases.wake_tombstone(tx, record_id)
 
 
 def _new_record(

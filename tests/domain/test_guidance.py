@@ -344,6 +344,7 @@ def test_every_reason_that_asks_for_a_record_is_known_here() -> None:
     others = {
         *(Reason.CAA_FORBIDS_ISSUANCE, Reason.DNSSEC_BROKEN, Reason.AUTHORITY_DNS_FAILED),
         *(Reason.ZONE_HELD, Reason.NEVER_SET_UP, Reason.DANGLING),
+        Reason.NEVER_PROVED,
     }
     assert tenants - others == BY_DNS
 

@@ -54,6 +54,7 @@ from .builders import (
     path,
 )
 
+DAY = 86400
 TOKEN = "a-token-of-this-record-alone"
 CHALLENGE = ("TXT", f"_nameplate-challenge.{NAME}")
 
@@ -87,7 +88,7 @@ NO_PROOF = [
 @pytest.mark.parametrize("seen", NO_PROOF)
 def test_without_the_proof_a_name_waits_and_nothing_is_done(seen: DnsView, plan: Plan) -> None:
     record = replace(awaiting_record(plan=plan), refresh_requested_at=at(0))
-    for after in (0, 3600, 40 * 86400):
+    for after in (0, 3600, 14 * DAY - 1):
         checked = decided(record, dns=seen, after=after)
         assert (checked.steps, checked.action, checked.notifications) == ((), None, ())
         after_it = checked.record
@@ -96,6 +97,48 @@ def test_without_the_proof_a_name_waits_and_nothing_is_done(seen: DnsView, plan:
         assert after_it.name_released_at == at(0)
         assert after_it.schedule.cloudflare_due_at is None
         assert after_it.schedule.dns_due_at is not None
+
+
+ENDS = [
+    pytest.param(look(Absent()), True, id="no record"),
+    pytest.param(look(Found(("another",))), True, id="another value"),
+    pytest.param(look(Unknown("timeout")), False, id="no answer"),
+    pytest.param(DnsView(), False, id="DNS not asked"),
+]
+
+
+@pytest.mark.parametrize(("seen", "ends"), ENDS)
+@pytest.mark.parametrize("held", [False, True])
+def test_a_proof_that_is_not_there_after_fourteen_days_is_no_longer_awaited(
+    seen: DnsView, *, ends: bool, held: bool
+) -> None:
+    record = replace(awaiting_record(), is_name_held=held)
+    record = decided(record, dns=look(Absent())).record
+    checked = decided(record, dns=seen, after=14 * DAY)
+    after = checked.record
+    assert (path(checked), checked.action) == (["failed"] if ends else [], None)
+    assert after.schedule.cloudflare_due_at is None
+    if ends:
+        assert (after.reason, after.schedule.dns_due_at) == (Reason.NEVER_PROVED, None)
+        assert (after.tombstone, after.name_released_at) == (False, at(0))
+    else:
+        # It goes on, once a day: what could not be asked ends nothing.
+        assert after.schedule.dns_due_at is not None
+        assert after.schedule.dns_due_at - at(14 * DAY) > timedelta(hours=1)
+
+
+def test_a_refresh_asks_for_the_same_proof_for_another_fourteen_days() -> None:
+    ended = decided(awaiting_record(), dns=look(Absent()), after=14 * DAY).record
+    asked = replace(ended, refresh_requested_at=at(20 * DAY), acted_at=at(20 * DAY))
+    again = decided(asked, dns=look(Absent()), after=20 * DAY)
+    assert path(again) == ["pending"]
+    assert [step.event_type for step in again.steps] == [EventType.ACTION_REQUIRED]
+    assert again.record.reason is Reason.PROOF_AWAITED
+    assert again.record.proof == ended.proof
+    assert again.record.schedule.dns_due_at == at(20 * DAY + 10)
+    waits = decided(again.record, dns=look(Absent()), after=33 * DAY)
+    assert path(waits) == []
+    assert path(decided(waits.record, dns=look(Absent()), after=34 * DAY)) == ["failed"]
 
 
 @pytest.mark.parametrize("others", [(), ("another",)])

@@ -22,6 +22,7 @@ from app.domain.reason import Reason
 from app.domain.reconcile.schedule import (
     FOLLOW,
     TOKENS,
+    begin_fast_period,
     cloudflare_due_at,
     cloudflare_next_try,
     dns_due_at,
@@ -56,6 +57,8 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 def dns_wait(record: CustomHostname, *, after: float) -> timedelta | None:
+    schedule = begin_fast_period(record, now=at(after), policy=POLICY)
+    record = replace(record, schedule=schedule)
     due = dns_due_at(record, now=at(after), policy=POLICY)
     return due - at(after) if due else None
 
@@ -99,6 +102,59 @@ def test_dns_of_a_name_not_yet_live(
 ) -> None:
     performed = replace(record, acted_at=at(acted_at))
     assert dns_wait(performed, after=after) == timedelta(seconds=wait)
+
+
+def periods(record: CustomHostname, acts: list[float]) -> list[float]:
+    """Let a caller act at these instants; give those at which a fast period began."""
+    began = []
+    for act in acts:
+        record = replace(record, acted_at=at(act))
+        before = record.schedule.fast_from
+        record = decided(record, dns=NOWHERE, after=act).record
+        # Two looks on, nothing has begun by itself.
+        record = decided(record, dns=NOWHERE, after=act + 20).record
+        if record.schedule.fast_from != before:
+            began.append((record.schedule.fast_from or NOW).timestamp() - NOW.timestamp())
+        wait = dns_wait(record, after=act + 20)
+        is_fast = bool(began) and began[-1] > act - 10 * MINUTE
+        assert (wait == timedelta(seconds=10)) is is_fast
+    return began
+
+
+QUARTERS = [float(number * 15 * MINUTE) for number in range(30)]
+
+
+@pytest.mark.parametrize(
+    ("acts", "began"),
+    [
+        pytest.param(QUARTERS[:3], QUARTERS[:3], id="each act begins one"),
+        pytest.param(QUARTERS, QUARTERS[:6], id="six a day"),
+        pytest.param(
+            [*QUARTERS[:8], DAY - 60, DAY + 1], [*QUARTERS[:6], DAY + 1], id="and six on the next"
+        ),
+        pytest.param([0, 60, 300, 570], [0], id="an act within one neither counts nor prolongs it"),
+        pytest.param([0, 570, 600], [0, 600], id="the first act behind it does"),
+    ],
+)
+def test_acts_begin_fast_periods_of_which_there_are_six_a_day(
+    acts: list[float], began: list[float]
+) -> None:
+    record = replace(validating_record(), wanted_at=at(-9 * DAY), acted_at=at(-9 * DAY))
+    assert periods(record, acts) == began
+
+
+def test_an_act_of_the_day_before_begins_no_fast_period_when_the_day_is_over() -> None:
+    spent = Schedule(fast_from=at(-HOUR), fast_periods_on=at(-2 * HOUR), fast_periods_today=6)
+    record = replace(validating_record(schedule=spent), acted_at=at(0))
+    later = decided(record, dns=NOWHERE, after=23 * HOUR).record.schedule
+    assert (later.fast_from, later.fast_periods_today) == (at(-HOUR), 6)
+
+
+@pytest.mark.parametrize("record", [live_record(), pending_record(), deleting_record()])
+def test_names_whose_dns_is_not_watched_for_records_use_no_fast_period_up(
+    record: CustomHostname,
+) -> None:
+    assert begin_fast_period(record, now=NOW, policy=POLICY) == record.schedule
 
 
 @pytest.mark.parametrize(

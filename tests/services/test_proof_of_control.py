@@ -298,3 +298,67 @@ async def test_once_dns_leads_away_the_same_request_needs_no_proof(service: Serv
     assert await is_awaited(service, await service.get(added["id"])) is False
     shown = await service.follow(added["id"], "validating")
     assert (shown["id"], shown["name_released_at"]) == (added["id"], None)
+
+
+async def test_a_proof_that_never_comes_ends_the_wait_and_a_refresh_begins_it_again(
+    service: Service,
+) -> None:
+    await left_behind(service)
+    added = await service.create(NAME, "other")
+    await service.let_pass(days=15)
+    ended = await service.until_state(added["id"], "failed")
+    assert (ended["reason"], ended["waiting_on"], ended["next"]) == ("never_proved", "tenant", None)
+    again = await service.http.post(
+        "/v1/custom-hostnames", json={"hostname": NAME, "tenant": "other"}
+    )
+    assert (again.status_code, again.json()["id"]) == (200, added["id"])
+    await service.refresh(added["id"])
+    waiting = await service.until_state(added["id"], "pending")
+    assert (waiting["reason"], waiting["records"][0]["value"]) == (
+        "proof_awaited",
+        added["records"][0]["value"],
+    )
+    await put_txt(service, CHALLENGE, added["records"][0]["value"])
+    await service.follow(added["id"], "cname_verified")
+
+
+async def test_a_wait_that_ended_needs_no_proof_once_dns_leads_away(service: Service) -> None:
+    await left_behind(service)
+    added = await service.create(NAME, "other")
+    await service.let_pass(days=15)
+    await service.until_state(added["id"], "failed")
+    await service.remove_dns(NAME)
+
+    async def is_released() -> bool:
+        await service.advance(days=1, hours=2)
+        return not await service.sql.fetchval("SELECT bool_or(tombstone) FROM custom_hostnames")
+
+    await service.eventually(is_released)
+    again = await service.http.post(
+        "/v1/custom-hostnames", json={"hostname": NAME, "tenant": "other"}
+    )
+    assert (again.status_code, again.json()["id"]) == (200, added["id"])
+    await service.follow(added["id"], "validating")
+
+
+async def test_a_request_that_is_repeated_has_the_former_dns_checked_once_a_minute(
+    service: Service,
+) -> None:
+    gone = await left_behind(service)
+
+    async def wakes() -> int:
+        return int(
+            await service.sql.fetchval(
+                "SELECT wakes FROM schedules WHERE custom_hostname_id = $1", gone["id"]
+            )
+        )
+
+    before = await wakes()
+    for tenant in ("other", "other", "third", "other"):
+        body = {"hostname": NAME, "tenant": tenant}
+        response = await service.http.post("/v1/custom-hostnames", json=body)
+        assert response.is_success
+    assert await wakes() == before + 1
+    await service.advance(minutes=2)
+    await service.http.post("/v1/custom-hostnames", json={"hostname": NAME, "tenant": "other"})
+    assert await wakes() == before + 2

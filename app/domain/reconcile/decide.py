@@ -37,7 +37,13 @@ from app.domain.reconcile.evidence import (
     keep_evidence,
     shows_proof,
 )
-from app.domain.reconcile.schedule import Policy, cloudflare_due_at, dns_due_at, last_check_at
+from app.domain.reconcile.schedule import (
+    Policy,
+    begin_fast_period,
+    cloudflare_due_at,
+    dns_due_at,
+    last_check_at,
+)
 from app.domain.reconcile.state_rules import DerivedState, derive_state
 from app.domain.reconcile.suspicion import (
     answering_sides,
@@ -244,7 +250,8 @@ def _schedule(
     proved: bool,
 ) -> CustomHostname:
     """Schedule the next checks. A side that was not asked keeps an earlier due time."""
-    schedule = record.schedule
+    schedule = begin_fast_period(record, now=now, policy=policy)
+    record = replace(record, schedule=schedule)
     dns = dns_due_at(record, now=now, policy=policy)
     cloudflare = cloudflare_due_at(record, observation, now=now, policy=policy)
     if isinstance(observation.dns.routing, NotAsked):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from app.domain.cloudflare_terms import CertificateMeaning, certificate_meaning, waits_for_renewal
@@ -13,6 +13,7 @@ from app.domain.custom_hostname import (
     CustomHostname,
     Purpose,
     RecordStatus,
+    Schedule,
     State,
 )
 from app.domain.observation import Observation, Unknown
@@ -66,6 +67,15 @@ class Policy:
     remade_again: timedelta = DAY
     """How long a hostname that was recreated for its certificate is not recreated again."""
     gives_up_after: timedelta = timedelta(days=30)
+    proof_within: timedelta = timedelta(days=14)
+    """How long a proof of control is awaited. Who is asked for one has the DNS at hand, or never
+    will."""
+    fast_for: timedelta = timedelta(minutes=10)
+    """How long DNS is checked every few seconds after a caller's act: a fast period. Who has just
+    entered a record at the DNS provider watches for it that long."""
+    fast_interval: timedelta = timedelta(seconds=10)
+    fast_periods_a_day: int = 6
+    """An hour of fast checks a day, however often somebody presses "check now"."""
     confirm_after: timedelta = timedelta(seconds=60)
     """When a report of Cloudflare's against a hostname is checked again, and then believed."""
     confirm_for_person: timedelta = timedelta(seconds=15)
@@ -82,7 +92,8 @@ def dns_due_at(record: CustomHostname, *, now: datetime, policy: Policy) -> date
     """When to check the name's DNS next. None while a check could change nothing."""
     match record.state:
         case State.VALIDATING | State.ACTIVE:
-            return now + _stretched(_dns_interval(record, now), record.schedule.dns_failures)
+            interval = _dns_interval(record, now, policy)
+            return now + _stretched(interval, record.schedule.dns_failures)
         case State.CNAME_VERIFIED:
             return _live_dns(record, now, policy)
         case State.DELETED:
@@ -92,10 +103,42 @@ def dns_due_at(record: CustomHostname, *, now: datetime, policy: Policy) -> date
                 return _own_hour(record.id, now)
             # Check once more when the time to add the records is over.
             return last_check_at(record, now, policy) if record.cloudflare.id is not None else None
+        case State.PENDING if proof_is_late(record, now=now, policy=policy):
+            # Only an answer ends the wait, and its name servers give none.
+            return _own_hour(record.id, now)
         case State.PENDING if record.awaits_proof:
-            return now + _stretched(_tenants_interval(record, now), record.schedule.dns_failures)
+            interval = _tenants_interval(record, now, policy)
+            return now + _stretched(interval, record.schedule.dns_failures)
         case State.PENDING | State.DELETING:
             return None
+
+
+def proof_is_late(record: CustomHostname, *, now: datetime, policy: Policy) -> bool:
+    """Whether the time is over in which a proof of control is awaited."""
+    since = record.schedule.waiting_since or record.wanted_at
+    return record.awaits_proof and now - since >= policy.proof_within
+
+
+def begin_fast_period(record: CustomHostname, *, now: datetime, policy: Policy) -> Schedule:
+    """Return the schedule, with the fast period that the caller's last act begins, if it does.
+
+    An act within a fast period belongs to it: it neither counts nor makes the period longer. Once
+    the day's periods are used up, an act changes nothing but that DNS is checked at once. Names
+    whose DNS is not watched for the tenant's records use up none.
+    """
+    schedule, acted_at = record.schedule, record.acted_at
+    is_watched = record.state in {State.VALIDATING, State.ACTIVE} or record.awaits_proof
+    began = schedule.fast_from
+    is_within = began is not None and acted_at < began + policy.fast_for
+    if not is_watched or is_within or now - acted_at >= policy.fast_for:
+        return schedule
+    day = schedule.fast_periods_on
+    if day is None or now - day >= DAY:
+        return replace(schedule, fast_from=acted_at, fast_periods_on=now, fast_periods_today=1)
+    if schedule.fast_periods_today >= policy.fast_periods_a_day:
+        return schedule
+    today = schedule.fast_periods_today + 1
+    return replace(schedule, fast_from=acted_at, fast_periods_today=today)
 
 
 def cloudflare_due_at(
@@ -176,8 +219,8 @@ def _stretched(interval: timedelta, failures: int) -> timedelta:
     return max(interval, min(interval * (1 << min(failures, 10)), DNS_FAILURE_MOST))
 
 
-def _dns_interval(record: CustomHostname, now: datetime) -> timedelta:
-    wanted = _tenants_interval(record, now)
+def _dns_interval(record: CustomHostname, now: datetime, policy: Policy) -> timedelta:
+    wanted = _tenants_interval(record, now, policy)
     all_there = all(each.status is RecordStatus.FOUND for each in wanted_records(record))
     if record.state is State.VALIDATING and all_there:
         # Cloudflare has to act next. DNS could only show that a record disappeared again.
@@ -185,9 +228,10 @@ def _dns_interval(record: CustomHostname, now: datetime) -> timedelta:
     return wanted
 
 
-def _tenants_interval(record: CustomHostname, now: datetime) -> timedelta:
-    if now - record.acted_at < timedelta(minutes=10):
-        return timedelta(seconds=10)
+def _tenants_interval(record: CustomHostname, now: datetime, policy: Policy) -> timedelta:
+    began = record.schedule.fast_from
+    if began is not None and now - began < policy.fast_for:
+        return policy.fast_interval
     # `waiting_since` is moved past a pause of the zone, which must not count; `wanted_at` is not.
     since = now - (record.schedule.waiting_since or record.wanted_at)
     if since < timedelta(hours=1):

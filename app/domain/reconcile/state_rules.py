@@ -56,9 +56,10 @@ from app.domain.plan import (
     wanted_records,
     wanted_spec,
 )
+from app.domain.proof import challenge_name
 from app.domain.reason import Reason, WaitingOn
 from app.domain.reconcile.evidence import is_to_be_sent_again
-from app.domain.reconcile.schedule import Policy
+from app.domain.reconcile.schedule import Policy, proof_is_late
 from app.domain.siblings import may_let_go, serves
 
 _LAPSED = frozenset({Reason.MOVED_AWAY, Reason.VALIDATION_LAPSED})
@@ -120,6 +121,8 @@ def derive_state(
     if record.desired is Desired.ABSENT:
         return _leaving(record, observation)
     if record.cloudflare.id is None:
+        if record.awaits_proof:
+            return _without_proof(record, observation, now=now, policy=policy)
         return _not_at_cloudflare(record, observation)
     derived = _there(record, observation, now=now, policy=policy)
     return _with_refused_edit(record, _with_refused_refresh(record, derived))
@@ -163,10 +166,19 @@ def _leaving(record: CustomHostname, observation: Observation) -> DerivedState:
     return DerivedState(State.DELETING, Reason.REMOVAL_REQUESTED)
 
 
+def _without_proof(
+    record: CustomHostname, observation: Observation, *, now: datetime, policy: Policy
+) -> DerivedState:
+    """Time alone ends no wait for a proof: DNS has to say that there is none."""
+    asked = observation.dns.records.get(("TXT", challenge_name(record.hostname)))
+    is_answered = isinstance(asked, Found | Absent) or record.state is State.FAILED
+    if is_answered and proof_is_late(record, now=now, policy=policy):
+        return DerivedState(State.FAILED, Reason.NEVER_PROVED)
+    why = Reason.NAME_HELD if record.is_name_held else Reason.PROOF_AWAITED
+    return DerivedState(State.PENDING, why)
+
+
 def _not_at_cloudflare(record: CustomHostname, observation: Observation) -> DerivedState:
-    if record.awaits_proof:
-        why = Reason.NAME_HELD if record.is_name_held else Reason.PROOF_AWAITED
-        return DerivedState(State.PENDING, why)
     answered = _answered(record, observation)
     if answered is not None:
         return answered
