@@ -207,13 +207,26 @@ def _assemble(
     )
     validator = OptionValidator(dns_.checker, public_suffix, any_suffix)
     registrations = Registrations(
-        database, inline, validator, public_suffix, policy=policy, checkpoint=checkpoint
+        database,
+        inline,
+        validator,
+        public_suffix,
+        policy=policy,
+        require_proof=settings.require_proof,
+        checkpoint=checkpoint,
     )
     return Services(
         database=database,
         inline=inline,
         registrations=registrations,
-        custom_hostnames=CustomHostnames(database, inline, queue, validator, public_suffix),
+        custom_hostnames=CustomHostnames(
+            database,
+            inline,
+            queue,
+            validator,
+            public_suffix,
+            require_proof=settings.require_proof,
+        ),
         hostname_lists=HostnameLists(database, public_suffix),
         diagnoses=Diagnoses(
             database,

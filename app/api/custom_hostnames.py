@@ -95,9 +95,10 @@ async def create(
     """Store the hostname and return the records to add.
 
     With `also`, all names are stored or none is, and the answer shows the others in its `also`. A
-    name that another tenant had, and whose DNS still points here, is `proof_awaited`: its first
-    record is a TXT record, and nothing is created before DNS has it. If
-    Cloudflare is slow or down, the hostname is returned as `pending` and the work continues.
+    name that another tenant had, and whose DNS still points here, is `proof_awaited`, and every new
+    name where the service requires that: its first record is a TXT record, and nothing is created
+    before DNS has it. If Cloudflare is slow or down, the hostname is returned as `pending` and the
+    work continues.
     """
     refuse_providers_fields(key, wanted.model_fields_set)
     registration = Registration(

@@ -183,8 +183,9 @@ class PreflightOut(DiagnosisOut):
     id: str | None = Field(description="Its id, if the tenant has the hostname already.")
     refusal: RefusalOut | None
     proof_required: bool = Field(
-        description="Another tenant had the name, and its DNS may still point here: once added, it "
-        "is `proof_awaited`, with a TXT record to add first."
+        description="Another tenant had the name, and its DNS may still point here, or the service "
+        "requires a proof of every name: once added, it is `proof_awaited`, with a TXT record to "
+        "add first."
     )
     plan: Literal["simple", "zero_downtime", "delegated", "custom"] = Field(
         description="The plan that suits, or the one asked for."

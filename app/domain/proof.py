@@ -1,4 +1,4 @@
-"""Proof of control: the TXT record that proves a name which another tenant had before. Pure."""
+"""Proof of control: the TXT record that proves a name, as one that another tenant had. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def refuse_unprovable(hostname: Hostname) -> None:
     """
     if len(challenge_name(hostname)) > MAX_LENGTH:
         raise ProofRequired(
-            "Another tenant had this name, and its DNS may still point here. The name is too long "
-            "for the TXT record that would prove control of it. Remove the record that points "
-            "here, and try again in a day; Nameplate checks such names daily."
+            "Control of this name has to be proved by a TXT record, and the name is too long for "
+            "one. If another tenant had it, remove the record that points here, and try again in a "
+            "day; Nameplate checks such names daily. Otherwise add a shorter name."
         )

@@ -40,8 +40,8 @@ class Reason(StrEnum):
         "proof_awaited",
         WaitingOn.TENANT,
         (
-            "Another tenant had this name here before. Add the TXT record that proves control of "
-            "it; nothing is created before."
+            "Control of this name has to be proved: another tenant had it here before, or every "
+            "name is proved here. Add the TXT record; nothing is created before."
         ),
     )
     NEVER_PROVED = (

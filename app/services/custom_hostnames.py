@@ -57,12 +57,15 @@ class CustomHostnames:
         queue: CallQueue,
         validator: OptionValidator,
         public_suffix: PublicSuffix,
+        *,
+        require_proof: bool,
     ) -> None:
         self._database = database
         self._inline = inline
         self._queue = queue
         self._validator = validator
         self._public_suffix = public_suffix
+        self._require_proof = require_proof
 
     async def get(self, record_id: str) -> CustomHostname:
         """Give one.
@@ -113,7 +116,7 @@ class CustomHostnames:
             refuse_leaving(record)
             await accept(tx, record.id, None)
             now = await read_now(tx)
-            updated = await reclaim_name(tx, record)
+            updated = await reclaim_name(tx, record, require_proof=self._require_proof)
             updated = replace(updated, refresh_requested_at=now, acted_at=now, updated_at=now)
             return await self._update_desired(tx, record, updated, slot)
 
@@ -192,7 +195,7 @@ class CustomHostnames:
         if updated == record and record.state is not State.FAILED:
             return record, None
         now = await read_now(tx)
-        updated = await reclaim_name(tx, updated)
+        updated = await reclaim_name(tx, updated, require_proof=self._require_proof)
         for other in others:
             # One of the two sends the edit. Should it fail, the other finds out at its next check.
             same = apply(other, choice)

@@ -165,10 +165,13 @@ async def require_target(tx: Connection, target: Hostname, tenant: str) -> None:
     refuse_target(target, held)
 
 
-async def reclaim_name(tx: Connection, record: CustomHostname) -> CustomHostname:
+async def reclaim_name(
+    tx: Connection, record: CustomHostname, *, require_proof: bool = False
+) -> CustomHostname:
     """Give the record with the name that it had released: it needs the name to be worked on.
 
-    The base must be locked by this transaction.
+    The base must be locked by this transaction. With `require_proof`, a record that awaits its
+    proof goes on awaiting it, whoever had the name.
 
     Raises:
         HostnameTaken: another record has the name by now, or the wildcard that covers it.
@@ -176,7 +179,8 @@ async def reclaim_name(tx: Connection, record: CustomHostname) -> CustomHostname
     """
     if record.name_released_at is None:
         return record
-    if await needs_proof(tx, record.hostname, record.tenant):
+    always = require_proof and record.awaits_proof
+    if await needs_proof(tx, record.hostname, record.tenant, always=always):
         if record.awaits_proof:
             return record
         raise ProofRequired(HAD_SINCE)
@@ -188,20 +192,27 @@ async def reclaim_name(tx: Connection, record: CustomHostname) -> CustomHostname
     return replace(record, name_released_at=None, tombstone=False, proof=None, reason=reason)
 
 
-async def needs_proof(tx: Connection, hostname: Hostname, tenant: str) -> bool:
+async def needs_proof(
+    tx: Connection, hostname: Hostname, tenant: str, *, always: bool = False
+) -> bool:
     """Whether the tenant has to prove control of the name before it may be worked on.
 
-    Another tenant had it, and its DNS may still point here. Whose own this very name was when it
-    was last live needs no proof, nor who proved the other name of its object.
+    So it is where another tenant had it, and its DNS may still point here, and with `always` for
+    every name. Who proved the other name of the same object needs no proof; nor, but with `always`,
+    whose own this very name was when it was last live.
     """
+    if not (always or await _is_another_tenants(tx, hostname, tenant)):
+        return False
+    there = await store.find_by_base(tx, hostname.base)
+    return not any(each.tenant == tenant and each.proof is not None for each in there)
+
+
+async def _is_another_tenants(tx: Connection, hostname: Hostname, tenant: str) -> bool:
     tombstones = await store.find_tombstones(tx, hostname)
     if all(each.tenant == tenant for each in tombstones):
         return False
     own = (each for each in tombstones if each.tenant == tenant and each.was_live)
-    if any(each.hostname == hostname.name for each in own):
-        return False
-    there = await store.find_by_base(tx, hostname.base)
-    return not any(each.tenant == tenant and each.proof is not None for each in there)
+    return not any(each.hostname == hostname.name for each in own)
 
 
 async def former_records(tx: Connection, record: CustomHostname) -> list[str]:

@@ -118,6 +118,7 @@ class Registrations:
         public_suffix: PublicSuffix,
         *,
         policy: Policy,
+        require_proof: bool,
         checkpoint: Checkpoint,
     ) -> None:
         self._database = database
@@ -125,6 +126,7 @@ class Registrations:
         self._validator = validator
         self._public_suffix = public_suffix
         self._policy = policy
+        self._require_proof = require_proof
         self._checkpoint = checkpoint
 
     async def register(
@@ -140,7 +142,7 @@ class Registrations:
             HostnameTaken: another tenant holds a name, or its wildcard.
             AlreadyExists: this tenant has it, with other settings.
             SiblingDiffers: the name shares its object, and asks for another one.
-            ProofRequired: another tenant had it, and it is too long to be proved.
+            ProofRequired: it has to be proved, and is too long for that.
             StillDeleting: its former record is still being removed.
         """
         names = parse_names(wanted.hostname, wanted.also, wanted.redirect_to, self._public_suffix)
@@ -183,7 +185,9 @@ class Registrations:
         async with self._database.transaction() as tx:
             refusal: NameplateError | None = None
             held = sibling = None
-            must_prove = await needs_proof(tx, name.hostname, wanted.tenant)
+            must_prove = await needs_proof(
+                tx, name.hostname, wanted.tenant, always=self._require_proof
+            )
             try:
                 held, sibling = await self._find(tx, name.hostname, wanted.tenant)
                 if must_prove:
@@ -303,10 +307,10 @@ class Registrations:
         held, sibling = await self._find(tx, hostname, wanted.tenant)
         if held is not None:
             self._refuse_differing(held, new.name, wanted, zone)
-            return await _reclaimed(tx, held), False
+            return await _reclaimed(tx, held, require_proof=self._require_proof), False
         chosen = self._choose(new.name, new.ground, sibling, zone=zone, wanted=wanted)
         proof = None
-        if await needs_proof(tx, hostname, wanted.tenant):
+        if await needs_proof(tx, hostname, wanted.tenant, always=self._require_proof):
             refuse_unprovable(hostname)
             proof = ProofOfControl(token=secrets.token_urlsafe(PROOF_BYTES))
         now = await read_now(tx)
@@ -358,7 +362,9 @@ class Registrations:
         return held, sibling
 
 
-async def _reclaimed(tx: Connection, held: CustomHostname) -> CustomHostname:
+async def _reclaimed(
+    tx: Connection, held: CustomHostname, *, require_proof: bool
+) -> CustomHostname:
     """Give the record, which goes on where its proof is no longer needed.
 
     That is so once DNS no longer leads the name here by what another tenant had.
@@ -366,7 +372,7 @@ async def _reclaimed(tx: Connection, held: CustomHostname) -> CustomHostname:
     if not held.awaits_proof:
         return held
     before = await load_for_update(tx, held.id, None)
-    after = await reclaim_name(tx, before)
+    after = await reclaim_name(tx, before, require_proof=require_proof)
     if after == before:
         return before
     now = await read_now(tx)
