@@ -21,6 +21,7 @@ from app.adapters.dns.limits import (
     SERVER_AT_ONCE,
     SERVER_RATE,
     STRIKES,
+    TENANT_WAITING,
     Pace,
     ServerLimits,
 )
@@ -115,6 +116,27 @@ async def test_one_server_holds_few_places_and_leaves_the_rest_to_others() -> No
     async with limits.turn(theirs("192.0.2.1")):
         pass
     assert not limits._under_way
+
+
+async def test_a_tenant_of_very_many_names_leaves_the_rate_of_a_server_to_others() -> None:
+    # The clock stands still: nothing but the number of questions makes anybody wait.
+    limits, server, gone_out = ServerLimits(clock=Clock()), theirs("192.0.2.1"), list[str]()
+
+    async def ask(tenant: str | None) -> None:
+        async with limits.turn(server, tenant):
+            gone_out.append(tenant or "nobody's")
+
+    at_once = round(SERVER_RATE * 0.2)
+    many = [asyncio.create_task(ask("big")) for _ in range(60)]
+    await asyncio.sleep(0)
+    refused = [task for task in many if task.done() and task.exception() is not None]
+    assert len(refused) == 60 - at_once - TENANT_WAITING
+    assert {str(task.exception()) for task in refused} == {"busy"}
+    await asyncio.gather(*(ask(tenant) for tenant in ("small", "other", None)))
+    await asyncio.gather(*(task for task in many if task not in refused))
+    assert sorted(set(gone_out)) == ["big", "nobody's", "other", "small"]
+    assert gone_out.count("big") == at_once + TENANT_WAITING
+    assert not limits._waiting
 
 
 async def test_places_are_bounded_and_one_that_does_not_come_free_is_given_up() -> None:

@@ -72,7 +72,7 @@ class DnsChecker:
 
         Without `proxy_prefixes` no name is found proxied.
         """
-        questions = self._questions()
+        questions = self._questions(record.tenant)
         purposes = {
             (wanted.type, wanted.name): wanted.purpose
             for wanted in wanted_records(record)
@@ -161,8 +161,8 @@ class DnsChecker:
         # What is found at the end of a CNAME belongs to another domain.
         return Found(answer.values) if answer.values and not answer.chain else Absent()
 
-    def _questions(self) -> Questions:
-        return Questions(wait=self._wait, clock=self._clock, limits=self._limits)
+    def _questions(self, tenant: str | None = None) -> Questions:
+        return Questions(wait=self._wait, clock=self._clock, limits=self._limits, tenant=tenant)
 
     async def _thorough(
         self, questions: Questions, upstreams: Sequence[Upstream], sought: _Sought

@@ -27,6 +27,11 @@ AT_ONCE = 500
 """Questions that wait for an answer at the same time."""
 SERVER_AT_ONCE = 20
 """The same, to one address."""
+TENANT_WAITING = 8
+"""Questions of one tenant that wait for their turn at one /24 or /48. Others of the tenant are
+given up, and asked less often. So a tenant with very many names at one DNS provider keeps neither
+the provider's rate nor the worker's slots from the others: whoever else asks comes behind eight
+questions, not behind thousands. Who is alone there can still use up the whole rate."""
 LONGEST_WAIT = 1.0
 """How long a question waits for its turn. Then it is given up: the next server is asked."""
 STRIKES = 3
@@ -101,17 +106,20 @@ class ServerLimits:
         self._by_server = Pace(SERVER_RATE, clock)
         self._by_network = Pace(NETWORK_RATE, clock)
         self._under_way: Counter[str] = Counter()
+        self._waiting: Counter[tuple[str, str]] = Counter()
         self._silent: dict[tuple[str, int, str], Silence] = {}
 
     @asynccontextmanager
-    async def turn(self, server: Server) -> AsyncIterator[None]:
+    async def turn(self, server: Server, tenant: str | None = None) -> AsyncIterator[None]:
         """Wait for the moment at which the server may be asked, and hold a place meanwhile.
+
+        `tenant` is whose name is asked for; None if it is nobody's.
 
         Raises:
             CouldNotAsk: `timeout` for a dead server; `busy` if the turn would come too late.
         """
-        if not self._is_own(server) and (wait := self.reserve(server.address)):
-            await asyncio.sleep(wait)
+        if not self._is_own(server) and (wait := self.reserve(server.address, tenant)):
+            await self._wait(wait, server.address, tenant)
         if self._places.locked():
             await self._queue()
         else:
@@ -125,17 +133,19 @@ class ServerLimits:
             if not self._under_way[server.address]:
                 del self._under_way[server.address]
 
-    def reserve(self, address: str) -> float:
+    def reserve(self, address: str, tenant: str | None = None) -> float:
         """Count a question to an address, and return in how many seconds it may go out.
 
         Raises:
-            CouldNotAsk: `busy` if that would be too late, or too many wait for its answers.
+            CouldNotAsk: `busy` if that would be too late, too many wait for its answers, or too
+                many of the tenant wait for their turn.
         """
         if self._under_way[address] >= SERVER_AT_ONCE:
             raise CouldNotAsk("busy")
         network = _network(address)
         wait = max(self._by_server.delay(address), self._by_network.delay(network))
-        if wait > LONGEST_WAIT:
+        is_one_of_many = wait > 0 and self._waiting[tenant or "", network] >= TENANT_WAITING
+        if wait > LONGEST_WAIT or is_one_of_many:
             raise CouldNotAsk("busy")
         self._by_server.take(address, wait)
         self._by_network.take(network, wait)
@@ -173,6 +183,19 @@ class ServerLimits:
         while len(self._silent) >= MOST_DEAD:
             del self._silent[next(iter(self._silent))]
         self._silent[key] = Silence(strikes, name, self._clock() + DEAD_SECONDS)
+
+    async def _wait(self, seconds: float, address: str, tenant: str | None) -> None:
+        if tenant is None:
+            await asyncio.sleep(seconds)
+            return
+        key = (tenant, _network(address))
+        self._waiting[key] += 1
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._waiting[key] -= 1
+            if not self._waiting[key]:
+                del self._waiting[key]
 
     async def _queue(self) -> None:
         try:

@@ -55,12 +55,15 @@ class Questions:
         clock: Callable[[], float] = time.monotonic,
         budget: Budget = CHECK,
         limits: ServerLimits | None = None,
+        tenant: str | None = None,
     ) -> None:
+        """Ask within `budget` and `limits`; `tenant` is whose name the questions are about."""
         self._wait = wait
         self._clock = clock
         self._until = clock() + budget.seconds
         self._packets_left = budget.packets
         self._limits = limits or ServerLimits(clock=clock)
+        self._tenant = tenant
         self._asked: dict[_Key, asyncio.Task[dns.message.Message]] = {}
 
     @property
@@ -182,7 +185,7 @@ class Questions:
         raise CouldNotAsk("timeout")
 
     async def _exchange(self, server: Server, query: Query) -> dns.message.Message | None:
-        async with self._limits.turn(server):
+        async with self._limits.turn(server, self._tenant):
             try:
                 return await over_udp(query, server, wait=self._draw())
             except dns.message.Truncated:
