@@ -269,3 +269,24 @@ async def test_what_awaits_its_proof_is_gone_for_the_code_that_knows_no_proof(
         ("dangles", "deleted", "absent", "removed", True),
         ("proved", "cname_verified", "present", "live", False),
     ]
+
+
+async def test_what_was_never_proved_awaits_its_proof_for_the_code_that_ends_no_wait(
+    empty_database_url: str,
+) -> None:
+    config = alembic_config(empty_database_url)
+    await asyncio.to_thread(command.upgrade, config, "c4d81f6a2e97")
+    connection = await asyncpg.connect(empty_database_url)
+    await connection.execute(WAITING_ROWS)
+    await connection.execute(
+        "UPDATE custom_hostnames SET state = 'failed', reason = 'never_proved' WHERE id = 'awaits';"
+        "INSERT INTO schedules (custom_hostname_id, zone_id, emitted_reasons) "
+        "VALUES ('awaits', 'zone_1', '[\"proof_awaited\", \"never_proved\"]')"
+    )
+    await asyncio.to_thread(command.downgrade, config, "e17a4d6c3b80")
+    row = await connection.fetchrow(
+        "SELECT state, reason, emitted_reasons FROM custom_hostnames "
+        "JOIN schedules ON custom_hostname_id = id WHERE id = 'awaits'"
+    )
+    await connection.close()
+    assert tuple(row) == ("pending", "proof_awaited", '["proof_awaited"]')
