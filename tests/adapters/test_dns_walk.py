@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import tracemalloc
+from dataclasses import replace
 
 import dns.name
 import pytest
@@ -13,11 +14,12 @@ from dns.rdatatype import RdataType
 from app.adapters.dns.answer import Server
 from app.adapters.dns.authoritative import AuthoritativeServers, Zone, choose
 from app.adapters.dns.checker import DnsChecker
+from app.adapters.dns.limits import SERVER_RATE, TENANT_WAITING, ServerLimits
 from app.adapters.dns.query import Questions
 from app.adapters.dns.referrals import Referrals
 from app.adapters.dns.root_servers import ROOT_SERVERS
 from app.adapters.egress import is_public
-from app.domain.observation import Found, Routing, RoutingKind
+from app.domain.observation import Found, Routing, RoutingKind, Unknown
 from tests.adapters.delegated_dns import LOOPBACK, Clock, addresses_of, delegated, walker
 from tests.adapters.hostnames import TARGET, a_record
 from tests.adapters.scripted_dns import scripted_dns
@@ -352,3 +354,24 @@ def test_an_entry_costs_less_than_600_bytes() -> None:
     assert len(kept) == len(zones)
     # So 100,000 zones cost less than 60 MB.
     assert (after - before) / len(zones) < 600
+
+
+async def test_checks_of_a_tenants_many_names_leave_their_server_to_other_tenants() -> None:
+    names = [f"w{number}.shop.com" for number in range(60)]
+    records = "\n".join(f"{name} CNAME {TARGET}" for name in names)
+    async with scripted_dns(records, zones=("shop.com",)) as ours:
+        zone = dns.name.from_text("shop.com")
+        authoritative = AuthoritativeServers([], port=ours.port, allowed=LOOPBACK)
+        server = Server("127.0.0.1", ours.port, zone, "ns.shop.com")
+        authoritative.referrals.put(zone, [server], 3600)
+        # It stands still, and the server is none of the operator's own: the rate holds.
+        limits = ServerLimits(clock=Clock())
+        checker = DnsChecker([], authoritative=authoritative, limits=limits)
+        big = [checker.check(a_record(name), thorough=False) for name in names]
+        small = checker.check(replace(a_record(names[0]), tenant="small"), thorough=False)
+        *crowd, alone = await asyncio.gather(*big, small)
+    assert alone.routing == CNAME
+    found = [view for view in crowd if view.routing == CNAME]
+    # More than that only where this machine was slow, and turns came while others still began.
+    assert SERVER_RATE * 0.2 + TENANT_WAITING <= len(found) < len(names)
+    assert {view.routing for view in crowd} == {CNAME, Unknown("busy")}
