@@ -144,8 +144,8 @@ class ServerLimits:
             raise CouldNotAsk("busy")
         network = _network(address)
         wait = max(self._by_server.delay(address), self._by_network.delay(network))
-        is_one_of_many = wait > 0 and self._waiting[tenant or "", network] >= TENANT_WAITING
-        if wait > LONGEST_WAIT or is_one_of_many:
+        enough_wait = tenant is not None and self._waiting[tenant, network] >= TENANT_WAITING
+        if wait > LONGEST_WAIT or (wait and enough_wait):
             raise CouldNotAsk("busy")
         self._by_server.take(address, wait)
         self._by_network.take(network, wait)
