@@ -16,6 +16,7 @@ from benchmarks import (
     p5_large_zone,
     p6_list_scans,
     p7_dns,
+    p8_webhooks,
 )
 from benchmarks.row import Row
 
@@ -29,6 +30,7 @@ ROWS: dict[str, Measure] = {
     "P5": p5_large_zone.measure,
     "P6": p6_list_scans.measure,
     "P7": p7_dns.measure,
+    "P8": p8_webhooks.measure,
 }
 FEW = 1000
 SMALL = 0.1

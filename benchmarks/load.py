@@ -32,7 +32,7 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._received += data
         head, separator, body = self._received.partition(b"\r\n\r\n")
-        if not separator or len(body) < _length(head):
+        if not separator or len(body) < content_length(head):
             return
         if not head.startswith(b"HTTP/1.1 200"):
             self.failed = head.decode("latin-1").splitlines()[0]
@@ -51,12 +51,17 @@ class _Connection(asyncio.Protocol):
             self.done.set_result(None)
 
 
-def _length(head: bytes) -> int:
+def content_length(head: bytes) -> int:
+    """Return how long the body of this request or answer is.
+
+    Raises:
+        ValueError: it does not say.
+    """
     for line in head.split(b"\r\n"):
         name, _, value = line.partition(b":")
         if name.lower() == b"content-length":
             return int(value)
-    raise ValueError("an answer without its length")
+    raise ValueError("a message without its length")
 
 
 async def requests_per_second(
