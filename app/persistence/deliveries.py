@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Interval,
     SmallInteger,
     Text,
@@ -22,13 +23,15 @@ from sqlalchemy import (
     column,
     func,
     insert,
+    literal,
     or_,
     select,
     true,
     update,
-    values,
 )
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.sql.selectable import TableValuedAlias
 
 from app.domain.deliveries import Attempt
 from app.domain.histogram import bucket_of
@@ -231,25 +234,12 @@ async def record_attempts(tx: Connection, outcomes: Sequence[Outcome]) -> set[st
 
 async def _settle(tx: Connection, outcomes: Sequence[Outcome]) -> set[str]:
     c = deliveries.c
-    result = values(
-        column("id", Text),
-        column("token", BigInteger),
-        column("status", Text),
-        column("attempts", SmallInteger),
-        column("wait", Interval),
-        name="result",
-    ).data(
-        [
-            (
-                each.delivery.id,
-                each.delivery.token,
-                each.status,
-                each.delivery.attempts + 1,
-                # A column of NULLs alone would be of no type.
-                each.retry_after or timedelta(),
-            )
-            for each in outcomes
-        ]
+    result = _given(
+        id=(Text, [each.delivery.id for each in outcomes]),
+        token=(BigInteger, [each.delivery.token for each in outcomes]),
+        status=(Text, [each.status for each in outcomes]),
+        attempts=(SmallInteger, [each.delivery.attempts + 1 for each in outcomes]),
+        wait=(Interval, [each.retry_after for each in outcomes]),
     )
     held = and_(c.lease_token == result.c.token, c.leased_until.is_not(None))
     locked = (
@@ -303,15 +293,32 @@ async def _count(tx: Connection, made: Sequence[Outcome]) -> None:
         for each in made
     )
     # In one order everywhere, because several senders count for the same endpoints.
-    rows = [(*key, counts[key]) for key in sorted(counts)]
-    names = ("endpoint_id", "hour", "succeeded", "bucket", "count")
-    new = upsert(attempt_histograms).values([dict(zip(names, row, strict=True)) for row in rows])
+    keys = sorted(counts)
+    endpoint_ids, hours, successes, buckets = zip(*keys, strict=True)
+    counted = _given(
+        endpoint_id=(Text, endpoint_ids),
+        hour=(TIMESTAMP(timezone=True), hours),
+        succeeded=(Boolean, successes),
+        bucket=(SmallInteger, buckets),
+        count=(BigInteger, [counts[key] for key in keys]),
+    )
+    new = upsert(attempt_histograms).from_select(list(counted.c.keys()), select(counted))
     await tx.execute(
         new.on_conflict_do_update(
             index_elements=[c.endpoint_id, c.hour, c.succeeded, c.bucket],
             set_={"count": c.count + new.excluded.count},
         )
     )
+
+
+def _given(**columns: tuple[Any, Sequence[Any]]) -> TableValuedAlias:
+    """Return rows of these columns: of each, its type and its values.
+
+    One parameter for each column, so that the statement is compiled once and not for each batch.
+    """
+    arrays = [literal(list(given), ARRAY(kind)) for kind, given in columns.values()]
+    typed = [column(name, kind) for name, (kind, _) in columns.items()]
+    return func.unnest(*arrays).table_valued(*typed, name="given").render_derived()
 
 
 async def end_pending(tx: Connection, endpoint_id: str, *, status: str, reason: str) -> None:
