@@ -10,7 +10,6 @@ Cloudflare's side has the same names.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -52,9 +51,9 @@ from app.persistence.tables import (
     tenant_sizes,
 )
 from app.services.pruning import KEEP_HISTOGRAMS
+from benchmarks.bulk_loading import CONNECTIONS, build_index, drop_indexes, side_by_side
 
 TENANTS = 20_000
-CONNECTIONS = 2
 TARGET = "customers.bench.net"
 FILLED = (custom_hostnames, cloudflare_objects, schedules)
 COUNTED = (
@@ -209,10 +208,10 @@ async def seed_hostnames(url: str, count: int) -> None:
             _THINGS.split(),
         )
         await _put_kinds(sql)
-        indexes = await _drop_indexes(sql)
-        await _each(url, [[f"n % {CONNECTIONS} = {part}"] for part in range(CONNECTIONS)], _fill)
+        indexes = await drop_indexes(sql, [table.name for table in FILLED])
+        await side_by_side(url, [[f"n % {CONNECTIONS} = {part}"] for part in range(CONNECTIONS)], _fill)
         halves = [indexes[part::CONNECTIONS] for part in range(CONNECTIONS)]
-        await _each(url, halves, _build)
+        await side_by_side(url, halves, build_index)
         await sql.execute("DROP TABLE bench_rows, bench_kinds")
         await _count(url, sql)
         for table in (*FILLED, *COUNTED):
@@ -365,38 +364,3 @@ def _value(column: Column[Any]) -> str:
     type_name = column.type.compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]
     text = f"format({template}, {', '.join(own)})"
     return f"CASE WHEN {template} IS NOT NULL THEN {text} END::{type_name}"
-
-
-async def _drop_indexes(sql: asyncpg.Connection) -> list[str]:
-    """Drop what is faster built at the end. Return the statements that build it."""
-    rows = await sql.fetch(
-        "SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS definition "
-        "FROM pg_index WHERE indrelid = ANY($1::regclass[]) AND NOT indisprimary",
-        [table.name for table in FILLED],
-    )
-    for row in rows:
-        await sql.execute(f"DROP INDEX {row['name']}")
-    # The longest first, so that both connections end together.
-    return sorted((row["definition"] for row in rows), key=lambda text: "gin" not in text)
-
-
-async def _build(sql: asyncpg.Connection, definition: str) -> None:
-    await sql.execute("SET maintenance_work_mem = '256MB'")
-    await sql.execute(definition, timeout=600)
-
-
-async def _each(url: str, parts: list[list[str]], work: Any) -> None:
-    """Do the work of each part over a connection of its own."""
-
-    async def run(part: list[str]) -> None:
-        sql = await asyncpg.connect(url)
-        try:
-            # The rows refer to each other as they are made; checking each costs a minute.
-            await sql.execute("SET session_replication_role = replica")
-            await sql.execute("SET synchronous_commit = off")
-            for each in part:
-                await work(sql, each)
-        finally:
-            await sql.close()
-
-    await asyncio.gather(*(run(part) for part in parts))
