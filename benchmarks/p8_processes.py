@@ -82,7 +82,7 @@ def running(target: Callable[..., None], *given: Any) -> Iterator[Process]:
     process.start()
     there.close()
     try:
-        yield Process(cast("Pipe", here))
+        yield Process(here)
     finally:
         process.terminate()
         process.join()

@@ -109,12 +109,12 @@ async def _row(figure: str, step: Step, sides: dict[str, Side]) -> Row:
     )
 
 
-def _listing(wanted: DeliveryFilter, *, deep: bool = False) -> Step:
+def _listing(wanted: DeliveryFilter, *, deep: bool = False, expected: int = LIMIT) -> Step:
     async def step(tx: Connection, side: Side) -> float:
         began = time.perf_counter()
         after = side.deep if deep else None
         found = await list_deliveries(tx, LARGEST, wanted, after=after, limit=LIMIT)
-        return _took(began, found, LIMIT)
+        return _took(began, found, expected)
 
     return step
 
@@ -167,6 +167,9 @@ UNDUE: dict[str, Step] = {
     "first page": _listing(DeliveryFilter()),
     f"page {DEEP:,}": _listing(DeliveryFilter(), deep=True),
     "first page of what was exhausted": _listing(DeliveryFilter(status=DeliveryStatus.EXHAUSTED)),
+    "first page of what waits, nothing does": _listing(
+        DeliveryFilter(status=DeliveryStatus.PENDING), expected=0
+    ),
     "one with its attempts": _one,
     f"statistics of {STATISTICS_DAYS} days": _statistics,
     "a claim, nothing due": _claim_nothing,

@@ -3,7 +3,8 @@
 A thousand endpoints, each a port of its own on 127.0.0.1, in one process that answers 204. The
 sender is the worker's own loop in a process of its own: it claims, signs, sends and records. Beside
 it httpx posts the same body to the same ports in as many tasks, with a client for each endpoint; it
-neither signs nor records. Both keep their connections. CPU seconds are those of the sending process.
+neither signs nor records. Both keep their connections. CPU seconds are those of the process that
+sends.
 
 How soon: events are written at a steady rate, and the receivers note when the first byte of each
 message was read. The write and its commit are part of this time. Beside it stands a sender that
@@ -88,7 +89,7 @@ WITH event AS (
 INSERT INTO deliveries (id, event_id, endpoint_id, status, next_attempt_at, created_at)
 VALUES ($2, $1, 'we_' || $3::int, 'pending', now(), now())
 RETURNING pg_notify('{Channel.DELIVER}', '')
-"""
+"""  # noqa: S608 - the channel is a name of ours
 TYPE = EventType.CNAME_VERIFIED
 
 
@@ -192,7 +193,7 @@ def _delay_row(percentile: int, milliseconds: float) -> Row:
     polled = POLLED[percentile]
     return Row(
         id="P8",
-        figure=f"from an event's write to its message's first byte, p{percentile}, at {RATE} events/s",
+        figure=f"from an event's write to its first byte, p{percentile}, at {RATE} events/s",
         value=round(milliseconds, 1),
         unit="ms",
         beside=f"polling each second: {polled:.0f} ms",

@@ -209,7 +209,9 @@ async def seed_hostnames(url: str, count: int) -> None:
         )
         await _put_kinds(sql)
         indexes = await drop_indexes(sql, [table.name for table in FILLED])
-        await side_by_side(url, [[f"n % {CONNECTIONS} = {part}"] for part in range(CONNECTIONS)], _fill)
+        await side_by_side(
+            url, [[f"n % {CONNECTIONS} = {part}"] for part in range(CONNECTIONS)], _fill
+        )
         halves = [indexes[part::CONNECTIONS] for part in range(CONNECTIONS)]
         await side_by_side(url, halves, build_index)
         await sql.execute("DROP TABLE bench_rows, bench_kinds")

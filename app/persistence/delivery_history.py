@@ -182,7 +182,10 @@ async def redeliver(tx: Connection, ids: Sequence[str]) -> int:
     c = deliveries.c
     rows = await tx.execute(
         select(c.id)
-        .where(c.id.in_(ids), or_(c.status != "pending", c.leased_until.is_(None), c.leased_until <= NOW))
+        .where(
+            c.id.in_(ids),
+            or_(c.status != "pending", c.leased_until.is_(None), c.leased_until <= NOW),
+        )
         .order_by(c.id)
         .with_for_update()
     )
