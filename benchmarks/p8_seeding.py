@@ -91,7 +91,8 @@ async def seed_deliveries(url: str, count: int) -> None:
             for part in range(CONNECTIONS)
         ]
         await side_by_side(url, parts, execute)
-        await side_by_side(url, [indexes[part::CONNECTIONS] for part in range(2)], build_index)
+        shares = [indexes[part::CONNECTIONS] for part in range(CONNECTIONS)]
+        await side_by_side(url, shares, build_index)
         for table in TABLES:
             await sql.execute(f"VACUUM (FREEZE, ANALYZE) {table}", timeout=300)
     finally:

@@ -120,7 +120,6 @@ async def measure() -> list[Row]:
         try:
             sides = Sides(sql, receivers, ours, bare)
             rows = [await _throughput(sides, body), *await _delays(sides, url, body)]
-            await sql.execute("TRUNCATE events, deliveries, attempts, attempt_histograms, feed")
         finally:
             await sql.close()
         return [*rows, *await measure_tables(url)]
