@@ -98,7 +98,7 @@ class Paced:
     @classmethod
     def at(cls, now: datetime, paced_until: datetime | None, *, rate: int, wanted: int) -> Self:
         """Let begin as many of the `wanted` messages as `rate` per second allows (GCRA)."""
-        interval = BURST / rate
         start = max(now, paced_until or now)
-        count = max(0, min(wanted, (now + BURST - start) // interval))
-        return cls(count, start + count * interval)
+        count = max(0, min(wanted, (now + BURST - start) * rate // BURST))
+        # Rounded up once for all of them: a rounded interval would add up to another rate.
+        return cls(count, start - (-count * BURST // rate))

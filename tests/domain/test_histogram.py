@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.histogram import GROWTH, merge, quantile
+from app.domain.histogram import bucket_of, merge, quantile
 
 
 def filled(values: list[float]) -> Counter[int]:
-    return Counter(math.ceil(math.log(value) / math.log(GROWTH)) for value in values)
+    return Counter(map(bucket_of, values))
 
 
 @given(
@@ -41,3 +41,19 @@ def test_without_values_there_is_no_quantile() -> None:
 
 def test_merged_histograms_add_up() -> None:
     assert merge([{1: 2, 3: 1}, {3: 4}, {}]) == {1: 2, 3: 5}
+
+
+@pytest.mark.parametrize("value", [0, 0.2, 1])
+def test_values_up_to_one_share_the_first_bucket(value: float) -> None:
+    assert bucket_of(value) == 0
+
+
+@given(st.floats(min_value=0, max_value=1e9), st.floats(min_value=0, max_value=1e9))
+def test_a_larger_value_is_in_no_lower_bucket(one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    assert bucket_of(low) <= bucket_of(high)
+
+
+@pytest.mark.parametrize("milliseconds", [1, 2, 3, 10, 45, 1000, 20_000])
+def test_a_bucket_stands_for_its_values_within_five_per_cent(milliseconds: int) -> None:
+    assert quantile({bucket_of(milliseconds): 1}, 0.5) == pytest.approx(milliseconds, rel=0.05)
