@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.schemas import Instant, PlainText, Strict
 from app.domain.events import AnyEventType, EventType
@@ -143,8 +143,8 @@ class Replay(Strict):
         },
     )
 
-    since: AwareDatetime = Field(description="When the delivery was made, or else its event.")
-    until: AwareDatetime | None = Field(None, description="That instant is not included.")
+    since: Instant = Field(description="When the delivery was made, or else its event.")
+    until: Instant | None = Field(None, description="That instant is not included.")
     include: Include = Field(
         Include.FAILED,
         description="`failed`: what was given up; `undelivered`: also events without a delivery, "

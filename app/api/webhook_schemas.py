@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from app.api.schemas import PlainText, Strict, Tenant
 from app.domain.webhook_endpoint import DisabledReason, Signing
@@ -76,10 +77,10 @@ class WebhookEndpointUpdate(Strict):
         json_schema_extra={"examples": [{"enabled": True}, {"event_types": ["custom_hostname.*"]}]},
     )
 
-    url: Annotated[Url | None, AfterValidator(_not_null)] = None
-    description: Annotated[Description | None, AfterValidator(_not_null)] = None
-    event_types: Annotated[EventTypes | None, AfterValidator(_not_null)] = None
-    enabled: Annotated[Enabled | None, AfterValidator(_not_null)] = None
+    url: Annotated[Url | SkipJsonSchema[None], AfterValidator(_not_null)] = None
+    description: Annotated[Description | SkipJsonSchema[None], AfterValidator(_not_null)] = None
+    event_types: Annotated[EventTypes | SkipJsonSchema[None], AfterValidator(_not_null)] = None
+    enabled: Annotated[Enabled | SkipJsonSchema[None], AfterValidator(_not_null)] = None
     rate_limit: RateLimit = None
 
 
