@@ -22,13 +22,15 @@ from schemathesis.core.transport import Response
 from schemathesis.openapi.checks import JsonSchemaError, RejectedPositiveData
 
 from app.api import api_keys, webhook_endpoints
+from app.api.delivery_schemas import DeliveryQuery
 from app.api.hostname_list_schemas import HostnameQuery
 from app.api.hostname_lists import cursor_after
 from app.api.long_poll import MOST_SECONDS
 from app.api.tenancy import PROVIDERS
 from app.domain.custom_hostname import Plan
 from app.domain.errors import ErrorCode
-from app.domain.events import EventType
+from app.domain.events import EVENT_TYPES
+from app.domain.webhook_endpoint import SELECTORS
 from app.persistence.hostname_lists import Keyset, Sort
 from app.web.cursor import Cursors
 
@@ -66,6 +68,8 @@ class Run:
     """The key that calls. It must not be revoked."""
     ids: Mapping[str, Sequence[str]]
     """By the tag of their operations, the ids of resources that exist."""
+    deliveries: Mapping[str, str]
+    """By the id of its endpoint, a delivery that exists."""
     redirect_to: str
     """A hostname of the tenant that the ids are of."""
     resolvable: str
@@ -102,11 +106,14 @@ def map_case(_context: Any, case: Any) -> Any:
     choice = _Choice(f"{name} {case.path_parameters} {case.query} {case.body!r}")
     if case.path_parameters and case.meta.phase.name != "stateful":
         case.path_parameters["id"] = choice.of(this_run().ids[operation["tags"][0]])
+        if "delivery_id" in case.path_parameters:
+            case.path_parameters["delivery_id"] = this_run().deliveries[case.path_parameters["id"]]
     if name == "stream_events":
         # Where it has nothing to send, each request would last until its time-out.
         case.query = {"after": "0"}
     elif case.query:
-        case.query = _query(name, {key: _printable(case.query[key]) for key in case.query}, choice)
+        query = {key: _printable(case.query[key]) for key in case.query}
+        case.query = _query(name, query, choice, (case.path_parameters or {}).get("id", ""))
     for header in case.headers or {}:
         if header in HEADERS:
             case.headers[header] = HEADERS[header](choice)
@@ -223,13 +230,24 @@ def _created(body: dict[str, Any], choice: _Choice) -> dict[str, Any]:
     return body
 
 
-def _endpoint(body: dict[str, Any], choice: _Choice) -> dict[str, Any]:
-    body["url"] = f"{this_run().receiver}/hook-{choice.number}"
-    types = tuple(EventType)
+def _changed_endpoint(body: dict[str, Any], choice: _Choice) -> dict[str, Any]:
+    if "url" in body:
+        body["url"] = f"{this_run().receiver}/hook-{choice.number}"
     if body.get("event_types"):
-        body["event_types"] = [str(each) for each in types[: 1 + choice.number % len(types)]]
+        listed = sorted(SELECTORS)
+        body["event_types"] = listed[: 1 + choice.number % len(listed)]
+    return body
+
+
+def _endpoint(body: dict[str, Any], choice: _Choice) -> dict[str, Any]:
     if this_run().tenant:
         body.pop("tenant", None)
+    return _changed_endpoint(body, choice)
+
+
+def _test_event(body: dict[str, Any], choice: _Choice) -> dict[str, Any]:
+    if "type" in body:
+        body["type"] = str(choice.of(EVENT_TYPES))
     return body
 
 
@@ -251,6 +269,8 @@ BODIES: dict[str, Callable[[dict[str, Any], _Choice], dict[str, Any]]] = {
     "create_custom_hostname": _created,
     "update_custom_hostname": _changed,
     "create_webhook_endpoint": _endpoint,
+    "update_webhook_endpoint": _changed_endpoint,
+    "test_webhook_endpoint": _test_event,
     "create_api_key": _key,
     "set_up_zone": _setup,
     "pause_zone": lambda body, _: body,
@@ -262,7 +282,7 @@ HEADERS: dict[str, Callable[[_Choice], str]] = {
 }
 
 
-def _query(name: str, query: dict[str, Any], choice: _Choice) -> dict[str, Any]:
+def _query(name: str, query: dict[str, Any], choice: _Choice, id_: str) -> dict[str, Any]:
     if "wait" in query:
         query["wait"] = int(choice.number % 4 == 0)
     if "hostname" in query:
@@ -281,23 +301,32 @@ def _query(name: str, query: dict[str, Any], choice: _Choice) -> dict[str, Any]:
         if this_run().tenant:
             del query["label"]
     if "cursor" in query:
-        query["cursor"] = CURSORS[name]({key: query[key] for key in query if key != "cursor"})
+        others = {key: query[key] for key in query if key != "cursor"}
+        query["cursor"] = CURSORS[name](others, id_)
     return query
 
 
-def _hostnames_cursor(query: dict[str, Any]) -> str:
+def _hostnames_cursor(query: dict[str, Any], _: str) -> str:
     wanted = HostnameQuery.model_validate(query)
     changed_at = datetime.now(UTC) if wanted.sort is Sort.CHANGED else None
     return cursor_after(wanted, Keyset("ch_z", changed_at))
 
 
-CURSORS: dict[str, Callable[[dict[str, Any]], str]] = {
+def _deliveries_cursor(query: dict[str, Any], endpoint_id: str) -> str:
+    wanted = DeliveryQuery.model_validate(query)
+    cursors = Cursors.of(f"deliveries of {endpoint_id}", wanted.list_conditions())
+    return cursors.encode("dlv_z", "1795428126000000")
+
+
+CURSORS: dict[str, Callable[[dict[str, Any], str], str]] = {
     "list_custom_hostnames": _hostnames_cursor,
-    "list_custom_hostname_events": lambda _: "1",
-    "list_dangling_hostnames": lambda query: Cursors.of(
+    "list_custom_hostname_events": lambda _, __: "1",
+    "list_dangling_hostnames": lambda query, _: Cursors.of(
         "dangling", {"tenant": query.get("tenant")}
     ).encode("ch_01kb2r7m3v4x5y6z7a8b9c0d1e", "0"),
-    "list_events": lambda _: "1",
-    "list_webhook_endpoints": lambda _: webhook_endpoints.CURSORS.encode("we_z"),
-    "list_api_keys": lambda _: api_keys.CURSORS.encode("key_z"),
+    "list_events": lambda _, __: "1",
+    "list_webhook_endpoints": lambda _, __: webhook_endpoints.CURSORS.encode("we_z"),
+    "list_webhook_deliveries": _deliveries_cursor,
+    "list_api_keys": lambda _, __: api_keys.CURSORS.encode("key_z"),
 }
+"""By operation: takes the other parameters of the query and the id of the path."""

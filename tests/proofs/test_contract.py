@@ -87,9 +87,13 @@ async def _new_run(service: Service, *, tenant: str | None, key_id: str, log: st
         await service.create(f"{prefix}-{number}.green-shops.com", TENANT) for number in range(5)
     ]
     url = f"{service.stack.receiver}/hook"
+    # Of the tenant's own key, because a bound key reaches no others.
+    own = await _added(service, "api-keys", name="the tenant's", scope="write", tenant=TENANT)
     endpoints = [
-        await _added(service, "webhook-endpoints", url=url, tenant=TENANT) for _ in range(5)
+        await _added(service, "webhook-endpoints", own["secret"], url=url) for _ in "12345"
     ]
+    # No request changes or removes these.
+    watched = [await _added(service, "webhook-endpoints", own["secret"], url=url) for _ in "123"]
     keys = [await _added(service, "api-keys", name="to be revoked") for _ in range(5)]
     zone = await service.zone()
     return Run(
@@ -99,9 +103,11 @@ async def _new_run(service: Service, *, tenant: str | None, key_id: str, log: st
             "custom hostnames": [each["id"] for each in hostnames],
             "diagnosis": [each["id"] for each in hostnames],
             "webhook endpoints": [each["id"] for each in endpoints],
+            "webhook deliveries": [each["id"] for each in watched],
             "API keys": [each["id"] for each in keys],
             "zones": ["default", zone["id"]],
         },
+        deliveries={each["id"]: await _delivery(service, each["id"]) for each in watched},
         redirect_to=hostnames[0]["hostname"],
         resolvable=(await service.create(f"{prefix}.kept-shops.com", "kept"))["hostname"],
         receiver=service.stack.receiver,
@@ -109,10 +115,20 @@ async def _new_run(service: Service, *, tenant: str | None, key_id: str, log: st
     )
 
 
-async def _added(service: Service, resource: str, **body: Any) -> dict[str, Any]:
-    response = await service.http.post(f"/v1/{resource}", json=body)
+async def _added(
+    service: Service, resource: str, key: str | None = None, **body: Any
+) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {key or service.stack.api_key}"}
+    response = await service.http.post(f"/v1/{resource}", json=body, headers=headers)
     assert response.status_code == 201, response.text
     return dict(response.json())
+
+
+async def _delivery(service: Service, endpoint_id: str) -> str:
+    """Send the endpoint a test event, and return its delivery."""
+    response = await service.http.post(f"/v1/webhook-endpoints/{endpoint_id}/test")
+    assert response.status_code == 202, response.text
+    return str(response.json()["id"])
 
 
 async def _schemathesis(api: str, key: str, run: Run, folder: Path) -> tuple[int, str]:
