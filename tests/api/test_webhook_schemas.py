@@ -20,9 +20,7 @@ from app.api.webhook_schemas import WebhookEndpointUpdate
         pytest.param("yesterday", id="a word"),
     ],
 )
-def test_a_replay_lies_between_instants_that_postgres_can_hold(
-    field: str, instant: object
-) -> None:
+def test_a_replay_lies_between_instants_that_postgres_can_hold(field: str, instant: object) -> None:
     with pytest.raises(ValidationError):
         Replay.model_validate({"since": "2026-11-26T12:00:00Z", field: instant})
 

@@ -31,6 +31,7 @@ class Processes:
         self.api_key = "np_" + secrets.token_urlsafe(32)
         self.port = _free_port()
         self._running: list[asyncio.subprocess.Process] = []
+        self._workers: list[asyncio.subprocess.Process] = []
         self._environment = os.environ | {
             "NAMEPLATE_DATABASE_URL": database_url,
             "NAMEPLATE_CLOUDFLARE_BASE_URL": sandbox.cloudflare_base_url,
@@ -88,6 +89,8 @@ class Processes:
         self._running.append(process)
         if kind == "api":
             await self._until_it_answers()
+        else:
+            self._workers.append(process)
         return process
 
     async def end(self, process: asyncio.subprocess.Process) -> int:
@@ -95,6 +98,10 @@ class Processes:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
         return await process.wait()
+
+    async def end_workers(self) -> None:
+        """End all workers, and let them finish what they are at."""
+        await asyncio.gather(*map(self.end, self._workers))
 
     async def end_all(self) -> None:
         for process in self._running:
