@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -103,7 +103,9 @@ Choose = Callable[[Sequence[tuple[str, str]]], list[str]]
 class _Due:
     id: str
     endpoint_id: str
-    is_limited: bool
+    rate: int | None
+    paced_until: datetime | None
+    now: datetime
 
 
 async def claim_deliveries(
@@ -123,7 +125,8 @@ async def _choose_and_lease(
     tx: Connection, due: Sequence[_Due], choose: Choose
 ) -> tuple[list[str], list[str]]:
     """Return what was chosen, and what of it was leased."""
-    chosen = choose([(each.id, each.endpoint_id) for each in due])
+    # What no rate lets begin must take no place from others.
+    chosen = choose([(each.id, each.endpoint_id) for each in _paced(due)])
     within = await _within_rates(tx, [each for each in due if each.id in set(chosen)])
     return chosen, await _lease(tx, within)
 
@@ -145,7 +148,7 @@ async def _due(
         .lateral("due")
     )
     chosen = (
-        select(due.c.id, endpoint.id, endpoint.rate_limit.is_not(None))
+        select(due.c.id, endpoint.id, endpoint.rate_limit, endpoint.paced_until, NOW)
         .select_from(webhook_endpoints.join(due, true()))
         .where(
             endpoint.deleted_at.is_(None),
@@ -165,7 +168,7 @@ async def _due(
 
 async def _within_rates(tx: Connection, chosen: Sequence[_Due]) -> list[str]:
     """Return those of the chosen that their endpoints' rate limits let begin, and count them."""
-    wanted = Counter(each.endpoint_id for each in chosen if each.is_limited)
+    wanted = Counter(each.endpoint_id for each in chosen if each.rate is not None)
     if not wanted:
         return [each.id for each in chosen]
     c = webhook_endpoints.c
@@ -190,10 +193,26 @@ async def _within_rates(tx: Connection, chosen: Sequence[_Due]) -> list[str]:
         )
     within: list[str] = []
     for each in chosen:
-        if not each.is_limited or free[each.endpoint_id] > 0:
+        if each.rate is None or free[each.endpoint_id] > 0:
             within.append(each.id)
             free[each.endpoint_id] -= 1
     return within
+
+
+def _paced(due: Iterable[_Due]) -> Iterator[_Due]:
+    """Leave out what the rate limits, as they were read, do not let begin."""
+    free: dict[str, int] = {}
+    for each in due:
+        if each.rate is None:
+            yield each
+            continue
+        if each.endpoint_id not in free:
+            # As many as possible: choosing takes only some of them.
+            paced = Paced.at(each.now, each.paced_until, rate=each.rate, wanted=each.rate)
+            free[each.endpoint_id] = paced.count
+        if free[each.endpoint_id] > 0:
+            free[each.endpoint_id] -= 1
+            yield each
 
 
 async def _lease(tx: Connection, ids: Sequence[str]) -> list[str]:

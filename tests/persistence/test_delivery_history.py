@@ -308,3 +308,21 @@ async def test_endpoints_without_a_rate_limit_are_not_held_up_by_one_that_has(
     await owe(database, "we_2", 20)
     got = Counter(each.endpoint_id for each in await claimed(database, 100))
     assert got == {"we_1": 1, "we_2": 20}
+
+
+async def test_endpoints_in_arrears_with_their_rates_take_no_places_that_they_cannot_use(
+    database: Database,
+) -> None:
+    limited = [f"we_limited_{number}" for number in range(4)]
+    for endpoint_id in limited:
+        await put_endpoint(database, endpoint_id, rate_limit=1)
+        await owe(database, endpoint_id, 20)
+    await put_endpoint(database, "we_2")
+    zone = await present_zone(database)
+    later = [event_row(at(1000 + n), zone.id, kind="zone.paused") for n in range(20)]
+    await put_events(database, later)
+    await put_deliveries(
+        database, [delivery_row(row["id"], "we_2", row["created_at"]) for row in later]
+    )
+    got = Counter(each.endpoint_id for each in await claimed(database, 10, per_endpoint=10))
+    assert got == {**dict.fromkeys(limited, 1), "we_2": 6}
