@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from standardwebhooks import Webhook
 
@@ -282,15 +283,18 @@ def _is_removed(number: int) -> bool:
 
 async def _until_settled(service: Service, *, is_removing: bool) -> None:
     """Wait until as many hostnames as should be are live, and removed."""
+    # A connection of its own: the clock is moved meanwhile.
+    sql = await asyncpg.connect(service.stack.database_url)
     removed = [n for n in range(HOSTNAMES) if is_removing and _is_removed(n)]
     live = [n for n in range(HOSTNAMES) if _goes_live(n) and n not in removed]
     states: dict[str, int] = {}
     while states.get("cname_verified", 0) < len(live) or states.get("deleted", 0) < len(removed):
         await asyncio.sleep(1)
-        rows = await service.sql.fetch(
+        rows = await sql.fetch(
             "SELECT state, count(*) AS count FROM custom_hostnames GROUP BY state"
         )
         states = {row["state"]: row["count"] for row in rows}
+    await sql.close()
 
 
 async def _until_nothing_is_owed(processes: Processes, service: Service, clock: Clock) -> None:
