@@ -149,6 +149,7 @@ async def test_every_transition_reaches_each_endpoint_that_selects_it(
     ):
         got.watch = signed.watch
         clock = Clock(service)
+        await service.raise_limits()
         await processes.start("api", **LIMITS)
         for each in SUBSCRIBERS:
             signed.keys[each.name.replace(" ", "-")] = await _subscribe(service, got, each, clock)
