@@ -63,6 +63,15 @@ def take_index_away(name: str) -> None:
         op.execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{name}"')
 
 
+def validate_constraint(table: str, name: str) -> None:
+    """Validate a constraint while the service runs, however long its table takes to read.
+
+    In a migration that does nothing else. Validating again what is valid does nothing.
+    """
+    with _beside_the_service():
+        op.execute(f'ALTER TABLE "{table}" VALIDATE CONSTRAINT "{name}"')
+
+
 def create_extension(name: str) -> None:
     """Create an extension of Postgres, if the database lacks it.
 

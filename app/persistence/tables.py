@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP
 
-SCHEMA_VERSION = 29
+SCHEMA_VERSION = 35
 """The `schema_version` that this code needs. Every migration writes its own number."""
 
 metadata = MetaData(
@@ -290,12 +290,12 @@ schedules = Table(
     instant("followed_from"),
     instant("refreshes_on"),
     Column("refreshes_today", SmallInteger, nullable=False, server_default=text("0")),
-    _instant("fast_from"),
-    _instant("fast_periods_on"),
+    instant("fast_from"),
+    instant("fast_periods_on"),
     Column("fast_periods_today", SmallInteger, nullable=False, server_default=text("0")),
     # When a request last had the DNS of a removed name checked, because somebody adds it again.
-    _instant("tombstone_woken_at"),
-    _instant("waiting_since"),
+    instant("tombstone_woken_at"),
+    instant("waiting_since"),
     Column("removal", Text),
     instant("remade_at"),
     Column("emitted_reasons", JSONB, nullable=False, server_default=text("'[]'")),

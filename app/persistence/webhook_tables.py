@@ -57,6 +57,7 @@ webhook_endpoints = Table(
     instant("created_at", required=True),
     instant("updated_at"),
     instant("deleted_at"),
+    Index("ix_webhook_endpoints_tenant", "tenant", postgresql_where=text("deleted_at IS NULL")),
 )
 
 deliveries = Table(

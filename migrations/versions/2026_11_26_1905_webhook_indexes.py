@@ -13,7 +13,7 @@ branch_labels = None
 depends_on = None
 
 # The number that `/readyz` compares with what the running code needs.
-SCHEMA_VERSION = 30
+SCHEMA_VERSION = 34
 
 
 def upgrade() -> None:
