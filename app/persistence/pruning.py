@@ -8,13 +8,20 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, select, update
+from sqlalchemy import ColumnElement, Select, delete, select, tuple_, update
 
 from app.persistence.database import NOW, Connection, in_seconds
 from app.persistence.feed import greatest_number, note_pruned
 from app.persistence.leases import is_free
 from app.persistence.tables import PRUNABLE, custom_hostnames, events, schedules
-from app.persistence.webhook_tables import OWED, attempts, deliveries, webhook_endpoints
+from app.persistence.webhook_tables import (
+    OWED,
+    TEST,
+    attempt_histograms,
+    attempts,
+    deliveries,
+    webhook_endpoints,
+)
 
 Counts = dict[str, int]
 """How many rows were removed, by table."""
@@ -47,7 +54,7 @@ async def prune_hostnames(tx: Connection, *, older_than: timedelta, limit: int) 
 
 
 async def prune_secrets(tx: Connection, *, older_than: timedelta, limit: int) -> Counts:
-    """Empty the secrets of endpoints that were removed long ago.
+    """Empty the secrets of endpoints that were removed long ago, and those that no longer sign.
 
     The rows stay, because their deliveries refer to them.
     """
@@ -58,10 +65,51 @@ async def prune_secrets(tx: Connection, *, older_than: timedelta, limit: int) ->
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
+    former = (
+        select(c.id).where(c.previous_until < NOW).limit(limit).with_for_update(skip_locked=True)
+    )
+    over = list((await tx.execute(former)).scalars())
+    if over:
+        forgotten = {"previous_secret": None, "previous_until": None}
+        await tx.execute(update(webhook_endpoints).where(c.id.in_(over)).values(forgotten))
     ids = list((await tx.execute(old)).scalars())
     if ids:
-        await tx.execute(update(webhook_endpoints).where(c.id.in_(ids)).values(secret=NO_SECRET))
+        emptied = {"secret": NO_SECRET, "previous_secret": None}
+        await tx.execute(update(webhook_endpoints).where(c.id.in_(ids)).values(emptied))
     return {"webhook_endpoints": len(ids)} if ids else {}
+
+
+async def prune_tests(tx: Connection, *, older_than: timedelta, limit: int) -> Counts:
+    """Remove old deliveries of test events, which belong to no event, with their attempts."""
+    c = deliveries.c
+    old = (
+        select(c.id)
+        .where(TEST, c.created_at < _before(older_than), c.status != "pending")
+        .order_by(c.created_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    ids = list((await tx.execute(old)).scalars())
+    if not ids:
+        return {}
+    made = await tx.execute(delete(attempts).where(attempts.c.delivery_id.in_(ids)))
+    removed = await tx.execute(delete(deliveries).where(c.id.in_(ids)))
+    return {"attempts": made.rowcount, "deliveries": removed.rowcount}
+
+
+async def prune_attempt_histograms(tx: Connection, *, older_than: timedelta, limit: int) -> Counts:
+    """Remove counts of attempts that no statistics show any more."""
+    c = attempt_histograms.c
+    key = (c.endpoint_id, c.hour, c.succeeded, c.bucket)
+    old = (
+        select(*key)
+        .where(c.hour < _before(older_than))
+        .order_by(c.hour)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    removed = await tx.execute(delete(attempt_histograms).where(tuple_(*key).in_(old)))
+    return {"attempt_histograms": removed.rowcount} if removed.rowcount else {}
 
 
 def old_events(older_than: timedelta, limit: int) -> Select[str]:

@@ -22,6 +22,8 @@ PAUSE_SECONDS = 1.0
 """The pause after a full batch, because others want Postgres too."""
 KEEP_HISTOGRAMS = timedelta(days=90)
 """The summary shows the last 30 days."""
+KEEP_STATISTICS = timedelta(days=31)
+"""The statistics of an endpoint show the last 30 days."""
 
 
 class Kind(StrEnum):
@@ -32,6 +34,8 @@ class Kind(StrEnum):
     SECRETS = "webhook_endpoints"
     REQUESTS = "idempotent_requests"
     HISTOGRAMS = "activation_histograms"
+    TESTS = "deliveries"
+    ATTEMPTS = "attempt_histograms"
 
 
 MOST = {
@@ -40,6 +44,8 @@ MOST = {
     Kind.SECRETS: 100,
     Kind.REQUESTS: 500,
     Kind.HISTOGRAMS: 500,
+    Kind.TESTS: 500,
+    Kind.ATTEMPTS: 500,
 }
 """How many rows a transaction removes. Rows that belong to them come on top."""
 
@@ -64,6 +70,8 @@ class Pruning:
             Kind.SECRETS: partial(store.prune_secrets, older_than=keep_deleted),
             Kind.REQUESTS: idempotency.prune,
             Kind.HISTOGRAMS: partial(summary.prune_histograms, older_than=KEEP_HISTOGRAMS),
+            Kind.TESTS: partial(store.prune_tests, older_than=keep_events),
+            Kind.ATTEMPTS: partial(store.prune_attempt_histograms, older_than=KEEP_STATISTICS),
         }
 
     async def claim(self, limit: int) -> Sequence[Kind]:

@@ -164,6 +164,47 @@ async def test_secrets_of_endpoints_removed_long_ago_are_emptied(database: Datab
     assert await ids(database, "webhook_endpoints", "secret") == [b""]
 
 
+async def test_test_events_that_ended_long_ago_go_with_their_attempts(database: Database) -> None:
+    await put_endpoint(database)
+    for number, (status, age) in enumerate(
+        [("succeeded", OLD), ("exhausted", OLD), ("pending", OLD), ("succeeded", YOUNG)]
+    ):
+        await run(
+            database,
+            "INSERT INTO deliveries (id, endpoint_id, body, status, created_at) "
+            "VALUES (:id, 'we', '{}', :status, now() - CAST(:age AS interval))",
+            id=f"dlv_{number}",
+            status=status,
+            age=age,
+        )
+        await run(
+            database,
+            "INSERT INTO attempts (delivery_id, number, started_at, duration_ms) "
+            "VALUES (:id, 1, now(), 5)",
+            id=f"dlv_{number}",
+        )
+    before = pruned("attempts")
+    await new_pruning(database).prune(Kind.TESTS)
+    assert await ids(database, "deliveries") == ["dlv_2", "dlv_3"]
+    assert await ids(database, "attempts", "delivery_id") == ["dlv_2", "dlv_3"]
+    assert pruned("attempts") == before + 2
+
+
+async def test_counts_of_attempts_go_after_the_days_that_statistics_show(
+    database: Database,
+) -> None:
+    await put_endpoint(database)
+    for age in (timedelta(days=32), timedelta(days=30)):
+        await run(
+            database,
+            "INSERT INTO attempt_histograms (endpoint_id, hour, succeeded, bucket, count) "
+            "VALUES ('we', date_trunc('hour', now() - CAST(:age AS interval)), true, 3, 7)",
+            age=age,
+        )
+    await new_pruning(database).prune(Kind.ATTEMPTS)
+    assert await ids(database, "attempt_histograms", "count") == [7]
+
+
 async def test_workers_side_by_side_prune_each_row_once(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
