@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from app.domain.deliveries import AFTER_SOON, Attempt
+from app.domain.deliveries import AFTER_SOON, Attempt, Due
 from app.persistence.database import Connection, Database, open_database
 from app.persistence.deliveries import Delivery, Outcome, claim_deliveries, record_attempts
 from app.persistence.delivery_history import (
@@ -150,8 +150,8 @@ async def _record(tx: Connection, _: Side) -> float:
 
 
 async def _claim(tx: Connection, count: int) -> list[Delivery]:
-    def choose(due: Sequence[tuple[str, str]]) -> list[str]:
-        return [delivery for delivery, _ in due[:count]]
+    def choose(due: Sequence[Due]) -> list[str]:
+        return [each.id for each in due[:count]]
 
     return await claim_deliveries(tx, choose, limit=count, per_endpoint=AFTER_SOON, besides=[])
 

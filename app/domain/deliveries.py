@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
+from typing import NamedTuple
 
 SOON_SECONDS = 1.0
 AFTER_SOON = 10
@@ -33,41 +34,50 @@ def allowance(duration_seconds: float, *, answered: bool) -> int:
     return AFTER_SOON if duration_seconds <= SOON_SECONDS else AFTER_LATE
 
 
+class Due(NamedTuple):
+    """A delivery that may begin."""
+
+    id: str
+    endpoint_id: str
+    is_failing: bool = False
+    """Whether its endpoint accepted nothing since its last failure."""
+    is_limited: bool = False
+    """Whether its endpoint has a rate limit."""
+
+
 def pick(
-    due: Iterable[tuple[str, str]],
+    due: Iterable[Due],
     *,
     fresh: Mapping[str, int],
     hanging: Mapping[str, int],
     allowed: Mapping[str, int],
     places: int,
 ) -> list[str]:
-    """Choose the deliveries to begin from `due`: pairs of delivery and endpoint, in order.
+    """Choose the deliveries to begin from what is `due`, in order.
 
     `fresh` and `hanging` count the deliveries under way by endpoint: `fresh` those that hold one of
     the `places`, `hanging` those that no longer do. An endpoint that is not in `allowed` may have
-    `AT_FIRST`. At most half of the places go to endpoints that did not answer soon.
+    `AT_FIRST`. At most half of the places go to endpoints that are slow: they did not answer soon,
+    or are not in `allowed` and failing.
     """
     under_way = Counter(fresh) + Counter(hanging)
     free = places - sum(fresh.values())
-    unsure = sum(count for endpoint, count in fresh.items() if not _is_sure(endpoint, allowed))
+    slow = sum(n for each, n in fresh.items() if allowed.get(each, AFTER_SOON) != AFTER_SOON)
     is_full = sum(hanging.values()) >= places * HANGING_TIMES
     picked: list[str] = []
-    for delivery, endpoint in due:
+    for each in due:
         if len(picked) >= free:
             break
-        if under_way[endpoint] >= allowed.get(endpoint, AT_FIRST):
+        may_have = allowed.get(each.endpoint_id)
+        if under_way[each.endpoint_id] >= (AT_FIRST if may_have is None else may_have):
             continue
-        is_sure = _is_sure(endpoint, allowed)
-        if not is_sure and (is_full or unsure >= max(1, places // 2)):
+        is_slow = each.is_failing if may_have is None else may_have != AFTER_SOON
+        if is_slow and (is_full or slow >= max(1, places // 2)):
             continue
-        picked.append(delivery)
-        under_way[endpoint] += 1
-        unsure += not is_sure
+        picked.append(each.id)
+        under_way[each.endpoint_id] += 1
+        slow += is_slow
     return picked
-
-
-def _is_sure(endpoint: str, allowed: Mapping[str, int]) -> bool:
-    return allowed.get(endpoint) == AFTER_SOON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +87,8 @@ class Message:
     endpoint_id: str
     """Connections are kept for each endpoint apart."""
     url: str
+    is_tenants_own: bool = False
+    """Whether a tenant chose the URL itself; it may then lead to no inner network."""
     id: str
     body: str
     secrets: tuple[str, ...] = field(repr=False)
@@ -93,6 +105,8 @@ class Attempt:
     error: str | None = None
     answer: str | None = None
     """The beginning of the answer's body."""
+    is_ours: bool = False
+    """Whether it failed here, before anything was sent."""
     retry_after: float | None = None
     """How many seconds the receiver asked to wait, as its `Retry-After` says."""
 

@@ -19,7 +19,7 @@ LONGEST_OVERLAP = timedelta(hours=168)
 FAILING_FOR = timedelta(days=5)
 """An endpoint is disabled if its failures go on for longer, without a success in between."""
 FAILED_WITHIN = timedelta(hours=24)
-"""An endpoint that had nothing to do for longer is not disabled by the first failure after it."""
+"""Failures that are further apart are two series: in between there was nothing to send."""
 BURST = timedelta(seconds=1)
 """How far an endpoint may run ahead of its rate limit."""
 
@@ -75,16 +75,25 @@ def selects(listed: Iterable[str], event_type: str) -> bool:
     return not listed or not set(selectors(event_type)).isdisjoint(listed)
 
 
-def is_given_up(failing_since: datetime, failed_before: datetime | None, now: datetime) -> bool:
-    """Whether an endpoint that failed just now is to be disabled.
+def failing_since(
+    since: datetime | None, failed_before: datetime | None, now: datetime
+) -> datetime:
+    """Return since when an endpoint fails that failed just now.
+
+    An endpoint that had nothing to do for longer than `FAILED_WITHIN` begins anew.
 
     Args:
-        failing_since: When it failed first after its last success.
+        since: Since when it failed before; None: it did not.
         failed_before: When it failed last before this time.
         now: When it failed this time.
     """
-    is_recent = failed_before is not None and now - failed_before <= FAILED_WITHIN
-    return is_recent and now - failing_since > FAILING_FOR
+    is_one_series = failed_before is not None and now - failed_before <= FAILED_WITHIN
+    return since if since is not None and is_one_series else now
+
+
+def is_given_up(since: datetime, now: datetime) -> bool:
+    """Whether an endpoint that fails `since` then and failed just now is to be disabled."""
+    return now - since > FAILING_FOR
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,11 +15,14 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    ColumnElement,
+    Integer,
     Interval,
     SmallInteger,
     Text,
     and_,
     case,
+    cast,
     column,
     func,
     insert,
@@ -33,7 +36,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.sql.selectable import TableValuedAlias
 
-from app.domain.deliveries import Attempt
+from app.domain.deliveries import Attempt, Due
 from app.domain.histogram import bucket_of
 from app.domain.webhook_endpoint import BURST, Paced
 from app.persistence.database import NOW, Connection, in_seconds
@@ -95,17 +98,8 @@ class Outcome:
         return "exhausted" if self.retry_after is None else "pending"
 
 
-Choose = Callable[[Sequence[tuple[str, str]]], list[str]]
-"""Takes pairs of delivery and endpoint that are due, in order, and returns the ids to lease."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Due:
-    id: str
-    endpoint_id: str
-    rate: int | None
-    paced_until: datetime | None
-    now: datetime
+Choose = Callable[[Sequence[Due]], list[str]]
+"""Takes what is due, in order, and returns the ids to lease."""
 
 
 async def claim_deliveries(
@@ -122,97 +116,96 @@ async def claim_deliveries(
 
 
 async def _choose_and_lease(
-    tx: Connection, due: Sequence[_Due], choose: Choose
+    tx: Connection, due: Sequence[Due], choose: Choose
 ) -> tuple[list[str], list[str]]:
     """Return what was chosen, and what of it was leased."""
-    # What no rate lets begin must take no place from others.
-    chosen = choose([(each.id, each.endpoint_id) for each in _paced(due)])
-    within = await _within_rates(tx, [each for each in due if each.id in set(chosen)])
-    return chosen, await _lease(tx, within)
+    by_id = {each.id: each for each in due}
+    chosen = choose(due)
+    limited = {by_id[each].endpoint_id for each in chosen if by_id[each].is_limited}
+    if not limited:
+        return chosen, await _lease(tx, chosen)
+    limits = await _lock_limits(tx, sorted(limited))
+    free = Counter({endpoint_id: limit.free for endpoint_id, limit in limits.items()})
+    within: list[str] = []
+    for each in (by_id[delivery_id] for delivery_id in chosen):
+        if not each.is_limited or free[each.endpoint_id] > 0:
+            within.append(each.id)
+            free[each.endpoint_id] -= 1
+    ids = await _lease(tx, within)
+    leased = Counter(by_id[each].endpoint_id for each in ids if by_id[each].is_limited)
+    await _count_paced(tx, limits, leased)
+    return chosen, ids
 
 
 async def _due(
     tx: Connection, limit: int, per_endpoint: int, besides: Sequence[str], *, taken: Sequence[str]
-) -> list[_Due]:
+) -> list[Due]:
     """Return what may be leased, without locks: some rows of each endpoint with due deliveries.
 
-    Many of them can belong to endpoints that have their share already, so it reads more rows than
-    are taken.
+    Endpoints take turns, so that one with many due deliveries delays no other, and those that fail
+    come last. Of an endpoint with a rate limit, only what may begin now is read. Many rows can
+    belong to endpoints that have their share already, so more are read than are taken.
     """
     c, endpoint = deliveries.c, webhook_endpoints.c
-    due = (
+    ahead = func.greatest(endpoint.paced_until, NOW)
+    left = func.extract("epoch", NOW + in_seconds(BURST.total_seconds()) - ahead)
+    free = cast(func.floor(left * endpoint.rate_limit), Integer)
+    own = (
         select(c.id, c.next_attempt_at)
         .where(c.endpoint_id == endpoint.id, *_due_and_free(), c.id.not_in(taken))
         .order_by(c.next_attempt_at)
-        .limit(per_endpoint)
-        .lateral("due")
+        .limit(func.greatest(func.least(per_endpoint, free), 0))
+        .correlate(webhook_endpoints)
+        .subquery("own")
     )
+    turn = func.row_number().over(order_by=own.c.next_attempt_at)
+    due = select(own.c.id, own.c.next_attempt_at, turn.label("turn")).lateral("due")
+    is_failing = endpoint.failing_since.is_not(None)
     chosen = (
-        select(due.c.id, endpoint.id, endpoint.rate_limit, endpoint.paced_until, NOW)
+        select(due.c.id, endpoint.id, is_failing, endpoint.rate_limit.is_not(None))
         .select_from(webhook_endpoints.join(due, true()))
-        .where(
-            endpoint.deleted_at.is_(None),
-            endpoint.enabled,
-            or_(
-                endpoint.rate_limit.is_(None),
-                endpoint.paced_until.is_(None),
-                endpoint.paced_until < NOW + in_seconds(BURST.total_seconds()),
-            ),
-            endpoint.id.not_in(besides),
-        )
-        .order_by(due.c.next_attempt_at)
+        .where(endpoint.deleted_at.is_(None), endpoint.enabled, endpoint.id.not_in(besides))
+        .order_by(is_failing, due.c.turn, due.c.next_attempt_at)
         .limit(limit * READ_TIMES)
     )
-    return [_Due(*row) for row in await tx.execute(chosen)]
+    return [Due(*row) for row in await tx.execute(chosen)]
 
 
-async def _within_rates(tx: Connection, chosen: Sequence[_Due]) -> list[str]:
-    """Return those of the chosen that their endpoints' rate limits let begin, and count them."""
-    wanted = Counter(each.endpoint_id for each in chosen if each.rate is not None)
-    if not wanted:
-        return [each.id for each in chosen]
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    rate: int
+    paced_until: datetime | None
+    now: datetime
+
+    @property
+    def free(self) -> int:
+        """How many may begin now."""
+        paced = Paced.at(self.now, self.paced_until, rate=self.rate, wanted=self.rate)
+        return paced.count
+
+
+async def _lock_limits(tx: Connection, endpoint_ids: Sequence[str]) -> dict[str, _Limit]:
+    """Lock these endpoints' rate limits. What another sender holds is its turn, and left out."""
     c = webhook_endpoints.c
     rows = await tx.execute(
         select(c.id, c.rate_limit, c.paced_until, NOW)
-        .where(c.id.in_(wanted))
+        .where(c.id.in_(endpoint_ids), c.rate_limit.is_not(None))
         .order_by(c.id)
-        # What another sender holds is counted there, and is its turn.
         .with_for_update(key_share=True, skip_locked=True)
     )
-    free: Counter[str] = Counter()
-    for endpoint_id, rate, paced_until, now in rows.all():
-        if rate is None:
-            free[endpoint_id] = wanted[endpoint_id]
-            continue
-        paced = Paced.at(now, paced_until, rate=rate, wanted=wanted[endpoint_id])
-        free[endpoint_id] = paced.count
+    return {row[0]: _Limit(*row[1:]) for row in rows}
+
+
+async def _count_paced(tx: Connection, limits: Mapping[str, _Limit], leased: Counter[str]) -> None:
+    c = webhook_endpoints.c
+    for endpoint_id, count in leased.items():
+        limit = limits[endpoint_id]
+        paced = Paced.at(limit.now, limit.paced_until, rate=limit.rate, wanted=count)
         await tx.execute(
             update(webhook_endpoints)
             .where(c.id == endpoint_id)
             .values(paced_until=paced.paced_until)
         )
-    within: list[str] = []
-    for each in chosen:
-        if each.rate is None or free[each.endpoint_id] > 0:
-            within.append(each.id)
-            free[each.endpoint_id] -= 1
-    return within
-
-
-def _paced(due: Iterable[_Due]) -> Iterator[_Due]:
-    """Leave out what the rate limits, as they were read, do not let begin."""
-    free: dict[str, int] = {}
-    for each in due:
-        if each.rate is None:
-            yield each
-            continue
-        if each.endpoint_id not in free:
-            # As many as possible: choosing takes only some of them.
-            paced = Paced.at(each.now, each.paced_until, rate=each.rate, wanted=each.rate)
-            free[each.endpoint_id] = paced.count
-        if free[each.endpoint_id] > 0:
-            free[each.endpoint_id] -= 1
-            yield each
 
 
 async def _lease(tx: Connection, ids: Sequence[str]) -> list[str]:
@@ -356,12 +349,23 @@ async def end_closed(tx: Connection) -> int:
         (endpoint.deleted_at.is_not(None), "cancelled", "endpoint_removed"),
         (and_(endpoint.deleted_at.is_(None), ~endpoint.enabled), "exhausted", "endpoint_disabled"),
     ):
-        ids = select(endpoint.id).where(closed)
-        ended += await _end(tx, deliveries.c.endpoint_id.in_(ids), status=status, reason=reason)
+        # Each by the index of what is owed to it: others may have a long queue.
+        rows = await tx.execute(select(endpoint.id).where(closed, _is_owed()))
+        for endpoint_id in list(rows.scalars()):
+            ended += await _end(
+                tx, deliveries.c.endpoint_id == endpoint_id, status=status, reason=reason
+            )
+            if ended >= ENDED_AT_ONCE:
+                return ended
     return ended
 
 
-async def _end(tx: Connection, which: Any, *, status: str, reason: str) -> int:
+def _is_owed() -> ColumnElement[bool]:
+    c = deliveries.c
+    return select(c.id).where(c.endpoint_id == webhook_endpoints.c.id, OWED).exists()
+
+
+async def _end(tx: Connection, which: ColumnElement[bool], *, status: str, reason: str) -> int:
     c = deliveries.c
     waiting = (
         select(c.id)

@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, func, insert, or_, select, tuple_, update
+from sqlalchemy import BigInteger, Text, and_, cast, func, insert, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.domain.events import EVENT_TYPES
 from app.domain.histogram import Histogram
-from app.domain.webhook_endpoint import selectors
+from app.domain.webhook_endpoint import selects
 from app.persistence.bounded_queries import execute_bounded
 from app.persistence.clock import read_now
 from app.persistence.database import NOW, Connection, in_seconds
@@ -37,6 +37,10 @@ ADVICE = (
     "Too few of the deliveries fit this filter to find them in time. Add `since` or "
     "`status=exhausted`, or leave a condition out."
 )
+SCANNED = 2000
+"""How many events one step of a replay goes through: few of them may be missed."""
+MOST_ATTEMPTS = 1000
+"""A delivery that had so many is not sent again."""
 MOST_WAITING = 10_000
 """How many waiting deliveries are counted."""
 
@@ -86,6 +90,13 @@ class AttemptRow:
     status_code: int | None
     error: str | None
     answer: str | None
+
+
+class Missed(NamedTuple):
+    """Events that an endpoint did not get, and where to go on; None: they were the last."""
+
+    event_ids: list[str]
+    following: Place | None
 
 
 class Place(NamedTuple):
@@ -177,13 +188,15 @@ async def insert_test(tx: Connection, endpoint_id: str, *, body: str, at: dateti
 async def redeliver(tx: Connection, ids: Sequence[str]) -> int:
     """Have these deliveries sent once more, by a new schedule. Return how many.
 
-    One that is being sent at this moment is left to that attempt.
+    One that is being sent at this moment is left to that attempt, and one that had too many is left
+    alone.
     """
     c = deliveries.c
     rows = await tx.execute(
         select(c.id)
         .where(
             c.id.in_(ids),
+            c.attempts < MOST_ATTEMPTS,
             or_(c.status != "pending", c.leased_until.is_(None), c.leased_until <= NOW),
         )
         .order_by(c.id)
@@ -236,32 +249,50 @@ async def read_ended(
 
 
 async def read_missed(
-    tx: Connection, endpoint: WebhookEndpoint, *, since: Place, until: datetime, limit: int
-) -> list[Place]:
-    """Return the next events that the endpoint selects and that are not owed to it, in order."""
+    tx: Connection, endpoint: WebhookEndpoint, *, since: Place, until: datetime
+) -> Missed:
+    """Go through the next events, and return those that the endpoint selects and never got."""
     c, delivery = events.c, deliveries.c
-    known = (
-        select(delivery.id)
-        .where(delivery.event_id == c.id, delivery.endpoint_id == endpoint.id)
-        .exists()
-    )
-    query = (
-        select(c.created_at, c.id)
+    scanned = (
+        select(c.created_at, c.id, c.tenant, c.type, c.endpoint_id)
         .where(
-            tuple_(c.created_at, c.id) > tuple_(since.created_at, since.id),
-            c.created_at < until,
-            ~known,
+            tuple_(c.created_at, c.id) > tuple_(since.created_at, since.id), c.created_at < until
         )
         .order_by(c.created_at, c.id)
-        .limit(limit)
+        .limit(SCANNED)
+        .cte("scanned")
     )
+    s = scanned.c
+    known = (
+        select(delivery.id)
+        .where(delivery.event_id == s.id, delivery.endpoint_id == endpoint.id)
+        .exists()
+    )
+    # It is not told that it was disabled itself.
+    wanted = [~known, s.endpoint_id.is_distinct_from(endpoint.id)]
     if endpoint.tenant is not None:
-        query = query.where(c.tenant == endpoint.tenant)
+        wanted.append(s.tenant == endpoint.tenant)
     if endpoint.event_types:
-        listed = set(endpoint.event_types)
-        types = [str(kind) for kind in EVENT_TYPES if not listed.isdisjoint(selectors(kind))]
-        query = query.where(c.type.in_(types))
-    return [Place(*row) for row in await tx.execute(query)]
+        types = [str(kind) for kind in EVENT_TYPES if selects(endpoint.event_types, kind)]
+        wanted.append(s.type.in_(types))
+    rows = await tx.execute(select(s.created_at, s.id, and_(*wanted)).order_by(s.created_at, s.id))
+    found = rows.all()
+    last = Place(*found[-1][:2]) if len(found) == SCANNED else None
+    return Missed([row[1] for row in found if row[2]], last)
+
+
+async def newest_transaction(tx: Connection) -> int:
+    """Return the number that the next transaction gets which writes."""
+    snapshot = func.pg_current_snapshot()
+    number = await tx.scalar(select(cast(cast(func.pg_snapshot_xmax(snapshot), Text), BigInteger)))
+    return int(number or 0)
+
+
+async def have_ended(tx: Connection, *, before: int) -> bool:
+    """Whether all transactions with smaller numbers have ended."""
+    snapshot = func.pg_current_snapshot()
+    oldest = await tx.scalar(select(cast(cast(func.pg_snapshot_xmin(snapshot), Text), BigInteger)))
+    return int(oldest or 0) >= before
 
 
 async def owe_missed(tx: Connection, endpoint_id: str, event_ids: Sequence[str]) -> None:
@@ -269,16 +300,17 @@ async def owe_missed(tx: Connection, endpoint_id: str, event_ids: Sequence[str])
     if not event_ids:
         return
     now = await read_now(tx)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "id": new_id(Prefix.DELIVERY),
             "event_id": event_id,
             "endpoint_id": endpoint_id,
             "status": "pending",
-            "next_attempt_at": now,
-            "created_at": now,
+            # In the order of the events.
+            "next_attempt_at": now + timedelta(microseconds=number),
+            "created_at": now + timedelta(microseconds=number),
         }
-        for event_id in event_ids
+        for number, event_id in enumerate(event_ids)
     ]
     # Another replay may be adding them at this moment.
     await tx.execute(upsert(deliveries).on_conflict_do_nothing(), rows)

@@ -83,7 +83,10 @@ def oldest_checks() -> Select[float, float]:
 
 
 def oldest_delivery() -> Select[float]:
-    """Return the query for the oldest due delivery."""
+    """Return the query for the oldest due delivery that only waits for a sender.
+
+    Those of endpoints with a rate limit may wait for longer.
+    """
     c = deliveries.c
     first = (
         select(c.next_attempt_at)
@@ -96,7 +99,11 @@ def oldest_delivery() -> Select[float]:
     return (
         select(_age(first.c.next_attempt_at))
         .select_from(joined)
-        .where(webhook_endpoints.c.deleted_at.is_(None))
+        .where(
+            webhook_endpoints.c.deleted_at.is_(None),
+            webhook_endpoints.c.enabled,
+            webhook_endpoints.c.rate_limit.is_(None),
+        )
     )
 
 

@@ -10,12 +10,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import case, func, insert, or_, select, update
 
 from app.domain.webhook_endpoint import DisabledReason, Signing
 from app.persistence.database import NOW, Connection, in_seconds
 from app.persistence.webhook_tables import webhook_endpoints
 
+LOCK = 0x656E6470
 FAILED_AT_SECONDS = 60
 """How exactly the last failure is kept. A row is not written at each of many failures."""
 
@@ -91,6 +92,18 @@ async def list_endpoints(
     return [_read(dict(row)) for row in (await tx.execute(query)).mappings()]
 
 
+async def lock_tenant(tx: Connection, tenant: str) -> None:
+    """Let one request at a time add an endpoint of the tenant's own."""
+    await tx.execute(select(func.pg_advisory_xact_lock(LOCK, func.hashtext(tenant))))
+
+
+async def count_own(tx: Connection, tenant: str) -> int:
+    """Count the tenant's own endpoints."""
+    c = webhook_endpoints.c
+    own = select(func.count()).where(c.tenant == tenant, c.is_tenants_own, c.deleted_at.is_(None))
+    return int(await tx.scalar(own) or 0)
+
+
 async def delete_endpoint(tx: Connection, endpoint_id: str) -> bool:
     """Close an endpoint. False if there is no such endpoint."""
     c = webhook_endpoints.c
@@ -142,7 +155,14 @@ async def lock_failed(
 
 def _not_deleted() -> Any:
     c = webhook_endpoints.c
-    return select(*(c[name] for name in _FIELDS)).where(c.deleted_at.is_(None))
+    overlaps = c.previous_until > NOW
+    # What no longer signs is forgotten with the next change.
+    former = {
+        "previous_secret": case((overlaps, c.previous_secret)).label("previous_secret"),
+        "previous_until": case((overlaps, c.previous_until)).label("previous_until"),
+    }
+    columns = (former.get(name, c[name]) for name in _FIELDS)
+    return select(*columns).where(c.deleted_at.is_(None))
 
 
 def _row(endpoint: WebhookEndpoint) -> dict[str, Any]:

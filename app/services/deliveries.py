@@ -20,6 +20,7 @@ from app.domain.deliveries import (
     HANGING_TIMES,
     SOON_SECONDS,
     Attempt,
+    Due,
     Message,
     allowance,
     next_attempt_in,
@@ -85,7 +86,7 @@ class Deliveries:
             return []
         await self._end_closed()
 
-        def choose(due: Sequence[tuple[str, str]]) -> list[str]:
+        def choose(due: Sequence[Due]) -> list[str]:
             return pick(
                 due, fresh=fresh, hanging=hanging, allowed=self._allowed, places=self._places
             )[:limit]
@@ -96,6 +97,9 @@ class Deliveries:
             )
         now = self._clock()
         self._under_way |= {each.id: (each.endpoint_id, now) for each in claimed}
+        for each in claimed:
+            if each.is_failing:
+                self._allowed.setdefault(each.endpoint_id, AT_FIRST)
         return claimed
 
     async def _end_closed(self) -> None:
@@ -153,7 +157,8 @@ class Deliveries:
             )
         except NotReady as error:
             # It counts as an attempt: it is recorded, retried, and ends.
-            return Attempt(duration_ms=0, error=error.detail)
+            log.warning("delivery_not_signed", delivery=delivery.id, detail=error.detail)
+            return Attempt(0, error="Nameplate could not sign the message.", is_ours=True)
         body = delivery.body
         if delivery.is_tenants_own:
             body = json.dumps(tenants_webhook_body(json.loads(body)))
@@ -161,6 +166,7 @@ class Deliveries:
             Message(
                 endpoint_id=delivery.endpoint_id,
                 url=delivery.url,
+                is_tenants_own=delivery.is_tenants_own,
                 id=delivery.event_id or delivery.id,
                 body=body,
                 secrets=secrets,

@@ -13,8 +13,9 @@ from datetime import datetime
 
 import structlog
 
+from app.domain.errors import DatabaseUnavailable
 from app.domain.events import EndpointEvent, EndpointEventType, endpoint_webhook_body
-from app.domain.webhook_endpoint import DisabledReason, is_given_up
+from app.domain.webhook_endpoint import DisabledReason, failing_since, is_given_up
 from app.persistence import deliveries as store
 from app.persistence import webhook_endpoints
 from app.persistence.clock import read_now
@@ -77,6 +78,11 @@ class Recorder:
         try:
             held = await self._database.run(write)
         except Exception as error:  # noqa: BLE001 - each waiter gets it
+            if len(batch) > 1 and not isinstance(error, DatabaseUnavailable):
+                # One that cannot be written must not have the others sent again.
+                for each in batch:
+                    await self._write([each])
+                return
             for _, recorded in batch:
                 if not recorded.done():
                     recorded.set_exception(error)
@@ -95,23 +101,27 @@ async def _note_health(tx: Connection, outcomes: Sequence[Outcome]) -> None:
     ]
     if recovered:
         await webhook_endpoints.note_successes(tx, sorted(set(recovered)))
-    failed = {each.delivery.endpoint_id for each in outcomes} - succeeded
+    receivers = [each for each in outcomes if not each.attempt.is_ours]
+    gone = {each.delivery.endpoint_id for each in receivers if each.attempt.is_gone}
+    failed = {each.delivery.endpoint_id for each in receivers} - succeeded | gone
     if not failed:
         return
-    gone = {each.delivery.endpoint_id for each in outcomes if each.attempt.is_gone}
+    urls = {(each.delivery.endpoint_id, each.delivery.url) for each in receivers}
     now = await read_now(tx)
     for endpoint in await webhook_endpoints.lock_failed(tx, sorted(failed), also=sorted(gone)):
-        await _note_failure(tx, endpoint, now, is_gone=endpoint.id in gone)
+        # What an address answered that is no longer the endpoint's says nothing of the new one.
+        if (endpoint.id, endpoint.url) in urls:
+            await _note_failure(tx, endpoint, now, is_gone=endpoint.id in gone)
 
 
 async def _note_failure(
     tx: Connection, endpoint: WebhookEndpoint, now: datetime, *, is_gone: bool
 ) -> None:
-    since = endpoint.failing_since or now
+    since = failing_since(endpoint.failing_since, endpoint.failed_at, now)
     reason: DisabledReason | None = None
     if is_gone:
         reason = DisabledReason.GONE
-    elif is_given_up(since, endpoint.failed_at, now):
+    elif is_given_up(since, now):
         reason = DisabledReason.FAILING
     endpoint = replace(endpoint, failing_since=since, failed_at=now)
     if reason is None or not endpoint.enabled:

@@ -57,6 +57,8 @@ LEGAL = {
     (State.FAILED, State.DELETING),
     (State.DELETING, State.DELETED),
 }
+REFRESHED_PROOF = (State.FAILED, State.PENDING)
+"""Only of a hostname that still awaits its proof: it is refreshed after `never_proved`."""
 ORDER = [State.PENDING, State.VALIDATING, State.ACTIVE, State.CNAME_VERIFIED]
 LOOKS_TO_RECOVER = 150
 SCAN = timedelta(minutes=5)

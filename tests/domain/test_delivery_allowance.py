@@ -13,6 +13,7 @@ from app.domain.deliveries import (
     AT_FIRST,
     HANGING_TIMES,
     SOON_SECONDS,
+    Due,
     allowance,
     pick,
 )
@@ -21,12 +22,16 @@ ALLOWED = {"soon": AFTER_SOON, "late": AFTER_LATE, "dead": AT_FIRST}
 PLACES = 32
 
 
-def due(*counts: tuple[str, int]) -> list[tuple[str, str]]:
-    return [(f"{endpoint}-{n}", endpoint) for endpoint, count in counts for n in range(count)]
+def due(*counts: tuple[str, int], is_failing: bool = False) -> list[Due]:
+    return [
+        Due(f"{endpoint}-{n}", endpoint, is_failing)
+        for endpoint, count in counts
+        for n in range(count)
+    ]
 
 
 def begun(
-    waiting: list[tuple[str, str]],
+    waiting: list[Due],
     *,
     fresh: Mapping[str, int] | None = None,
     hanging: Mapping[str, int] | None = None,
@@ -53,11 +58,17 @@ def test_what_is_under_way_counts_whether_it_hangs_or_not() -> None:
     assert begun(due(("soon", 50)), fresh={"soon": 3}, hanging={"soon": 4}) == {"soon": 3}
 
 
-def test_endpoints_that_did_not_answer_soon_share_half_of_the_places() -> None:
-    waiting = due(*((f"new{n}", 5) for n in range(100)), ("late", 50), ("soon", 50))
-    picked = begun(waiting)
+def test_endpoints_that_are_slow_share_half_of_the_places() -> None:
+    failing = due(*((f"failing{n}", 5) for n in range(100)), is_failing=True)
+    picked = begun([*failing, *due(("late", 50), ("soon", 50))])
     assert picked.pop("soon") == AFTER_SOON
     assert sum(picked.values()) == PLACES // 2
+
+
+def test_endpoints_that_are_new_to_a_process_wait_for_no_slow_one() -> None:
+    failing = due(*((f"failing{n}", 5) for n in range(100)), is_failing=True)
+    picked = begun([*failing, *due(("new", 5), ("newer", 5))])
+    assert (picked["new"], picked["newer"]) == (AT_FIRST, AT_FIRST)
 
 
 def test_what_hangs_holds_no_place() -> None:
@@ -68,10 +79,10 @@ def test_what_hangs_holds_no_place() -> None:
     }
 
 
-def test_when_too_many_hang_only_who_answers_soon_goes_on() -> None:
+def test_when_too_many_hang_those_that_are_slow_wait() -> None:
     hanging = {f"slow{n}": AT_FIRST for n in range(PLACES * HANGING_TIMES)}
-    waiting = due(("new", 5), ("late", 5), ("soon", 50))
-    assert begun(waiting, hanging=hanging) == {"soon": AFTER_SOON}
+    waiting = [*due(("failing", 5), is_failing=True), *due(("late", 5), ("soon", 50), ("new", 5))]
+    assert begun(waiting, hanging=hanging) == {"soon": AFTER_SOON, "new": AT_FIRST}
 
 
 def test_no_more_is_begun_than_there_are_places() -> None:

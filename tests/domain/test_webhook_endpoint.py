@@ -16,6 +16,7 @@ from app.domain.webhook_endpoint import (
     SELECTORS,
     DisabledReason,
     Paced,
+    failing_since,
     is_given_up,
     selectors,
     selects,
@@ -80,25 +81,39 @@ def test_each_reason_says_itself_in_a_sentence(reason: DisabledReason) -> None:
 
 
 @pytest.mark.parametrize(
-    ("failing_since", "failed_before", "given_up"),
+    ("since", "given_up"),
     [
-        pytest.param(NOW, None, False, id="its first failure"),
-        pytest.param(ago(hours=1), ago(minutes=5), False, id="an hour of failures"),
-        pytest.param(ago(days=5), ago(hours=1), False, id="five days to the second"),
-        pytest.param(NOW - FAILING_FOR - SECOND, ago(hours=1), True, id="longer than five days"),
-        pytest.param(ago(days=40), ago(hours=1), True, id="forty days"),
-        pytest.param(ago(days=6), NOW - FAILED_WITHIN, True, id="it failed a day ago"),
-        pytest.param(
-            ago(days=6), NOW - FAILED_WITHIN - SECOND, False, id="it was quiet for longer than that"
-        ),
-        pytest.param(ago(days=40), ago(days=30), False, id="it was quiet for a month"),
-        pytest.param(ago(days=6), None, False, id="nothing is known of an earlier failure"),
+        pytest.param(NOW, False, id="its first failure"),
+        pytest.param(ago(hours=1), False, id="an hour of failures"),
+        pytest.param(NOW - FAILING_FOR, False, id="five days to the second"),
+        pytest.param(NOW - FAILING_FOR - SECOND, True, id="longer than five days"),
+        pytest.param(ago(days=40), True, id="forty days"),
     ],
 )
 def test_an_endpoint_is_given_up_when_its_failures_go_on_for_five_days(
-    failing_since: datetime, failed_before: datetime | None, *, given_up: bool
+    since: datetime, *, given_up: bool
 ) -> None:
-    assert is_given_up(failing_since, failed_before, NOW) is given_up
+    assert is_given_up(since, NOW) is given_up
+
+
+@pytest.mark.parametrize(
+    ("since", "failed_before", "expected"),
+    [
+        pytest.param(None, None, NOW, id="its first failure"),
+        pytest.param(None, ago(hours=1), NOW, id="it had a success in between"),
+        pytest.param(ago(days=3), ago(hours=1), ago(days=3), id="they go on"),
+        pytest.param(ago(days=3), NOW - FAILED_WITHIN, ago(days=3), id="it failed a day ago"),
+        pytest.param(
+            ago(days=3), NOW - FAILED_WITHIN - SECOND, NOW, id="it was quiet for longer than that"
+        ),
+        pytest.param(ago(days=40), ago(days=30), NOW, id="it was quiet for a month"),
+        pytest.param(ago(days=6), None, NOW, id="nothing is known of an earlier failure"),
+    ],
+)
+def test_failures_that_are_more_than_a_day_apart_begin_anew(
+    since: datetime | None, failed_before: datetime | None, expected: datetime
+) -> None:
+    assert failing_since(since, failed_before, NOW) == expected
 
 
 @given(RATES, st.integers(0, 3000))

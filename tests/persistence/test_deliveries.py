@@ -31,7 +31,7 @@ INSERT INTO deliveries (id, event_id, endpoint_id, status, next_attempt_at, crea
 
 def first(count: int) -> Choose:
     """Take those that are due longest."""
-    return lambda due: [delivery for delivery, _ in due[:count]]
+    return lambda due: [each.id for each in due[:count]]
 
 
 @pytest.fixture
@@ -65,3 +65,39 @@ async def test_two_senders_at_once_take_different_deliveries(database: Database)
         mine = await claim_deliveries(one, first(5), limit=5, per_endpoint=4, besides=[])
         yours = await claim_deliveries(other, first(5), limit=5, per_endpoint=4, besides=[])
     assert len({each.id for each in (*mine, *yours)}) == 10
+
+
+async def test_a_long_queue_of_one_endpoint_comes_after_the_first_of_every_other(
+    database: Database,
+) -> None:
+    async with database.pool.acquire() as connection:
+        await connection.execute(
+            "UPDATE deliveries SET next_attempt_at = now() - interval '2 days' "
+            "WHERE endpoint_id IN ('e1', 'e2')"
+        )
+    async with database.transaction() as tx:
+        claimed = await claim_deliveries(tx, first(5), limit=1, per_endpoint=4, besides=[])
+    assert Counter(each.endpoint_id for each in claimed) == Counter(["e1", "e2", "e3", "e4", "e5"])
+
+
+async def test_endpoints_at_their_rate_limit_leave_their_turn_to_others(
+    database: Database,
+) -> None:
+    async with database.pool.acquire() as connection:
+        await connection.execute(
+            "UPDATE webhook_endpoints SET rate_limit = 1, "
+            "paced_until = now() + interval '1 second' WHERE id <> 'e5'"
+        )
+    async with database.transaction() as tx:
+        claimed = await claim_deliveries(tx, first(9), limit=1, per_endpoint=4, besides=[])
+    assert {each.endpoint_id for each in claimed} == {"e5"}
+
+
+async def test_endpoints_that_fail_come_last(database: Database) -> None:
+    async with database.pool.acquire() as connection:
+        await connection.execute(
+            "UPDATE webhook_endpoints SET failing_since = now() WHERE id <> 'e3'"
+        )
+    async with database.transaction() as tx:
+        claimed = await claim_deliveries(tx, first(4), limit=4, per_endpoint=4, besides=[])
+    assert {each.endpoint_id for each in claimed} == {"e3"}

@@ -114,7 +114,7 @@ async def claim(tx: Connection, count: int = 10, *, per_endpoint: int = 100) -> 
     """Lease deliveries that are due, in order."""
 
     def first(due: Any) -> list[str]:
-        return [delivery for delivery, _ in due[:count]]
+        return [each.id for each in due[:count]]
 
     return await claim_deliveries(tx, first, limit=count, per_endpoint=per_endpoint, besides=[])
 
