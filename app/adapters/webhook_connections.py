@@ -60,13 +60,11 @@ class EndpointConnections:
 
     def __init__(
         self,
-        open_pool: Callable[[], GuardedPool],
         *,
         most: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take how to open a pool, and how many connections to keep at most."""
-        self._open_pool = open_pool
+        """Take how many connections to keep at most."""
         open_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._most = most_connections(open_files) if most is None else most
         self._clock = clock
@@ -80,12 +78,14 @@ class EndpointConnections:
         return len(self._pools)
 
     @asynccontextmanager
-    async def of(self, endpoint_id: str, origin: httpcore.Origin) -> AsyncIterator[EndpointPool]:
-        """Lend an endpoint's pool, which stays open until it is given back."""
+    async def of(
+        self, endpoint_id: str, origin: httpcore.Origin, open_pool: Callable[[], GuardedPool]
+    ) -> AsyncIterator[EndpointPool]:
+        """Lend an endpoint's pool, opened if it has none; it stays open until it is given back."""
         now = self._clock()
         pool = former = self._pools.pop(endpoint_id, None)
         if pool is None or pool.origin != origin or now - pool.began > MOST_SECONDS:
-            pool = EndpointPool(endpoint_id, origin, self._open_pool(), began=now, used=now)
+            pool = EndpointPool(endpoint_id, origin, open_pool(), began=now, used=now)
         self._pools[endpoint_id] = pool
         pool.in_use += 1
         try:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import TracebackType
 from typing import Self
 
@@ -65,16 +65,21 @@ class WebhookSender:
         """Take what may be called.
 
         Args:
-            policy: which URLs and addresses.
+            policy: which URLs and addresses. Those that a tenant chose lead to no inner network,
+                whatever the policy allows: a tenant reads what its endpoints answer.
             resolvers: addresses and ports of DNS resolvers; without any, the machine's own.
             tls: which authorities to trust; by default the usual ones.
         """
         trust = tls or httpx.create_ssl_context(trust_env=False)
         resolver = resolver_of(resolvers)
-        self._policy = policy
-        self._connections = EndpointConnections(
-            lambda: GuardedPool(GuardedBackend(policy, resolver), trust, idle_seconds=IDLE_SECONDS)
-        )
+        self._policies = {False: policy, True: replace(policy, allowed_networks=())}
+
+        def open_pool(of_tenant: bool) -> GuardedPool:  # noqa: FBT001
+            backend = GuardedBackend(self._policies[of_tenant], resolver)
+            return GuardedPool(backend, trust, idle_seconds=IDLE_SECONDS)
+
+        self._open_pools = {each: partial(open_pool, each) for each in (False, True)}
+        self._connections = EndpointConnections()
         self._target = lru_cache(maxsize=MOST_TARGETS)(self._read_target)
 
     async def __aenter__(self) -> Self:
@@ -92,13 +97,13 @@ class WebhookSender:
         """Close all connections."""
         await self._connections.aclose()
 
-    def check(self, url: str) -> None:
+    def check(self, url: str, *, is_tenants_own: bool = False) -> None:
         """Refuse a URL that may never be called.
 
         Raises:
             WebhookRefused: with the reason.
         """
-        self._policy.check_url(url)
+        self._policies[is_tenants_own].check_url(url)
 
     async def send(self, message: Message) -> Attempt:
         """POST once. Never raises: every failure is the attempt's outcome."""
@@ -112,11 +117,12 @@ class WebhookSender:
             return Attempt(_elapsed(began), error=f"{type(error).__name__}: {why}".rstrip(": "))
 
     async def _post(self, message: Message, began: float) -> Attempt:
-        target = self._target(message.url)
+        target = self._target(message.url, message.is_tenants_own)
         request = _request(message, target)
         loop = asyncio.get_running_loop()
         end = loop.time() + ATTEMPT_SECONDS
-        async with self._connections.of(message.endpoint_id, target.origin) as pool:
+        open_pool = self._open_pools[message.is_tenants_own]
+        async with self._connections.of(message.endpoint_id, target.origin, open_pool) as pool:
             async with asyncio.timeout_at(end):
                 response = await pool.request(request)
             duration = _elapsed(began)
@@ -126,8 +132,8 @@ class WebhookSender:
             return attempt
         return replace(attempt, retry_after=retry_after(response.headers, datetime.now(UTC)))
 
-    def _read_target(self, url: str) -> _Target:
-        read = self._policy.check_url(url)
+    def _read_target(self, url: str, is_tenants_own: bool) -> _Target:  # noqa: FBT001
+        read = self._policies[is_tenants_own].check_url(url)
         target = as_httpcore(read)
         return _Target(target, target.origin, read.netloc)
 

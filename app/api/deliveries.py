@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -29,7 +30,7 @@ from app.api.dependencies import (
 from app.api.idempotency import CallDep, respond
 from app.api.problem_responses import BODY, KEPT, problems
 from app.api.tenancy import OwnEndpoint
-from app.domain.errors import ErrorCode, NotFound
+from app.domain.errors import ErrorCode, InvalidInput, NotFound
 from app.domain.event_samples import sample_body
 from app.domain.events import tenants_webhook_body
 from app.domain.histogram import quantile
@@ -42,6 +43,7 @@ from app.persistence.delivery_history import (
     Statistics,
 )
 from app.persistence.ids import ID
+from app.services.delivery_history import ReplayPlace, Step
 from app.services.idempotency import Answer
 from app.web.cursor import Cursors, not_ours
 
@@ -49,6 +51,8 @@ router = APIRouter(prefix="/v1/webhook-endpoints/{id}", tags=["webhook deliverie
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 MOST_HOURS = 720
+NO_ID = "-"
+"""Stands for the beginning in a cursor."""
 
 
 async def known_delivery(
@@ -94,8 +98,7 @@ async def list_page(
     shown = found[:limit]
     following = None
     if len(found) > limit:
-        at = (shown[-1].created_at - _EPOCH) // _MICROSECOND
-        following = cursors.encode(shown[-1].id, str(at))
+        following = cursors.encode(shown[-1].id, _micros(shown[-1].created_at))
     body = {"data": [_shown(each) for each in shown], "next_cursor": following}
     return JSONResponse(body, headers=links.header(following))
 
@@ -130,7 +133,13 @@ async def get(
     operation_id="redeliver_webhook",
     summary="Send a delivery once more",
     response_model=DeliveryOut,
-    responses=problems(*KEPT, ErrorCode.NOT_FOUND, ErrorCode.ENDPOINT_DISABLED),
+    responses=problems(
+        *KEPT,
+        ErrorCode.NOT_FOUND,
+        ErrorCode.ENDPOINT_DISABLED,
+        ErrorCode.DELIVERY_UNDER_WAY,
+        ErrorCode.TOO_MANY_ATTEMPTS,
+    ),
 )
 async def redeliver(
     id: OwnEndpoint,  # noqa: A002
@@ -153,7 +162,13 @@ async def redeliver(
     operation_id="replay_webhooks",
     summary="Send an endpoint's deliveries since a time once more",
     response_model=ReplayOut,
-    responses=problems(*BODY, *KEPT, ErrorCode.NOT_FOUND, ErrorCode.ENDPOINT_DISABLED),
+    responses=problems(
+        *BODY,
+        *KEPT,
+        ErrorCode.NOT_FOUND,
+        ErrorCode.ENDPOINT_DISABLED,
+        ErrorCode.CURSOR_INVALID,
+    ),
 )
 async def replay(
     id: OwnEndpoint,  # noqa: A002
@@ -161,18 +176,20 @@ async def replay(
     services: ServicesDep,
     call: CallDep,
 ) -> JSONResponse:
-    """Send them at once. What is on its way already is left alone."""
+    """Send them at once. What is on its way already is left alone.
+
+    An answer with `next_cursor` stands for a part of them: send the request again with it.
+    """
+    cursors = Cursors.of(f"replay of {id}", wanted.conditions())
+    after = _replay_place(cursors, wanted.cursor) if wanted.cursor is not None else None
 
     async def again() -> Answer:
         replayed = await services.delivery_history.replay(
-            id, wanted.include, since=wanted.since, until=wanted.until
+            id, wanted.include, since=wanted.since, until=wanted.until, after=after
         )
-        following = replayed.continue_since
-        body = {
-            "replayed": replayed.count,
-            "continue_since": following.isoformat() if following else None,
-        }
-        return Answer(202, body)
+        at = replayed.following
+        following = _replay_cursor(cursors, at) if at else None
+        return Answer(202, {"replayed": replayed.count, "next_cursor": following})
 
     return respond(await services.idempotency.claiming(call, again))
 
@@ -230,15 +247,54 @@ def _place(cursors: Cursors, cursor: str) -> Place:
     Raises:
         InvalidInput: it is not a cursor of this list.
     """
-    keyset = cursors.decode(cursor)
     try:
-        delivery_id, at = keyset
-        created_at = _EPOCH + int(at) * _MICROSECOND
+        delivery_id, at = cursors.decode(cursor)
+        place = Place(_instant(at), delivery_id)
     except (ValueError, OverflowError):
         raise not_ours() from None
     if not ID.fullmatch(delivery_id):
         raise not_ours()
-    return Place(created_at, delivery_id)
+    return place
+
+
+def _replay_cursor(cursors: Cursors, at: ReplayPlace) -> str:
+    place = at.place
+    return cursors.encode(at.step, place.id or NO_ID, _micros(place.created_at), _micros(at.until))
+
+
+def _replay_place(cursors: Cursors, cursor: str) -> ReplayPlace:
+    """Read where a replay goes on.
+
+    Raises:
+        InvalidInput: it is not a cursor of this replay.
+    """
+    try:
+        step, row_id, at, until = cursors.decode(cursor)
+        place = Place(_instant(at), row_id)
+        found = ReplayPlace(Step(step), place, _instant(until))
+    except (InvalidInput, ValueError, OverflowError):
+        raise _not_of_this_replay() from None
+    if row_id == NO_ID:
+        return replace(found, place=Place(place.created_at, ""))
+    if not ID.fullmatch(row_id):
+        raise _not_of_this_replay()
+    return found
+
+
+def _not_of_this_replay() -> InvalidInput:
+    return InvalidInput(
+        "Pass `next_cursor` of the answer before, unchanged, with the same other fields.",
+        code=ErrorCode.CURSOR_INVALID,
+        field="/cursor",
+    )
+
+
+def _micros(instant: datetime) -> str:
+    return str((instant - _EPOCH) // _MICROSECOND)
+
+
+def _instant(microseconds: str) -> datetime:
+    return _EPOCH + int(microseconds) * _MICROSECOND
 
 
 def _shown(delivery: DeliveryRow) -> dict[str, Any]:

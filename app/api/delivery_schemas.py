@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.api.schemas import Instant, PlainText, Strict
 from app.domain.events import AnyEventType, EventType
@@ -145,11 +145,26 @@ class Replay(Strict):
 
     since: Instant = Field(description="When the delivery was made, or else its event.")
     until: Instant | None = Field(None, description="That instant is not included.")
+    cursor: str | None = Field(
+        None,
+        max_length=256,
+        description="`next_cursor` of the answer before, with the same other fields.",
+    )
     include: Include = Field(
         Include.FAILED,
         description="`failed`: what was given up; `undelivered`: also events without a delivery, "
         "as while the endpoint was disabled; `all`: also what was delivered.",
     )
+
+    @model_validator(mode="after")
+    def _is_a_time(self) -> Self:
+        if self.until is not None and self.until <= self.since:
+            raise ValueError("`until` must be later than `since`.")
+        return self
+
+    def conditions(self) -> dict[str, Any]:
+        """Return what tells this replay from others, as JSON: all but the cursor."""
+        return self.model_dump(mode="json", exclude={"cursor"})
 
 
 class ReplayOut(Strict):
@@ -157,12 +172,13 @@ class ReplayOut(Strict):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"replayed": 1250, "continue_since": None}]},
+        json_schema_extra={"examples": [{"replayed": 1250, "next_cursor": None}]},
     )
 
     replayed: int = Field(description="How many deliveries are sent once more.")
-    continue_since: datetime | None = Field(
-        description="Null: all of them. Otherwise replay again with this `since`."
+    next_cursor: str | None = Field(
+        description="Null: the replay is complete. Otherwise send the request again with this "
+        "`cursor`."
     )
 
 

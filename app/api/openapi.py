@@ -40,7 +40,7 @@ TAGS = [
     },
     {
         "name": "events",
-        "description": "What happened to all hostnames and zones, in one order.",
+        "description": "What happened to all hostnames, zones and webhook endpoints, in one order.",
     },
     {
         "name": "summary",
@@ -49,6 +49,10 @@ TAGS = [
     {
         "name": "webhook endpoints",
         "description": "The addresses to which Nameplate sends events, signed.",
+    },
+    {
+        "name": "webhook deliveries",
+        "description": "What was sent to an endpoint and how it went, and to send it once more.",
     },
     {
         "name": "zones",

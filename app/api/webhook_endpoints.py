@@ -56,7 +56,9 @@ CURSORS = Cursors.of("webhook_endpoints")
     operation_id="create_webhook_endpoint",
     summary="Add a webhook endpoint",
     response_model=WebhookEndpointCreated,
-    responses=problems(*BODY, *KEPT, *URL, ErrorCode.EVENT_TYPE_UNKNOWN),
+    responses=problems(
+        *BODY, *KEPT, *URL, ErrorCode.EVENT_TYPE_UNKNOWN, ErrorCode.TOO_MANY_ENDPOINTS
+    ),
 )
 async def create(
     wanted: WebhookEndpointCreate,
@@ -156,7 +158,7 @@ async def update(
     operation_id="rotate_webhook_secret",
     summary="Rotate a webhook endpoint's secret",
     response_model=WebhookEndpointCreated,
-    responses=problems(*BODY, *KEPT, ErrorCode.NOT_FOUND),
+    responses=problems(*BODY, *KEPT, ErrorCode.NOT_FOUND, ErrorCode.SECRETS_OVERLAP),
 )
 async def rotate(
     id: OwnEndpoint,  # noqa: A002

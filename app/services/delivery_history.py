@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -31,12 +32,11 @@ AT_ONCE = 500
 """How many deliveries one transaction of a replay adds."""
 REPLAY_SECONDS = 10.0
 """How long one replay may go on. It says where the next one is to begin."""
-MOST_ATTEMPTS = 100
+SHOWN_ATTEMPTS = 100
 """How many attempts of one delivery are shown, the newest ones."""
-
-
-Step = Callable[[WebhookEndpoint, "Include", Place, datetime], Awaitable[tuple[int, Place | None]]]
-"""Sends some after a place. Returns how many, and the place to go on after; None: all sent."""
+OLDER_SECONDS = 5.0
+"""How long a replay waits for transactions that began before it."""
+OLDER_POLL_SECONDS = 0.02
 
 
 class Include(StrEnum):
@@ -51,12 +51,28 @@ class Include(StrEnum):
     """These, and what was delivered."""
 
 
+class Step(StrEnum):
+    """What a replay reads: events without a delivery first, which then have one."""
+
+    MISSED = "missed"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayPlace:
+    """Where a replay goes on, and the instant at which it ends."""
+
+    step: Step
+    place: Place
+    until: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """How many deliveries a replay added, and where the next one is to begin; None: complete."""
+    """How many deliveries a replay added, and where it goes on; None: it is complete."""
 
     count: int
-    continue_since: datetime | None
+    following: ReplayPlace | None
 
 
 class DeliveryHistory:
@@ -90,7 +106,7 @@ class DeliveryHistory:
         async with self._database.transaction() as tx:
             endpoint = await _endpoint(tx, endpoint_id)
             delivery = await _delivery(tx, endpoint_id, delivery_id)
-            attempts = await store.list_attempts(tx, delivery_id, limit=MOST_ATTEMPTS)
+            attempts = await store.list_attempts(tx, delivery_id, limit=SHOWN_ATTEMPTS)
         return endpoint, delivery, attempts
 
     async def redeliver(self, endpoint_id: str, delivery_id: str) -> DeliveryRow:
@@ -98,21 +114,37 @@ class DeliveryHistory:
 
         Raises:
             NotFound: no endpoint has this id, or no delivery of its.
-            Conflict: the endpoint is disabled.
+            Conflict: the endpoint is disabled, an attempt is under way, or there were too many.
         """
 
         async def again(tx: Connection) -> DeliveryRow:
             _require_enabled(await _endpoint(tx, endpoint_id))
-            await _delivery(tx, endpoint_id, delivery_id)
-            await store.redeliver(tx, [delivery_id])
+            delivery = await _delivery(tx, endpoint_id, delivery_id)
+            if delivery.attempts >= store.MOST_ATTEMPTS:
+                raise Conflict(
+                    f"This delivery had {store.MOST_ATTEMPTS} attempts; it is not sent again. "
+                    "Mend the receiver, and read the event from the feed.",
+                    code=ErrorCode.TOO_MANY_ATTEMPTS,
+                )
+            if not await store.redeliver(tx, [delivery_id]):
+                raise Conflict(
+                    "An attempt of this delivery is under way; try again once it ended.",
+                    code=ErrorCode.DELIVERY_UNDER_WAY,
+                )
             return await _delivery(tx, endpoint_id, delivery_id)
 
         return await self._database.run(again)
 
     async def replay(
-        self, endpoint_id: str, include: Include, *, since: datetime, until: datetime | None
+        self,
+        endpoint_id: str,
+        include: Include,
+        *,
+        since: datetime,
+        until: datetime | None = None,
+        after: ReplayPlace | None = None,
     ) -> Replayed:
-        """Have the endpoint's deliveries since a time sent once more.
+        """Have the endpoint's deliveries since a time sent once more, or go on after a place.
 
         Raises:
             NotFound: no endpoint has this id.
@@ -122,32 +154,39 @@ class DeliveryHistory:
             endpoint = await _endpoint(tx, endpoint_id)
             _require_enabled(endpoint)
             end = min(until or datetime.max.replace(tzinfo=UTC), await read_now(tx))
+        first = Step.ENDED if include is Include.FAILED else Step.MISSED
+        at = after or ReplayPlace(first, Place(since, ""), end)
         ends_at = self._clock() + REPLAY_SECONDS
-        # What was missed comes first: it is not missed any more, so a replay that goes on later
-        # passes over it.
-        missed, place = await self._go_on(self._send_missed, endpoint, include, since, end, ends_at)
-        if place is not None:
-            return Replayed(missed, since)
-        ended, place = await self._go_on(self._send_ended, endpoint, include, since, end, ends_at)
-        return Replayed(missed + ended, place.created_at if place else None)
-
-    async def _go_on(
-        self,
-        step: Step,
-        endpoint: WebhookEndpoint,
-        include: Include,
-        since: datetime,
-        until: datetime,
-        ends_at: float,
-    ) -> tuple[int, Place | None]:
-        """Take steps until all is sent, or the time is over. Return how far it came then."""
-        count, place = 0, Place(since, "")
+        if after is None and first is Step.MISSED:
+            await self._await_older_transactions()
+        count = 0
         while True:
-            sent, following = await step(endpoint, include, place, until)
+            send = self._send_missed if at.step is Step.MISSED else self._send_ended
+            sent, following = await send(endpoint, include, at.place, at.until)
             count += sent
-            if following is None or self._clock() >= ends_at:
-                return count, following
-            place = following
+            if following is not None:
+                at = replace(at, place=following)
+            elif at.step is Step.MISSED:
+                at = ReplayPlace(Step.ENDED, Place(since, ""), at.until)
+            else:
+                return Replayed(count, None)
+            if self._clock() >= ends_at:
+                return Replayed(count, at)
+
+    async def _await_older_transactions(self) -> None:
+        """Wait for the events of transactions that chose their endpoints earlier.
+
+        Those that began before the endpoint was enabled did not choose it, and until they end
+        nobody sees that it missed their events.
+        """
+        async with self._database.transaction() as tx:
+            begun = await store.newest_transaction(tx)
+        until = self._clock() + OLDER_SECONDS
+        while self._clock() < until:
+            async with self._database.transaction() as tx:
+                if await store.have_ended(tx, before=begun):
+                    return
+            await asyncio.sleep(OLDER_POLL_SECONDS)
 
     async def _send_ended(
         self, endpoint: WebhookEndpoint, include: Include, since: Place, until: datetime
@@ -167,15 +206,12 @@ class DeliveryHistory:
         return await self._database.run(send)
 
     async def _send_missed(
-        self, endpoint: WebhookEndpoint, include: Include, since: Place, until: datetime
+        self, endpoint: WebhookEndpoint, _include: Include, since: Place, until: datetime
     ) -> tuple[int, Place | None]:
-        if include is Include.FAILED:
-            return 0, None
-
         async def send(tx: Connection) -> tuple[int, Place | None]:
-            found = await store.read_missed(tx, endpoint, since=since, until=until, limit=AT_ONCE)
-            await store.owe_missed(tx, endpoint.id, [each.id for each in found])
-            return len(found), found[-1] if len(found) == AT_ONCE else None
+            found = await store.read_missed(tx, endpoint, since=since, until=until)
+            await store.owe_missed(tx, endpoint.id, found.event_ids)
+            return len(found.event_ids), found.following
 
         return await self._database.run(send)
 

@@ -142,7 +142,7 @@ class DomainConnectLinks(Protocol):
 class WebhookTransport(Protocol):
     """Sends webhooks."""
 
-    def check(self, url: str) -> None:
+    def check(self, url: str, *, is_tenants_own: bool = False) -> None:
         """Raise `WebhookRefused` for a URL that may never be called."""
 
     async def send(self, message: Message) -> Attempt:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from app.domain.errors import (
+    Conflict,
     ErrorCode,
     InvalidInput,
     NotFound,
@@ -31,6 +32,9 @@ from app.services.recording import disable
 
 NewKey = Callable[[Signing], tuple[str, str | None]]
 """Makes a signing secret or private key, with the public key if there is one."""
+MOST_OF_A_TENANT = 20
+"""How many endpoints keys that are bound to a tenant may add for it."""
+ZONES = "zone."
 Accept = Callable[[Connection, WebhookEndpoint, str], Awaitable[None]]
 
 
@@ -69,8 +73,9 @@ class WebhookEndpoints:
         Raises:
             InvalidInput: the URL may not be called, or an event type does not exist.
         """
-        self._check_url(url)
+        self._check_url(url, is_tenants_own=is_tenants_own)
         _check_types(event_types)
+        _refuse_zones(event_types, tenant)
         secret, public_key = self._new_key(signing)
         async with self._database.transaction() as tx:
             now = await read_now(tx)
@@ -91,6 +96,8 @@ class WebhookEndpoints:
                 created_at=now,
                 updated_at=now,
             )
+            if is_tenants_own and tenant is not None:
+                await _require_room(tx, tenant)
             await store.insert_endpoint(tx, endpoint)
             await accept(tx, endpoint, secret)
         return endpoint, secret
@@ -138,8 +145,6 @@ class WebhookEndpoints:
             InvalidInput: the URL may not be called, or an event type does not exist.
         """
         fields = dict(changes)
-        if "url" in fields:
-            self._check_url(fields["url"])
         if "event_types" in fields:
             _check_types(fields["event_types"])
             fields["event_types"] = tuple(dict.fromkeys(fields["event_types"]))
@@ -150,6 +155,12 @@ class WebhookEndpoints:
             if endpoint is None:
                 raise unknown_endpoint()
             now = await read_now(tx)
+            if "url" in fields:
+                self._check_url(fields["url"], is_tenants_own=endpoint.is_tenants_own)
+            if "event_types" in fields:
+                _refuse_zones(fields["event_types"], endpoint.tenant)
+            if fields.get("url", endpoint.url) != endpoint.url:
+                endpoint = replace(endpoint, failing_since=None, failed_at=None)
             endpoint = replace(endpoint, **fields, updated_at=now)
             if enabled is False and endpoint.enabled:
                 return await disable(tx, endpoint, DisabledReason.BY_HAND, now=now)
@@ -168,14 +179,22 @@ class WebhookEndpoints:
 
         Raises:
             NotFound: no endpoint has this id.
+            Conflict: the previous secret still signs, and this one is to sign beside another.
         """
 
         async def change(tx: Connection) -> tuple[WebhookEndpoint, str]:
             endpoint = await store.get_endpoint(tx, endpoint_id, lock=True)
             if endpoint is None:
                 raise unknown_endpoint()
-            secret, public_key = self._new_key(endpoint.signing)
             now = await read_now(tx)
+            if overlap and endpoint.previous_until is not None and endpoint.previous_until > now:
+                raise Conflict(
+                    "The secret before this one still signs, until "
+                    f"{endpoint.previous_until.isoformat(timespec='seconds')}. Wait until then, "
+                    "or rotate with `overlap_hours` 0, which ends both.",
+                    code=ErrorCode.SECRETS_OVERLAP,
+                )
+            secret, public_key = self._new_key(endpoint.signing)
             rotated = replace(
                 endpoint,
                 secret=self._cipher.encrypt(secret),
@@ -208,9 +227,9 @@ class WebhookEndpoints:
         if not await self._database.run(close):
             raise unknown_endpoint()
 
-    def _check_url(self, url: str) -> None:
+    def _check_url(self, url: str, *, is_tenants_own: bool) -> None:
         try:
-            self._transport.check(url)
+            self._transport.check(url, is_tenants_own=is_tenants_own)
         except WebhookRefused as error:
             raise InvalidInput(error.detail, code=error.code, field="/url") from None
 
@@ -229,6 +248,34 @@ def _enabled(endpoint: WebhookEndpoint) -> WebhookEndpoint:
         failing_since=None,
         failed_at=None,
     )
+
+
+async def _require_room(tx: Connection, tenant: str) -> None:
+    """Check that the tenant may add an endpoint of its own.
+
+    Each one costs a row for every event of the tenant.
+
+    Raises:
+        Conflict: it has `MOST_OF_A_TENANT`.
+    """
+    await store.lock_tenant(tx, tenant)
+    if await store.count_own(tx, tenant) >= MOST_OF_A_TENANT:
+        raise Conflict(
+            f"A tenant has {MOST_OF_A_TENANT} webhook endpoints of its own at most; remove one, or "
+            "change one by PATCH.",
+            code=ErrorCode.TOO_MANY_ENDPOINTS,
+        )
+
+
+def _refuse_zones(event_types: Sequence[str], tenant: str | None) -> None:
+    """Refuse types that an endpoint of this tenant would never get."""
+    for index, event_type in enumerate(event_types):
+        if tenant is not None and event_type.startswith(ZONES):
+            raise InvalidInput(
+                "Events of zones go to endpoints without a tenant; leave this type out.",
+                code=ErrorCode.EVENT_TYPE_UNKNOWN,
+                field=f"/event_types/{index}",
+            )
 
 
 def _check_types(event_types: Sequence[str]) -> None:

@@ -51,13 +51,12 @@ class Clock:
 def connections(
     *, most: int = 100, clock: Callable[[], float] | None = None
 ) -> EndpointConnections:
-    return EndpointConnections(
-        lambda: GuardedPool(
-            GuardedBackend(LOOPBACK, resolver_of(())), NO_TRUST, idle_seconds=IDLE_SECONDS
-        ),
-        most=most,
-        clock=clock or Clock(),
-    )
+    return EndpointConnections(most=most, clock=clock or Clock())
+
+
+def open_pool() -> GuardedPool:
+    backend = GuardedBackend(LOOPBACK, resolver_of(()))
+    return GuardedPool(backend, NO_TRUST, idle_seconds=IDLE_SECONDS)
 
 
 def request(got: Receiver) -> httpcore.Request:
@@ -68,7 +67,7 @@ def request(got: Receiver) -> httpcore.Request:
 async def call(kept: EndpointConnections, endpoint: str, got: Receiver) -> int:
     """Send one request to an endpoint, and read its answer to the end."""
     made = request(got)
-    async with kept.of(endpoint, made.url.origin) as pool:
+    async with kept.of(endpoint, made.url.origin, open_pool) as pool:
         response = await pool.request(made)
         await response.aread()
         await response.aclose()
@@ -149,7 +148,7 @@ async def test_a_pool_in_use_stays_open_when_another_replaces_it() -> None:
     kept = connections()
     async with receiver(status(200)) as old, receiver(status(201)) as new:
         made = request(old)
-        async with kept.of("we_1", made.url.origin) as pool:
+        async with kept.of("we_1", made.url.origin, open_pool) as pool:
             assert await call(kept, "we_1", new) == 201
             response = await pool.request(made)
             await response.aread()
@@ -199,7 +198,7 @@ async def test_what_is_in_use_makes_room_for_nobody() -> None:
     kept = connections(most=1)
     async with receiver(status(200)) as got:
         made = request(got)
-        async with kept.of("we_1", made.url.origin) as pool:
+        async with kept.of("we_1", made.url.origin, open_pool) as pool:
             response = await pool.request(made)
             await call(kept, "we_2", got)
             await response.aread()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from typing import Any
 
 import pytest
@@ -234,6 +235,7 @@ async def _resource(service: Service, path: str, tenant: str) -> str:
         if "{delivery_id}" in path:
             sent = await service.http.post(f"{ENDPOINTS}/{made['id']}/test", headers=key)
             _DELIVERIES[made["id"]] = sent.json()["id"]
+            await service.eventually(partial(_has_ended, service, sent.json()["id"]))
         return str(made["id"])
     if path.startswith(PATH):
         name = f"n{next(_numbers)}.access-tea.com"
@@ -242,6 +244,11 @@ async def _resource(service: Service, path: str, tenant: str) -> str:
         name = f"n{next(_numbers)}.access-tea.com"
         return str((await service.put_still(name, tenant))["hostname"])
     return "default"
+
+
+async def _has_ended(service: Service, delivery_id: str) -> bool:
+    query = "SELECT status <> 'pending' FROM deliveries WHERE id = $1"
+    return bool(await service.sql.fetchval(query, delivery_id))
 
 
 def _url(path: str, resource: str) -> str:

@@ -39,7 +39,7 @@ async def test_operation_ids_make_method_names_of_a_client() -> None:
     assert len(set(ids)) == len(ids)
     verbs = (
         "create|list|get|update|delete|revoke|refresh|diagnose|preflight|adopt|release|resolve"
-        "|set_up|pause|resume"
+        "|set_up|pause|resume|rotate|test|redeliver|replay"
     )
     for name in ids:
         assert re.fullmatch(rf"({verbs}|stream|check)(_[a-z]+)+", name), name
@@ -108,4 +108,7 @@ async def _id_for(service: Service, path: str) -> str:
         if path.endswith("/resume"):
             await service.http.post("/v1/zones/default/pause")
         return "default"
+    if path.startswith("/v1/webhook-endpoints"):
+        made = await service.http.post("/v1/webhook-endpoints", json=OWN_ADDRESS)
+        return str(made.json()["id"])
     return str((await service.create("examples.green-tea.com", "examples"))["id"])

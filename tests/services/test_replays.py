@@ -10,7 +10,14 @@ import pytest
 
 from app.domain.errors import Conflict, ErrorCode, NotFound
 from app.persistence.database import Database
-from app.services.delivery_history import AT_ONCE, REPLAY_SECONDS, DeliveryHistory, Include
+from app.persistence.delivery_history import SCANNED
+from app.services.delivery_history import (
+    AT_ONCE,
+    REPLAY_SECONDS,
+    DeliveryHistory,
+    Include,
+    ReplayPlace,
+)
 from tests.support.rows import present_zone
 from tests.support.webhook_rows import (
     at,
@@ -74,7 +81,7 @@ async def test_a_replay_sends_what_it_includes(
 ) -> None:
     events = await fill(database)
     replayed = await DeliveryHistory(database).replay("we_1", include, since=at(0), until=None)
-    assert (replayed.count, replayed.continue_since) == (len(sent), None)
+    assert (replayed.count, replayed.following) == (len(sent), None)
     # What was pending already is left alone.
     assert set(await waiting(database)) == {events[end] for end in sent | {"pending"}}
     again = await DeliveryHistory(database).replay("we_1", include, since=at(0), until=None)
@@ -189,7 +196,7 @@ async def test_an_unknown_endpoint_and_another_ones_delivery_are_not_found(
 async def test_a_replay_that_took_too_long_is_continued_until_each_event_is_sent_once(
     end: str, database: Database
 ) -> None:
-    count = 2 * AT_ONCE + 300
+    count = SCANNED + 300
     await put_endpoint(database)
     await put_hostnames(database, ch_a="a")
     made = [event_row(at(n / 10), "ch_a") for n in range(count)]
@@ -199,16 +206,14 @@ async def test_a_replay_that_took_too_long_is_continued_until_each_event_is_sent
         await put_deliveries(database, rows)
     # Each step is the last one of its call.
     history = DeliveryHistory(database, clock=Clock(REPLAY_SECONDS))
-    counts, since = [], at(0)
-    while True:
-        replayed = await history.replay("we_1", Include.ALL, since=since, until=None)
+    counts: list[int] = []
+    place: ReplayPlace | None = None
+    while place is not None or not counts:
+        replayed = await history.replay("we_1", Include.ALL, since=at(0), after=place)
         counts.append(replayed.count)
-        if replayed.continue_since is None:
-            break
-        assert replayed.continue_since >= since
-        since = replayed.continue_since
+        place = replayed.following
     assert sum(counts) == count
-    assert max(counts) == AT_ONCE
+    assert max(counts) == (SCANNED if end == "missed" else AT_ONCE)
     sent = Counter(await waiting(database))
     assert sent == dict.fromkeys((row["id"] for row in made), 1)
 
@@ -219,4 +224,4 @@ async def test_a_replay_goes_on_while_it_has_time(database: Database) -> None:
     await put_events(database, [event_row(at(n / 10), "ch_a") for n in range(2 * AT_ONCE + 1)])
     history = DeliveryHistory(database, clock=Clock(0))
     replayed = await history.replay("we_1", Include.UNDELIVERED, since=at(0), until=None)
-    assert (replayed.count, replayed.continue_since) == (2 * AT_ONCE + 1, None)
+    assert (replayed.count, replayed.following) == (2 * AT_ONCE + 1, None)
