@@ -139,6 +139,13 @@ async def test_a_refresh_and_an_edit_leave_every_other_setting_as_it_is(service:
     await service.refresh(hostname["id"])
     said = {"tls": {"http2": None, "early_hints": "on"}}
     await service.http.patch(f"{PATH}/{hostname['id']}", json=said)
+
+    async def is_edited() -> bool:
+        there = await _at_cloudflare(service, hostname)
+        return "early_hints" in there["ssl"]["settings"]
+
+    # The answer may come at its deadline, before the edit is at Cloudflare.
+    await service.eventually(is_edited)
     there = await _at_cloudflare(service, hostname)
     assert there["ssl"]["settings"] == {"min_tls_version": "1.2", "early_hints": "on"}
     assert there["custom_metadata"] == {"a": 1}
