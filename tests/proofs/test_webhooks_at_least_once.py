@@ -105,7 +105,7 @@ SUBSCRIBERS = (
     Subscriber("red", tenant="red"),
     Subscriber("green", ("custom_hostname.*",), tenant="green", signing="ed25519", answer=dropping),
     Subscriber("blue", ("custom_hostname.created",), tenant="blue", answer=slow),
-    Subscriber("zones of red", ("zone.*",), tenant="red"),
+    Subscriber("endpoints of red", ("webhook_endpoint.*",), tenant="red"),
     Subscriber("nobody", tenant="nobody"),
     Subscriber("limited", rate_limit=20),
     Subscriber("forgets", signing="ed25519", answer=forgetful),
