@@ -29,7 +29,7 @@ from app.adapters.domain_connect import DomainConnect, SigningKey
 from app.adapters.egress import EgressPolicy
 from app.adapters.public_suffixes import any_suffix, public_suffix
 from app.adapters.webhook_sender import WebhookSender
-from app.adapters.webhook_signing import new_private_key, new_secret, public_key_of
+from app.adapters.webhook_signing import new_key
 from app.domain.custom_hostname import CustomHostname, Plan, ZoneTargets
 from app.domain.diagnosis.diagnose import diagnose
 from app.domain.diagnosis.provider import provider_of
@@ -39,7 +39,6 @@ from app.domain.hostname import parse_hostname, registrable_domain, spell_hostna
 from app.domain.plan import wanted_records
 from app.domain.rate_limit import Limits
 from app.domain.reconcile.schedule import Policy
-from app.domain.webhook_endpoint import Signing
 from app.persistence.api_keys import put_bootstrap_key
 from app.persistence.database import Database, open_database, require_schema
 from app.persistence.database_url import APPLICATION_NAME
@@ -239,7 +238,7 @@ def _assemble(
         ),
         dangling=DanglingHostnames(database),
         operator_actions=OperatorActions(database),
-        webhook_endpoints=WebhookEndpoints(database, webhooks, cipher, new_key=_new_key),
+        webhook_endpoints=WebhookEndpoints(database, webhooks, cipher, new_key=new_key),
         delivery_history=DeliveryHistory(database),
         zones=Zones(database, cloudflare, cipher, rate_limiter),
         api_keys=ApiKeys(database),
@@ -306,14 +305,6 @@ def _domain_connect(settings: Settings, resolvers: list[Server]) -> DomainConnec
         resolvers=[(each.address, each.port) for each in resolvers],
         tls=_trust(),
     )
-
-
-def _new_key(signing: Signing) -> tuple[str, str | None]:
-    """Make a signing secret or private key, with the public key if there is one."""
-    if signing is Signing.HMAC_SHA256:
-        return new_secret(), None
-    private_key = new_private_key()
-    return private_key, public_key_of(private_key)
 
 
 def _signing_key(settings: Settings) -> SigningKey | None:

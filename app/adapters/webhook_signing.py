@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
+from app.domain.webhook_endpoint import Signing
+
 SECRET = "whsec_"  # noqa: S105 - a prefix
 PRIVATE_KEY = "whsk_"
 PUBLIC_KEY = "whpk_"
@@ -51,6 +53,14 @@ def public_key_of(private_key: str) -> str:
         ValueError: it is not a private key.
     """
     return PUBLIC_KEY + _encoded(_public_bytes(_read_private_key(private_key)))
+
+
+def new_key(signing: Signing) -> tuple[str, str | None]:
+    """Make a signing secret or private key, with the public key if there is one."""
+    if signing is Signing.HMAC_SHA256:
+        return new_secret(), None
+    private_key = new_private_key()
+    return private_key, public_key_of(private_key)
 
 
 def signatures(secrets: Iterable[str], message_id: str, at: datetime, body: str) -> str:
