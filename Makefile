@@ -37,7 +37,7 @@ servers: init ## Run the tests of the database over Debian's Postgres, and throu
 	TEST_DATABASE=debian $(BIN)/pytest tests/persistence tests/migrations $(ARGS)
 	TEST_DATABASE=pgbouncer $(BIN)/pytest tests/persistence tests/services $(ARGS)
 
-prove: init ## Run the long proofs: kills, overload, the budget in life, the contract, a million names (an hour)
+prove: init ## Run the long proofs: kills, overload, the budget in life, the contract, a million names, watched names, webhooks (over an hour)
 	$(BIN)/pytest -m proof -n 0 $(ARGS)
 
 bench: init ## Measure the speed promises side by side (ROWS="P1")
