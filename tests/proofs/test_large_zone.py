@@ -39,9 +39,10 @@ async def test_of_a_million_names_those_removed_are_found_within_four_times_the_
         )
     assert max(report.found) <= FLOORS * MILLION.floor(RAISED)
     _assert_bounded(report)
+    # The other run ends before what is loaded once can be told from what grows.
+    assert report.memory_growth <= FLAT
 
 
 def _assert_bounded(report: Report) -> None:
     assert report.breaches == 0
     assert max(report.memory) < MOST_MEMORY
-    assert report.memory[-1] <= FLAT * report.memory[len(report.memory) // 10]
