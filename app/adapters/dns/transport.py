@@ -33,6 +33,7 @@ LONGEST_BY_TCP = 16_384
 
 _BUFFER = 4_096
 _HEADER = struct.Struct("!6H")
+_TYPE_AND_CLASS = struct.Struct("!HH")
 _PAYLOAD = 1232
 """The largest UDP answer that is asked for: it fits into one packet on any path (DNS flag day)."""
 _OPT = struct.pack("!BHHIH", 0, RdataType.OPT, _PAYLOAD, 0, 0)
@@ -56,14 +57,20 @@ class Query:
     check_disabled: bool = False
     """Whether a resolver is to skip DNSSEC validation (CD; RFC 4035, section 3.2.2)."""
     id: int = field(default_factory=lambda: secrets.randbits(16))
+    question: bytes = field(init=False)
+    """Name, type and class, as they are sent."""
+
+    def __post_init__(self) -> None:
+        """Write the question once: it is sent, and compared with the answer's."""
+        type_and_class = _TYPE_AND_CLASS.pack(self.rdtype, dns.rdataclass.IN)
+        object.__setattr__(self, "question", self.name.to_digestable() + type_and_class)
 
     def to_wire(self) -> bytes:
         """Write it (RFC 1035, section 4.1; RFC 6891, section 6.1.2)."""
         flags = dns.flags.RD if self.recursive else 0
         flags |= dns.flags.CD if self.check_disabled else 0
-        header = struct.pack("!6H", self.id, flags, 1, 0, 0, 1 if self.edns else 0)
-        question = struct.pack("!HH", self.rdtype, dns.rdataclass.IN)
-        return header + self.name.to_digestable() + question + (_OPT if self.edns else b"")
+        header = _HEADER.pack(self.id, flags, 1, 0, 0, 1 if self.edns else 0)
+        return header + self.question + (_OPT if self.edns else b"")
 
     def is_answered_by(self, message: dns.message.Message) -> bool:
         """Whether a message is a response to this question, in whatever case its letters are."""
@@ -162,11 +169,12 @@ def _may_be_answer(wire: bytes, query: Query) -> bool:
     id_, _, questions, *records = _HEADER.unpack_from(wire)
     if id_ != query.id or questions > 1 or sum(records) > MOST_RECORDS:
         return False
-    asked = query.name.to_digestable() + struct.pack("!HH", query.rdtype, dns.rdataclass.IN)
+    if not questions:
+        return True
+    end = _HEADER.size + len(query.question)
+    name, rest = wire[_HEADER.size : end - 4], wire[end - 4 : end]
     # Lengths of labels are below 64, so only letters change with the case.
-    there = wire[_HEADER.size : _HEADER.size + len(asked) - 4].lower() == asked[:-4]
-    type_and_class = wire[_HEADER.size + len(asked) - 4 : _HEADER.size + len(asked)]
-    return questions == 0 or (there and type_and_class == asked[-4:])
+    return name.lower() == query.question[:-4] and rest == query.question[-4:]
 
 
 def _sent(wire: bytes, server: Server) -> socket.socket:
