@@ -37,6 +37,7 @@ from app.domain.diagnosis.subject import subject_of
 from app.domain.errors import InvalidHostname, NotReady
 from app.domain.hostname import parse_hostname, registrable_domain, spell_hostname
 from app.domain.plan import wanted_records
+from app.domain.proof import ProofRule
 from app.domain.rate_limit import Limits
 from app.domain.reconcile.schedule import Policy
 from app.persistence.api_keys import put_bootstrap_key
@@ -67,6 +68,7 @@ from app.services.reconciler.observe import Observer
 from app.services.reconciler.tick import Checkpoint, Reconciler
 from app.services.registration import Registrations
 from app.services.request_rate import RequestRate
+from app.services.required_proof import RequiredProof
 from app.services.resync import Resync
 from app.services.stored_secrets import StoredSecrets
 from app.services.summary import Summaries
@@ -205,13 +207,14 @@ def _assemble(
         at_once=settings.database_connections // 2,
     )
     validator = OptionValidator(dns_.checker, public_suffix, any_suffix)
+    required_proof = RequiredProof(dns_.checker, ranges.of, ProofRule(settings.require_proof))
     registrations = Registrations(
         database,
         inline,
         validator,
         public_suffix,
+        required_proof,
         policy=policy,
-        require_proof=settings.require_proof,
         checkpoint=checkpoint,
     )
     return Services(
@@ -219,12 +222,7 @@ def _assemble(
         inline=inline,
         registrations=registrations,
         custom_hostnames=CustomHostnames(
-            database,
-            inline,
-            queue,
-            validator,
-            public_suffix,
-            require_proof=settings.require_proof,
+            database, inline, queue, validator, public_suffix, required_proof
         ),
         hostname_lists=HostnameLists(database, public_suffix),
         diagnoses=Diagnoses(

@@ -148,8 +148,9 @@ class Settings(BaseSettings):
     """The proxied name Cloudflare sends traffic to, e.g. proxy-fallback.provider.com."""
     apex_prefixes: Annotated[tuple[str, ...], NoDecode] = ()
     """Addresses and prefixes (CIDR) that tenants may point an apex at; empty: no apex proxying."""
-    require_proof: bool = False
-    """Have tenants prove control of every new hostname, not only of names that others had."""
+    require_proof: Literal["off", "tenant_keys", "on"] = "tenant_keys"
+    """The new hostnames whose control is proved first, beside names that another tenant had: none,
+    those that a tenant's own key adds while they may point here, or all."""
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode]
     """Fernet keys, newest first, separated by commas."""
     bootstrap_api_key: SecretStr | None = None

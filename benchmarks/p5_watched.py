@@ -22,7 +22,8 @@ import asyncpg
 import httpx
 
 from app.bootstrap import Services, open_services
-from app.domain.custom_hostname import CustomHostname
+from app.domain.custom_hostname import CustomHostname, ZoneTargets
+from app.domain.hostname import Hostname
 from app.domain.observation import Absent, DnsView, Found, Unknown, Values
 from app.logging import set_up_logging
 from app.worker.run import RESYNC, ZONES, reconcile_work, resync_work, zone_work
@@ -75,6 +76,17 @@ class NoDns:
     ) -> DnsView:
         """Learn nothing."""
         return DnsView(Unknown("left_out"))
+
+    async def routing(
+        self,
+        hostname: Hostname,  # noqa: ARG002
+        zone: ZoneTargets,  # noqa: ARG002
+        *,
+        tenant: str,  # noqa: ARG002
+        proxy_prefixes: object,  # noqa: ARG002
+    ) -> Unknown:
+        """Learn nothing."""
+        return Unknown("left_out")
 
     async def addresses(self, name: str) -> Values:  # noqa: ARG002
         """Find the target."""

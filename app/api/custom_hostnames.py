@@ -95,16 +95,17 @@ async def create(
     """Store the hostname and return the records to add.
 
     With `also`, all names are stored or none is, and the answer shows the others in its `also`. A
-    name that another tenant had, and whose DNS still points here, is `proof_awaited`, and every new
-    name where the service requires that: its first record is a TXT record, and nothing is created
-    before DNS has it. If Cloudflare is slow or down, the hostname is returned as `pending` and the
-    work continues.
+    name that another tenant had, and whose DNS still points here, is `proof_awaited`: its first
+    record is a TXT record, and nothing is created before DNS has it. So is one that a key bound to
+    a tenant adds while its DNS points here already, and every new name where the service requires
+    it. If Cloudflare is slow or down, the hostname is returned as `pending` and the work continues.
     """
     refuse_providers_fields(key, wanted.model_fields_set)
     registration = Registration(
         hostname=wanted.hostname,
         also=wanted.also,
         tenant=tenant_to_add_for(key, wanted.tenant),
+        by_tenant=key.tenant is not None,
         plan=wanted.plan,
         zone=wanted.zone,
         redirect_to=wanted.redirect_to,
@@ -156,7 +157,9 @@ async def update(
     changes = wanted.model_dump(exclude_unset=True)
 
     async def edit(accept: Accept) -> Answer:
-        edited = await services.custom_hostnames.edit(id, changes, revision=revision, accept=accept)
+        edited = await services.custom_hostnames.edit(
+            id, changes, revision=revision, by_tenant=key.tenant is not None, accept=accept
+        )
         return await _answer(services, key, edited, 200)
 
     return await _accepting(services, key, call, 200, edit)
@@ -228,7 +231,9 @@ async def refresh(
     """Check DNS and Cloudflare now, make Cloudflare check again, and retry a failed hostname."""
 
     async def check(accept: Accept) -> Answer:
-        refreshed = await services.custom_hostnames.refresh(id, revision=revision, accept=accept)
+        refreshed = await services.custom_hostnames.refresh(
+            id, revision=revision, by_tenant=key.tenant is not None, accept=accept
+        )
         return await _answer(services, key, refreshed, 200)
 
     return await _accepting(services, key, call, 200, check)

@@ -105,6 +105,7 @@ async def preflight(
         hostname=hostname,
         # Without a tenant, whoever has the name has taken it.
         tenant=tenant_to_list(key, tenant) or "",
+        by_tenant=key.tenant is not None,
         plan=plan,
         zone=zone,
         metadata={},

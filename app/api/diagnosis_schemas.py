@@ -183,9 +183,9 @@ class PreflightOut(DiagnosisOut):
     id: str | None = Field(description="Its id, if the tenant has the hostname already.")
     refusal: RefusalOut | None
     proof_required: bool = Field(
-        description="Another tenant had the name, and its DNS may still point here, or the service "
-        "requires a proof of every name: once added, it is `proof_awaited`, with a TXT record to "
-        "add first."
+        description="Once added, the hostname is `proof_awaited`, with a TXT record to add first. "
+        "Its DNS may point here, and another tenant had it or the key is bound to a tenant; or the "
+        "service requires a proof of every name."
     )
     plan: Literal["simple", "zero_downtime", "delegated", "custom"] = Field(
         description="The plan that suits, or the one asked for."

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from app.domain.custom_hostname import CustomHostname
 from app.domain.errors import ProofRequired
 from app.domain.hostname import MAX_LENGTH, Hostname
+from app.domain.observation import Routing
 
 CHALLENGE = "_nameplate-challenge"
+
+
+class ProofRule(StrEnum):
+    """Which new names have to be proved, beside those that another tenant had."""
+
+    OFF = "off"
+    TENANT_KEYS = "tenant_keys"
+    """Those that a key bound to a tenant adds while their DNS may point here already."""
+    ON = "on"
+    """All."""
+
+
+def may_point_here(routing: Routing | None) -> bool:
+    """Whether traffic for the name may arrive here. Only DNS that leads elsewhere rules it out."""
+    return routing is None or routing.points_at_target is not False
 
 
 def challenge_name(hostname: Hostname) -> str:

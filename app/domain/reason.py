@@ -40,8 +40,9 @@ class Reason(StrEnum):
         "proof_awaited",
         WaitingOn.TENANT,
         (
-            "Control of this name has to be proved: another tenant had it here before, or every "
-            "name is proved here. Add the TXT record; nothing is created before."
+            "Control of this name has to be proved: another tenant had it here before, or it "
+            "points here already, or every name is proved. Add the TXT record; nothing is created "
+            "before."
         ),
     )
     NEVER_PROVED = (

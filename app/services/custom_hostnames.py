@@ -45,6 +45,7 @@ from app.services.loading import (
     zone_of,
 )
 from app.services.option_validation import OptionValidator, apply
+from app.services.required_proof import RequiredProof
 
 
 class CustomHostnames:
@@ -57,15 +58,14 @@ class CustomHostnames:
         queue: CallQueue,
         validator: OptionValidator,
         public_suffix: PublicSuffix,
-        *,
-        require_proof: bool,
+        required_proof: RequiredProof,
     ) -> None:
         self._database = database
         self._inline = inline
         self._queue = queue
         self._validator = validator
         self._public_suffix = public_suffix
-        self._require_proof = require_proof
+        self._required_proof = required_proof
 
     async def get(self, record_id: str) -> CustomHostname:
         """Give one.
@@ -99,9 +99,12 @@ class CustomHostnames:
         record_id: str,
         *,
         revision: int | None = None,
+        by_tenant: bool = False,
         accept: Accept = accept_without_key,
     ) -> CustomHostname:
         """Check now, and make Cloudflare check; a failed hostname is tried again.
+
+        `by_tenant`: with a key that is bound to the tenant.
 
         Raises:
             NotFound, PreconditionFailed: as their names say.
@@ -116,7 +119,8 @@ class CustomHostnames:
             refuse_leaving(record)
             await accept(tx, record.id, None)
             now = await read_now(tx)
-            updated = await reclaim_name(tx, record, require_proof=self._require_proof)
+            must_prove = self._required_proof.of_waiting(record, by_tenant=by_tenant)
+            updated = await reclaim_name(tx, record, require_proof=must_prove)
             updated = replace(updated, refresh_requested_at=now, acted_at=now, updated_at=now)
             return await self._update_desired(tx, record, updated, slot)
 
@@ -128,11 +132,12 @@ class CustomHostnames:
         changes: Mapping[str, Any],
         *,
         revision: int | None = None,
+        by_tenant: bool = False,
         accept: Accept = accept_without_key,
     ) -> CustomHostname:
         """Change plan, options, redirect, metadata or labels. Omitted fields stay, None resets one.
 
-        A failed hostname is tried again.
+        A failed hostname is tried again. `by_tenant`: with a key that is bound to the tenant.
 
         Raises:
             NotFound, PreconditionFailed: as their names say.
@@ -155,6 +160,7 @@ class CustomHostnames:
             zone=zone,
             ground=ground,
             revision=revision,
+            by_tenant=by_tenant,
             accept=accept,
         )
         return await self._inline.change(change)
@@ -171,6 +177,7 @@ class CustomHostnames:
         zone: Zone,
         ground: Ground,
         revision: int | None,
+        by_tenant: bool,
         accept: Accept,
     ) -> tuple[CustomHostname, Claim | None]:
         await store.lock_bases(tx, base, *([target.base] if target else []))
@@ -195,7 +202,8 @@ class CustomHostnames:
         if updated == record and record.state is not State.FAILED:
             return record, None
         now = await read_now(tx)
-        updated = await reclaim_name(tx, updated, require_proof=self._require_proof)
+        must_prove = self._required_proof.of_waiting(record, by_tenant=by_tenant)
+        updated = await reclaim_name(tx, updated, require_proof=must_prove)
         for other in others:
             # One of the two sends the edit. Should it fail, the other finds out at its next check.
             same = apply(other, choice)

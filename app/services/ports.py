@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
-from app.domain.custom_hostname import CustomHostname, DnsRecord
+from app.domain.custom_hostname import CustomHostname, DnsRecord, ZoneTargets
 from app.domain.deliveries import Attempt, Message
 from app.domain.diagnosis.domain_connect import DomainConnectOffer, Service
 from app.domain.diagnosis.survey import DnsSurvey
 from app.domain.hostname import Hostname
 from app.domain.object_spec import ObjectSpec
-from app.domain.observation import CloudflareHostname, DnsView, HostnamePage, Values
+from app.domain.observation import (
+    CloudflareHostname,
+    DnsView,
+    Found,
+    HostnamePage,
+    Routing,
+    Unknown,
+    Values,
+)
 from app.domain.zone import CloudflareZone, FallbackOrigin, Quota, ZoneAccess, ZoneRecord
 
 
@@ -100,6 +108,16 @@ class Dns(Protocol):
 
         `proxy_prefixes` is only called for a name that shows bare addresses.
         """
+
+    async def routing(
+        self,
+        hostname: Hostname,
+        zone: ZoneTargets,
+        *,
+        tenant: str,
+        proxy_prefixes: ProxyPrefixes,
+    ) -> Found[Routing] | Unknown:
+        """Return where a name points, as all servers that answer agree. Never raises."""
 
     async def addresses(self, name: str) -> Values:
         """Return a name's addresses, as all servers that answer say. Never raises."""

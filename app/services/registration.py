@@ -58,6 +58,7 @@ from app.services.loading import (
 )
 from app.services.option_validation import OptionValidator
 from app.services.reconciler.tick import Checkpoint
+from app.services.required_proof import RequiredProof
 
 PROOF_BYTES = 32
 
@@ -70,6 +71,8 @@ class Registration:
     also: Sequence[str] = ()
     """More names of the same registrable domain."""
     tenant: str
+    by_tenant: bool = False
+    """With a key that is bound to the tenant."""
     plan: str | None = None
     """None: the plan that works and asks least of the tenant. A name in `also` that cannot have
     the plan gets that one too."""
@@ -105,6 +108,8 @@ class _New:
     name: WantedName
     ground: Ground
     slot: Slot
+    must_prove: bool
+    """Control of the name has to be proved, whoever had it."""
 
 
 class Registrations:
@@ -116,17 +121,17 @@ class Registrations:
         inline: InlineReconciles,
         validator: OptionValidator,
         public_suffix: PublicSuffix,
+        required_proof: RequiredProof,
         *,
         policy: Policy,
-        require_proof: bool,
         checkpoint: Checkpoint,
     ) -> None:
         self._database = database
         self._inline = inline
         self._validator = validator
         self._public_suffix = public_suffix
+        self._required_proof = required_proof
         self._policy = policy
-        self._require_proof = require_proof
         self._checkpoint = checkpoint
 
     async def register(
@@ -154,12 +159,15 @@ class Registrations:
         if len(held) == len(names):
             return held, False
         # DNS may be asked here, so no transaction is open.
-        grounds = await asyncio.gather(
-            *(self._validator.ground(name.hostname, wanted.plan, zone) for name in names)
+        grounds, to_prove = await asyncio.gather(
+            asyncio.gather(
+                *(self._validator.ground(name.hostname, wanted.plan, zone) for name in names)
+            ),
+            asyncio.gather(*(self._must_prove(name.hostname, zone, wanted) for name in names)),
         )
         with ExitStack() as stack:
             slots = [stack.enter_context(self._inline.slot()) for _ in names]
-            new = [_New(*each) for each in zip(names, grounds, slots, strict=True)]
+            new = [_New(*each) for each in zip(names, grounds, slots, to_prove, strict=True)]
             insert = partial(self._insert, new=new, zone=zone, wanted=wanted, accept=accept)
             accepted = await self._database.run(insert)
             created = [record for record, is_new in accepted if is_new]
@@ -181,13 +189,14 @@ class Registrations:
         (name,) = parse_names(wanted.hostname, (), None, self._public_suffix)
         zone = await self._zone(wanted)
         self._refuse_own(name.hostname, zone)
-        ground = await self._validator.ground(name.hostname, wanted.plan, zone)
+        ground, always = await asyncio.gather(
+            self._validator.ground(name.hostname, wanted.plan, zone),
+            self._must_prove(name.hostname, zone, wanted),
+        )
         async with self._database.transaction() as tx:
             refusal: NameplateError | None = None
             held = sibling = None
-            must_prove = await needs_proof(
-                tx, name.hostname, wanted.tenant, always=self._require_proof
-            )
+            must_prove = await needs_proof(tx, name.hostname, wanted.tenant, always=always)
             try:
                 held, sibling = await self._find(tx, name.hostname, wanted.tenant)
                 if must_prove:
@@ -200,6 +209,11 @@ class Registrations:
         chosen = self._choose(name, ground, sibling, zone=zone, wanted=wanted)
         record = _new_record(name, ground, chosen, zone=zone, wanted=wanted, now=now)
         return Preview(record, zone, is_stored=False, refusal=refusal, needs_proof=must_prove)
+
+    async def _must_prove(self, hostname: Hostname, zone: Zone, wanted: Registration) -> bool:
+        return await self._required_proof.of_new(
+            hostname, zone, wanted.tenant, by_tenant=wanted.by_tenant
+        )
 
     async def _zone(self, wanted: Registration) -> Zone:
         async with self._database.transaction() as tx:
@@ -307,10 +321,11 @@ class Registrations:
         held, sibling = await self._find(tx, hostname, wanted.tenant)
         if held is not None:
             self._refuse_differing(held, new.name, wanted, zone)
-            return await _reclaimed(tx, held, require_proof=self._require_proof), False
+            must_prove = self._required_proof.of_waiting(held, by_tenant=wanted.by_tenant)
+            return await _reclaimed(tx, held, require_proof=must_prove), False
         chosen = self._choose(new.name, new.ground, sibling, zone=zone, wanted=wanted)
         proof = None
-        if await needs_proof(tx, hostname, wanted.tenant, always=self._require_proof):
+        if await needs_proof(tx, hostname, wanted.tenant, always=new.must_prove):
             refuse_unprovable(hostname)
             proof = ProofOfControl(token=secrets.token_urlsafe(PROOF_BYTES))
         now = await read_now(tx)

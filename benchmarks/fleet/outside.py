@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import httpx
 from typing_extensions import override
 
-from app.domain.custom_hostname import CustomHostname, Purpose
+from app.domain.custom_hostname import CustomHostname, Purpose, ZoneTargets
+from app.domain.hostname import Hostname
 from app.domain.observation import (
     Absent,
     DnsView,
@@ -128,8 +129,19 @@ class SandboxDns:
             for wanted in wanted_records(record)
             if wanted.purpose is not Purpose.ROUTING
         }
-        routing = self._routing(record.hostname.name, record.zone.targets)
+        routing = self._points_to(record.hostname.name, record.zone.targets)
         return DnsView(routing, {key: self._values(*key) for key in sorted(keys)})
+
+    async def routing(
+        self,
+        hostname: Hostname,
+        zone: ZoneTargets,
+        *,
+        tenant: str,  # noqa: ARG002
+        proxy_prefixes: object,  # noqa: ARG002
+    ) -> Found[Routing] | Unknown:
+        """Return where a name points."""
+        return self._points_to(hostname.name, zone.targets)
 
     async def addresses(self, name: str) -> Values:
         """Return a name's addresses."""
@@ -140,7 +152,7 @@ class SandboxDns:
         """Find no name servers: this fleet has no apex names."""
         return Absent()
 
-    def _routing(self, name: str, targets: tuple[str, ...]) -> Found[Routing] | Unknown:
+    def _points_to(self, name: str, targets: tuple[str, ...]) -> Found[Routing] | Unknown:
         chain, addresses = self._follow(name, targets)
         if set(chain) & set(targets):
             return Found(Routing(RoutingKind.CNAME, chain))

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from app.adapters.public_suffixes import any_suffix, public_suffix
-from app.domain.custom_hostname import CustomHostname, Plan
+from app.domain.custom_hostname import CustomHostname, Plan, ZoneTargets
 from app.domain.errors import PlanNotAvailable
 from app.domain.hostname import Hostname
-from app.domain.observation import Absent, DnsView, Found, Unknown, Values
+from app.domain.observation import Absent, DnsView, Found, Routing, Unknown, Values
 from app.persistence.database import Database
 from app.services.option_validation import OptionValidator
 from tests.support.rows import present_zone
@@ -37,6 +37,11 @@ class NameServers:
     async def check(
         self, record: CustomHostname, *, thorough: bool, proxy_prefixes: object
     ) -> DnsView:
+        raise NotImplementedError("options ask for name servers alone")
+
+    async def routing(
+        self, hostname: Hostname, zone: ZoneTargets, *, tenant: str, proxy_prefixes: object
+    ) -> Found[Routing] | Unknown:
         raise NotImplementedError("options ask for name servers alone")
 
     async def addresses(self, name: str) -> Values:

@@ -17,7 +17,13 @@ from app.adapters.dns.authoritative import MAX_SERVERS, AuthoritativeServers
 from app.adapters.dns.following import Upstream, follow
 from app.adapters.dns.limits import ServerLimits
 from app.adapters.dns.query import Questions
-from app.domain.custom_hostname import CustomHostname, Purpose, State, ZoneTargets
+from app.domain.custom_hostname import (
+    CustomHostname,
+    DnsRecord,
+    Purpose,
+    State,
+    ZoneTargets,
+)
 from app.domain.hostname import Hostname
 from app.domain.observation import (
     Absent,
@@ -73,9 +79,10 @@ class DnsChecker:
         Without `proxy_prefixes` no name is found proxied.
         """
         questions = self._questions(record.tenant)
+        records = wanted_records(record)
         purposes = {
             (wanted.type, wanted.name): wanted.purpose
-            for wanted in wanted_records(record)
+            for wanted in records
             # Not every record is a DNS record: a token may be wanted over HTTP.
             if wanted.purpose is not Purpose.ROUTING and wanted.type in RdataType.__members__
         }
@@ -86,8 +93,7 @@ class DnsChecker:
         # Before the rest, which then begins where this walk ended.
         upstreams = await self._upstreams(questions, name, RdataType.A, anew=anew)
         look = self._thorough if thorough else _first_check
-        at_cloudflare = partial(self._is_at_cloudflare, questions, name)
-        sought = _Sought(name, record.zone, proxy_prefixes, at_cloudflare)
+        sought = self._sought(questions, name, record.zone, proxy_prefixes)
         routing, values = await asyncio.gather(
             look(questions, upstreams, sought),
             asyncio.gather(
@@ -100,9 +106,34 @@ class DnsChecker:
             ),
         )
         seen = dict(zip(keys, values, strict=True))
-        absent = _absent(record, routing, seen)
+        absent = _absent(record, records, routing, seen)
         misplaced = await self._misplaced(questions, absent)
         return DnsView(routing, seen, misplaced=misplaced, is_thorough=thorough)
+
+    async def routing(
+        self,
+        hostname: Hostname,
+        zone: ZoneTargets,
+        *,
+        tenant: str,
+        proxy_prefixes: ProxyPrefixes,
+    ) -> Found[Routing] | Unknown:
+        """Return where a name points, as all servers that answer agree. Never raises."""
+        questions, name = self._questions(tenant), routed_name(hostname)
+        # Servers that the domain has left may still answer.
+        upstreams = await self._upstreams(questions, name, RdataType.A, anew=True)
+        sought = self._sought(questions, name, zone, proxy_prefixes)
+        return await self._thorough(questions, upstreams, sought)
+
+    def _sought(
+        self,
+        questions: Questions,
+        name: str,
+        zone: ZoneTargets,
+        proxy_prefixes: ProxyPrefixes | None,
+    ) -> _Sought:
+        at_cloudflare = partial(self._is_at_cloudflare, questions, name)
+        return _Sought(name, zone, proxy_prefixes, at_cloudflare)
 
     async def _misplaced(
         self, questions: Questions, absent: Mapping[RRsetKey, set[str]]
@@ -252,12 +283,15 @@ class DnsChecker:
 
 
 def _absent(
-    record: CustomHostname, routing: Found[Routing] | Unknown, seen: Mapping[RRsetKey, Values]
+    record: CustomHostname,
+    records: Sequence[DnsRecord],
+    routing: Found[Routing] | Unknown,
+    seen: Mapping[RRsetKey, Values],
 ) -> dict[RRsetKey, set[str]]:
-    """Return the absent RRsets, each with the values that would be right."""
+    """Return the absent RRsets of `records`, each with the values that would be right."""
     nothing = isinstance(routing, Found) and routing.value.kind is RoutingKind.ABSENT
     absent: dict[RRsetKey, set[str]] = {}
-    for wanted in wanted_records(record):
+    for wanted in records:
         key, is_routing = (wanted.type, wanted.name), wanted.purpose is Purpose.ROUTING
         if nothing if is_routing else isinstance(seen.get(key), Absent):
             right = {wanted.value}

@@ -18,7 +18,7 @@ from app.domain.custom_hostname import (
 )
 from app.domain.events import EventType, event_type, find_notifications, note_emitted
 from app.domain.observation import Absent, Action, Found, NotAsked, Observation, Side
-from app.domain.proof import is_proved
+from app.domain.proof import is_proved, may_point_here
 from app.domain.reason import Reason
 from app.domain.reconcile.actions import (
     action_waits,
@@ -237,7 +237,7 @@ def _may_still_point_here(record: CustomHostname, *, newly: bool) -> bool:
         return False
     if not newly and not record.tombstone:
         return False
-    return routing is None or routing.points_at_target is not False
+    return may_point_here(routing)
 
 
 def _schedule(
