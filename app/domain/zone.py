@@ -25,6 +25,9 @@ from app.domain.errors import (
 )
 from app.domain.hostname import parse_hostname, trim
 
+TARGET_FINE = frozenset({None, "found"})
+"""DNS results for the CNAME target with which checks go on; None before the first one."""
+
 
 @dataclass(frozen=True, slots=True)
 class ZoneAccess:

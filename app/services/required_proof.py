@@ -14,10 +14,9 @@ from app.domain.custom_hostname import CustomHostname, State
 from app.domain.hostname import Hostname
 from app.domain.observation import Found
 from app.domain.proof import ProofRule, may_point_here
-from app.domain.zone import Zone
+from app.domain.zone import TARGET_FINE, Zone
 from app.services.loading import targets_of
 from app.services.ports import Dns
-from app.services.reconciler.observe import TARGET_FINE
 
 DNS_SECONDS = 3.0
 """How long a request waits for the DNS of a new name."""

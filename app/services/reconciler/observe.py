@@ -25,7 +25,7 @@ from app.domain.plan import needs_dcv_uuid
 from app.domain.rate_limit import Lane
 from app.domain.reconcile.decide import needs_thorough_check
 from app.domain.reconcile.schedule import Policy
-from app.domain.zone import Zone, ZoneAccess
+from app.domain.zone import TARGET_FINE, Zone, ZoneAccess
 from app.metrics import CHECKS
 from app.persistence.database import Database
 from app.persistence.leases import Claim
@@ -36,8 +36,6 @@ from app.services.rate_limiter import RateLimiter
 from app.services.reconciler.act import ActionExecutor, paying_lane, view_of
 from app.tracing.spans import span
 
-TARGET_FINE = frozenset({None, "found"})
-"""DNS results for the CNAME target with which checks go on; None before the first one."""
 log = structlog.get_logger(__name__)
 
 

@@ -36,7 +36,7 @@ from app.domain.reconcile.decide import Transition, decide
 from app.domain.reconcile.merge import merge_concurrent_changes
 from app.domain.reconcile.schedule import Policy
 from app.domain.siblings import has_confirmed, join
-from app.domain.zone import Zone, ZoneAccess
+from app.domain.zone import TARGET_FINE, Zone, ZoneAccess
 from app.metrics import LEASES_LOST, TIME_TO_ACTIVE, TRANSITIONS
 from app.persistence.custom_hostnames import (
     get_hostname,
@@ -65,7 +65,7 @@ from app.services.ports import Cipher
 from app.services.rate_limiter import RateLimiter
 from app.services.reconciler.act import ActionExecutor, paying_lane
 from app.services.reconciler.corroborate import Corroborator
-from app.services.reconciler.observe import TARGET_FINE, Observer
+from app.services.reconciler.observe import Observer
 from app.tracing.spans import span
 
 Checkpoint = Callable[[str], None]
