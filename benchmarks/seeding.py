@@ -40,16 +40,14 @@ from app.persistence.codec import object_row, schedule_row, wide_row
 from app.persistence.custom_hostnames import SERVING
 from app.persistence.database import open_database
 from app.persistence.summary import fold
-from app.persistence.tables import (
+from app.persistence.summary_tables import (
     activation_histograms,
     activations,
-    cloudflare_objects,
-    custom_hostnames,
     hostname_changes,
     hostname_counts,
-    schedules,
     tenant_sizes,
 )
+from app.persistence.tables import cloudflare_objects, custom_hostnames, schedules
 from app.services.pruning import KEEP_HISTOGRAMS
 from benchmarks.bulk_loading import CONNECTIONS, build_index, drop_indexes, side_by_side
 

@@ -16,12 +16,14 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from app.persistence import summary_tables, webhook_tables
 from app.persistence.connecting import connect
 from app.persistence.database import DRIVER
 from app.persistence.database_url import read_database_url
 from app.persistence.migrations import LOCK_TIMEOUT, STATEMENT_TIMEOUT
-from app.persistence.webhook_tables import deliveries
 
+# Each module adds its tables to the metadata of all.
+TABLES = (summary_tables, webhook_tables)
 ADVISORY_LOCK = 0x6E616D65
 WAIT_SECONDS = 0.2
 
@@ -34,8 +36,7 @@ def run(connection: Connection) -> None:
     connection.commit()
     context.configure(
         connection=connection,
-        # Its module is the last to add tables to the metadata of all.
-        target_metadata=deliveries.metadata,
+        target_metadata=TABLES[0].metadata,
         compare_server_default=False,
         transaction_per_migration=True,
     )

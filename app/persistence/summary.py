@@ -14,7 +14,7 @@ from sqlalchemy import TextClause, bindparam, delete, func, select, text
 
 from app.domain.histogram import GROWTH, Histogram
 from app.persistence.database import NOW, Connection, in_seconds
-from app.persistence.tables import (
+from app.persistence.summary_tables import (
     activation_histograms,
     activations,
     hostname_changes,

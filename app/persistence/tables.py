@@ -14,8 +14,6 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Computed,
-    Date,
-    Double,
     ForeignKey,
     Identity,
     Index,
@@ -69,9 +67,6 @@ EXCEPTIONAL = text(
 )
 UNNUMBERED = text("number IS NULL")
 OF_ENDPOINT = text("endpoint_id IS NOT NULL")
-EMPTY = text("count = 0")
-COUNTED = ("tenant", "zone_id", "state", "reason", "waiting_on")
-"""The columns of a hostname that the summary counts by."""
 
 
 def instant(name: str, *, required: bool = False) -> Column[object]:
@@ -431,56 +426,6 @@ feed_head = Table(
     # The greatest number whose event was removed, because its retention is over.
     Column("pruned", BigInteger, nullable=False),
     CheckConstraint("one_row", name="one_row"),
-)
-
-# Triggers on `custom_hostnames` insert into `hostname_changes` and `activations`. A worker folds
-# these rows into the tables below them, which no transition ever locks.
-hostname_changes = Table(
-    "hostname_changes",
-    metadata,
-    Column("id", BigInteger, Identity(), primary_key=True),
-    *(Column(name, Text, nullable=False) for name in COUNTED),
-    Column("difference", SmallInteger, nullable=False),
-    Index("ix_hostname_changes_tenant", "tenant"),
-)
-
-# Hostnames that are not deleted. An empty tenant stands for all tenants together.
-hostname_counts = Table(
-    "hostname_counts",
-    metadata,
-    *(Column(name, Text, primary_key=True) for name in COUNTED),
-    Column("count", BigInteger, nullable=False),
-    Index("ix_hostname_counts_empty", "tenant", postgresql_where=EMPTY),
-)
-
-tenant_sizes = Table(
-    "tenant_sizes",
-    metadata,
-    Column("tenant", Text, primary_key=True),
-    Column("count", BigInteger, nullable=False),
-    Index("ix_tenant_sizes_count", "count"),
-)
-
-activations = Table(
-    "activations",
-    metadata,
-    Column("id", BigInteger, Identity(), primary_key=True),
-    Column("tenant", Text, nullable=False),
-    instant("activated_at", required=True),
-    # From the creation to the first time in `active`.
-    Column("seconds", Double, nullable=False),
-    Index("ix_activations_tenant", "tenant"),
-)
-
-# An empty tenant stands for all tenants together. The day is a day in UTC.
-activation_histograms = Table(
-    "activation_histograms",
-    metadata,
-    Column("tenant", Text, primary_key=True),
-    Column("day", Date, primary_key=True),
-    Column("bucket", SmallInteger, primary_key=True),
-    Column("count", BigInteger, nullable=False),
-    Index("ix_activation_histograms_day", "day"),
 )
 
 idempotent_requests = Table(

@@ -1,6 +1,6 @@
 """The tables of webhooks: endpoints, what is delivered to them, and how that went.
 
-`persistence/tables` has all others.
+`persistence/tables` and `persistence/summary_tables` have the others.
 """
 
 from __future__ import annotations
