@@ -10,13 +10,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     ColumnElement,
     Select,
+    Text,
     and_,
     case,
+    cast,
     false,
     func,
     insert,
+    literal,
     or_,
     select,
     text,
@@ -235,7 +239,10 @@ async def save_hostname(
 
 
 async def rewrite_documents(tx: Connection, zone_id: str, *, after: str, limit: int) -> str | None:
-    """Re-render the documents of a zone's next hostnames. Return the last id, None at the end."""
+    """Re-render the documents of a zone's next hostnames. Return the last id, None at the end.
+
+    A document that says the same is left alone: its `ETag` stays, and no one who waits is woken.
+    """
     ids = await tx.execute(
         select(schedules.c.custom_hostname_id)
         .where(schedules.c.zone_id == zone_id, schedules.c.custom_hostname_id > after)
@@ -245,10 +252,14 @@ async def rewrite_documents(tx: Connection, zone_id: str, *, after: str, limit: 
     )
     records = await read_hostnames(tx, list(ids.scalars()))
     for record in records:
+        document = represent(record)
         await tx.execute(
             update(custom_hostnames)
-            .where(custom_hostnames.c.id == record.id)
-            .values(document=represent(record), view=record.view + 1)
+            .where(
+                custom_hostnames.c.id == record.id,
+                cast(custom_hostnames.c.document, Text) != cast(literal(document, JSON), Text),
+            )
+            .values(document=document, view=record.view + 1)
         )
     return max((record.id for record in records), default=None)
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from dataclasses import replace
 
-from app.persistence.database import open_database
+from app.domain.custom_hostname import Schedule
+from app.persistence.custom_hostnames import read_hostnames, rewrite_documents
+from app.persistence.database import Database, open_database
+from app.persistence.hot_reads import read_document
 from app.persistence.zones import list_zones, save_rerender
-from tests.support.rows import put_zone
+from tests.support.rows import present_zone, put_hostname, put_zone
 
 
 async def test_ten_processes_that_start_at_once_make_one_default_zone(database_url: str) -> None:
@@ -76,3 +81,26 @@ async def test_a_process_that_starts_with_the_same_settings_keeps_what_was_redra
         async with database.transaction() as tx:
             (zone,) = await list_zones(tx)
         assert zone.rerender_cursor == "ch_5"
+
+
+async def test_redrawing_writes_a_document_that_differs_and_leaves_the_others_alone(
+    database_url: str,
+) -> None:
+    async with open_database(database_url) as database:
+        await put_zone(database, "0" * 32)
+        zone = await present_zone(database)
+        former = replace(zone, cname_target="former.provider.net")
+        await put_hostname(database, former, "ch_1", "shop.green-tea.com", Schedule())
+        await put_hostname(database, zone, "ch_2", "shop.black-tea.com", Schedule())
+        before = await _views(database)
+        async with database.transaction() as tx:
+            assert await rewrite_documents(tx, zone.id, after="", limit=10) == "ch_2"
+        assert await _views(database) == {"ch_1": before["ch_1"] + 1, "ch_2": before["ch_2"]}
+        row = await read_document(database, "ch_1")
+        assert row is not None
+        assert json.loads(row["document"])["records"][0]["value"] == zone.cname_target
+
+
+async def _views(database: Database) -> dict[str, int]:
+    async with database.transaction() as tx:
+        return {each.id: each.view for each in await read_hostnames(tx, ["ch_1", "ch_2"])}
