@@ -44,11 +44,13 @@ from app.persistence.api_keys import put_bootstrap_key
 from app.persistence.database import Database, open_database, require_schema
 from app.persistence.database_url import APPLICATION_NAME
 from app.persistence.zones import put_default_zone
-from app.services.address_ranges import AddressRanges
+from app.services.api_key_rates import RequestRate
 from app.services.api_keys import ApiKeys, digest
 from app.services.call_queue import CallQueue
+from app.services.cloudflare_ranges import AddressRanges
 from app.services.custom_hostnames import CustomHostnames
 from app.services.dangling import DanglingHostnames
+from app.services.database_metrics import Measuring
 from app.services.deliveries import Deliveries
 from app.services.delivery_history import DeliveryHistory
 from app.services.diagnosis import Diagnoses, Diagnosis
@@ -56,8 +58,7 @@ from app.services.dispatcher import Dispatcher
 from app.services.feed import Feed, Sequencer
 from app.services.hostname_lists import HostnameLists
 from app.services.idempotency import Idempotency
-from app.services.inline import InlineReconciles
-from app.services.measuring import Measuring
+from app.services.inline_reconcile import InlineReconciles
 from app.services.operator_actions import OperatorActions
 from app.services.option_validation import OptionValidator
 from app.services.pruning import Pruning
@@ -67,7 +68,6 @@ from app.services.reconciler.corroborate import Corroborator
 from app.services.reconciler.observe import Observer
 from app.services.reconciler.tick import Checkpoint, Reconciler
 from app.services.registration import Registrations
-from app.services.request_rate import RequestRate
 from app.services.required_proof import RequiredProof
 from app.services.resync import Resync
 from app.services.stored_secrets import StoredSecrets

@@ -117,7 +117,7 @@ def api(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     settings = _ready(load_settings(), "nameplate-api")
     sock = bind(host, port, "the API")
     # The loaded modules stay: the garbage collector need not walk through them again and again,
-    # which is three per cent of the hot read.
+    # which is three per cent of the fast-path read.
     gc.collect()
     gc.freeze()
     _run(lambda stop: serve_api(settings, sock, stop))

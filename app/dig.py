@@ -8,7 +8,11 @@ from typing import Any
 
 import typer
 
-from app.domain.diagnosis.document import represent_findings, represent_provider, represent_survey
+from app.domain.diagnosis.diagnosis_document import (
+    represent_findings,
+    represent_provider,
+    represent_survey,
+)
 from app.domain.diagnosis.survey import Lookup, Outcome
 from app.services.diagnosis import Diagnosis
 

@@ -27,7 +27,7 @@ from app.api import (
 )
 from app.api.dependencies import KnownQuery
 from app.api.event_stream import Streams
-from app.api.hot import HotReads
+from app.api.fast_path import FastPath
 from app.api.openapi import add_openapi
 from app.api.reference import add_reference
 from app.bootstrap import Services, no_checkpoint, open_services
@@ -87,15 +87,15 @@ def create_app(
     stop: asyncio.Event | None = None,
     public_url: str = "",
 ) -> ASGIApp:
-    """Build the application over open services: the front, the hot reads, then FastAPI.
+    """Build the application over open services: the front, the fast-path reads, then FastAPI.
 
     Streams end once `stop` is set.
     """
     app = new_app(public_url=public_url)
     app.state.services = services
-    app.state.diagnosis_places = diagnosis.new_places()
+    app.state.diagnosis_limit = diagnosis.new_limit()
     app.state.streams = Streams(services.feed, stop or asyncio.Event())
-    return traced_app(RequestMiddleware(HotReads(app, services), limits))
+    return traced_app(RequestMiddleware(FastPath(app, services), limits))
 
 
 async def serve_api(

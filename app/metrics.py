@@ -110,7 +110,7 @@ HEARTBEAT_AGE = Gauge(
 )
 POOL_WAIT = Histogram(
     "nameplate_database_pool_wait_seconds",
-    "Time until a database connection was free, or made; one of sixteen hot reads is measured.",
+    "Time until a database connection was free, or made; of fast-path reads, one in sixteen.",
     ["pool"],
     buckets=_WAIT_BUCKETS,
 )
@@ -159,7 +159,7 @@ MEASURED_AT = Gauge(
 
 @lru_cache(maxsize=4096)
 def _request_metrics(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
-    """Cache the labelled metrics: a lookup costs more than the count, on the hot path."""
+    """Cache the labelled metrics: a lookup costs more than the count, on the fast path."""
     return (
         _http_requests.labels(method, route, str(status or "none")),
         _http_duration.labels(method, route),

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.persistence.hot_reads import CUSTOM_HOSTNAME, RESOLVED
+from app.persistence.fast_path_reads import CUSTOM_HOSTNAME, RESOLVED
 
 
 async def leave_as_it_is(_: object) -> None:

@@ -26,8 +26,8 @@ from app.domain.hostname import Hostname
 from app.domain.observation import CloudflareHostname, Routing, RoutingKind
 from app.domain.plan import wanted_records, wanted_spec
 from app.domain.reason import Reason
-from app.persistence.codec import object_row, schedule_row, wide_row
 from app.persistence.custom_hostnames import SERVING
+from app.persistence.hostname_rows import object_row, schedule_row, wide_row
 from app.persistence.tables import cloudflare_objects, custom_hostnames, schedules
 from app.services.reconciler.tick import snapshot_of
 

@@ -29,7 +29,7 @@ from app.persistence.delivery_history import (
     read_statistics,
 )
 from app.persistence.migrations import migrate
-from app.services.recording import MOST_AT_ONCE
+from app.services.delivery_recorder import MOST_AT_ONCE
 from benchmarks.p8_processes import PLACES
 from benchmarks.p8_seeding import LARGEST, STATISTICS_DAYS, seed_deliveries
 from benchmarks.row import Row

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from app.api.dependencies import IdDep, Read, ServicesDep
 from app.bootstrap import open_services
-from app.persistence.hot_reads import read_document
+from app.persistence.fast_path_reads import read_document
 from app.settings import load_settings
 from app.web.errors import add_error_handlers
 from app.web.middleware import RequestMiddleware

@@ -36,9 +36,9 @@ from app.domain.hostname import Hostname
 from app.domain.observation import CloudflareHostname, Routing, RoutingKind
 from app.domain.plan import wanted_records, wanted_spec
 from app.domain.reason import Reason
-from app.persistence.codec import object_row, schedule_row, wide_row
 from app.persistence.custom_hostnames import SERVING
 from app.persistence.database import open_database
+from app.persistence.hostname_rows import object_row, schedule_row, wide_row
 from app.persistence.summary import fold
 from app.persistence.summary_tables import (
     activation_histograms,

@@ -26,8 +26,8 @@ from app.adapters.guarded_connections import (
     GuardedPool,
     as_httpcore,
 )
-from app.adapters.webhook_answer import read_answer, retry_after
 from app.adapters.webhook_connections import IDLE_SECONDS, EndpointConnections
+from app.adapters.webhook_response import read_answer, retry_after
 from app.adapters.webhook_signing import signatures
 from app.domain.deliveries import Attempt, Message
 from app.domain.errors import WebhookRefused

@@ -1,4 +1,4 @@
-"""`/v1/custom-hostnames`. Getting one stands in `hot.py`: product backends poll it."""
+"""`/v1/custom-hostnames`. Getting one stands in `fast_path.py`: product backends poll it."""
 
 from __future__ import annotations
 

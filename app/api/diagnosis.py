@@ -9,14 +9,18 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from app.api.concurrency_limit import ConcurrencyLimit
 from app.api.dependencies import Read, ServicesDep
 from app.api.diagnosis_schemas import DiagnosisOut, PreflightOut
 from app.api.long_poll import TooManyWaiting
-from app.api.places import Places
 from app.api.problem_responses import LEAVING, NEW_NAME, problems
 from app.api.schemas import PlainText, Tenant
 from app.api.tenancy import KeyDep, OwnHostname, tenant_to_list
-from app.domain.diagnosis.document import represent_findings, represent_provider, represent_survey
+from app.domain.diagnosis.diagnosis_document import (
+    represent_findings,
+    represent_provider,
+    represent_survey,
+)
 from app.domain.document import represent_record
 from app.domain.errors import ErrorCode, InvalidInput, TenantBoundKey
 from app.domain.plan import wanted_records
@@ -30,23 +34,23 @@ MOST_OF_A_KEY = 8
 router = APIRouter(prefix="/v1", tags=["diagnosis"])
 
 
-def new_places() -> Places:
-    """Make the places of one process."""
-    return Places(MOST, MOST_OF_A_KEY, "diagnoses", TooManyWaiting)
+def new_limit() -> ConcurrencyLimit:
+    """Make the limit of one process."""
+    return ConcurrencyLimit(MOST, MOST_OF_A_KEY, "diagnoses", TooManyWaiting)
 
 
-async def _place(request: Request, key: KeyDep) -> AsyncIterator[None]:
-    places: Places = request.app.state.diagnosis_places
-    with places.taken(key.id):
+async def _held_open(request: Request, key: KeyDep) -> AsyncIterator[None]:
+    limit: ConcurrencyLimit = request.app.state.diagnosis_limit
+    with limit.taken(key.id):
         yield
 
 
-Place = Depends(_place)
+HeldOpen = Depends(_held_open)
 
 
 @router.get(
     "/custom-hostnames/{id}/diagnosis",
-    dependencies=[Read, Place],
+    dependencies=[Read, HeldOpen],
     operation_id="diagnose_custom_hostname",
     summary="Diagnose a hostname's DNS",
     response_model=DiagnosisOut,
@@ -63,7 +67,7 @@ async def diagnose(id: OwnHostname, services: ServicesDep) -> JSONResponse:  # n
 
 @router.get(
     "/preflight",
-    dependencies=[Read, Place],
+    dependencies=[Read, HeldOpen],
     operation_id="preflight_hostname",
     summary="Check a hostname before it is added",
     response_model=PreflightOut,

@@ -19,7 +19,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 from typing_extensions import override
 
-from app.api.places import Places
+from app.api.concurrency_limit import ConcurrencyLimit
 from app.domain.errors import ErrorCode, NameplateError
 from app.persistence.feed import FeedEntry, FeedFilter
 from app.services.feed import Feed
@@ -65,7 +65,7 @@ class Streams:
         self._feed = feed
         self._stop = stop
         self._heartbeat_seconds = heartbeat_seconds
-        self._places = Places(most, most_of_a_key, "streams", TooManyStreams)
+        self._limit = ConcurrencyLimit(most, most_of_a_key, "streams", TooManyStreams)
 
     def open(
         self,
@@ -80,7 +80,7 @@ class Streams:
         `authenticated` raises once the reader's key is no longer valid; the stream then ends.
         `body_of` says what the reader may see of an event.
         """
-        return EventStream(self._frames(wanted, after, authenticated, body_of), self._places)
+        return EventStream(self._frames(wanted, after, authenticated, body_of), self._limit)
 
     async def _frames(
         self,
@@ -124,13 +124,13 @@ class EventStream(StreamingResponse):
     def __init__(
         self,
         frames: AsyncGenerator[bytes],
-        places: Places,
+        limit: ConcurrencyLimit,
         *,
         send_seconds: float = SEND_SECONDS,
         status_code: int = 200,
     ) -> None:
         self._frames = frames
-        self._places = places
+        self._limit = limit
         self._send_seconds = send_seconds
         # No proxy may hold events back to send them together.
         super().__init__(
@@ -144,7 +144,7 @@ class EventStream(StreamingResponse):
         Raises:
             TooManyStreams: this process, or this API key in it, holds as many as it may.
         """
-        with self._places.taken(Request(scope).state.api_key.id):
+        with self._limit.taken(Request(scope).state.api_key.id):
             await self._send_all(scope, receive, send)
 
     async def _send_all(self, scope: Scope, receive: Receive, send: Send) -> None:

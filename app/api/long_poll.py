@@ -1,4 +1,4 @@
-"""`?wait=` of the hot read: hold the answer back until the hostname changes."""
+"""`?wait=` of the fast-path read: hold the answer back until the hostname changes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import ClassVar, TypeVar
 
 from starlette.types import Receive
 
-from app.api.hot_http import read_parameter
-from app.api.places import Places
+from app.api.concurrency_limit import ConcurrencyLimit
+from app.api.fast_path_http import read_parameter
 from app.domain.errors import ErrorCode, InvalidInput, NameplateError
 
 MOST_SECONDS = 60
@@ -29,7 +29,7 @@ class TooManyWaiting(NameplateError):
 
 
 def seconds_to_wait(query: bytes) -> int:
-    """Read the query of the hot read.
+    """Read the query of the fast-path read.
 
     Raises:
         InvalidInput: `wait` is not a number of seconds, or there is another parameter.
@@ -50,7 +50,7 @@ class LongPolls:
     """The requests of one process that wait for a change."""
 
     def __init__(self) -> None:
-        self._places = Places(
+        self._limit = ConcurrencyLimit(
             MOST_WAITING, MOST_WAITING_OF_A_KEY, "waiting requests", TooManyWaiting
         )
 
@@ -69,7 +69,7 @@ class LongPolls:
         Raises:
             TooManyWaiting: this process, or this API key in it, holds as many requests as it may.
         """
-        with self._places.taken(key_id):
+        with self._limit.taken(key_id):
             gone = asyncio.create_task(_until_disconnected(receive))
             try:
                 ends = asyncio.get_running_loop().time() + seconds

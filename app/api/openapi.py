@@ -9,8 +9,8 @@ from fastapi.openapi.utils import get_openapi
 
 from app import __version__
 from app.api.event_webhooks import SCHEMAS, webhooks
+from app.api.fast_path import FAST_PATHS
 from app.api.hostname_schemas import ResolvedOut
-from app.api.hot import HOT_PATHS
 
 DESCRIPTION = """
 Your customers' own domains on your product, through Cloudflare for SaaS.
@@ -106,6 +106,6 @@ def _build(app: FastAPI) -> dict[str, Any]:
         for name, definition in {**schema.pop("$defs", {}), model.__name__: schema}.items():
             known.setdefault(name, definition)
     document["webhooks"] = webhooks()
-    for path, operations in HOT_PATHS.items():
+    for path, operations in FAST_PATHS.items():
         document["paths"].setdefault(path, {}).update(operations)
     return document

@@ -1,8 +1,8 @@
 """`GET /v1/resolve?hostname=`: whose domain is this? Product backends ask it for each request.
 
-Answered in front of FastAPI, as `hot.py` says. The answer is put together from columns; nothing is
-decoded on the way. Its ETag is a hash of the answer: a change that it does not show leaves a
-cached one valid.
+Answered in front of FastAPI, as `fast_path.py` says. The answer is put together from columns;
+nothing is decoded on the way. Its ETag is a hash of the answer: a change that it does not show
+leaves a cached one valid.
 """
 
 from __future__ import annotations
@@ -13,14 +13,21 @@ from typing import Any
 
 from starlette.types import ASGIApp, Scope
 
+from app.api.fast_path_http import (
+    Json,
+    described,
+    is_known,
+    not_modified,
+    read_headers,
+    read_parameter,
+)
 from app.api.hostname_schemas import EXAMPLE_RESOLVED, ResolvedOut
-from app.api.hot_http import Json, described, is_known, not_modified, read_headers, read_parameter
 from app.api.problem_responses import NAME
 from app.bootstrap import Services
 from app.domain.custom_hostname import SERVING
 from app.domain.errors import ErrorCode, InvalidHostname, InvalidInput, NotFound
 from app.domain.hostname import Hostname, parse_request_host, wildcard_for
-from app.persistence.hot_reads import ResolvedRow, read_resolved
+from app.persistence.fast_path_reads import ResolvedRow, read_resolved
 from app.web.caller import admit
 from app.web.errors import SENTENCES, problem_of
 

@@ -16,7 +16,7 @@ from app.api.dependencies import IdDep, ServicesDep
 from app.api.webhook_schemas import WebhookEndpointCreate
 from app.domain.errors import NotFound, TenantBoundKey
 from app.persistence.api_keys import ApiKey
-from app.persistence.hot_reads import read_tenant
+from app.persistence.fast_path_reads import read_tenant
 
 PROVIDERS = (
     "zone",

@@ -134,7 +134,7 @@ async def put_bootstrap_key(tx: Connection, digest: bytes) -> None:
 
 
 async def find_key(database: Database, digest: bytes) -> FoundKey | None:
-    """Return the valid key with this hash. A hot read, so it uses the driver's pool."""
+    """Return the valid key with this hash. A fast-path read, so it uses the driver's pool."""
     row = await database.fetch_row(_FIND, digest)
     if row is None:
         return None

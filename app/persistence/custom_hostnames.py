@@ -31,8 +31,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from app.domain.custom_hostname import CustomHostname, Desired, Schedule, State
 from app.domain.document import represent
 from app.domain.hostname import Hostname
-from app.persistence.codec import object_row, read_record, schedule_row, wide_row
 from app.persistence.database import NOW, Connection, in_seconds, lock_named
+from app.persistence.hostname_rows import object_row, read_record, schedule_row, wide_row
 from app.persistence.tables import (
     HELD,
     RELEASED,

@@ -1,4 +1,4 @@
-"""The database connection: short transactions for the stores, a bare pool for the hot path."""
+"""The database connection: short transactions for the stores, a bare pool for the fast path."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ MOST_TRIES = 6
 FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 1.0
 
-HOT_CONNECTIONS = 4
+FAST_PATH_CONNECTIONS = 4
 
 _STORES_WAIT = POOL_WAIT.labels("stores")
-_HOT_WAIT = POOL_WAIT.labels("hot_reads")
-_hot_reads = itertools.count()
+_FAST_PATH_WAIT = POOL_WAIT.labels("fast_path")
+_fast_reads = itertools.count()
 ONE_OF = 16
-"""The wait of one hot read in so many is measured, starting with the first. Each measurement costs
-speed."""
+"""The wait of one fast-path read in so many is measured, starting with the first. Each measurement
+costs speed."""
 
 T = TypeVar("T")
 
@@ -84,7 +84,7 @@ class TransactionUndone(DatabaseUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """An open database: the engine of the stores, and the driver's own pool for hot reads."""
+    """An open database: the engine of the stores, and the driver's own pool for fast-path reads."""
 
     server: ConnectArguments
     engine: AsyncEngine
@@ -93,11 +93,11 @@ class Database:
     """As many as the engine has connections, which go to transactions in the order of asking.
 
     In a pool's own queue whoever comes just when a connection is free overtakes all who wait, and
-    under load some of those wait until it is too late. Hot reads go without: turns of their own
-    would cost them a tenth of their speed.
+    under load some of those wait until it is too late. Fast-path reads go without: turns of their
+    own would cost them a tenth of their speed.
     """
     under_way: dict[Any, float] = field(default_factory=dict)
-    """The hot reads that wait for their answer, and since when."""
+    """The fast-path reads that wait for their answer, and since when."""
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -149,7 +149,7 @@ class Database:
         raise AssertionError("it counts without end")
 
     async def fetch_row(self, query: str, *values: object) -> asyncpg.Record | None:
-        """Read one row on the driver's own pool, for the hot path.
+        """Read one row on the driver's own pool, for the fast path.
 
         Raises:
             DatabaseUnavailable: Postgres went away, or no connection became free in time.
@@ -165,8 +165,8 @@ class Database:
                 async with asyncio.timeout(self.server.connect_seconds):
                     connection = await self.pool.acquire()
             self.under_way[connection] = began = time.monotonic()
-            if not next(_hot_reads) % ONE_OF:
-                _HOT_WAIT.observe(began - asked)
+            if not next(_fast_reads) % ONE_OF:
+                _FAST_PATH_WAIT.observe(began - asked)
             try:
                 return await connection.fetchrow(query, *values)
             finally:
@@ -189,7 +189,7 @@ async def _leave_as_it_is(_: object) -> None:
 
 
 async def _end_silent_reads(database: Database) -> None:
-    """End hot reads that get no answer. A timer for each would cost a tenth of their speed."""
+    """End fast-path reads that get no answer. A timer for each would slow them by a tenth."""
     while True:
         await asyncio.sleep(STATEMENT_SECONDS / 5)
         late = time.monotonic() - STATEMENT_SECONDS
@@ -251,12 +251,12 @@ async def open_database(
     pool = await asyncpg.create_pool(
         connect=connect_for_pool,
         min_size=0,
-        max_size=HOT_CONNECTIONS,
+        max_size=FAST_PATH_CONNECTIONS,
         # Only single SELECTs run here, so there is nothing to reset. A reset costs a round trip.
         reset=_leave_as_it_is,
     )
     database = Database(server, engine, pool, asyncio.Semaphore(2 * connections))
-    guard = asyncio.create_task(_end_silent_reads(database), name="hot reads")
+    guard = asyncio.create_task(_end_silent_reads(database), name="fast-path reads")
     try:
         with shown_pools(*_pools_of(database, connections)):
             yield database
@@ -267,16 +267,16 @@ async def open_database(
 
 
 def _pools_of(database: Database, connections: int) -> tuple[Pool, Pool]:
-    stores, hot = database.engine.pool, database.pool
+    stores, fast = database.engine.pool, database.pool
     if not isinstance(stores, QueuePool):
         raise TypeError(type(stores).__name__)
     return (
         Pool("stores", stores.checkedout, stores.checkedin, 2 * connections),
         Pool(
-            "hot_reads",
-            lambda: hot.get_size() - hot.get_idle_size(),
-            hot.get_idle_size,
-            HOT_CONNECTIONS,
+            "fast_path",
+            lambda: fast.get_size() - fast.get_idle_size(),
+            fast.get_idle_size,
+            FAST_PATH_CONNECTIONS,
         ),
     )
 

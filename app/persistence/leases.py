@@ -16,8 +16,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 
 from app.domain.custom_hostname import Schedule
 from app.domain.rate_limit import Lane
-from app.persistence.codec import schedule_row
 from app.persistence.database import NOW, Connection, in_seconds
+from app.persistence.hostname_rows import schedule_row
 from app.persistence.tables import (
     schedules,
 )

@@ -32,9 +32,9 @@ from app.persistence.leases import Claim
 from app.persistence.zones import get_zone
 from app.services.call_queue import CallQueue, QueuePosition
 from app.services.idempotency import Accept, accept_without_key
-from app.services.inline import InlineReconciles
-from app.services.inline_slots import Slot
-from app.services.loading import (
+from app.services.inline_limit import Slot
+from app.services.inline_reconcile import InlineReconciles
+from app.services.locked_records import (
     load,
     load_for_update,
     load_with_sibling,

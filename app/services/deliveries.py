@@ -32,8 +32,8 @@ from app.metrics import DELIVERIES, DELIVERY_DURATION, LEASES_LOST
 from app.persistence import deliveries as store
 from app.persistence.database import Database
 from app.persistence.deliveries import Delivery, Outcome
+from app.services.delivery_recorder import Recorder
 from app.services.ports import Cipher, WebhookTransport
-from app.services.recording import Recorder
 
 MOST_REMEMBERED = 10_000
 """How many endpoints' last attempts to remember."""

@@ -24,8 +24,8 @@ from app.domain.hostname import PublicSuffix, registrable_domain
 from app.domain.plan import wanted_records
 from app.domain.zone import Zone
 from app.persistence.database import Database
-from app.services.address_ranges import AddressRanges
-from app.services.loading import load, refuse_leaving, zone_of
+from app.services.cloudflare_ranges import AddressRanges
+from app.services.locked_records import load, refuse_leaving, zone_of
 from app.services.ports import DnsSurveyor, DomainConnectLinks
 from app.services.registration import Preview, Registration, Registrations
 

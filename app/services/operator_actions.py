@@ -23,7 +23,7 @@ from app.persistence import custom_hostnames as store
 from app.persistence.clock import read_now
 from app.persistence.database import Connection, Database
 from app.services.idempotency import Accept, accept_without_key
-from app.services.loading import load, load_for_update, reclaim_name, refuse_leaving
+from app.services.locked_records import load, load_for_update, reclaim_name, refuse_leaving
 
 UNKNOWN_SPEC = ObjectSpec(method="unknown")
 """The spec of an adopted object, which is not known. An edit then sends the wanted one."""

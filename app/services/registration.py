@@ -44,9 +44,9 @@ from app.persistence.leases import LEASE_SECONDS, Claim
 from app.persistence.zones import get_zone
 from app.services.events import emit_event
 from app.services.idempotency import Accept, accept_without_key
-from app.services.inline import InlineReconciles
-from app.services.inline_slots import Slot
-from app.services.loading import (
+from app.services.inline_limit import Slot
+from app.services.inline_reconcile import InlineReconciles
+from app.services.locked_records import (
     find_conflicts,
     load,
     load_for_update,

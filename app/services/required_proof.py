@@ -15,7 +15,7 @@ from app.domain.hostname import Hostname
 from app.domain.observation import Found
 from app.domain.proof import ProofRule, may_point_here
 from app.domain.zone import TARGET_FINE, Zone
-from app.services.loading import targets_of
+from app.services.locked_records import targets_of
 from app.services.ports import Dns
 
 DNS_SECONDS = 3.0

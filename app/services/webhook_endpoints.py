@@ -27,8 +27,8 @@ from app.persistence.database import Connection, Database
 from app.persistence.ids import Prefix, new_id
 from app.persistence.wakeups import Channel, notify
 from app.persistence.webhook_endpoints import WebhookEndpoint
+from app.services.delivery_recorder import disable
 from app.services.ports import Cipher, WebhookTransport
-from app.services.recording import disable
 
 NewKey = Callable[[Signing], tuple[str, str | None]]
 """Makes a signing secret or private key, with the public key if there is one."""

@@ -8,8 +8,8 @@ from starlette.types import Scope as RequestScope
 from app.bootstrap import Services
 from app.domain.errors import Forbidden, RateLimited, TenantBoundKey, Unauthenticated
 from app.persistence.api_keys import ApiKey
+from app.services.api_key_rates import RequestRate
 from app.services.api_keys import Scope
-from app.services.request_rate import RequestRate
 from app.web.request_limits import RATE_FIELDS
 
 

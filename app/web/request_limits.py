@@ -1,7 +1,7 @@
 """How long requests may take, how long their bodies, and how many may be in progress.
 
-A timer for each request would cost three per cent of the hot read. So one timer looks for late
-requests, once a second, while there are any in progress.
+A timer for each request would cost three per cent of the fast-path read. So one timer looks for
+late requests, once a second, while there are any in progress.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from dns.rdatatype import RdataType
 from app.adapters.dns.answer import Answer, CouldNotAsk, Server
 from app.adapters.dns.authoritative import AuthoritativeServers
 from app.adapters.dns.checker import DnsChecker
-from app.adapters.dns.following import Upstream, follow
+from app.adapters.dns.cname_chain import Upstream, follow
 from app.adapters.dns.limits import ServerLimits
 from app.adapters.dns.query import Questions
 from app.domain.observation import Found, Routing, RoutingKind, Unknown

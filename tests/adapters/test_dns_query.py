@@ -19,7 +19,7 @@ from app.adapters.dns.answer import (
     read_answer,
     read_referral,
 )
-from app.adapters.dns.following import Upstream, follow
+from app.adapters.dns.cname_chain import Upstream, follow
 from app.adapters.dns.query import Questions
 from app.adapters.dns.transport import MOST_RECORDS, Query, parse_response
 from tests.adapters.scripted_dns import scripted_dns

@@ -65,7 +65,7 @@ async def test_no_answer_shows_metadata_or_what_cloudflare_said(shared_service: 
     assert answers[0].headers["etag"].split(".")[0] == etag.split(".")[0]
 
 
-async def test_the_hot_read_of_a_bound_key_has_its_etag(shared_service: Service) -> None:
+async def test_the_fast_path_read_of_a_bound_key_has_its_etag(shared_service: Service) -> None:
     key = await bound(shared_service)
     path = f"{PATH}/{(await shared_service.put_still(next(_names), 'ours'))['id']}"
     first = await shared_service.http.get(path, headers=key)

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from starlette.types import Message
 
+from app.api.concurrency_limit import ConcurrencyLimit
 from app.api.event_stream import (
     MOST_STREAMS,
     MOST_STREAMS_OF_A_KEY,
@@ -19,7 +20,6 @@ from app.api.event_stream import (
     Streams,
     TooManyStreams,
 )
-from app.api.places import Places
 from app.persistence.api_keys import ApiKey
 from app.persistence.database import open_database
 from app.persistence.feed import FeedFilter
@@ -263,8 +263,8 @@ async def frames(count: int) -> AsyncGenerator[bytes]:
 async def test_a_reader_that_takes_nothing_is_cut_off() -> None:
     wire = Wire(takes=3)
     async with asyncio.timeout(SECONDS):
-        places = Places(1, 1, "streams", TooManyStreams)
-        await EventStream(frames(100), places, send_seconds=0.1)(SCOPE, wire.receive, wire.send)
+        limit = ConcurrencyLimit(1, 1, "streams", TooManyStreams)
+        await EventStream(frames(100), limit, send_seconds=0.1)(SCOPE, wire.receive, wire.send)
     assert len(wire.sent) == 3
 
 

@@ -105,34 +105,37 @@ async def test_a_query_that_is_not_ascii_is_refused() -> None:
 
 
 async def test_a_process_holds_a_hundred_requests_and_refuses_the_next() -> None:
-    polls, reads = LongPolls(), 0
+    polls, holding = LongPolls(), set[int]()
 
-    async def read() -> int:
-        nonlocal reads
-        reads += 1
-        return reads
+    async def hold(number: int) -> None:
+        async def read() -> None:
+            holding.add(number)
+
+        key_id = f"key_{number // MOST_WAITING_OF_A_KEY}"
+        await polls.until(key_id, lambda _: False, read, 60, stay)
 
     async def stay() -> Message:
         await asyncio.Event().wait()
         raise AssertionError("nobody sets it")
 
-    async def hold(key_id: str) -> None:
-        await polls.until(key_id, lambda _: False, read, 60, stay)
+    async def refused() -> None:
+        raise AssertionError("a request that is refused reads nothing")
 
-    held = [
-        asyncio.create_task(hold(f"key_{number // MOST_WAITING_OF_A_KEY}"))
-        for number in range(MOST_WAITING)
-    ]
-    await asyncio.sleep(0.1)
+    async def read_at_last() -> str:
+        return "read"
+
+    held = [asyncio.create_task(hold(number)) for number in range(MOST_WAITING)]
+    async with asyncio.timeout(20):
+        while len(holding) < MOST_WAITING:
+            await asyncio.sleep(0.01)
     with pytest.raises(TooManyWaiting, match="100 waiting requests are open"):
-        await polls.until("key_x", lambda _: True, read, 60, stay)
+        await polls.until("key_x", lambda _: True, refused, 60, stay)
     held[0].cancel()
     await asyncio.gather(held[0], return_exceptions=True)
-    assert await polls.until("key_x", lambda _: True, read, 60, stay) == MOST_WAITING + 1
+    assert await polls.until("key_x", lambda _: True, read_at_last, 60, stay) == "read"
     for each in held:
         each.cancel()
     await asyncio.gather(*held, return_exceptions=True)
-    assert reads == MOST_WAITING + 1
 
 
 async def test_one_key_has_twenty_waiting_requests_and_leaves_the_rest_to_others(

@@ -78,7 +78,7 @@ async def test_a_hostnames_way_is_counted(shared_service: Service) -> None:
     assert gained("nameplate_checks_total", side="cloudflare", outcome="found") >= 1
     assert gained("nameplate_list_pages_total", outcome="read") >= 0
     assert value(after, "nameplate_database_pool_limit_connections", pool="stores") >= 20
-    assert value(after, "nameplate_database_pool_wait_seconds_count", pool="hot_reads") > 0
+    assert value(after, "nameplate_database_pool_wait_seconds_count", pool="fast_path") > 0
     assert value(after, "nameplate_database_pool_wait_seconds_count", pool="stores") > 0
     assert "example-shop" not in after
     assert shared_service.stack.cloudflare_zone_id not in after

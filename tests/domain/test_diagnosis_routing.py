@@ -3,10 +3,10 @@ from dataclasses import replace
 import pytest
 
 from app.domain.custom_hostname import DnsRecord, Purpose, When
-from app.domain.diagnosis.elsewhere import SERVICES, is_misspelt, service_of
 from app.domain.diagnosis.finding import Change, RecordChange
 from app.domain.diagnosis.subject import Subject
 from app.domain.diagnosis.survey import DnsSurvey
+from app.domain.diagnosis.wrong_cname import SERVICES, is_misspelt, service_of
 from tests.domain.builders_diagnosis import (
     DELEGATION,
     EXACT,

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from app.domain.errors import DatabaseUnavailable
-from app.persistence.database import HOT_CONNECTIONS, Database, open_database
+from app.persistence.database import FAST_PATH_CONNECTIONS, Database, open_database
 from app.web.errors import problem_of
 
 SETTINGS = {
@@ -94,13 +94,13 @@ async def test_a_transaction_that_is_left_open_is_ended_and_its_locks_with_it(
         await lock_clock(database)
 
 
-async def test_a_hot_read_waits_for_a_connection_no_longer_than_for_a_new_one(
+async def test_a_fast_path_read_waits_for_a_connection_no_longer_than_for_a_new_one(
     database_url: str,
 ) -> None:
     async with open_database(f"{database_url}?connect_timeout=1") as database:
         busy = [
             asyncio.create_task(database.fetch_row("SELECT pg_sleep(3)"))
-            for _ in range(HOT_CONNECTIONS)
+            for _ in range(FAST_PATH_CONNECTIONS)
         ]
         await asyncio.sleep(0.2)
         began = time.monotonic()

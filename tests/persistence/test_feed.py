@@ -19,7 +19,7 @@ from app.persistence.leases import lock_schedule
 from app.persistence.pruning import prune_events, prune_hostnames
 from app.services.events import emit_event
 from app.services.feed import Feed, Sequencer
-from app.services.loading import load
+from app.services.locked_records import load
 from tests.support.rows import now_of, present_zone, put_hostname
 
 EVERYTHING = FeedFilter()

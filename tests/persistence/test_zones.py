@@ -9,7 +9,7 @@ from dataclasses import replace
 from app.domain.custom_hostname import Schedule
 from app.persistence.custom_hostnames import read_hostnames, rewrite_documents
 from app.persistence.database import Database, open_database
-from app.persistence.hot_reads import read_document
+from app.persistence.fast_path_reads import read_document
 from app.persistence.zones import list_zones, save_rerender
 from tests.support.rows import present_zone, put_hostname, put_zone
 

@@ -18,7 +18,7 @@ from app.domain.errors import CloudflareUnavailable
 from app.domain.hostname import Hostname
 from app.domain.zone import Zone
 from app.persistence.database import Database
-from app.services.address_ranges import AddressRanges
+from app.services.cloudflare_ranges import AddressRanges
 from app.services.diagnosis import KEPT_SECONDS, Diagnoses
 from tests.support.rows import present_zone, put_hostname
 

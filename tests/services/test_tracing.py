@@ -69,7 +69,7 @@ async def test_one_post_is_one_trace_from_the_api_to_cloudflare_and_postgres(
     assert [each for each in spans if "nameplate" not in str(each.resource.attributes)] == []
 
 
-async def test_a_read_of_the_hot_path_is_traced_to_postgres_and_named_by_its_template(
+async def test_a_read_of_the_fast_path_is_traced_to_postgres_and_named_by_its_template(
     exporter: InMemorySpanExporter, service: Service
 ) -> None:
     hostname = await service.create("shop.green-lantern.com")

@@ -14,7 +14,7 @@ from dns.rdatatype import RdataType
 
 from app.adapters.dns.answer import Answer, CouldNotAsk, Server
 from app.adapters.dns.authoritative import MAX_SERVERS, AuthoritativeServers
-from app.adapters.dns.following import Upstream, follow
+from app.adapters.dns.cname_chain import Upstream, follow
 from app.adapters.dns.limits import ServerLimits
 from app.adapters.dns.query import Questions
 from app.domain.custom_hostname import (

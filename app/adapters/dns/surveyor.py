@@ -13,7 +13,7 @@ from dns.rdatatype import RdataType
 from app.adapters.dns.answer import Answer, CouldNotAsk, Server
 from app.adapters.dns.authoritative import MAX_SERVERS, AuthoritativeServers, Zone
 from app.adapters.dns.checker import MAX_NAME, name_beside, routed_name
-from app.adapters.dns.following import Upstream, follow
+from app.adapters.dns.cname_chain import Upstream, follow
 from app.adapters.dns.limits import ServerLimits
 from app.adapters.dns.query import DIAGNOSIS, Questions
 from app.domain.custom_hostname import DnsRecord, Purpose

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from app.domain.diagnosis import pointing
 from app.domain.diagnosis.catalogue import Code, finding
 from app.domain.diagnosis.finding import Change, Finding, RecordChange, Severity
-from app.domain.diagnosis.needs import is_certified
+from app.domain.diagnosis.needed_records import is_certified
 from app.domain.diagnosis.subject import Subject
 from app.domain.diagnosis.survey import DnsSurvey, Lookup, Outcome
 

@@ -9,7 +9,7 @@ from app.domain.diagnosis import pointing
 from app.domain.diagnosis.catalogue import Code, finding
 from app.domain.diagnosis.finding import Finding, Severity
 from app.domain.diagnosis.names import domain_of
-from app.domain.diagnosis.needs import routing_key
+from app.domain.diagnosis.needed_records import routing_key
 from app.domain.diagnosis.subject import Subject
 from app.domain.diagnosis.survey import DnsSurvey, Lookup, Outcome, ServerView
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 from app.domain.custom_hostname import DnsRecord, Purpose
 from app.domain.diagnosis import pointing
 from app.domain.diagnosis.catalogue import Code, finding
-from app.domain.diagnosis.elsewhere import is_target_doubled
 from app.domain.diagnosis.finding import Change, Finding, RecordChange, Severity
 from app.domain.diagnosis.names import domain_of, host_of
-from app.domain.diagnosis.needs import is_certified, needed_before
+from app.domain.diagnosis.needed_records import is_certified, needed_before
 from app.domain.diagnosis.subject import Subject
 from app.domain.diagnosis.survey import DnsSurvey, Outcome, RecordSurvey
 from app.domain.diagnosis.validation_records import misplaced, not_checked, wanted
+from app.domain.diagnosis.wrong_cname import is_target_doubled
 from app.domain.plan import DCV_SUFFIX
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from app.domain.diagnosis.catalogue import Code, finding
 from app.domain.diagnosis.finding import Finding
-from app.domain.diagnosis.needs import is_active, is_refused_as_proxied, routing_key
+from app.domain.diagnosis.needed_records import is_active, is_refused_as_proxied, routing_key
 from app.domain.diagnosis.pointing import is_proxied
 from app.domain.diagnosis.subject import Subject
 from app.domain.diagnosis.survey import DnsSurvey

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from app.domain.custom_hostname import DnsRecord, Purpose
 from app.domain.diagnosis import pointing
 from app.domain.diagnosis.catalogue import Code, finding
-from app.domain.diagnosis.elsewhere import likely_mistake
 from app.domain.diagnosis.finding import Change, Finding, RecordChange
 from app.domain.diagnosis.names import domain_of, host_of
-from app.domain.diagnosis.needs import is_switch_due, routing_key
+from app.domain.diagnosis.needed_records import is_switch_due, routing_key
 from app.domain.diagnosis.subject import Subject
 from app.domain.diagnosis.survey import DnsSurvey
+from app.domain.diagnosis.wrong_cname import likely_mistake
 
 ALIAS = "ALIAS"
 

@@ -8,7 +8,7 @@ from app.domain.diagnosis import pointing
 from app.domain.diagnosis.catalogue import Code, finding
 from app.domain.diagnosis.finding import Finding
 from app.domain.diagnosis.names import domain_of
-from app.domain.diagnosis.needs import is_switch_due, routing_key
+from app.domain.diagnosis.needed_records import is_switch_due, routing_key
 from app.domain.diagnosis.subject import Subject
 from app.domain.diagnosis.survey import Dnssec, DnsSurvey, Lookup, Outcome, ServerView
 

@@ -10,7 +10,7 @@ from app.domain.diagnosis import pointing
 from app.domain.diagnosis.catalogue import Code, finding
 from app.domain.diagnosis.finding import Change, Finding, RecordChange
 from app.domain.diagnosis.names import host_of
-from app.domain.diagnosis.needs import needed_before
+from app.domain.diagnosis.needed_records import needed_before
 from app.domain.diagnosis.subject import Subject
 from app.domain.diagnosis.survey import DnsSurvey, Lookup, Outcome, RecordSurvey
 

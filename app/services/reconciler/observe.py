@@ -30,7 +30,7 @@ from app.metrics import CHECKS
 from app.persistence.database import Database
 from app.persistence.leases import Claim
 from app.persistence.zones import note_dcv_uuid
-from app.services.address_ranges import AddressRanges
+from app.services.cloudflare_ranges import AddressRanges
 from app.services.ports import CustomHostnameGateway, Dns
 from app.services.rate_limiter import RateLimiter
 from app.services.reconciler.act import ActionExecutor, paying_lane, view_of

@@ -60,7 +60,7 @@ from app.persistence.zones import get_zone, note_metadata_refused, pause_and_tar
 from app.services.breaker import breaker_trips
 from app.services.call_queue import CallQueue
 from app.services.events import emit_event
-from app.services.loading import bury, former_records
+from app.services.locked_records import bury, former_records
 from app.services.ports import Cipher
 from app.services.rate_limiter import RateLimiter
 from app.services.reconciler.act import ActionExecutor, paying_lane

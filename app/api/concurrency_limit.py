@@ -1,4 +1,4 @@
-"""The places of one process for answers that it holds open: in all, and for each API key."""
+"""Limits how many requests of a kind one process holds open: in all, and for each API key."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from app.domain.errors import NameplateError
 
 
-class Places:
-    """How many answers are held open. One API key cannot take the places of all the others."""
+class ConcurrencyLimit:
+    """How many requests of a kind are held open. One API key cannot keep all others out."""
 
     def __init__(
         self, most: int, most_of_a_key: int, what: str, refusal: Callable[[str], NameplateError]
     ) -> None:
-        """Take how many places there are, who takes them, and the error where there is none."""
+        """Take both limits, what they are of, and the error of a request beyond them."""
         self._most = most
         self._most_of_a_key = most_of_a_key
         self._what = what
@@ -24,10 +24,10 @@ class Places:
 
     @contextmanager
     def taken(self, key_id: str) -> Iterator[None]:
-        """Hold a place for a request of this API key.
+        """Count a request of this API key while it is held open.
 
         Raises:
-            NameplateError: the refusal, because there is no place.
+            NameplateError: the refusal, because as many are open as may be.
         """
         if self._taken[key_id] >= self._most_of_a_key:
             raise self._refusal(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.adapters.webhook_answer import KEPT_BYTES, printable, retry_after
+from app.adapters.webhook_response import KEPT_BYTES, printable, retry_after
 
 from .webhook_receivers import receiver, sent, status
 

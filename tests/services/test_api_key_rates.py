@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from app.services.request_rate import MOST_REMEMBERED, RequestRate
+from app.services.api_key_rates import MOST_REMEMBERED, RequestRate
 
 
 class Clocked:

@@ -15,7 +15,7 @@ from app.domain.webhook_endpoint import FAILING_FOR
 from app.persistence.database import Database
 from app.persistence.deliveries import Delivery, Outcome
 from app.persistence.tables import events
-from app.services.recording import MOST_AT_ONCE, Recorder
+from app.services.delivery_recorder import MOST_AT_ONCE, Recorder
 from tests.support.webhook_rows import (
     advance,
     claimed,

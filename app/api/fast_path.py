@@ -1,4 +1,4 @@
-"""The reads that product backends make on their own hot path: answered in front of FastAPI.
+"""The reads that product backends make on their own fast path: answered in front of FastAPI.
 
 So their OpenAPI stands here by hand. `GET /v1/custom-hostnames/{id}` is answered here: the document
 comes out of Postgres as text and is passed on undecoded. `resolve.py` answers `GET /v1/resolve`.
@@ -17,14 +17,22 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api import resolve
 from app.api.custom_hostnames import PATH, show
-from app.api.hot_http import VARY, Json, caching, described, is_known, not_modified, read_headers
+from app.api.fast_path_http import (
+    VARY,
+    Json,
+    caching,
+    described,
+    is_known,
+    not_modified,
+    read_headers,
+)
 from app.api.long_poll import MOST_SECONDS, LongPolls, seconds_to_wait
 from app.api.tenancy import unknown_hostname
 from app.bootstrap import Services
 from app.domain.document import add_moment, tenants_view
 from app.domain.errors import ErrorCode, NameplateError
 from app.domain.reason import Reason
-from app.persistence.hot_reads import DocumentRow, read_document
+from app.persistence.fast_path_reads import DocumentRow, read_document
 from app.persistence.ids import ID
 from app.web.caller import address_of, admit, authenticate
 from app.web.errors import method_not_allowed, problem_of
@@ -38,8 +46,8 @@ _ROUTE = SimpleNamespace(path=PATH + "/{id}")
 _RESOLVE_ROUTE = SimpleNamespace(path=resolve.PATH)
 
 
-class HotReads:
-    """Answers the hot reads itself and hands everything else on."""
+class FastPath:
+    """Answers the fast-path reads itself and hands everything else on."""
 
     def __init__(self, app: ASGIApp, services: Services) -> None:
         self._app = app
@@ -154,7 +162,7 @@ def _asked_for(scope: Scope) -> str | None:
     return rest if rest and "/" not in rest else None
 
 
-HOT_PATHS: dict[str, Any] = {
+FAST_PATHS: dict[str, Any] = {
     PATH + "/{id}": {
         "get": described(
             {

@@ -17,8 +17,8 @@ from app.domain.custom_hostname import CustomHostname
 from app.domain.errors import DatabaseUnavailable
 from app.persistence.database import Connection, Database
 from app.persistence.leases import Claim
-from app.services.inline_slots import InlineSlots, Slot
-from app.services.loading import load
+from app.services.inline_limit import InlineSlots, Slot
+from app.services.locked_records import load
 from app.services.reconciler.tick import Reconciler
 
 log = structlog.get_logger(__name__)

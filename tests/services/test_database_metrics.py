@@ -17,7 +17,7 @@ from app.domain.rate_limit import Lane, Limits
 from app.domain.zone import PauseReason
 from app.persistence import measurements as store
 from app.persistence.database import Database
-from app.services.measuring import COST_PART, EVERY_SECONDS, Measuring
+from app.services.database_metrics import COST_PART, EVERY_SECONDS, Measuring
 from app.services.rate_limiter import RateLimiter
 from app.services.zone_pauses import Pauses
 from tests.support.rows import now_of, present_zone, put_hostname
