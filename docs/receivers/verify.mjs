@@ -4,14 +4,18 @@ import { createServer } from "node:http";
 import { pathToFileURL } from "node:url";
 
 const TOLERANCE_SECONDS = 300;
+// At least 24 bytes in base64. A key of another form must verify nothing.
+const KEY = /^(whsec|whpk)_([A-Za-z0-9+/]{32,}={0,2})$/;
 
 /**
- * Return the event, or throw: then somebody else sent it.
+ * Return the event. Throws if somebody else sent it, or if the key is malformed.
  * @param {Buffer} body the bytes that arrived
  * @param {Record<string, string>} headers by lower-case names, as Node has them
  * @param {string} key the endpoint's secret (whsec_...) or public key (whpk_...)
  */
 export function verify(body, headers, key) {
+  const [, kind, encoded] = KEY.exec(key) ?? [];
+  if (!kind) throw new Error("the key must be whsec_... or whpk_...");
   const id = headers["webhook-id"];
   const timestamp = headers["webhook-timestamp"];
   const signatures = headers["webhook-signature"];
@@ -19,14 +23,14 @@ export function verify(body, headers, key) {
   const age = Math.abs(Date.now() / 1000 - Number(timestamp));
   if (!/^\d+$/.test(timestamp) || age > TOLERANCE_SECONDS) throw new Error("too old");
   const signed = Buffer.concat([Buffer.from(`${id}.${timestamp}.`), body]);
-  const fits = key.startsWith("whpk_") ? ed25519(signed, key) : hmac(signed, key);
+  const bytes = Buffer.from(encoded, "base64");
+  const fits = kind === "whpk" ? ed25519(signed, bytes) : hmac(signed, bytes);
   if (!signatures.split(" ").some(fits)) throw new Error("no signature fits");
   return JSON.parse(body.toString("utf8"));
 }
 
 function hmac(signed, secret) {
-  const key = Buffer.from(secret.replace(/^whsec_/, ""), "base64");
-  const expected = createHmac("sha256", key).update(signed).digest();
+  const expected = createHmac("sha256", secret).update(signed).digest();
   return (signature) => {
     const [version, value] = signature.split(",");
     const given = Buffer.from(value ?? "", "base64");
@@ -35,7 +39,7 @@ function hmac(signed, secret) {
 }
 
 function ed25519(signed, publicKey) {
-  const x = Buffer.from(publicKey.replace(/^whpk_/, ""), "base64").toString("base64url");
+  const x = publicKey.toString("base64url");
   const key = createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
   return (signature) => {
     const [version, value] = signature.split(",");
@@ -51,7 +55,8 @@ async function receive(request, response) {
     const event = verify(Buffer.concat(chunks), request.headers, process.env.SECRET);
     console.log(request.headers["webhook-id"], event.type);
     response.writeHead(204).end();
-  } catch {
+  } catch (error) {
+    console.error(error.message);
     response.writeHead(400).end();
   }
 }

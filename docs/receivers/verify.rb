@@ -6,10 +6,12 @@ module Nameplate
   class NotVerified < StandardError; end
 
   TOLERANCE_SECONDS = 300
+  # At least 24 bytes in base64. A key of another form must verify nothing.
+  KEY = %r{\A(?<kind>whsec|whpk)_(?<encoded>[A-Za-z0-9+/]{32,}={0,2})\z}
   # What stands before the 32 bytes of an Ed25519 key in DER (RFC 8410).
   ED25519_PREFIX = ["302a300506032b6570032100"].pack("H*")
 
-  # Return the event, or raise NotVerified: then somebody else sent it.
+  # Return the event. NotVerified: somebody else sent it. ArgumentError: the key is malformed.
   #
   # `body` is the bytes that arrived, `headers` have lower-case names, and `key` is the endpoint's
   # secret (whsec_...) or public key (whpk_...). In Rack:
@@ -19,6 +21,7 @@ module Nameplate
   #   end
   #   Nameplate.verify(request.body.read, headers, ENV.fetch("SECRET"))
   def self.verify(body, headers, key)
+    parts = KEY.match(key) or raise ArgumentError, "the key must be whsec_... or whpk_..."
     id, timestamp, signatures =
       headers.values_at("webhook-id", "webhook-timestamp", "webhook-signature")
     raise NotVerified, "a header is missing" unless id && timestamp && signatures
@@ -27,15 +30,15 @@ module Nameplate
     raise NotVerified, "too old" if too_old
 
     signed = "#{id}.#{timestamp}.".b + body.b
-    fits = key.start_with?("whpk_") ? ed25519(signed, key) : hmac(signed, key)
+    bytes = parts[:encoded].unpack1("m")
+    fits = parts[:kind] == "whpk" ? ed25519(signed, bytes) : hmac(signed, bytes)
     raise NotVerified, "no signature fits" unless signatures.split(" ").any?(&fits)
 
     JSON.parse(body)
   end
 
   def self.hmac(signed, secret)
-    key = secret.delete_prefix("whsec_").unpack1("m")
-    expected = OpenSSL::HMAC.digest("SHA256", key, signed)
+    expected = OpenSSL::HMAC.digest("SHA256", secret, signed)
     lambda do |signature|
       version, value = signature.split(",", 2)
       given = value.to_s.unpack1("m")
@@ -45,7 +48,7 @@ module Nameplate
   end
 
   def self.ed25519(signed, public_key)
-    key = OpenSSL::PKey.read(ED25519_PREFIX + public_key.delete_prefix("whpk_").unpack1("m"))
+    key = OpenSSL::PKey.read(ED25519_PREFIX + public_key)
     lambda do |signature|
       version, value = signature.split(",", 2)
       version == "v1a" && key.verify(nil, value.to_s.unpack1("m"), signed)

@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64decode
+from re import fullmatch
 from time import time
 
 from cryptography.exceptions import InvalidSignature
@@ -11,7 +12,9 @@ TOLERANCE_SECONDS = 300
 
 
 def verify(body, headers, public_key):
-    """Return the event. `body` is the bytes that arrived; ValueError: somebody else sent it."""
+    """Return the event. `body` is the bytes that arrived; ValueError: it is not Nameplate's."""
+    if not fullmatch("whpk_[A-Za-z0-9+/]{43}=", public_key):
+        raise ValueError("the public key must be whpk_...")
     given = {name.lower(): value for name, value in dict(headers).items()}
     try:
         event_id = given["webhook-id"]

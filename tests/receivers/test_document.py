@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
+from app.adapters.webhook_signing import public_key_of, signatures
 from app.domain.deliveries import WEBHOOK_RETRIES
 from app.domain.event_samples import sample_body
+from tests.receivers.test_verify import PUBLIC
 from tests.test_docs import read, rows
 
 FILES = Path(__file__).resolve().parents[2] / "docs/receivers"
@@ -35,6 +39,17 @@ def test_the_body_that_is_shown_is_part_of_the_sample() -> None:
     hostname = body["data"].pop("custom_hostname")
     assert hostname.items() <= sample["data"].pop("custom_hostname").items()
     assert body == sample
+
+
+def test_the_message_to_check_with_is_signed_by_what_stands_beside_it() -> None:
+    (shown_message,) = [each for each in shown("text") if "webhook-signature: " in each]
+    given = dict(re.findall(r"^([a-z -]+?)(?:: |  +)(\S.*)$", shown_message, re.MULTILINE))
+    body = shown_message.splitlines()[-1]
+    at = datetime.fromtimestamp(int(given["webhook-timestamp"]), UTC)
+    private_key = "whsk_" + base64.b64encode(bytes([1]) * 32 + PUBLIC).decode()
+    assert given["public key"] == public_key_of(private_key)
+    secrets = [given["secret"], private_key]
+    assert given["webhook-signature"] == signatures(secrets, given["webhook-id"], at, body)
 
 
 def test_the_schedule_is_that_of_the_code() -> None:

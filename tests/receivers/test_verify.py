@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeAlias
 
 import httpx
 import pytest
@@ -44,12 +46,16 @@ PUBLIC = PRIVATE.public_key().public_bytes_raw()
 PUBLIC_KEY = f"whpk_{text_of(PUBLIC)}"
 
 
+Signer: TypeAlias = str | bytes | Ed25519PrivateKey
+"""A secret, the bare bytes of one, or a private key."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Message:
     """What arrives: signed over `id`, `seconds` from now, and `signed`; with `body` as its body."""
 
     key: str = SECRET
-    signers: tuple[str | Ed25519PrivateKey, ...] = (SECRET,)
+    signers: tuple[Signer, ...] = (SECRET,)
     signed: str = BODY
     body: str = BODY
     seconds: int = 0
@@ -74,10 +80,12 @@ class Message:
         return {"body": body, "headers": headers, "key": self.key}
 
 
-def sign(signer: str | Ed25519PrivateKey, at: datetime, body: str) -> str:
+def sign(signer: Signer, at: datetime, body: str) -> str:
     if isinstance(signer, str):
         return Webhook(signer).sign(ID, at, body)
     signed = f"{ID}.{int(at.timestamp())}.{body}".encode()
+    if isinstance(signer, bytes):
+        return f"v1,{text_of(hmac.digest(signer, signed, 'sha256'))}"
     return f"v1a,{text_of(signer.sign(signed))}"
 
 
@@ -133,6 +141,28 @@ ED25519: dict[str, tuple[bool, Message]] = {
     "an HMAC by the public key": (False, Message(key=PUBLIC_KEY, signers=(AS_SECRET,))),
 }
 
+# What a lenient reading makes of keys that are none. Whoever guesses it could sign: nothing at all,
+# the public key, and the public key decoded from base64 with its prefix, in either alphabet.
+GUESSED = (
+    b"",
+    PUBLIC,
+    *(base64.b64decode(f"{PUBLIC_KEY.replace('_', other)}===") for other in ("", "/")),
+)
+NOT_A_KEY: dict[str, tuple[bool, Message]] = {
+    f"the key {name}": (False, Message(key=key, signers=(*GUESSED, SECRET, PRIVATE)))
+    for name, key in {
+        "is empty": "",
+        "is the prefix of a secret alone": "whsec_",
+        "is the prefix of a public key alone": "whpk_",
+        "has no prefix": SECRET.removeprefix("whsec_"),
+        "has the prefix of a private key": PUBLIC_KEY.replace("whpk", "whsk"),
+        "begins with a space": f" {PUBLIC_KEY}",
+        "is in capital letters": PUBLIC_KEY.upper(),
+        "is cut short": SECRET[:20],
+        "is not base64": "whsec_" + "*" * 32,
+    }.items()
+}
+
 
 def needs(program: str) -> None:
     if shutil.which(program) is None:
@@ -170,6 +200,7 @@ def test_a_receiver_takes_what_is_good_and_nothing_else(program: str) -> None:
     command = [program, str(DRIVERS / driver), str(FILES / file)]
     assert run_driver(command, HMAC) == expected(HMAC)
     assert run_driver(command, ED25519) == expected(ED25519)
+    assert run_driver(command, NOT_A_KEY) == expected(NOT_A_KEY)
 
 
 def test_a_receiver_in_python_takes_what_is_good_and_nothing_else() -> None:
@@ -177,6 +208,12 @@ def test_a_receiver_in_python_takes_what_is_good_and_nothing_else() -> None:
     assert run_driver([*command, str(FILES / "verify.py")], HMAC) == expected(HMAC)
     by_ed25519 = [*command, str(FILES / "verify_ed25519.py")]
     assert run_driver(by_ed25519, ED25519) == expected(ED25519)
+    of_the_other = {"the key is public": (False, Message(key=PUBLIC_KEY, signers=GUESSED))}
+    cases = NOT_A_KEY | of_the_other
+    assert run_driver([*command, str(FILES / "verify.py")], cases) == expected(cases)
+    of_the_other = {"the key is a secret": (False, Message(signers=(SECRET, PRIVATE)))}
+    cases = NOT_A_KEY | of_the_other
+    assert run_driver(by_ed25519, cases) == expected(cases)
 
 
 def test_a_receiver_in_go_takes_what_is_good_and_nothing_else(tmp_path: Path) -> None:
@@ -207,6 +244,7 @@ def test_a_receiver_in_go_takes_what_is_good_and_nothing_else(tmp_path: Path) ->
     assert (built.returncode, built.stderr) == (0, "")
     assert run_driver([str(program)], HMAC) == expected(HMAC)
     assert run_driver([str(program)], ED25519) == expected(ED25519)
+    assert run_driver([str(program)], NOT_A_KEY) == expected(NOT_A_KEY)
 
 
 @contextmanager

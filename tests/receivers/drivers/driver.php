@@ -8,7 +8,7 @@ $verdicts = array_map(function (array $message): ?string {
     try {
         $body = base64_decode($message['body']);
         return Nameplate\verify($body, $message['headers'], $message['key'])['type'];
-    } catch (UnexpectedValueException) {
+    } catch (UnexpectedValueException | InvalidArgumentException) {
         return null;
     }
 }, json_decode(stream_get_contents(STDIN), true));

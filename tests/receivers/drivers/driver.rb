@@ -5,7 +5,7 @@ require ARGV[0]
 verdicts = JSON.parse($stdin.read).map do |message|
   body = message["body"].unpack1("m0")
   Nameplate.verify(body, message["headers"], message["key"])["type"]
-rescue Nameplate::NotVerified
+rescue Nameplate::NotVerified, ArgumentError
   nil
 end
 puts JSON.generate(verdicts)
