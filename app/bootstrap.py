@@ -207,7 +207,9 @@ def _assemble(
         at_once=settings.database_connections // 2,
     )
     validator = OptionValidator(dns_.checker, public_suffix, any_suffix)
-    required_proof = RequiredProof(dns_.checker, ranges.of, ProofRule(settings.require_proof))
+    required_proof = RequiredProof(
+        database, dns_.checker, ranges.of, ProofRule(settings.require_proof)
+    )
     registrations = Registrations(
         database,
         inline,

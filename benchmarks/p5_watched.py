@@ -22,9 +22,10 @@ import asyncpg
 import httpx
 
 from app.bootstrap import Services, open_services
-from app.domain.custom_hostname import CustomHostname, ZoneTargets
+from app.domain.custom_hostname import CustomHostname
 from app.domain.hostname import Hostname
 from app.domain.observation import Absent, DnsView, Found, Unknown, Values
+from app.domain.zone import Destinations
 from app.logging import set_up_logging
 from app.worker.run import RESYNC, ZONES, reconcile_work, resync_work, zone_work
 from benchmarks.settings import settings_for
@@ -77,16 +78,17 @@ class NoDns:
         """Learn nothing."""
         return DnsView(Unknown("left_out"))
 
-    async def routing(
+    async def leads_elsewhere(
         self,
-        hostname: Hostname,  # noqa: ARG002
-        zone: ZoneTargets,  # noqa: ARG002
+        hostname: Hostname,
         *,
-        tenant: str,  # noqa: ARG002
-        proxy_prefixes: object,  # noqa: ARG002
-    ) -> Unknown:
-        """Learn nothing."""
-        return Unknown("left_out")
+        ours: Destinations,
+        tenant: str,
+        proxy_prefixes: object,
+        within: float,
+    ) -> bool:
+        """Tell nothing: no name is added by a tenant's own key."""
+        raise NotImplementedError
 
     async def addresses(self, name: str) -> Values:  # noqa: ARG002
         """Find the target."""

@@ -15,7 +15,7 @@ from app.domain.guidance import Guidance, guide
 from app.domain.observation import Routing
 from app.domain.plan import has_drifted, methods, records_complete, wanted_records
 
-DOCUMENT_VERSION = 2
+DOCUMENT_VERSION = 3
 """Raise it with each change of what a document shows: workers then render all of them again."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 
 from app.domain.custom_hostname import CustomHostname
 from app.domain.errors import ProofRequired
@@ -20,6 +20,15 @@ class ProofRule(StrEnum):
     """Those that a key bound to a tenant adds while their DNS may point here already."""
     ON = "on"
     """All."""
+
+
+class Demand(Enum):
+    """Whether a name has to be proved, whoever had it before."""
+
+    NONE = auto()
+    UNLESS_BASE_IS_HELD = auto()
+    """A wildcard whose base points here, because both share one object at Cloudflare."""
+    ALWAYS = auto()
 
 
 def may_point_here(routing: Routing | None) -> bool:
@@ -46,6 +55,6 @@ def refuse_unprovable(hostname: Hostname) -> None:
     if len(challenge_name(hostname)) > MAX_LENGTH:
         raise ProofRequired(
             "Control of this name has to be proved by a TXT record, and the name is too long for "
-            "one. If another tenant had it, remove the record that points here, and try again in a "
-            "day; Nameplate checks such names daily. Otherwise add a shorter name."
+            "one. Remove the record that points here, and try again; if another tenant had the "
+            "name, in a day, because Nameplate checks such names daily. Or add a shorter name."
         )

@@ -40,9 +40,10 @@ class Reason(StrEnum):
         "proof_awaited",
         WaitingOn.TENANT,
         (
-            "Control of this name has to be proved: another tenant had it here before, or it "
-            "points here already, or every name is proved. Add the TXT record; nothing is created "
-            "before."
+            "Control of this name has to be proved: another tenant had it here before, its DNS "
+            "points here already or gave no certain answer, or every name is proved. Add the TXT "
+            "record; nothing is created before. Or ask for the name again once its DNS leads "
+            "elsewhere."
         ),
     )
     NEVER_PROVED = (

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -363,3 +364,25 @@ class OpenZone:
 
     id: str
     budget: str
+
+
+@dataclass(frozen=True, slots=True)
+class Destinations:
+    """What a name's DNS may lead to for its traffic to arrive here."""
+
+    names: tuple[str, ...]
+    targets: tuple[str, ...]
+    """Those of the names whose addresses count too: each costs questions."""
+    prefixes: tuple[str, ...]
+    """Addresses and prefixes of apex proxying."""
+
+
+def destinations(zone: Zone, zones: Iterable[Zone]) -> Destinations:
+    """Return where traffic for a name of `zone` may arrive: at any of all `zones`."""
+    names: dict[str, None] = {}
+    prefixes: dict[str, None] = {}
+    for each in zones:
+        own = (each.cname_target, *each.accepted_targets, each.fallback_origin)
+        names.update(dict.fromkeys(own))
+        prefixes.update(dict.fromkeys(each.apex_prefixes))
+    return Destinations(tuple(names), (zone.cname_target, *zone.accepted_targets), tuple(prefixes))

@@ -5,6 +5,7 @@ Each change is committed and then reconciled inline. `registration` accepts new 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -20,6 +21,7 @@ from app.domain.custom_hostname import (
 from app.domain.events import Event
 from app.domain.hostname import Hostname, PublicSuffix
 from app.domain.option_rules import Ground, refuse_fixed
+from app.domain.proof import Demand
 from app.domain.reason import Reason
 from app.domain.redirect import parse_target, refuse_itself
 from app.domain.zone import Zone
@@ -110,8 +112,13 @@ class CustomHostnames:
             NotFound, PreconditionFailed: as their names say.
             Conflict: the hostname is being removed.
             HostnameTaken: it had released its name, and another hostname has it now.
-            ProofRequired: the same, and another tenant's removed hostname may still lead it here.
+            ProofRequired: the same, and control of the name has to be proved by now.
         """
+        async with self._database.transaction() as tx:
+            known = await load(tx, record_id)
+            zone = await zone_of(tx, known)
+        # DNS may be asked here, so no transaction is open.
+        demand = await self._required_proof.of_known(known, zone, by_tenant=by_tenant)
 
         async def change(tx: Connection, slot: Slot) -> tuple[CustomHostname, Claim | None]:
             await store.lock_bases(tx, (await load(tx, record_id)).hostname.base)
@@ -119,8 +126,7 @@ class CustomHostnames:
             refuse_leaving(record)
             await accept(tx, record.id, None)
             now = await read_now(tx)
-            must_prove = self._required_proof.of_waiting(record, by_tenant=by_tenant)
-            updated = await reclaim_name(tx, record, require_proof=must_prove)
+            updated = await reclaim_name(tx, record, demand=demand)
             updated = replace(updated, refresh_requested_at=now, acted_at=now, updated_at=now)
             return await self._update_desired(tx, record, updated, slot)
 
@@ -143,6 +149,8 @@ class CustomHostnames:
             NotFound, PreconditionFailed: as their names say.
             InvalidInput: the result cannot work; nothing was changed.
             Conflict: the hostname is being removed.
+            HostnameTaken: it had released its name, and another hostname has it now.
+            ProofRequired: the same, and control of the name has to be proved by now.
         """
         refuse_fixed(changes)
         redirect_to = changes.get("redirect_to")
@@ -150,7 +158,11 @@ class CustomHostnames:
         async with self._database.transaction() as tx:
             record = await load(tx, record_id)
             zone = await zone_of(tx, record)
-        ground = await self._validator.ground_of(record, changes)
+        # DNS may be asked here, so no transaction is open.
+        ground, demand = await asyncio.gather(
+            self._validator.ground_of(record, changes),
+            self._required_proof.of_known(record, zone, by_tenant=by_tenant),
+        )
         change = partial(
             self._change,
             record_id=record_id,
@@ -160,7 +172,7 @@ class CustomHostnames:
             zone=zone,
             ground=ground,
             revision=revision,
-            by_tenant=by_tenant,
+            demand=demand,
             accept=accept,
         )
         return await self._inline.change(change)
@@ -177,7 +189,7 @@ class CustomHostnames:
         zone: Zone,
         ground: Ground,
         revision: int | None,
-        by_tenant: bool,
+        demand: Demand,
         accept: Accept,
     ) -> tuple[CustomHostname, Claim | None]:
         await store.lock_bases(tx, base, *([target.base] if target else []))
@@ -202,8 +214,7 @@ class CustomHostnames:
         if updated == record and record.state is not State.FAILED:
             return record, None
         now = await read_now(tx)
-        must_prove = self._required_proof.of_waiting(record, by_tenant=by_tenant)
-        updated = await reclaim_name(tx, updated, require_proof=must_prove)
+        updated = await reclaim_name(tx, updated, demand=demand)
         for other in others:
             # One of the two sends the edit. Should it fail, the other finds out at its next check.
             same = apply(other, choice)

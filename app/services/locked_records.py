@@ -16,6 +16,7 @@ from app.domain.errors import (
     StillDeleting,
 )
 from app.domain.hostname import Hostname
+from app.domain.proof import Demand
 from app.domain.reason import Reason
 from app.domain.reconcile.actions import buried, frees_its_name, release_name
 from app.domain.reconcile.schedule import Policy
@@ -28,9 +29,10 @@ from app.persistence.clock import read_now
 from app.persistence.database import Connection
 from app.persistence.zones import get_zone
 
-HAD_SINCE = (
-    "Another tenant had this name since, and its DNS may still point here. Remove this hostname, "
-    "and add it again: then you are asked to prove control of the name."
+TO_BE_PROVED = (
+    "This hostname had released its name, and control of the name has to be proved by now: its DNS "
+    "may point here, or every name is proved. Remove this hostname, and add it again: then you are "
+    "asked for a TXT record."
 )
 
 
@@ -165,46 +167,45 @@ async def require_target(tx: Connection, target: Hostname, tenant: str) -> None:
     refuse_target(target, held)
 
 
-async def reclaim_name(
-    tx: Connection, record: CustomHostname, *, require_proof: bool = False
-) -> CustomHostname:
+async def reclaim_name(tx: Connection, record: CustomHostname, *, demand: Demand) -> CustomHostname:
     """Give the record with the name that it had released: it needs the name to be worked on.
 
-    The base must be locked by this transaction. With `require_proof`, a record that awaits its
-    proof goes on awaiting it, whoever had the name.
+    The base must be locked by this transaction. A record that awaits its proof goes on awaiting it
+    where it is needed still.
 
     Raises:
         HostnameTaken: another record has the name by now, or the wildcard that covers it.
-        ProofRequired: another tenant had the name since, and its DNS may still point here.
+        ProofRequired: it has to be proved: by `demand`, or because another tenant had the name
+            since.
     """
     if record.name_released_at is None:
         return record
-    always = require_proof and record.awaits_proof
-    if await needs_proof(tx, record.hostname, record.tenant, always=always):
-        if record.awaits_proof:
-            return record
-        raise ProofRequired(HAD_SINCE)
     for other in await store.find_by_base(tx, record.hostname.base):
         if other.tenant != record.tenant or other.hostname == record.hostname:
             raise HostnameTaken(record.hostname.name, in_the_way=other.hostname.name)
     await _refuse_covered(tx, record.hostname, record.tenant, lambda _: True)
+    if await needs_proof(tx, record.hostname, record.tenant, demand):
+        if record.awaits_proof:
+            return record
+        raise ProofRequired(TO_BE_PROVED)
     reason = Reason.CREATING if record.awaits_proof else record.reason
     return replace(record, name_released_at=None, tombstone=False, proof=None, reason=reason)
 
 
-async def needs_proof(
-    tx: Connection, hostname: Hostname, tenant: str, *, always: bool = False
-) -> bool:
+async def needs_proof(tx: Connection, hostname: Hostname, tenant: str, demand: Demand) -> bool:
     """Whether the tenant has to prove control of the name before it may be worked on.
 
-    So it is where another tenant had it, and its DNS may still point here, and with `always` for
-    every name. Who proved the other name of the same object needs no proof; nor, but with `always`,
-    whose own this very name was when it was last live.
+    So it is by `demand`, and where another tenant had it and its DNS may still point here. Who
+    proved the other name of the same object needs no proof; nor, but for `demand`, whose own this
+    very name was when it was last live.
     """
-    if not (always or await _is_another_tenants(tx, hostname, tenant)):
-        return False
     there = await store.find_by_base(tx, hostname.base)
-    return not any(each.tenant == tenant and each.proof is not None for each in there)
+    own = [each for each in there if each.tenant == tenant]
+    if any(each.proof is not None for each in own):
+        return False
+    if demand is Demand.ALWAYS or (demand is Demand.UNLESS_BASE_IS_HELD and not own):
+        return True
+    return await _is_another_tenants(tx, hostname, tenant)
 
 
 async def _is_another_tenants(tx: Connection, hostname: Hostname, tenant: str) -> bool:

@@ -16,6 +16,7 @@ from app.domain.custom_hostname import (
 )
 from app.domain.errors import Conflict, ErrorCode, NotFound
 from app.domain.object_spec import ObjectSpec
+from app.domain.proof import Demand
 from app.domain.reason import Reason
 from app.domain.reconcile.actions import buried
 from app.persistence import call_queue, leases
@@ -89,7 +90,7 @@ class OperatorActions:
             now = await read_now(tx)
             adopting = replace(
                 # Whichever record has the name by now also has its object.
-                await reclaim_name(tx, before),
+                await reclaim_name(tx, before, demand=Demand.NONE),
                 cloudflare=CloudflareObject(create_started_at=OF_ANY_AGE, applied=UNKNOWN_SPEC),
                 refresh_requested_at=now,
                 acted_at=now,

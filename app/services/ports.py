@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
-from app.domain.custom_hostname import CustomHostname, DnsRecord, ZoneTargets
+from app.domain.custom_hostname import CustomHostname, DnsRecord
 from app.domain.deliveries import Attempt, Message
 from app.domain.diagnosis.domain_connect import DomainConnectOffer, Service
 from app.domain.diagnosis.survey import DnsSurvey
@@ -14,13 +14,17 @@ from app.domain.object_spec import ObjectSpec
 from app.domain.observation import (
     CloudflareHostname,
     DnsView,
-    Found,
     HostnamePage,
-    Routing,
-    Unknown,
     Values,
 )
-from app.domain.zone import CloudflareZone, FallbackOrigin, Quota, ZoneAccess, ZoneRecord
+from app.domain.zone import (
+    CloudflareZone,
+    Destinations,
+    FallbackOrigin,
+    Quota,
+    ZoneAccess,
+    ZoneRecord,
+)
 
 
 class CustomHostnameGateway(Protocol):
@@ -109,15 +113,16 @@ class Dns(Protocol):
         `proxy_prefixes` is only called for a name that shows bare addresses.
         """
 
-    async def routing(
+    async def leads_elsewhere(
         self,
         hostname: Hostname,
-        zone: ZoneTargets,
         *,
+        ours: Destinations,
         tenant: str,
         proxy_prefixes: ProxyPrefixes,
-    ) -> Found[Routing] | Unknown:
-        """Return where a name points, as all servers that answer agree. Never raises."""
+        within: float,
+    ) -> bool:
+        """Whether it is certain within so many seconds that no traffic of a name arrives here."""
 
     async def addresses(self, name: str) -> Values:
         """Return a name's addresses, as all servers that answer say. Never raises."""

@@ -29,7 +29,7 @@ from app.domain.hostname import (
     registrable_domain,
 )
 from app.domain.option_rules import ChosenOptions, Ground
-from app.domain.proof import refuse_unprovable
+from app.domain.proof import Demand, refuse_unprovable
 from app.domain.reason import Reason
 from app.domain.reconcile.schedule import Policy
 from app.domain.wanted_names import WantedName, parse_names
@@ -108,8 +108,7 @@ class _New:
     name: WantedName
     ground: Ground
     slot: Slot
-    must_prove: bool
-    """Control of the name has to be proved, whoever had it."""
+    demand: Demand
 
 
 class Registrations:
@@ -159,15 +158,15 @@ class Registrations:
         if len(held) == len(names):
             return held, False
         # DNS may be asked here, so no transaction is open.
-        grounds, to_prove = await asyncio.gather(
+        grounds, demands = await asyncio.gather(
             asyncio.gather(
                 *(self._validator.ground(name.hostname, wanted.plan, zone) for name in names)
             ),
-            asyncio.gather(*(self._must_prove(name.hostname, zone, wanted) for name in names)),
+            asyncio.gather(*(self._demand(name.hostname, zone, wanted) for name in names)),
         )
         with ExitStack() as stack:
             slots = [stack.enter_context(self._inline.slot()) for _ in names]
-            new = [_New(*each) for each in zip(names, grounds, slots, to_prove, strict=True)]
+            new = [_New(*each) for each in zip(names, grounds, slots, demands, strict=True)]
             insert = partial(self._insert, new=new, zone=zone, wanted=wanted, accept=accept)
             accepted = await self._database.run(insert)
             created = [record for record, is_new in accepted if is_new]
@@ -189,14 +188,14 @@ class Registrations:
         (name,) = parse_names(wanted.hostname, (), None, self._public_suffix)
         zone = await self._zone(wanted)
         self._refuse_own(name.hostname, zone)
-        ground, always = await asyncio.gather(
+        ground, demand = await asyncio.gather(
             self._validator.ground(name.hostname, wanted.plan, zone),
-            self._must_prove(name.hostname, zone, wanted),
+            self._demand(name.hostname, zone, wanted),
         )
         async with self._database.transaction() as tx:
             refusal: NameplateError | None = None
             held = sibling = None
-            must_prove = await needs_proof(tx, name.hostname, wanted.tenant, always=always)
+            must_prove = await needs_proof(tx, name.hostname, wanted.tenant, demand)
             try:
                 held, sibling = await self._find(tx, name.hostname, wanted.tenant)
                 if must_prove:
@@ -210,7 +209,7 @@ class Registrations:
         record = _new_record(name, ground, chosen, zone=zone, wanted=wanted, now=now)
         return Preview(record, zone, is_stored=False, refusal=refusal, needs_proof=must_prove)
 
-    async def _must_prove(self, hostname: Hostname, zone: Zone, wanted: Registration) -> bool:
+    async def _demand(self, hostname: Hostname, zone: Zone, wanted: Registration) -> Demand:
         return await self._required_proof.of_new(
             hostname, zone, wanted.tenant, by_tenant=wanted.by_tenant
         )
@@ -321,11 +320,10 @@ class Registrations:
         held, sibling = await self._find(tx, hostname, wanted.tenant)
         if held is not None:
             self._refuse_differing(held, new.name, wanted, zone)
-            must_prove = self._required_proof.of_waiting(held, by_tenant=wanted.by_tenant)
-            return await _reclaimed(tx, held, require_proof=must_prove), False
+            return await _reclaimed(tx, held, demand=new.demand), False
         chosen = self._choose(new.name, new.ground, sibling, zone=zone, wanted=wanted)
         proof = None
-        if await needs_proof(tx, hostname, wanted.tenant, always=new.must_prove):
+        if await needs_proof(tx, hostname, wanted.tenant, new.demand):
             refuse_unprovable(hostname)
             proof = ProofOfControl(token=secrets.token_urlsafe(PROOF_BYTES))
         now = await read_now(tx)
@@ -377,17 +375,15 @@ class Registrations:
         return held, sibling
 
 
-async def _reclaimed(
-    tx: Connection, held: CustomHostname, *, require_proof: bool
-) -> CustomHostname:
+async def _reclaimed(tx: Connection, held: CustomHostname, *, demand: Demand) -> CustomHostname:
     """Give the record, which goes on where its proof is no longer needed.
 
-    That is so once DNS no longer leads the name here by what another tenant had.
+    That is so once DNS no longer leads the name here.
     """
     if not held.awaits_proof:
         return held
     before = await load_for_update(tx, held.id, None)
-    after = await reclaim_name(tx, before, require_proof=require_proof)
+    after = await reclaim_name(tx, before, demand=demand)
     if after == before:
         return before
     now = await read_now(tx)

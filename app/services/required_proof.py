@@ -1,4 +1,4 @@
-"""Which new hostnames have to be proved, whoever had the name before.
+"""Which names have to be proved, whoever had them before.
 
 A key that is bound to a tenant may be in the tenant's own hands. A name whose DNS points here
 already would be served for whoever adds it first, so with such a key it is proved.
@@ -10,12 +10,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from app.domain.custom_hostname import CustomHostname, State
+from app.domain.custom_hostname import CustomHostname
 from app.domain.hostname import Hostname
-from app.domain.observation import Found
-from app.domain.proof import ProofRule, may_point_here
-from app.domain.zone import TARGET_FINE, Zone
-from app.services.locked_records import targets_of
+from app.domain.proof import Demand, ProofRule
+from app.domain.zone import TARGET_FINE, Zone, destinations
+from app.persistence.database import Database
+from app.persistence.zones import list_zones
 from app.services.ports import Dns
 
 DNS_SECONDS = 3.0
@@ -27,48 +27,54 @@ class RequiredProof:
 
     def __init__(
         self,
+        database: Database,
         dns: Dns,
         proxy_prefixes: Callable[[Zone], Awaitable[tuple[str, ...]]],
         rule: ProofRule,
-        *,
-        patience: float = DNS_SECONDS,
     ) -> None:
+        self._database = database
         self._dns = dns
         self._proxy_prefixes = proxy_prefixes
         self._rule = rule
-        self._patience = patience
 
-    async def of_new(self, hostname: Hostname, zone: Zone, tenant: str, *, by_tenant: bool) -> bool:
+    async def of_new(
+        self, hostname: Hostname, zone: Zone, tenant: str, *, by_tenant: bool
+    ) -> Demand:
         """Whether a new name has to be proved. `by_tenant`: its tenant's own key adds it.
 
         DNS is asked only if the answer depends on it. Without a certain answer the name may point
-        here.
+        here. No transaction may be open.
         """
-        if not self._depends_on_dns(by_tenant=by_tenant):
-            return self._rule is ProofRule.ON
+        if self._rule is ProofRule.ON:
+            return Demand.ALWAYS
+        if self._rule is ProofRule.OFF or not by_tenant:
+            return Demand.NONE
         if zone.target_dns_status not in TARGET_FINE:
             # Without the target, no answer says anything about the name.
-            return True
-        try:
-            async with asyncio.timeout(self._patience):
-                seen = await self._dns.routing(
-                    hostname,
-                    targets_of(zone),
-                    tenant=tenant,
-                    proxy_prefixes=partial(self._proxy_prefixes, zone),
-                )
-        except TimeoutError:
-            return True
-        return not isinstance(seen, Found) or may_point_here(seen.value)
+            return Demand.ALWAYS
+        async with self._database.transaction() as tx:
+            ours = destinations(zone, await list_zones(tx))
+        names = [hostname, *([Hostname(hostname.base)] if hostname.is_wildcard else [])]
+        leads_elsewhere = partial(
+            self._dns.leads_elsewhere,
+            ours=ours,
+            tenant=tenant,
+            proxy_prefixes=partial(self._proxy_prefixes, zone),
+            within=DNS_SECONDS,
+        )
+        itself, *base = await asyncio.gather(*(leads_elsewhere(name) for name in names))
+        if not itself:
+            return Demand.ALWAYS
+        return Demand.NONE if all(base) else Demand.UNLESS_BASE_IS_HELD
 
-    def of_waiting(self, record: CustomHostname, *, by_tenant: bool) -> bool:
-        """Whether a record that awaits its proof still has to be proved.
+    async def of_known(self, record: CustomHostname, zone: Zone, *, by_tenant: bool) -> Demand:
+        """Whether a record that wants its name back has to prove it, or has to go on waiting.
 
-        What its last check found tells, as long as its DNS is checked.
+        One that waits does so whatever key asks: only to add the name anew, with a key that is
+        bound to no tenant, needs no proof.
         """
-        if not self._depends_on_dns(by_tenant=by_tenant):
-            return self._rule is ProofRule.ON
-        return record.state is State.FAILED or may_point_here(record.dns.routing)
-
-    def _depends_on_dns(self, *, by_tenant: bool) -> bool:
-        return by_tenant and self._rule is ProofRule.TENANT_KEYS
+        if record.name_released_at is None:
+            # It needs nothing. Should it release its name right now, it is to prove it.
+            return Demand.ALWAYS
+        by_tenant = by_tenant or record.awaits_proof
+        return await self.of_new(record.hostname, zone, record.tenant, by_tenant=by_tenant)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import httpx
 from typing_extensions import override
 
-from app.domain.custom_hostname import CustomHostname, Purpose, ZoneTargets
+from app.domain.custom_hostname import CustomHostname, Purpose
 from app.domain.hostname import Hostname
 from app.domain.observation import (
     Absent,
@@ -22,6 +22,7 @@ from app.domain.observation import (
     Values,
 )
 from app.domain.plan import wanted_records
+from app.domain.zone import Destinations
 from sandbox.dns_zone import normal
 from sandbox.state import Sandbox
 
@@ -132,16 +133,17 @@ class SandboxDns:
         routing = self._points_to(record.hostname.name, record.zone.targets)
         return DnsView(routing, {key: self._values(*key) for key in sorted(keys)})
 
-    async def routing(
+    async def leads_elsewhere(
         self,
         hostname: Hostname,
-        zone: ZoneTargets,
         *,
-        tenant: str,  # noqa: ARG002
-        proxy_prefixes: object,  # noqa: ARG002
-    ) -> Found[Routing] | Unknown:
-        """Return where a name points."""
-        return self._points_to(hostname.name, zone.targets)
+        ours: Destinations,
+        tenant: str,
+        proxy_prefixes: object,
+        within: float,
+    ) -> bool:
+        """Tell nothing: the fleet's names are added by the provider's key."""
+        raise NotImplementedError
 
     async def addresses(self, name: str) -> Values:
         """Return a name's addresses."""

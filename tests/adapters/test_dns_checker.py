@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from itertools import pairwise
 
@@ -43,38 +42,6 @@ async def look(
 ) -> DnsView:
     servers = [resolver.server for resolver in resolvers]
     return await DnsChecker(servers, wait=wait).check(record or a_record(), thorough=thorough)
-
-
-HERE = f"www.shop.com CNAME {TARGET}"
-AWAY = "www.shop.com A 198.51.100.7"
-
-
-@pytest.mark.parametrize(
-    ("zone_files", "expected"),
-    [
-        ([HERE, HERE], Found(Routing(RoutingKind.CNAME, (TARGET,)))),
-        ([AWAY, AWAY], Found(Routing(RoutingKind.ELSEWHERE, (), ("198.51.100.7",)))),
-        (["", ""], Found(Routing(RoutingKind.ABSENT))),
-        ([HERE, AWAY], Unknown("servers_disagree")),
-    ],
-)
-async def test_where_a_name_points_before_it_is_added_is_what_all_servers_say(
-    zone_files: list[str], expected: Found[Routing] | Unknown
-) -> None:
-    record = a_record()
-    async with AsyncExitStack() as stack:
-        servers = [
-            (await stack.enter_async_context(scripted_dns(text + PROVIDER))).server
-            for text in zone_files
-        ]
-        seen = await DnsChecker(servers, wait=5.0).routing(
-            record.hostname, record.zone, tenant="acme", proxy_prefixes=prefixes
-        )
-    assert seen == expected
-
-
-async def prefixes() -> tuple[str, ...]:
-    return ("192.0.2.0/24",)
 
 
 def chain_of(hops: int, *, end: str = "") -> str:

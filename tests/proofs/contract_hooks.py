@@ -230,11 +230,14 @@ def _created(body: dict[str, Any], choice: _Choice) -> dict[str, Any]:
     return body
 
 
-def _changed_endpoint(body: dict[str, Any], choice: _Choice) -> dict[str, Any]:
+def _changed_endpoint(
+    body: dict[str, Any], choice: _Choice, *, of_tenant: bool = True
+) -> dict[str, Any]:
     if "url" in body:
         body["url"] = f"{this_run().receiver}/hook-{choice.number}"
     if body.get("event_types"):
-        listed = sorted(SELECTORS)
+        # A tenant's endpoint gets no events of zones. Those that exist are a tenant's.
+        listed = sorted(each for each in SELECTORS if not (of_tenant and each.startswith("zone.")))
         body["event_types"] = listed[: 1 + choice.number % len(listed)]
     return body
 
@@ -242,7 +245,15 @@ def _changed_endpoint(body: dict[str, Any], choice: _Choice) -> dict[str, Any]:
 def _endpoint(body: dict[str, Any], choice: _Choice) -> dict[str, Any]:
     if this_run().tenant:
         body.pop("tenant", None)
-    return _changed_endpoint(body, choice)
+    of_tenant = bool(this_run().tenant or body.get("tenant"))
+    return _changed_endpoint(body, choice, of_tenant=of_tenant)
+
+
+def _replay(body: dict[str, Any], _: _Choice) -> dict[str, Any]:
+    body = {key: body[key] for key in body if key != "cursor"} | {"since": "2026-11-20T00:00:00Z"}
+    if body.get("until") is not None:
+        body["until"] = "2099-12-31T23:59:59Z"
+    return body
 
 
 def _test_event(body: dict[str, Any], choice: _Choice) -> dict[str, Any]:
@@ -271,6 +282,7 @@ BODIES: dict[str, Callable[[dict[str, Any], _Choice], dict[str, Any]]] = {
     "create_webhook_endpoint": _endpoint,
     "update_webhook_endpoint": _changed_endpoint,
     "test_webhook_endpoint": _test_event,
+    "replay_webhooks": _replay,
     "create_api_key": _key,
     "set_up_zone": _setup,
     "pause_zone": lambda body, _: body,

@@ -28,9 +28,10 @@ from app.adapters.dns.authoritative import AuthoritativeServers
 from app.adapters.dns.checker import DnsChecker, ProxyPrefixes
 from app.adapters.dns.limits import ServerLimits
 from app.bootstrap import open_services
-from app.domain.custom_hostname import CustomHostname, ZoneTargets
+from app.domain.custom_hostname import CustomHostname
 from app.domain.hostname import Hostname
-from app.domain.observation import DnsView, Found, Routing, Unknown, Values
+from app.domain.observation import DnsView, Unknown, Values
+from app.domain.zone import Destinations
 from app.logging import set_up_logging
 from app.persistence.wakeups import Channel, listening
 from app.worker.loop import Loop
@@ -146,17 +147,16 @@ class WatchedDns:
         group.unanswered += isinstance(seen.routing, Unknown)
         return seen
 
-    async def routing(
+    async def leads_elsewhere(
         self,
         hostname: Hostname,
-        zone: ZoneTargets,
         *,
+        ours: Destinations,
         tenant: str,
         proxy_prefixes: ProxyPrefixes,
-    ) -> Found[Routing] | Unknown:
-        return await self._checker.routing(
-            hostname, zone, tenant=tenant, proxy_prefixes=proxy_prefixes
-        )
+        within: float,
+    ) -> bool:
+        raise NotImplementedError("the worker adds no names")
 
     async def addresses(self, name: str) -> Values:
         return await self._checker.addresses(name)

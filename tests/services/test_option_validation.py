@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from app.adapters.public_suffixes import any_suffix, public_suffix
-from app.domain.custom_hostname import CustomHostname, Plan, ZoneTargets
+from app.domain.custom_hostname import CustomHostname, Plan
 from app.domain.errors import PlanNotAvailable
 from app.domain.hostname import Hostname
-from app.domain.observation import Absent, DnsView, Found, Routing, Unknown, Values
+from app.domain.observation import Absent, DnsView, Found, Unknown, Values
+from app.domain.zone import Destinations
 from app.persistence.database import Database
 from app.services.option_validation import OptionValidator
 from tests.support.rows import present_zone
@@ -39,9 +40,15 @@ class NameServers:
     ) -> DnsView:
         raise NotImplementedError("options ask for name servers alone")
 
-    async def routing(
-        self, hostname: Hostname, zone: ZoneTargets, *, tenant: str, proxy_prefixes: object
-    ) -> Found[Routing] | Unknown:
+    async def leads_elsewhere(
+        self,
+        hostname: Hostname,
+        *,
+        ours: Destinations,
+        tenant: str,
+        proxy_prefixes: object,
+        within: float,
+    ) -> bool:
         raise NotImplementedError("options ask for name servers alone")
 
     async def addresses(self, name: str) -> Values:

@@ -2,61 +2,52 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.domain.custom_hostname import CustomHostname, ProofOfControl, State, ZoneTargets
+from app.domain.custom_hostname import CustomHostname, ProofOfControl
 from app.domain.hostname import Hostname
-from app.domain.observation import (
-    DnsView,
-    Found,
-    Routing,
-    RoutingKind,
-    Unknown,
-    Values,
-)
-from app.domain.proof import ProofRule
-from app.domain.zone import Zone
+from app.domain.observation import DnsView, Values
+from app.domain.proof import Demand, ProofRule
+from app.domain.zone import Destinations, Zone
 from app.persistence.database import Database
+from app.persistence.zones import list_zones
 from app.services.required_proof import RequiredProof
-from tests.domain.builders import ELSEWHERE, HERE, NOWHERE, hostname_record
+from tests.domain.builders import hostname_record
 from tests.support import Service
-from tests.support.rows import present_zone
+from tests.support.rows import present_zone, put_zone
 from tests.worker.processes import running_processes
 
 NAME = "shop.careful.com"
 CHALLENGE = f"_nameplate-challenge.{NAME}"
 PATH = "/v1/custom-hostnames"
 REQUIRED = {"NAMEPLATE_REQUIRE_PROOF": "on"}
-HIDDEN = Routing(RoutingKind.PROXIED, (), ("192.0.2.4",))
-UNANSWERED = Unknown("timeout")
 OFF, TENANT_KEYS, ON = ProofRule.OFF, ProofRule.TENANT_KEYS, ProofRule.ON
 
 
 @dataclass
-class OneRouting:
-    """A DNS that knows where one name points, and counts the questions."""
+class Elsewhere:
+    """A DNS that knows which names certainly lead elsewhere, and what it was asked."""
 
-    seen: Routing | Unknown
-    hangs: bool = False
-    asked: int = 0
+    names: frozenset[str]
+    asked: list[str] = field(default_factory=list)
+    ours: Destinations | None = None
 
-    async def routing(
+    async def leads_elsewhere(
         self,
-        hostname: Hostname,  # noqa: ARG002
-        zone: ZoneTargets,  # noqa: ARG002
+        hostname: Hostname,
         *,
+        ours: Destinations,
         tenant: str,  # noqa: ARG002
         proxy_prefixes: object,  # noqa: ARG002
-    ) -> Found[Routing] | Unknown:
-        self.asked += 1
-        if self.hangs:
-            await asyncio.sleep(3600)
-        return self.seen if isinstance(self.seen, Unknown) else Found(self.seen)
+        within: float,  # noqa: ARG002
+    ) -> bool:
+        self.asked.append(hostname.name)
+        self.ours = ours
+        return hostname.name in self.names
 
     async def check(
         self, record: CustomHostname, *, thorough: bool, proxy_prefixes: object
@@ -74,75 +65,88 @@ async def no_prefixes(_zone: Zone) -> tuple[str, ...]:
     return ()
 
 
+NONE, UNLESS_BASE_IS_HELD, ALWAYS = Demand.NONE, Demand.UNLESS_BASE_IS_HELD, Demand.ALWAYS
+WILDCARD = f"*.{NAME}"
+
+
 @pytest.mark.parametrize(
-    ("rule", "by_tenant", "seen", "expected", "asked"),
+    ("rule", "by_tenant", "name", "elsewhere", "expected", "asked"),
     [
-        (OFF, True, HERE, False, 0),
-        (ON, True, ELSEWHERE, True, 0),
-        (ON, False, ELSEWHERE, True, 0),
-        (TENANT_KEYS, False, HERE, False, 0),
-        (TENANT_KEYS, True, HERE, True, 1),
-        (TENANT_KEYS, True, HIDDEN, True, 1),
-        (TENANT_KEYS, True, UNANSWERED, True, 1),
-        (TENANT_KEYS, True, ELSEWHERE, False, 1),
-        (TENANT_KEYS, True, NOWHERE, False, 1),
+        (OFF, True, NAME, (), NONE, []),
+        (ON, True, NAME, (NAME,), ALWAYS, []),
+        (ON, False, NAME, (NAME,), ALWAYS, []),
+        (TENANT_KEYS, False, NAME, (), NONE, []),
+        (TENANT_KEYS, True, NAME, (), ALWAYS, [NAME]),
+        (TENANT_KEYS, True, NAME, (NAME,), NONE, [NAME]),
+        (TENANT_KEYS, True, WILDCARD, (NAME, WILDCARD), NONE, [WILDCARD, NAME]),
+        (TENANT_KEYS, True, WILDCARD, (NAME,), ALWAYS, [WILDCARD, NAME]),
+        (TENANT_KEYS, True, WILDCARD, (WILDCARD,), UNLESS_BASE_IS_HELD, [WILDCARD, NAME]),
     ],
 )
 async def test_whether_a_new_name_is_proved_depends_on_the_rule_the_key_and_dns(
     rule: ProofRule,
     by_tenant: bool,  # noqa: FBT001
-    seen: Routing | Unknown,
-    expected: bool,  # noqa: FBT001
-    asked: int,
+    name: str,
+    elsewhere: tuple[str, ...],
+    expected: Demand,
+    asked: list[str],
     database: Database,
 ) -> None:
-    dns, zone = OneRouting(seen), await present_zone(database)
-    rules = RequiredProof(dns, no_prefixes, rule)
-    assert await rules.of_new(Hostname(NAME), zone, "one", by_tenant=by_tenant) is expected
-    assert dns.asked == asked
-
-
-async def test_a_dns_that_hangs_keeps_no_request_waiting(database: Database) -> None:
-    rules = RequiredProof(OneRouting(NOWHERE, hangs=True), no_prefixes, TENANT_KEYS, patience=0.05)
-    zone = await present_zone(database)
-    assert await rules.of_new(Hostname(NAME), zone, "one", by_tenant=True)
+    dns, zone = Elsewhere(frozenset(elsewhere)), await present_zone(database)
+    rules = RequiredProof(database, dns, no_prefixes, rule)
+    found = await rules.of_new(Hostname(name), zone, "one", by_tenant=by_tenant)
+    assert (found, dns.asked) == (expected, asked)
 
 
 async def test_without_the_cname_target_no_answer_about_a_name_counts(database: Database) -> None:
-    rules = RequiredProof(OneRouting(ELSEWHERE), no_prefixes, TENANT_KEYS)
+    rules = RequiredProof(database, Elsewhere(frozenset({NAME})), no_prefixes, TENANT_KEYS)
     zone = replace(await present_zone(database), target_dns_status="missing")
-    assert await rules.of_new(Hostname(NAME), zone, "one", by_tenant=True)
+    assert await rules.of_new(Hostname(NAME), zone, "one", by_tenant=True) is ALWAYS
+
+
+async def test_traffic_arrives_here_by_every_zone_of_the_provider(database: Database) -> None:
+    await put_zone(database, "1" * 32, "clients.provider.org")
+    dns, zone = Elsewhere(frozenset({NAME})), await present_zone(database)
+    rules = RequiredProof(database, dns, no_prefixes, TENANT_KEYS)
+    await rules.of_new(Hostname(NAME), zone, "one", by_tenant=True)
+    assert dns.ours is not None
+    async with database.transaction() as tx:
+        zones = await list_zones(tx)
+    assert len(zones) > 1
+    names = {name for each in zones for name in (each.cname_target, each.fallback_origin)}
+    assert names <= set(dns.ours.names)
+    assert dns.ours.targets == (zone.cname_target, *zone.accepted_targets)
 
 
 @pytest.mark.parametrize(
-    ("rule", "by_tenant", "state", "routing", "expected"),
+    ("rule", "released", "waits", "by_tenant", "expected"),
     [
-        (OFF, True, State.PENDING, HERE, False),
-        (ON, False, State.PENDING, ELSEWHERE, True),
-        (TENANT_KEYS, False, State.PENDING, HERE, False),
-        (TENANT_KEYS, True, State.PENDING, HERE, True),
-        (TENANT_KEYS, True, State.PENDING, None, True),
-        (TENANT_KEYS, True, State.PENDING, ELSEWHERE, False),
-        # Its DNS is not checked any more, so what was seen last tells nothing.
-        (TENANT_KEYS, True, State.FAILED, ELSEWHERE, True),
+        (OFF, True, True, True, NONE),
+        (TENANT_KEYS, True, True, True, ALWAYS),
+        # Its proof is not left out because somebody else asks.
+        (TENANT_KEYS, True, True, False, ALWAYS),
+        (TENANT_KEYS, True, False, True, ALWAYS),
+        (TENANT_KEYS, True, False, False, NONE),
+        (ON, True, False, False, ALWAYS),
     ],
 )
-def test_whether_a_name_goes_on_waiting_depends_on_what_its_last_check_found(
+async def test_whether_a_known_name_is_proved_depends_on_what_it_waits_for_too(
     rule: ProofRule,
+    released: bool,  # noqa: FBT001
+    waits: bool,  # noqa: FBT001
     by_tenant: bool,  # noqa: FBT001
-    state: State,
-    routing: Routing | None,
-    expected: bool,  # noqa: FBT001
+    expected: Demand,
+    database: Database,
 ) -> None:
     record = hostname_record()
     record = replace(
         record,
-        state=state,
-        proof=ProofOfControl(token="a token"),
-        dns=replace(record.dns, routing=routing),
+        proof=ProofOfControl(token="a token") if waits else None,
+        name_released_at=record.created_at if released else None,
     )
-    rules = RequiredProof(OneRouting(NOWHERE), no_prefixes, rule)
-    assert rules.of_waiting(record, by_tenant=by_tenant) is expected
+    rules = RequiredProof(database, Elsewhere(frozenset()), no_prefixes, rule)
+    zone = await present_zone(database)
+    assert await rules.of_known(record, zone, by_tenant=by_tenant) is expected
 
 
 async def own_key(service: Service, tenant: str = "one") -> dict[str, str]:
@@ -153,8 +157,10 @@ async def own_key(service: Service, tenant: str = "one") -> dict[str, str]:
     return {"Authorization": f"Bearer {made.json()['secret']}"}
 
 
-async def add(service: Service, key: dict[str, str], status: int = 201) -> dict[str, Any]:
-    response = await service.http.post(PATH, json={"hostname": NAME}, headers=key)
+async def add(
+    service: Service, key: dict[str, str], status: int = 201, **body: Any
+) -> dict[str, Any]:
+    response = await service.http.post(PATH, json={"hostname": NAME, **body}, headers=key)
     assert response.status_code == status, response.text
     return dict(response.json())
 
@@ -196,6 +202,9 @@ async def test_a_tenants_own_key_proves_a_name_that_points_here_already(service:
     for again in (
         await service.http.post(f"{path}/refresh", headers=key),
         await service.http.patch(path, json={"plan": "delegated"}, headers=key),
+        # Nor does it where the provider's own backend looks after the hostname.
+        await service.http.post(f"{path}/refresh"),
+        await service.http.patch(path, json={"labels": {"team": "blue"}}),
     ):
         assert (again.status_code, again.json()["reason"]) == (200, "proof_awaited")
     assert (await service.get(added["id"]))["cloudflare"]["id"] is None
@@ -209,8 +218,72 @@ async def test_the_providers_key_adds_a_name_that_points_here_without_a_proof(
     service: Service,
 ) -> None:
     await point_here(service)
-    added = await service.create(NAME, "one")
+    key = await own_key(service)
+    assert (await add(service, key))["reason"] == "proof_awaited"
+    added = await add(service, {}, 200, tenant="one")
     assert added["reason"] != "proof_awaited"
+
+
+async def test_a_wildcard_is_proved_where_its_base_points_here(service: Service) -> None:
+    await point_here(service)
+    key = await own_key(service)
+    wildcard = await add(service, key, hostname=f"*.{NAME}")
+    assert (wildcard["reason"], wildcard["records"][0]["name"]) == ("proof_awaited", CHALLENGE)
+    # The owner of the base is not held up.
+    assert (await service.create(NAME, "owner"))["reason"] != "proof_awaited"
+
+
+async def test_both_names_of_one_request_are_proved_where_the_base_points_here(
+    service: Service,
+) -> None:
+    await point_here(service)
+    await add(service, await own_key(service), also=[f"*.{NAME}"], plan="delegated")
+    listed = await service.http.get(PATH, params={"tenant": "one"})
+    assert [each["reason"] for each in listed.json()["data"]] == ["proof_awaited"] * 2
+
+
+async def test_who_has_the_base_adds_its_wildcard_without_a_proof(service: Service) -> None:
+    key = await own_key(service)
+    await add(service, key, plan="delegated")
+    await point_here(service)
+    wildcard = await add(service, key, hostname=f"*.{NAME}", plan="delegated")
+    assert wildcard["reason"] != "proof_awaited"
+
+
+async def test_a_name_that_was_released_is_not_taken_back_once_it_points_here(
+    service: Service,
+) -> None:
+    key = await own_key(service)
+    added = await add(service, key)
+    await service.follow(added["id"], "validating")
+    for _ in range(6):
+        await service.let_pass(days=6)
+    failed = await service.follow(added["id"], "failed")
+    assert failed["name_released_at"] is not None
+    await point_here(service)
+    path = f"{PATH}/{added['id']}"
+    for again in (
+        await service.http.post(f"{path}/refresh", headers=key),
+        await service.http.patch(path, json={"plan": "delegated"}, headers=key),
+    ):
+        assert (again.status_code, again.json()["code"]) == (409, "proof_required")
+    # With the provider's own key it could be added anew, and is not refused either.
+    assert (await service.http.post(f"{path}/refresh")).status_code == 200
+
+
+async def test_a_name_that_led_elsewhere_goes_on_waiting_once_it_points_here_again(
+    service: Service,
+) -> None:
+    key = await own_key(service)
+    await point_here(service)
+    added = await add(service, key)
+    await service.world.control("DELETE", "/dns/records", name=NAME, type="CNAME")
+    await put_dns(service, "A", "192.0.2.7")
+    await service.advance(minutes=2)
+    await service.until(added["id"], lambda shown: bool(shown["dns"]["points_at_target"] is False))
+    await service.world.control("DELETE", "/dns/records", name=NAME, type="A")
+    await point_here(service)
+    assert (await add(service, key, 200))["reason"] == "proof_awaited"
 
 
 async def test_a_tenants_own_key_adds_a_name_that_leads_nowhere_without_a_proof(

@@ -103,6 +103,18 @@ class AuthoritativeServers:
         except CouldNotAsk:
             return ()
 
+    async def walk(self, questions: Questions, name: str) -> tuple[Server, ...]:
+        """Return the servers that the root's referrals lead to, whatever is remembered.
+
+        Raises:
+            CouldNotAsk: the way did not lead to a server that answers.
+        """
+        asked, roots = parse_name(name), _some_of(self._roots)
+        servers, failure = await self._descend(questions, roots, asked, RdataType.A, depth=0)
+        if failure is not None:
+            raise failure
+        return servers
+
     async def apex(self, questions: Questions, name: str) -> str | None:
         """Return the name of the zone that holds the name. None if it was not found below the root.
 

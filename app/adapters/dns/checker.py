@@ -13,6 +13,7 @@ from functools import partial
 from dns.rdatatype import RdataType
 
 from app.adapters.dns.answer import Answer, CouldNotAsk, Server
+from app.adapters.dns.arrival import may_arrive
 from app.adapters.dns.authoritative import MAX_SERVERS, AuthoritativeServers
 from app.adapters.dns.cname_chain import Upstream, follow
 from app.adapters.dns.limits import ServerLimits
@@ -37,6 +38,7 @@ from app.domain.observation import (
 )
 from app.domain.option_rules import is_at_cloudflare
 from app.domain.plan import wanted_records
+from app.domain.zone import Destinations
 
 MAX_NAME = 253
 ProxyPrefixes = Callable[[], Awaitable[tuple[str, ...]]]
@@ -93,7 +95,8 @@ class DnsChecker:
         # Before the rest, which then begins where this walk ended.
         upstreams = await self._upstreams(questions, name, RdataType.A, anew=anew)
         look = self._thorough if thorough else _first_check
-        sought = self._sought(questions, name, record.zone, proxy_prefixes)
+        at_cloudflare = partial(self._is_at_cloudflare, questions, name)
+        sought = _Sought(name, record.zone, proxy_prefixes, at_cloudflare)
         routing, values = await asyncio.gather(
             look(questions, upstreams, sought),
             asyncio.gather(
@@ -110,30 +113,54 @@ class DnsChecker:
         misplaced = await self._misplaced(questions, absent)
         return DnsView(routing, seen, misplaced=misplaced, is_thorough=thorough)
 
-    async def routing(
+    async def leads_elsewhere(
         self,
         hostname: Hostname,
-        zone: ZoneTargets,
         *,
+        ours: Destinations,
         tenant: str,
         proxy_prefixes: ProxyPrefixes,
-    ) -> Found[Routing] | Unknown:
-        """Return where a name points, as all servers that answer agree. Never raises."""
-        questions, name = self._questions(tenant), routed_name(hostname)
-        # Servers that the domain has left may still answer.
-        upstreams = await self._upstreams(questions, name, RdataType.A, anew=True)
-        sought = self._sought(questions, name, zone, proxy_prefixes)
-        return await self._thorough(questions, upstreams, sought)
+        within: float,
+    ) -> bool:
+        """Whether it is certain that a name's traffic does not arrive here.
 
-    def _sought(
-        self,
-        questions: Questions,
-        name: str,
-        zone: ZoneTargets,
-        proxy_prefixes: ProxyPrefixes | None,
-    ) -> _Sought:
+        The domain's own servers must say so, found from the root: all that answer within so many
+        seconds, and more than one if there are several, because one may be in other hands. Without
+        `authoritative`, resolvers must.
+        """
+        questions, name = self._questions(tenant), routed_name(hostname)
         at_cloudflare = partial(self._is_at_cloudflare, questions, name)
-        return _Sought(name, zone, proxy_prefixes, at_cloudflare)
+        until = asyncio.get_running_loop().time() + within
+        try:
+            async with asyncio.timeout_at(until):
+                upstreams = await self._own_upstreams(questions, name)
+        except (TimeoutError, CouldNotAsk):
+            return False
+        look = partial(
+            may_arrive,
+            questions,
+            name=name,
+            ours=ours,
+            proxy_prefixes=proxy_prefixes,
+            is_at_cloudflare=at_cloudflare,
+        )
+        looks = [asyncio.ensure_future(look(upstream)) for upstream in upstreams]
+        answers = dict(zip(upstreams, await _finished(looks, until), strict=True))
+        said = {upstream: answer for upstream, answer in answers.items() if answer is not None}
+        hosts = {upstream.server.host for upstream in upstreams}
+        is_alone = len(hosts) > 1 and len({upstream.server.host for upstream in said}) == 1
+        return bool(said) and not is_alone and not any(said.values())
+
+    async def _own_upstreams(self, questions: Questions, name: str) -> list[Upstream]:
+        """Return the servers of the domain itself; resolvers where those are not to be asked.
+
+        Raises:
+            CouldNotAsk: the way from the root to them is not known.
+        """
+        if self._authoritative is None:
+            return [Upstream(resolver, (resolver,)) for resolver in self._resolvers]
+        servers = await self._authoritative.walk(questions, name)
+        return [Upstream(server, self._resolvers) for server in servers]
 
     async def _misplaced(
         self, questions: Questions, absent: Mapping[RRsetKey, set[str]]
@@ -299,6 +326,22 @@ def _absent(
                 right |= set(record.zone.targets)
             absent.setdefault(key, set()).update(right)
     return absent
+
+
+async def _finished(looks: Sequence[asyncio.Future[bool]], until: float) -> list[bool | None]:
+    """Return what each look found by then; None: it could not ask, or takes longer."""
+    left = until - asyncio.get_running_loop().time()
+    try:
+        if looks:
+            await asyncio.wait(looks, timeout=max(left, 0))
+    finally:
+        for look in looks:
+            look.cancel()
+    ended = await asyncio.gather(*looks, return_exceptions=True)
+    for each in ended:
+        if isinstance(each, Exception) and not isinstance(each, CouldNotAsk):
+            raise each
+    return [each if isinstance(each, bool) else None for each in ended]
 
 
 async def _first_check(
