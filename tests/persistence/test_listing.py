@@ -156,6 +156,13 @@ async def plan_for_any_values(sql: asyncpg.Connection, query: Select[Any]) -> li
     return [row[0] for row in plan]
 
 
+def assert_read_backward(plan: list[str], index: str) -> None:
+    """Assert that a plan reads the rows of a page from this index alone, in its order."""
+    scans = [line for line in plan if "Scan" in line and "custom_hostnames custom_host" in line]
+    assert scans, plan
+    assert all(f"Backward using {index} " in line for line in scans), plan
+
+
 async def rows_of(sql: asyncpg.Connection, query: Select[Any]) -> list[asyncpg.Record]:
     text, values = said(query)
     return list(await sql.fetch(text, *values))
@@ -191,9 +198,7 @@ async def test_a_page_is_read_from_an_index_in_its_order(
     for after in (None, *await keysets(sql, wanted, sort)):
         query = documents_page(wanted, sort=sort, after=after, limit=50)
         plan = await plan_of(sql, query, "(ANALYZE, BUFFERS, TIMING off)")
-        scans = [line for line in plan if "Scan" in line and "custom_hostnames custom_host" in line]
-        assert scans, plan
-        assert all(f"Backward using {index} " in line for line in scans), plan
+        assert_read_backward(plan, index)
         # The last row of the page before is read again, and no other.
         removed = [line.split(": ")[1] for line in plan if "Rows Removed" in line]
         assert set(removed) <= {"1", "1.00"}, plan
@@ -217,9 +222,7 @@ async def test_a_page_is_not_planned_anew_at_each_request(
                 "SELECT generic_plans > 0 FROM pg_prepared_statements WHERE statement = $1", text
             )
         plan = await plan_for_any_values(sql, query)
-        scans = [line for line in plan if "Scan" in line and "custom_hostnames custom_host" in line]
-        assert scans, plan
-        assert all(f"Backward using {index} " in line for line in scans), plan
+        assert_read_backward(plan, index)
 
 
 async def test_one_name_is_found_by_its_index(sql: asyncpg.Connection) -> None:
