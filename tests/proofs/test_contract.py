@@ -87,6 +87,10 @@ async def _new_run(service: Service, *, tenant: str | None, key_id: str, log: st
     hostnames = [
         await service.create(f"{prefix}-{number}.green-shops.com", TENANT) for number in range(5)
     ]
+    # No request removes these, but a bound key's removal of all names of its tenant.
+    diagnosed = [
+        await service.create(f"{prefix}-dns-{number}.green-shops.com", TENANT) for number in "123"
+    ]
     url = f"{service.stack.receiver}/hook"
     # Of the tenant's own key, because a bound key reaches no others.
     own = await _added(service, "api-keys", name="the tenant's", scope="write", tenant=TENANT)
@@ -102,7 +106,7 @@ async def _new_run(service: Service, *, tenant: str | None, key_id: str, log: st
         key_id=key_id,
         ids={
             "custom hostnames": [each["id"] for each in hostnames],
-            "diagnosis": [each["id"] for each in hostnames],
+            "diagnosis": [each["id"] for each in diagnosed],
             "webhook endpoints": [each["id"] for each in endpoints],
             "webhook deliveries": [each["id"] for each in watched],
             "API keys": [each["id"] for each in keys],
