@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.proofs.conftest import Say
 from tests.proofs.contract_hooks import TENANT, VARIABLE, Run
 from tests.support import Service
 
@@ -43,14 +44,16 @@ NEVER_ACCEPTED = {
 
 @pytest.mark.proof
 @pytest.mark.timeout(len(KEYS) * SECONDS)
-async def test_every_operation_keeps_the_contract(service: Service, tmp_path: Path) -> None:
+async def test_every_operation_keeps_the_contract(
+    service: Service, tmp_path: Path, say: Say
+) -> None:
     document = (await service.http.get("/openapi.json")).json()
     operations = {
         operation["operationId"]
         for path in document["paths"].values()
         for operation in path.values()
     }
-    failed, log = [], {}
+    failed, log = {}, {}
     for name, wanted in KEYS.items():
         key = await _added(service, "api-keys", name=name, **wanted)
         file = tmp_path / name
@@ -58,11 +61,11 @@ async def test_every_operation_keeps_the_contract(service: Service, tmp_path: Pa
         began = time.monotonic()
         status, output = await _schemathesis(service.stack.api, key["secret"], run, tmp_path)
         log[name] = Counter(file.read_text().splitlines())
-        _say(f"{name}: {_counts(log[name])} in {time.monotonic() - began:.0f} s\n{output}")
+        say(f"{name}, {time.monotonic() - began:.0f} s: {_counts(log[name])}")
         if status:
-            failed.append(name)
+            failed[name] = output
         await _remove_endpoints(service)
-    assert failed == []
+    assert not failed, "\n".join(failed.values())
     accepted = {line.split()[1] for line in log["admin"] if re.fullmatch(r"answered \w+ 2..", line)}
     assert operations - accepted == NEVER_ACCEPTED
 
@@ -78,7 +81,7 @@ def _counts(log: Counter[str]) -> str:
         else:
             refused.append(f"\n  refused as listed: {operation} {what}, {count} times")
     by_status = ", ".join(f"{count} of {status}" for status, count in sorted(statuses.items()))
-    return f"{statuses.total()} answers ({by_status}){''.join(refused)}\n "
+    return f"{statuses.total()} answers ({by_status}){''.join(refused)}"
 
 
 async def _new_run(service: Service, *, tenant: str | None, key_id: str, log: str) -> Run:
@@ -170,7 +173,3 @@ async def _schemathesis(api: str, key: str, run: Run, folder: Path) -> tuple[int
             process.kill()
             await process.wait()
     return process.returncode or 0, output.decode()
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"\n{line}\n")

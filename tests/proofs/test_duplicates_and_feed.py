@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.proofs.conftest import Say
 from tests.support import Service
 from tests.worker.processes import running_processes
 
@@ -29,7 +29,7 @@ LIMITS = {
 @pytest.mark.proof
 @pytest.mark.timeout(120)
 async def test_two_hundred_duplicates_at_once_make_one_hostname(
-    database_url: str, tmp_path: Path
+    database_url: str, tmp_path: Path, say: Say
 ) -> None:
     async with running_processes(tmp_path, database_url) as (processes, service):
         await processes.start("api", **LIMITS)
@@ -40,7 +40,7 @@ async def test_two_hundred_duplicates_at_once_make_one_hostname(
         stored = await service.sql.fetchval("SELECT count(*) FROM custom_hostnames")
         made = (await service.calls())["by_route"]
     counts = Counter(answer.status_code for answer in answers)
-    _say(f"{DUPLICATES} duplicates in {seconds:.1f} s: {dict(counts)}; calls {made}")
+    say(f"{DUPLICATES} duplicates in {seconds:.1f} s: {dict(counts)}; calls {made}")
     assert stored == 1
     assert set(counts) <= {201, 409}
     assert counts[201] >= 1
@@ -66,7 +66,7 @@ async def _post_at_once(service: Service, count: int) -> list[httpx.Response]:
 @pytest.mark.proof
 @pytest.mark.timeout(SECONDS + 60)
 async def test_readers_of_the_feed_miss_nothing_of_sixteen_writers(
-    database_url: str, tmp_path: Path
+    database_url: str, tmp_path: Path, say: Say
 ) -> None:
     """Every event arrives once, in order and without a gap, while two workers number them."""
     async with running_processes(tmp_path, database_url) as (processes, service):
@@ -86,7 +86,7 @@ async def test_readers_of_the_feed_miss_nothing_of_sixteen_writers(
             "FROM feed JOIN events ON id = event_id ORDER BY number"
         )
     expected = [(row["number"], row["subject"], row["sequence"]) for row in rows]
-    _say(
+    say(
         f"{WRITERS} writers, {len(expected):,} events in {seconds:.0f} s; "
         f"{len(streams)} readers: 0 gaps, 0 order breaks"
     )
@@ -141,7 +141,3 @@ def _event(fields: dict[str, str]) -> tuple[tuple[int, str, int], Any]:
         (int(fields["id"]), event["subject"], event["sequence"]),
         data["custom_hostname"]["tenant"],
     )
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"\n{line}\n")

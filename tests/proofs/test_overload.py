@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import re
 import statistics
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -19,6 +18,7 @@ from app.persistence.database import open_database
 from app.services.api_keys import ApiKeys
 from benchmarks.filling import Filling, default_zone
 from sandbox.seeds import Family
+from tests.proofs.conftest import Say
 from tests.proofs.offered_load import Figures, Plan, carry_out
 from tests.proofs.saas_traffic import Known, SaasTraffic
 from tests.support import Service
@@ -59,7 +59,7 @@ WORKER_NICE = 5
 @pytest.mark.proof
 @pytest.mark.timeout(SECONDS + 300)
 async def test_at_twice_its_capacity_it_answers_rightly_or_says_when_to_try_again(
-    database_url: str, tmp_path: Path
+    database_url: str, tmp_path: Path, say: Say
 ) -> None:
     """Capacity is what a closed loop gets: so many connections that ask again once answered.
 
@@ -88,7 +88,7 @@ async def test_at_twice_its_capacity_it_answers_rightly_or_says_when_to_try_agai
         watch.cancel()
         of_posts = await _wrong_posts(service, sent)
     early, late = _medians(megabytes[-SECONDS:])
-    _report(at_capacity, beyond, early, late)
+    say("\n".join(_figures(at_capacity, beyond, early, late)))
     assert at_capacity.faults == {}
     # Nothing was near its limit when the capacity was measured.
     assert len(at_capacity.all_refused()) <= 0.01 * at_capacity.sent
@@ -113,9 +113,9 @@ def _medians(megabytes: Sequence[float]) -> tuple[float, float]:
     )
 
 
-def _report(at_capacity: Figures, beyond: Figures, early: float, late: float) -> None:
+def _figures(at_capacity: Figures, beyond: Figures, early: float, late: float) -> list[str]:
     offered = beyond.sent / beyond.seconds
-    lines = [
+    return [
         f"capacity {_rate(at_capacity):,.0f}/s: {_times(at_capacity.all_accepted())}",
         f"offered  {offered:,.0f}/s for {beyond.seconds:,.0f} s; held back {beyond.held_back:,}",
         f"accepted {_rate(beyond):,.0f}/s: {_times(beyond.all_accepted())}",
@@ -125,7 +125,6 @@ def _report(at_capacity: Figures, beyond: Figures, early: float, late: float) ->
         f"memory   {early:.1f} MB in the second fifth, {late:.1f} MB in the last",
         *(f"FAULT    {count} times: {text}" for text, count in beyond.faults.items()),
     ]
-    sys.stdout.write("\n" + "\n".join(lines) + "\n")
 
 
 def _by_name(times: Mapping[str, list[float]]) -> list[str]:

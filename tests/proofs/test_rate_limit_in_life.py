@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-import sys
 import time
 import uuid
 import zlib
@@ -18,6 +17,7 @@ import pytest
 
 from app.domain.observation import CloudflareHostname
 from benchmarks.filling import Filling, default_zone
+from tests.proofs.conftest import Say
 from tests.support import Service
 from tests.worker.processes import Processes, running_processes
 
@@ -62,7 +62,7 @@ async def start_all(processes: Processes, service: Service, workers: int) -> Non
 @pytest.mark.proof
 @pytest.mark.timeout(420)
 async def test_eight_workers_over_twenty_times_too_many_names_never_breach_the_limit(
-    database_url: str, tmp_path: Path
+    database_url: str, tmp_path: Path, say: Say
 ) -> None:
     # What a budget of 32 calls a second could look at once a minute, one by one, twenty times over.
     names = int(CALLS / WINDOW * 0.8 * 60 * TIMES_TOO_LARGE)
@@ -76,7 +76,7 @@ async def test_eight_workers_over_twenty_times_too_many_names_never_breach_the_l
         spent = (await service.http.get("/v1/zones/default/budget")).json()["spent"]
     waits.sort()
     p99, done_p99 = waits[int(len(waits) * 0.99)], done[int(len(done) * 0.99)]
-    _say(
+    say(
         f"{names:,} names, {SECONDS} s: {calls['total']:,} calls, at most "
         f"{calls['most_in_window']:,} of {CALLS:,} in {WINDOW} s, {calls['breaches']} breaches; "
         f"{len(waits):,} refreshes, "
@@ -139,10 +139,6 @@ def _views(count: int) -> Iterator[CloudflareHostname]:
         )
 
 
-def _say(line: str) -> None:
-    sys.stdout.write(f"\n{line}\n")
-
-
 async def _until_patched(service: Service) -> list[float]:
     """Give how long after each refresh was asked for Cloudflare had answered the PATCH."""
     rows = await service.sql.fetch(
@@ -185,7 +181,7 @@ async def _press_refresh(service: Service, ids: list[str], *, seconds: float) ->
 @pytest.mark.proof
 @pytest.mark.timeout(420)
 async def test_twenty_tenants_with_one_name_are_not_kept_waiting_by_one_with_five_thousand(
-    database_url: str, tmp_path: Path
+    database_url: str, tmp_path: Path, say: Say
 ) -> None:
     async with running_processes(tmp_path, database_url) as (processes, service):
         await start_all(processes, service, workers=2)
@@ -206,7 +202,7 @@ async def test_twenty_tenants_with_one_name_are_not_kept_waiting_by_one_with_fiv
             "SELECT count(*) FROM custom_hostnames WHERE tenant = 'big' AND state <> 'pending'"
         )
         calls = await service.calls()
-    _say(
+    say(
         f"20 tenants' names were created {seconds:.1f} s after the first of them was posted, "
         f"beside {crowd:,} of 5,000 of one tenant's; at most {calls['most_creations_in_window']} "
         f"creations a minute, {calls['creations_refused']} refused"

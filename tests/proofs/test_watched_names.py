@@ -31,6 +31,7 @@ from app.domain.observation import CloudflareHostname
 from benchmarks.filling import Filling, default_zone
 from benchmarks.p5_watched import NoDns
 from benchmarks.settings import settings_for
+from tests.proofs.conftest import Say
 from tests.proofs.name_servers import zone_of
 from tests.proofs.watched_names import Task
 
@@ -70,10 +71,12 @@ PHASES = (
 
 @pytest.mark.proof
 @pytest.mark.timeout(600)
-async def test_dead_and_slow_name_servers_delay_nobody_elses_checks(database_url: str) -> None:
+async def test_dead_and_slow_name_servers_delay_nobody_elses_checks(
+    database_url: str, say: Say
+) -> None:
     await _fill(database_url)
     report = await _watch(database_url)
-    _say(report)
+    say("\n".join(_figures(report)))
     calm, troubled, memory = report["calm"], report["troubled"], report["memory"]
     healthy, dead = troubled["healthy"], troubled["dead"]
     # It is a proof only if the trouble was one.
@@ -165,7 +168,7 @@ async def _watch(url: str) -> dict[str, Any]:
     return dict(json.loads(said.splitlines()[-1]))
 
 
-def _say(report: dict[str, Any]) -> None:
+def _figures(report: dict[str, Any]) -> list[str]:
     lines = [f"{NAMES:,} names, {TASK.troubled:.0f} minutes with dead and slow name servers"]
     for when in ("calm", "troubled"):
         for health, group in sorted(report[when].items()):
@@ -179,4 +182,4 @@ def _say(report: dict[str, Any]) -> None:
     memory = report["memory"]
     quarters = [memory[len(memory) * part // 4 if part < 4 else -1] for part in range(5)]
     lines.append("memory: " + ", ".join(f"{each:.1f} MB" for each in quarters))
-    sys.stdout.write("\n" + "\n".join(lines) + "\n")
+    return lines

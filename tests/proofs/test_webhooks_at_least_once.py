@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from app.domain.webhook_endpoint import selects
+from tests.proofs.conftest import Say
 from tests.proofs.webhook_receivers import Answer, Got, Receivers, accept, receivers
 from tests.support import Service
 from tests.worker.processes import Processes, running_processes
@@ -136,7 +136,7 @@ class Signed:
 @pytest.mark.skipif(shutil.which("npm") is None, reason="Svix's library needs npm")
 @pytest.mark.timeout(SECONDS + 300)
 async def test_every_transition_reaches_each_endpoint_that_selects_it(
-    database_url: str, tmp_path: Path
+    database_url: str, tmp_path: Path, say: Say
 ) -> None:
     began = time.monotonic()
     signed = Signed()
@@ -159,7 +159,7 @@ async def test_every_transition_reaches_each_endpoint_that_selects_it(
         rows = [dict(row) for row in await service.sql.fetch(EVENTS)]
         ends = [tuple(row) for row in await service.sql.fetch(ENDS)]
     requests = sum(got.requests.values())
-    _say(
+    say(
         f"{HOSTNAMES} hostnames, {len(rows):,} events, {len(got.accepted):,} deliveries by "
         f"{requests:,} requests, {kills} kills, {clock.passed / 3600:.1f} virtual hours, "
         f"{time.monotonic() - began:.0f} s"
@@ -339,7 +339,3 @@ def _bad_by_node(messages: list[dict[str, Any]], folder: Path) -> list[int]:
     first, *bad = json.loads(told.stdout)
     assert first == 0
     return list(bad)
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"\n{line}\n")

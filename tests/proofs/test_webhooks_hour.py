@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ import pytest
 
 from app.domain.deliveries import WEBHOOK_RETRIES
 from app.persistence.wakeups import Channel
+from tests.proofs.conftest import Say
 from tests.proofs.webhook_receivers import Got, Receivers, receivers
 from tests.support import Service
 from tests.support.dns_servers import free_port
@@ -89,7 +89,7 @@ class Hour:
 @pytest.mark.proof
 @pytest.mark.timeout(SECONDS + 60)
 async def test_each_delivery_of_an_hour_of_trouble_ends_by_the_schedule(
-    database_url: str, tmp_path: Path
+    database_url: str, tmp_path: Path, say: Say
 ) -> None:
     began = time.monotonic()
     async with (
@@ -118,14 +118,14 @@ async def test_each_delivery_of_an_hour_of_trouble_ends_by_the_schedule(
         disabled = await service.sql.fetchval(
             "SELECT count(*) FROM webhook_endpoints WHERE NOT enabled"
         )
-    _say(
+    say(
         f"{ENDPOINTS:,} endpoints, {len(rows):,} deliveries, {sum(got.requests.values()):,} "
         f"requests, {len(KILLS)} kills, {time.monotonic() - began:.0f} s"
     )
     for each in (calm, hour):
         late = each.late(got, Condition.HEALTHY)
         p50, p99 = (late[int(part * (len(late) - 1))] for part in (0.5, 0.99))
-        _say(f"{each.name} hour, healthy endpoints: p50 {p50:.3f} s, p99 {p99:.3f} s")
+        say(f"{each.name} hour, healthy endpoints: p50 {p50:.3f} s, p99 {p99:.3f} s")
     assert disabled == 0
     _check_ends(rows, hour)
     for gap in gaps:
@@ -287,7 +287,3 @@ async def _until_all_ended(service: Service) -> None:
             continue
         # Those that are due within two hours after it go together.
         await _advance(service, row["wait"].total_seconds() + 7200)
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"\n{line}\n")
