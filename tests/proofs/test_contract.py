@@ -90,7 +90,7 @@ async def _new_run(service: Service, *, tenant: str | None, key_id: str, log: st
     hostnames = [
         await service.create(f"{prefix}-{number}.green-shops.com", TENANT) for number in range(5)
     ]
-    # No request removes these, but a bound key's removal of all names of its tenant.
+    # Only a bound key that removes all names of its tenant removes these.
     diagnosed = [
         await service.create(f"{prefix}-dns-{number}.green-shops.com", TENANT) for number in "123"
     ]
